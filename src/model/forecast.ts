@@ -1,0 +1,51 @@
+import type { Millis } from './time.ts';
+
+/** One quantile of the future: `values[i]` belongs to `issuedAt + (i + 1) * stepMs`. */
+export interface QuantilePath {
+  /** 0 to 1. */
+  readonly quantile: number;
+  readonly values: Float64Array;
+}
+
+/** Quantiles of the *largest* value within (issuedAt, issuedAt + windowMs], ascending in both fields. */
+export interface PeakForecast {
+  readonly windowMs: number;
+  readonly quantiles: readonly { readonly quantile: number; readonly value: number }[];
+}
+
+/** How far a model may be trusted on this series, measured on its own past by rolling origins. */
+export interface ForecastAccuracy {
+  /** Mean absolute error over the backtest's horizons, in the series' unit. */
+  readonly mae: number;
+  /** `mae` divided by the error of repeating the last value on the same origins. Below 1 is better than naive. */
+  readonly maeVsLast: number;
+  /** Share of truths below the one-sided 0.95 quantile, 0 to 1. NaN until enough origins. */
+  readonly coverage: number;
+  /** Number of rolling origins behind these figures. */
+  readonly origins: number;
+}
+
+/** The future of one regular series, as seen at `issuedAt`. Depends on no sample later than `issuedAt`. */
+export interface Forecast {
+  /** The time of the last sample used. */
+  readonly issuedAt: Millis;
+  readonly stepMs: number;
+  /** `point[i]` belongs to `issuedAt + (i + 1) * stepMs`. */
+  readonly point: Float64Array;
+  /** Ascending by quantile; monotone at each step. */
+  readonly quantiles: readonly QuantilePath[];
+  readonly peak: PeakForecast;
+  /** The chosen model, or the mix and its weights, in words: `ridge`, `mix(ridge 0.71, yesterday 0.29)`. */
+  readonly model: string;
+  /** Season lengths found, in samples. */
+  readonly seasons: readonly number[];
+  readonly accuracy: ForecastAccuracy;
+  /** Length of the history behind it, gaps included. */
+  readonly historyMs: number;
+}
+
+/** Why there is no forecast: the planner then stays reactive. */
+export type NoForecast =
+  | { readonly kind: 'insufficient-history'; readonly haveMs: number; readonly needMs: number }
+  | { readonly kind: 'no-data' }
+  | { readonly kind: 'stale'; readonly lastSampleAt: Millis };

@@ -1,0 +1,30 @@
+import type { Labels } from './labels.ts';
+import type { SampledSeries } from './series.ts';
+import type { Millis } from './time.ts';
+
+/** One element of an instant vector. */
+export interface VectorSample {
+  readonly labels: Labels;
+  readonly time: Millis;
+  readonly value: number;
+}
+
+export type QueryValue =
+  | { readonly kind: 'scalar'; readonly time: Millis; readonly value: number }
+  | { readonly kind: 'string'; readonly time: Millis; readonly value: string }
+  | { readonly kind: 'vector'; readonly samples: readonly VectorSample[] }
+  | { readonly kind: 'matrix'; readonly series: readonly SampledSeries[] };
+
+/** The answer to a query. Annotations are in Prometheus's words and end with `(line:column)`. */
+export interface QueryResult {
+  readonly value: QueryValue;
+  readonly warnings: readonly string[];
+  readonly infos: readonly string[];
+}
+
+/** The instants at which a range query is evaluated: `start`, `start + stepMs`, … up to `end`. */
+export interface StepRange {
+  readonly start: Millis;
+  readonly end: Millis;
+  readonly stepMs: number;
+}

@@ -1,0 +1,66 @@
+import type { Labels } from '../model/labels.ts';
+import type { Matcher } from '../model/matcher.ts';
+import type { QueryResult, StepRange } from '../model/query-result.ts';
+import type { SampledSeries, SelectedSeries } from '../model/series.ts';
+import type { TenantId } from '../model/tenant.ts';
+import type { Millis, TimeRange } from '../model/time.ts';
+import type { MetricMetadata, RetentionClass, SeriesWriter } from './write.ts';
+
+export interface SelectOptions {
+  /** More samples than this is a `TooManySamplesError`. */
+  readonly maxSamples?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Reads one tenant's samples and label sets. Ranges include both ends. */
+export interface SeriesReader {
+  /** Series that match all matchers, with every chunk that touches the range, in the order of `compareLabels`. */
+  select(matchers: readonly Matcher[], range: TimeRange, options?: SelectOptions): Promise<readonly SelectedSeries[]>;
+  /** Label sets that match any of the matcher lists (none given: all) and have a sample in the range, sorted. */
+  series(matcherSets: readonly (readonly Matcher[])[], range: TimeRange): Promise<readonly Labels[]>;
+  labelNames(matcherSets: readonly (readonly Matcher[])[], range: TimeRange): Promise<readonly string[]>;
+  labelValues(name: string, matcherSets: readonly (readonly Matcher[])[], range: TimeRange): Promise<readonly string[]>;
+  metadata(): Promise<readonly MetricMetadata[]>;
+}
+
+/** What became of a backfill. Counts of samples. */
+export interface BackfillOutcome {
+  readonly appended: number;
+  /** Stored already with the same value. */
+  readonly duplicates: number;
+  /** Another value is stored at this time: the stored one stays. */
+  readonly conflicts: number;
+  /** Outside the retention or more than 10 minutes ahead of now. */
+  readonly outOfBounds: number;
+}
+
+/** The second writer: whole runs of the past, in any order relative to live samples. Idempotent. */
+export interface Backfiller {
+  /** Durable and visible when it resolves. Importing before, during or after live samples gives the same store. */
+  backfill(runs: readonly SampledSeries[], retention?: RetentionClass): Promise<BackfillOutcome>;
+}
+
+export interface EvaluateOptions {
+  /** How far back an instant looks for a sample. Default 5 minutes. */
+  readonly lookbackMs?: number;
+  /** More samples than this in memory is a `TooManySamplesError`. */
+  readonly maxSamples?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Answers PromQL. Embedded it is our engine over `select`; on a backend the whole expression is sent there. */
+export interface Evaluator {
+  /** @throws {QueryError} If the text is not PromQL, or cannot be evaluated. */
+  instant(expression: string, time: Millis, options?: EvaluateOptions): Promise<QueryResult>;
+  /** Any number of steps: the HTTP API alone limits them. */
+  range(expression: string, range: StepRange, options?: EvaluateOptions): Promise<QueryResult>;
+}
+
+/** One tenant's data. The handle cannot reach any other tenant's. */
+export interface TenantStorage extends SeriesReader, SeriesWriter, Backfiller, Evaluator {}
+
+export interface Storage extends AsyncDisposable {
+  tenant(id: TenantId): TenantStorage;
+  /** Tenants that have data. */
+  tenants(): Promise<readonly TenantId[]>;
+}

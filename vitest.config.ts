@@ -1,0 +1,20 @@
+import { defineConfig } from 'vitest/config';
+
+/** Three sets of tests: beside the code, the real program with nothing but npm, and the real program with real servers. */
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: ['src/**/*.test.ts'], isolate: false } },
+      { test: { name: 'acceptance', include: ['test/*.test.ts'], testTimeout: 120_000, hookTimeout: 60_000 } },
+      {
+        test: {
+          name: 'real',
+          include: ['test/real/*.test.ts'],
+          testTimeout: 900_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
