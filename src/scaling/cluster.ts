@@ -1,0 +1,85 @@
+import type { Millis } from '../model/time.ts';
+
+/** Where bounds are read and changed: the Kubernetes API, or the demo's stand-in. */
+export interface Cluster {
+  read(target: TargetRef, signal?: AbortSignal): Promise<TargetState | TargetMissing>;
+  /** One conditional write of both bounds and Foresail's annotations, or nothing. */
+  apply(change: BoundsChange, signal?: AbortSignal): Promise<ApplyOutcome>;
+  /** Every target that carries Foresail's annotations, whoever's policy it was. */
+  listOwned(signal?: AbortSignal): Promise<readonly TargetState[]>;
+  /** Tells people at the object itself. Best effort: a lost event changes nothing. */
+  announce(target: TargetRef, event: Announcement, signal?: AbortSignal): Promise<void>;
+}
+
+export interface TargetRef {
+  readonly kind: 'HorizontalPodAutoscaler';
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export interface TargetMissing {
+  readonly kind: 'missing';
+  readonly message: string;
+}
+
+export interface TargetState {
+  readonly kind: 'found';
+  readonly ref: TargetRef;
+  readonly uid: string;
+  readonly resourceVersion: string;
+  /** `spec.minReplicas`, 1 where it is not set. */
+  readonly min: number;
+  readonly max: number;
+  /** Field managers that own `spec.minReplicas` and `spec.maxReplicas` now; `foresail` is ours. Empty: nobody. */
+  readonly minManagers: readonly string[];
+  readonly maxManagers: readonly string[];
+  /** The controller that owns the object and would set it back, such as a KEDA ScaledObject. */
+  readonly controller: { readonly kind: string; readonly name: string } | null;
+  readonly workload: { readonly kind: string; readonly name: string };
+  readonly specReplicas: number;
+  readonly statusReplicas: number;
+  /** Foresail's own annotation, or null where the object carries none. */
+  readonly ownership: Ownership | null;
+}
+
+/** What Foresail writes into the object's annotation, so that a take-over can be undone without a server. */
+export interface Ownership {
+  /** The policy, as `namespace/name`. */
+  readonly policy: string;
+  readonly original: { readonly min: number; readonly max: number };
+  /** Who held `minReplicas` before, for the announcement and the release. */
+  readonly takenFrom: readonly string[];
+  /** The bounds that we wrote last: anything else in the object was written by somebody else. */
+  readonly written: { readonly min: number; readonly max: number };
+  /** When another manager set the field back, lately. Two within 30 minutes are a fight. */
+  readonly setBackAt: readonly Millis[];
+  /** Set once the field was given up: who took it. Only a person (or a changed policy) ends this. */
+  readonly givenUp: { readonly at: Millis; readonly manager: string } | null;
+}
+
+export interface BoundsChange {
+  readonly ref: TargetRef;
+  readonly uid: string;
+  readonly resourceVersion: string;
+  readonly min: number;
+  readonly max: number;
+  /** Null removes the annotation and gives the fields up: a finished release. */
+  readonly ownership: Ownership | null;
+  /** Take the fields over from other managers. Only a take-over that was decided says true. */
+  readonly force: boolean;
+}
+
+export type ApplyOutcome =
+  | { readonly kind: 'applied'; readonly resourceVersion: string }
+  /** Changed since it was read: read and decide again. */
+  | { readonly kind: 'conflict'; readonly message: string }
+  /** Another manager holds a field and `force` was not set. */
+  | { readonly kind: 'owned'; readonly managers: readonly string[]; readonly message: string }
+  | { readonly kind: 'refused'; readonly message: string };
+
+export interface Announcement {
+  readonly type: 'Normal' | 'Warning';
+  /** CamelCase, as Kubernetes events have it. */
+  readonly reason: string;
+  readonly message: string;
+}

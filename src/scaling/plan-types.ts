@@ -1,0 +1,126 @@
+import type { Millis } from '../model/time.ts';
+import type { ScalingPolicy } from './policy.ts';
+
+/** All that one plan reads. Plain JSON, so that a recorded plan can be computed again. */
+export interface PlanInput {
+  readonly now: Millis;
+  readonly policy: ScalingPolicy;
+  /** One for each of the policy's demands, in its order. */
+  readonly demands: readonly DemandReading[];
+  readonly target: TargetReading;
+  readonly leadTime: LeadTime;
+  /** Time between forecasts, ms. */
+  readonly refreshMs: number;
+  readonly memory: PlannerMemory;
+}
+
+export interface LeadTime {
+  readonly ms: number;
+  readonly source: 'given' | 'learned' | 'assumed';
+}
+
+/** What is known of one demand now. `value` is null where there is no recent sample. */
+export interface DemandReading {
+  readonly name: string;
+  readonly current: { readonly time: Millis; readonly value: number | null };
+  readonly forecast: ForecastReading;
+}
+
+export type ForecastReading =
+  | {
+      readonly kind: 'ready';
+      readonly issuedAt: Millis;
+      /** The policy's quantile of the largest demand within lead time + refresh. Null where it is not finite. */
+      readonly peak: number | null;
+      /** Length of the window that `peak` covers, ms. */
+      readonly windowMs: number;
+      readonly quantile: number;
+      readonly model: string;
+      /** Error against repeating the last value; below 1 is better. Null where it is not known. */
+      readonly maeVsLast: number | null;
+      readonly coverage: number | null;
+      readonly historyMs: number;
+    }
+  | { readonly kind: 'insufficient-history'; readonly haveMs: number; readonly needMs: number }
+  | { readonly kind: 'none'; readonly message: string };
+
+/** The bounds as the cluster has them, and what runs. */
+export interface TargetReading {
+  /** In force now. */
+  readonly min: number;
+  readonly max: number;
+  /** What the bounds were before Foresail, or what their owner set since: the lower bound of every floor. */
+  readonly original: { readonly min: number; readonly max: number };
+  /** `spec.replicas` and `status.replicas` of the workload. */
+  readonly specReplicas: number;
+  readonly statusReplicas: number;
+}
+
+/** What the next plan must know of the ones before it. Kept in the ledger. */
+export interface PlannerMemory {
+  /** The floor in force and when it was set, for the last few minutes: what ramps are measured from. Newest last. */
+  readonly recent: readonly { readonly at: Millis; readonly floor: number }[];
+  /** The highest floor wanted lately, and until when it holds. */
+  readonly held?: { readonly floor: number; readonly until: Millis };
+  /** Set while the forecast is not trusted; hysteresis needs the beginning. */
+  readonly demotedSince?: Millis;
+}
+
+export const NO_MEMORY: PlannerMemory = { recent: [] };
+
+/** What to do now, and why. The same input always gives the same plan. */
+export interface Plan {
+  /** The planner's version: a replay by another one says where it differs. */
+  readonly planner: string;
+  readonly now: Millis;
+  readonly bounds: { readonly min: number; readonly max: number };
+  /** The floor that the forecast asks for, before ramps and limits. Null while demoted. */
+  readonly wanted: number | null;
+  /** Whether `bounds` differ from those in force. */
+  readonly changed: boolean;
+  /** In the order in which they applied; never empty. */
+  readonly reasons: readonly Reason[];
+  /** Why the forecast is not trusted; the floor is then held or released slowly. */
+  readonly demotion: Demotion | null;
+  readonly memory: PlannerMemory;
+}
+
+export type Demotion =
+  | { readonly code: 'ForecastMissing'; readonly demand: string; readonly message: string }
+  | { readonly code: 'InsufficientHistory'; readonly demand: string; readonly haveMs: number; readonly needMs: number }
+  | { readonly code: 'ForecastStale'; readonly demand: string; readonly ageMs: number; readonly maxAgeMs: number }
+  | { readonly code: 'ForecastNotFinite'; readonly demand: string }
+  | { readonly code: 'WorseThanNaive'; readonly demand: string; readonly maeVsLast: number; readonly limit: number };
+
+/** A closed list. `reasonText` prints each as a sentence. HPA's own word wherever it has one. */
+export type Reason =
+  | {
+      readonly code: 'ForecastPeak';
+      readonly demand: string;
+      readonly peak: number;
+      readonly quantile: number;
+      readonly windowMs: number;
+      readonly perReplica: number;
+      readonly fill: number;
+      readonly replicas: number;
+      readonly model: string;
+    }
+  | {
+      readonly code: 'DeclaredEvent';
+      readonly event: string;
+      readonly factor: number | null;
+      readonly replicas: number;
+    }
+  | { readonly code: 'Schedule'; readonly cron: string; readonly replicas: number }
+  | { readonly code: 'Demoted'; readonly demotion: Demotion; readonly replicas: number }
+  | { readonly code: 'HoldDown'; readonly replicas: number; readonly until: Millis }
+  | { readonly code: 'ScaleUpLimit'; readonly wanted: number; readonly replicas: number }
+  | { readonly code: 'ScaleDownLimit'; readonly wanted: number; readonly replicas: number }
+  | { readonly code: 'TooFewReplicas'; readonly wanted: number; readonly replicas: number }
+  | { readonly code: 'TooManyReplicas'; readonly wanted: number; readonly replicas: number }
+  | { readonly code: 'OriginalMinimum'; readonly wanted: number; readonly replicas: number }
+  | { readonly code: 'ScaledToZero' }
+  | { readonly code: 'Maintenance'; readonly cron: string }
+  | { readonly code: 'Paused'; readonly replicas: number }
+  | { readonly code: 'Released'; readonly replicas: number }
+  | { readonly code: 'DesiredWithinRange'; readonly replicas: number };

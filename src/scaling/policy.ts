@@ -1,0 +1,258 @@
+import { z } from 'zod';
+import { parseDuration, parseInstant } from '../model/time.ts';
+
+/** A ScalingPolicy document: the same in a file, in the HTTP API and, later, as a custom resource. Strict: unknown keys are refused. */
+
+const duration = z
+  .string()
+  .refine((text) => succeeds(() => parseDuration(text)), {
+    error: (issue) => `expected a duration such as 30s, 5m or 28d, got ${JSON.stringify(issue.input)}`,
+  })
+  .describe('A duration such as 30s, 5m, 1h30m or 28d.');
+const instant = z
+  .string()
+  .refine((text) => succeeds(() => parseInstant(text)), {
+    error: (issue) => `expected a time such as 2026-08-03T10:00:00Z, got ${JSON.stringify(issue.input)}`,
+  })
+  .describe('ISO 8601; without a zone it is UTC.');
+const percent = z
+  .string()
+  .regex(/^\d+(\.\d+)?%$/, {
+    error: (issue) => `expected a percentage such as 50%, got ${JSON.stringify(issue.input)}`,
+  })
+  .describe('Per cent of the bound in force.');
+const replicas = z.int().min(1).max(100_000);
+const cron = z
+  .string()
+  .min(9)
+  .describe('Minute, hour, day of month, month, day of week, in the time zone of the policy.');
+const kubernetesName = z
+  .string()
+  .min(1)
+  .max(253)
+  .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, {
+    error: 'expected a Kubernetes name: lower case letters, digits, - and .',
+  });
+
+/** What the architecture names and this version does not do yet: refused by name rather than ignored in silence. */
+const notYet = (what: string) =>
+  z
+    .never({ error: `${what} is not supported by this version: remove it` })
+    .optional()
+    .describe(`${what}: reserved, not supported by this version.`);
+
+const window = z.strictObject({ start: instant, end: instant });
+
+const demand = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[a-zA-Z_][a-zA-Z0-9_]*$/, { error: 'expected a metric name: letters, digits and _' })
+    .default('foresail_demand')
+    .describe('Name of the recorded demand series and its forecasts.'),
+  query: z.string().min(1).describe('PromQL. Its value is the demand; several series are summed.'),
+  step: duration.default('1m'),
+  history: duration.default('28d'),
+  capacity: z.strictObject({
+    perReplica: z.number().positive().describe('Demand that one ready replica carries.'),
+    utilization: notYet('capacity.utilization'),
+    fill: z.number().gt(0).max(1).default(0.9).describe("How full the floor's replicas may be."),
+  }),
+});
+
+const event = z
+  .strictObject({
+    name: z.string().min(1),
+    start: instant,
+    end: instant,
+    demandFactor: z.number().positive().optional(),
+    floor: replicas.optional(),
+  })
+  .refine((e) => (e.demandFactor === undefined) !== (e.floor === undefined), {
+    error: 'expected exactly one of demandFactor and floor',
+  });
+
+const schedule = z.strictObject({ cron, duration, min: replicas });
+const maintenance = z.strictObject({ cron, duration });
+
+const spec = z.strictObject({
+  mode: z.enum(['observe', 'enforce']).default('observe').describe('observe: compute and record, change nothing.'),
+  paused: z.boolean().default(false).describe('Ramp back to the original bounds and stay there.'),
+  takeOver: z
+    .enum(['once', 'never'])
+    .default('once')
+    .describe('once: take minReplicas over from another manager, announced. never: leave it and say who holds it.'),
+  target: z.strictObject({
+    kind: z.literal('HorizontalPodAutoscaler').default('HorizontalPodAutoscaler'),
+    name: kubernetesName,
+  }),
+  timeZone: z
+    .string()
+    .refine((zone) => succeeds(() => new Intl.DateTimeFormat('en', { timeZone: zone })), {
+      error: (issue) => `expected an IANA time zone such as Europe/Berlin, got ${JSON.stringify(issue.input)}`,
+    })
+    .default('UTC'),
+  demand: z.union([demand, z.array(demand).min(1).max(10)]),
+  leadTime: z
+    .union([z.literal('auto'), duration])
+    .default('auto')
+    .describe('From the decision to a ready pod.'),
+  replicas: z
+    .strictObject({ min: replicas, max: replicas })
+    .refine(({ min, max }) => min <= max, { error: 'expected min to be at most max' }),
+  forecast: z
+    .strictObject({
+      quantile: z.number().min(0.01).max(0.99).default(0.95),
+      objective: notYet('forecast.objective'),
+      horizon: duration.default('2h'),
+      seasons: z.union([z.literal('auto'), z.array(duration).max(4)]).default('auto'),
+      holidays: notYet('forecast.holidays'),
+      calendars: notYet('forecast.calendars'),
+      exclude: z.array(window).default([]).describe('Windows of history that the forecast must not learn from.'),
+      events: z.array(event).default([]),
+    })
+    .prefault({}),
+  schedules: z.array(schedule).default([]).describe('Floors at set times.'),
+  maintenance: z.array(maintenance).default([]).describe('Windows in which nothing is changed.'),
+  ramp: z
+    .strictObject({
+      maxUpPerMinute: percent.default('50%'),
+      maxDownPerMinute: percent.default('10%'),
+      holdDown: duration.default('10m').describe('How long a floor stays after its last reason to be that high.'),
+    })
+    .prefault({}),
+  safety: z
+    .strictObject({
+      minHistory: duration.default('2d'),
+      maxForecastAge: duration.default('15m'),
+      maxErrorVsNaive: z.number().positive().default(1),
+    })
+    .prefault({}),
+  costBudget: notYet('costBudget'),
+});
+
+export const ScalingPolicyDocument = z.strictObject({
+  apiVersion: z.literal('foresail.dev/v1alpha1'),
+  kind: z.literal('ScalingPolicy'),
+  metadata: z.strictObject({ name: kubernetesName, namespace: kubernetesName }),
+  spec,
+});
+
+/** As parsed: defaults filled in, durations and times still as written. */
+export type ScalingPolicyDocument = z.infer<typeof ScalingPolicyDocument>;
+
+/** A policy with its durations in milliseconds and its percentages as ratios. Plain JSON: it is recorded with decisions. */
+export interface ScalingPolicy {
+  readonly name: string;
+  readonly namespace: string;
+  readonly mode: 'observe' | 'enforce';
+  readonly paused: boolean;
+  readonly takeOver: 'once' | 'never';
+  readonly target: { readonly kind: 'HorizontalPodAutoscaler'; readonly name: string };
+  readonly timeZone: string;
+  readonly demands: readonly DemandSpec[];
+  readonly leadTime: { readonly kind: 'auto' } | { readonly kind: 'given'; readonly ms: number };
+  readonly replicas: { readonly min: number; readonly max: number };
+  readonly quantile: number;
+  readonly horizonMs: number;
+  readonly seasonsMs: 'auto' | readonly number[];
+  readonly exclude: readonly { readonly start: number; readonly end: number }[];
+  readonly events: readonly DeclaredEvent[];
+  readonly schedules: readonly { readonly cron: string; readonly durationMs: number; readonly min: number }[];
+  readonly maintenance: readonly { readonly cron: string; readonly durationMs: number }[];
+  readonly ramp: {
+    readonly upRatioPerMinute: number;
+    readonly downRatioPerMinute: number;
+    readonly holdDownMs: number;
+  };
+  readonly safety: {
+    readonly minHistoryMs: number;
+    readonly maxForecastAgeMs: number;
+    readonly maxErrorVsNaive: number;
+  };
+}
+
+export interface DemandSpec {
+  readonly name: string;
+  readonly query: string;
+  readonly stepMs: number;
+  readonly historyMs: number;
+  /** Demand that one ready replica carries. */
+  readonly perReplica: number;
+  /** 0 to 1: how full the floor's replicas may be. */
+  readonly fill: number;
+}
+
+export interface DeclaredEvent {
+  readonly name: string;
+  readonly start: number;
+  readonly end: number;
+  readonly demandFactor?: number;
+  readonly floor?: number;
+}
+
+/**
+ * Checks a document and resolves it.
+ * @throws {z.ZodError} If it is not a policy; each issue has its path and what was expected.
+ */
+export function parsePolicy(document: unknown): ScalingPolicy {
+  return resolvePolicy(ScalingPolicyDocument.parse(document));
+}
+
+export function resolvePolicy({ metadata, spec }: ScalingPolicyDocument): ScalingPolicy {
+  const demands = Array.isArray(spec.demand) ? spec.demand : [spec.demand];
+  return {
+    name: metadata.name,
+    namespace: metadata.namespace,
+    mode: spec.mode,
+    paused: spec.paused,
+    takeOver: spec.takeOver,
+    target: spec.target,
+    timeZone: spec.timeZone,
+    demands: demands.map(({ name, query, step, history, capacity }) => ({
+      name,
+      query,
+      stepMs: parseDuration(step),
+      historyMs: parseDuration(history),
+      perReplica: capacity.perReplica,
+      fill: capacity.fill,
+    })),
+    leadTime: spec.leadTime === 'auto' ? { kind: 'auto' } : { kind: 'given', ms: parseDuration(spec.leadTime) },
+    replicas: spec.replicas,
+    quantile: spec.forecast.quantile,
+    horizonMs: parseDuration(spec.forecast.horizon),
+    seasonsMs: spec.forecast.seasons === 'auto' ? 'auto' : spec.forecast.seasons.map(parseDuration),
+    exclude: spec.forecast.exclude.map(({ start, end }) => ({ start: parseInstant(start), end: parseInstant(end) })),
+    events: spec.forecast.events.map(({ name, start, end, demandFactor, floor }) => ({
+      name,
+      start: parseInstant(start),
+      end: parseInstant(end),
+      ...(demandFactor !== undefined && { demandFactor }),
+      ...(floor !== undefined && { floor }),
+    })),
+    schedules: spec.schedules.map(({ cron, duration, min }) => ({ cron, durationMs: parseDuration(duration), min })),
+    maintenance: spec.maintenance.map(({ cron, duration }) => ({ cron, durationMs: parseDuration(duration) })),
+    ramp: {
+      upRatioPerMinute: ratioOf(spec.ramp.maxUpPerMinute),
+      downRatioPerMinute: ratioOf(spec.ramp.maxDownPerMinute),
+      holdDownMs: parseDuration(spec.ramp.holdDown),
+    },
+    safety: {
+      minHistoryMs: parseDuration(spec.safety.minHistory),
+      maxForecastAgeMs: parseDuration(spec.safety.maxForecastAge),
+      maxErrorVsNaive: spec.safety.maxErrorVsNaive,
+    },
+  };
+}
+
+function ratioOf(percentage: string): number {
+  return Number(percentage.slice(0, -1)) / 100;
+}
+
+function succeeds(attempt: () => unknown): boolean {
+  try {
+    attempt();
+    return true;
+  } catch {
+    return false;
+  }
+}
