@@ -3,8 +3,15 @@ import { defineConfig } from 'vitest/config';
 /** Three sets of tests: beside the code, the real program with nothing but npm, and the real program with real servers. */
 export default defineConfig({
   test: {
+    reporters: ['default', './.ci/reporter.ts'],
     projects: [
-      { test: { name: 'unit', include: ['src/**/*.test.ts'], isolate: false } },
+      {
+        test: {
+          name: 'unit',
+          include: ['src/**/*.test.ts', 'alerts/*.test.ts', 'dashboards/*.test.ts', 'scaling-policies/*.test.ts'],
+          isolate: false,
+        },
+      },
       { test: { name: 'acceptance', include: ['test/*.test.ts'], testTimeout: 120_000, hookTimeout: 60_000 } },
       {
         test: {
