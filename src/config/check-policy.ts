@@ -1,0 +1,76 @@
+import { Cron } from 'croner';
+import { z } from 'zod';
+import { type Problem, problemsOf } from '../model/problem.ts';
+import { resolvePolicy, type ScalingPolicy, ScalingPolicyDocument } from '../scaling/policy.ts';
+
+/** What a check needs from elsewhere. */
+export interface PolicyCheckDeps {
+  /** Throws, in words, if the text is not PromQL. */
+  readonly checkQuery: (expression: string) => void;
+}
+
+export type PolicyCheck =
+  | { readonly kind: 'ok'; readonly document: ScalingPolicyDocument; readonly policy: ScalingPolicy }
+  | { readonly kind: 'problems'; readonly problems: readonly Problem[] };
+
+/** Checks a scaling policy: by its schema, then what only other parts can judge (queries, cron, windows). */
+export function checkPolicy(value: unknown, { checkQuery }: PolicyCheckDeps): PolicyCheck {
+  const checked = ScalingPolicyDocument.safeParse(value);
+  if (!checked.success) {
+    const schema = z.toJSONSchema(ScalingPolicyDocument, { io: 'input' });
+    return { kind: 'problems', problems: problemsOf(checked.error.issues, value, schema) };
+  }
+  const document = checked.data;
+  const policy = resolvePolicy(document);
+  const problems = [
+    ...demandProblems(document, checkQuery),
+    ...cronProblems(document),
+    ...windowProblems(policy),
+    ...duplicateNames(policy, document),
+  ];
+  return problems.length > 0 ? { kind: 'problems', problems } : { kind: 'ok', document, policy };
+}
+
+function demandPath({ spec }: ScalingPolicyDocument, i: number): (string | number)[] {
+  return Array.isArray(spec.demand) ? ['spec', 'demand', i] : ['spec', 'demand'];
+}
+
+function demandProblems(document: ScalingPolicyDocument, checkQuery: (expression: string) => void): Problem[] {
+  const { demand } = document.spec;
+  const demands = Array.isArray(demand) ? demand : [demand];
+  return demands.flatMap(({ query }, i) => attempt([...demandPath(document, i), 'query'], () => checkQuery(query)));
+}
+
+function cronProblems({ spec }: ScalingPolicyDocument): Problem[] {
+  return (['schedules', 'maintenance'] as const).flatMap((list) =>
+    spec[list].flatMap(({ cron }, i) =>
+      attempt(
+        ['spec', list, i, 'cron'],
+        () => new Cron(cron, { timezone: spec.timeZone, mode: '5-part', paused: true }),
+      ),
+    ),
+  );
+}
+
+function windowProblems({ exclude, events }: ScalingPolicy): Problem[] {
+  const message = 'expected end to be later than start';
+  const windows = (list: string, all: readonly { readonly start: number; readonly end: number }[]) =>
+    all.flatMap(({ start, end }, i) => (end > start ? [] : [{ path: ['spec', 'forecast', list, i, 'end'], message }]));
+  return [...windows('exclude', exclude), ...windows('events', events)];
+}
+
+function duplicateNames({ demands }: ScalingPolicy, document: ScalingPolicyDocument): Problem[] {
+  return demands.flatMap(({ name }, i) => {
+    if (demands.findIndex((other) => other.name === name) === i) return [];
+    return [{ path: [...demandPath(document, i), 'name'], message: `expected a name of its own, got "${name}" again` }];
+  });
+}
+
+function attempt(path: readonly (string | number)[], check: () => unknown): Problem[] {
+  try {
+    check();
+    return [];
+  } catch (error) {
+    return [{ path, message: (error as Error).message }];
+  }
+}

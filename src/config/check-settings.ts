@@ -1,0 +1,49 @@
+import { z } from 'zod';
+import { type Problem, problemsOf } from '../model/problem.ts';
+import { DEFAULT_TENANT, InvalidTenantError, parseTenant } from '../model/tenant.ts';
+import { isLoopback, SettingsDocument, splitListen } from './schema.ts';
+
+/** Checks a settings document: by the schema, then what one field means for another. */
+export function checkSettings(value: unknown): {
+  readonly document?: SettingsDocument;
+  readonly problems: readonly Problem[];
+} {
+  const checked = SettingsDocument.safeParse(value);
+  if (!checked.success) {
+    const schema = z.toJSONSchema(SettingsDocument, { io: 'input' });
+    return { problems: problemsOf(checked.error.issues, value, schema) };
+  }
+  const problems = [...exposureProblems(checked.data), ...tenantProblems(checked.data)];
+  return problems.length > 0 ? { problems } : { document: checked.data, problems };
+}
+
+function exposureProblems(document: SettingsDocument): readonly Problem[] {
+  if (document.authentication !== undefined || isLoopback(splitListen(document.listen).host)) return [];
+  const message = `${document.listen} can be reached from other machines, and nobody would be asked who they are: set authentication.tokens, or write "authentication: none"`;
+  return [{ path: ['listen'], message }];
+}
+
+function tenantProblems({ tenancy, authentication }: SettingsDocument): readonly Problem[] {
+  const named = Object.entries(tenancy.namespaces).map(([ns, id]) => ({ path: ['tenancy', 'namespaces', ns], id }));
+  const tokens = typeof authentication === 'object' ? authentication.tokens : [];
+  const problems = [
+    ...named,
+    ...tokens.map(({ tenant }, i) => ({ path: ['authentication', 'tokens', i, 'tenant'], id: tenant })),
+  ].flatMap(({ path, id }) => tenantProblem(path, id));
+  for (const [i, { tenant }] of tokens.entries()) {
+    if (tenancy.mode === 'on' || tenant === DEFAULT_TENANT) continue;
+    const message = `expected "default" while tenancy.mode is off, got ${JSON.stringify(tenant)}`;
+    problems.push({ path: ['authentication', 'tokens', i, 'tenant'], message });
+  }
+  return problems;
+}
+
+function tenantProblem(path: readonly (string | number)[], id: string): Problem[] {
+  try {
+    parseTenant(id);
+    return [];
+  } catch (error) {
+    if (error instanceof InvalidTenantError) return [{ path, message: error.message }];
+    throw error;
+  }
+}

@@ -1,0 +1,196 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { writeSettings } from '../cli/init.ts';
+import { commentedSettings } from './commented-file.ts';
+import { SettingsError } from './errors.ts';
+import { loadSettings } from './load.ts';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'foresail-config-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const NO_ENV = { HOME: '/nonexistent' };
+
+function load(text: string, flags = {}, env: Record<string, string> = NO_ENV) {
+  const file = join(folder, 'foresail.yaml');
+  writeFileSync(file, text);
+  return loadSettings({ file, flags, env });
+}
+
+function problemsIn(text: string, flags = {}, env: Record<string, string> = NO_ENV): string[] {
+  try {
+    load(text, flags, env);
+    return [];
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    return error.message.replaceAll(`${folder}/`, '').split('\n');
+  }
+}
+
+test('loadSettings() without a file has a default for everything', () => {
+  const settings = loadSettings({ env: NO_ENV });
+  expect(settings.listen).toEqual({ host: '127.0.0.1', port: 7070 });
+  expect(settings.kubernetes).toEqual({ kind: 'off' });
+  expect(settings.authentication).toEqual({ kind: 'none' });
+  expect(settings.loops.scaleMs).toBe(15_000);
+  expect(settings.limits.queryPoints).toBe(11_000);
+});
+
+test('foresail init writes a file that loads to the defaults', () => {
+  const defaults = loadSettings({ env: NO_ENV });
+  const loaded = load(commentedSettings());
+  expect({ ...loaded, dataFolder: '' }).toEqual({ ...defaults, dataFolder: '' });
+  expect(loaded.dataFolder).toBe(join(folder, 'data'));
+});
+
+test('foresail init comments every setting and fits 120 columns', () => {
+  const lines = commentedSettings().split('\n');
+  expect(lines.filter((line) => line.length > 120)).toEqual([]);
+  for (const [i, line] of lines.entries()) {
+    if (/^\s*\w+:/.test(line)) expect(lines[i - 1], line).toMatch(/^\s*# \S/);
+  }
+});
+
+test('foresail init replaces a file only when told to', () => {
+  const output = join(folder, 'written.yaml');
+  const log = console.log;
+  const error = console.error;
+  console.log = () => {};
+  console.error = () => {};
+  try {
+    expect(writeSettings(output, false)).toBe(0);
+    expect(writeSettings(output, false)).toBe(1);
+    expect(writeSettings(output, true)).toBe(0);
+    expect(writeSettings(join(folder, 'absent', 'f.yaml'), true)).toBe(2);
+  } finally {
+    console.log = log;
+    console.error = error;
+  }
+});
+
+test('loadSettings() flags win over the file', () => {
+  const settings = load('listen: 127.0.0.1:1\nlog: {level: warn}', { listen: '127.0.0.1:0', logLevel: 'error' });
+  expect(settings.listen.port).toBe(0);
+  expect(settings.logLevel).toBe('error');
+});
+
+test('loadSettings() reads tokens from the environment and from files', () => {
+  writeFileSync(join(folder, 'token'), 'from-file\n');
+  const text =
+    'listen: 0.0.0.0:7070\nauthentication:\n  tokens:\n  - {name: a, env: T, role: writer}\n  - {name: b, file: token}\n';
+  expect(load(text, {}, { ...NO_ENV, T: 'from-env' }).authentication).toEqual({
+    kind: 'tokens',
+    tokens: [
+      { name: 'a', token: 'from-env', tenant: 'default', role: 'writer' },
+      { name: 'b', token: 'from-file', tenant: 'default', role: 'reader' },
+    ],
+  });
+});
+
+test('loadSettings() finds the cluster', () => {
+  writeFileSync(join(folder, 'kubeconfig'), '');
+  const path = join(folder, 'kubeconfig');
+  expect(load('', {}, { KUBERNETES_SERVICE_HOST: '10.0.0.1' }).kubernetes).toEqual({ kind: 'inCluster' });
+  expect(load('', {}, { ...NO_ENV, KUBECONFIG: `/absent:${path}` }).kubernetes).toEqual({ kind: 'kubeconfig', path });
+  expect(load('kubernetes: off', {}, { KUBERNETES_SERVICE_HOST: '10.0.0.1' }).kubernetes).toEqual({ kind: 'off' });
+  expect(load('kubernetes: {kubeconfig: kubeconfig}').kubernetes).toEqual({ kind: 'kubeconfig', path });
+});
+
+test.each([
+  {
+    name: 'a wrong word',
+    text: '# c\n\n\n\n\ntenancy:\n  mode: yes\n',
+    want: ['foresail.yaml:7:3: tenancy.mode: expected "on" or "off", got "yes"; did you mean "on"?'],
+  },
+  {
+    name: 'a boolean for a word',
+    text: 'tenancy: {mode: true}',
+    want: ['foresail.yaml:1:11: tenancy.mode: expected "on" or "off", got true; did you mean "on"?'],
+  },
+  {
+    name: 'an unknown key',
+    text: 'tenancy:\n  mod: on\n',
+    want: ['foresail.yaml:2:3: tenancy.mod: unknown key (expected mode or namespaces); did you mean "mode"?'],
+  },
+  {
+    name: 'all errors at once',
+    text: 'loops:\n  scale: 15\n  forecast: soon\nlimits: {queryPoints: 0, seriesPerTenant: many}\nstorag: x\n',
+    want: [
+      'foresail.yaml:2:3: loops.scale: expected a text, got 15',
+      'foresail.yaml:3:3: loops.forecast: expected a duration such as 30s, 5m or 28d, got "soon"',
+      'foresail.yaml:4:26: limits.seriesPerTenant: expected a number, got "many"',
+      'foresail.yaml:4:10: limits.queryPoints: expected at least 1, got 0',
+      'foresail.yaml:5:1: storag: unknown key (expected listen, data, storage, retention, tenancy, authentication, policies, kubernetes, loops, limits or log); did you mean "storage"?',
+    ],
+  },
+  {
+    name: 'a union none of whose branches was meant',
+    text: 'kubernetes: inclustre',
+    want: [
+      'foresail.yaml:1:1: kubernetes: expected "auto", "inCluster" or "off" or a mapping, got "inclustre"; did you mean "inCluster"?',
+    ],
+  },
+  {
+    name: 'inside the branch of a union that was meant',
+    text: 'authentication:\n  tokens:\n    - name: a\n      env: T\n      rol: reader\n',
+    want: [
+      'foresail.yaml:5:7: authentication.tokens[0].rol: unknown key (expected name, file, env, tenant or role); did you mean "role"?',
+    ],
+  },
+  {
+    name: 'an open door',
+    text: 'listen: 0.0.0.0:7070',
+    want: [
+      'foresail.yaml:1:1: listen: 0.0.0.0:7070 can be reached from other machines, and nobody would be asked who they are: set authentication.tokens, or write "authentication: none"',
+    ],
+  },
+  { name: 'an open door that was meant', text: 'listen: 0.0.0.0:7070\nauthentication: none', want: [] },
+  {
+    name: 'an empty token',
+    text: 'authentication:\n  tokens:\n    - name: a\n      env: ABSENT\n',
+    want: [
+      'foresail.yaml:4:7: authentication.tokens[0].env: expected a token, but the environment variable ABSENT is empty',
+    ],
+  },
+  {
+    name: 'a tenant while tenancy is off',
+    text: 'authentication:\n  tokens:\n    - {name: a, env: T, tenant: acme}\n',
+    want: [
+      'foresail.yaml:3:25: authentication.tokens[0].tenant: expected "default" while tenancy.mode is off, got "acme"',
+    ],
+  },
+  { name: 'no mapping', text: '- a\n', want: ['foresail.yaml:1:1: expected a mapping, got a list'] },
+  {
+    name: 'broken YAML',
+    text: 'a: [1\nb: 2',
+    want: [expect.stringMatching(/^foresail\.yaml:2:1: flow sequence in block collection/)],
+  },
+  {
+    name: 'a key twice',
+    text: 'data: a\ndata: b\n',
+    want: [expect.stringMatching(/^foresail\.yaml:2:1: map keys must be unique/)],
+  },
+])('loadSettings() says where and what: $name', ({ text, want }) => {
+  expect(problemsIn(text)).toEqual(want);
+});
+
+test('loadSettings() names the flag that is wrong', () => {
+  expect(problemsIn('', { listen: 'nowhere' })[0]).toMatch(/^--listen:.*expected HOST:PORT/);
+});
+
+test.each([
+  { name: 'deep nesting', text: '['.repeat(100_000) },
+  {
+    name: 'an alias bomb',
+    text: `a: &a [x,x,x,x,x,x,x,x,x]\n${'bcdefgh'
+      .split('')
+      .map((k, i) => `${k}: &${k} [${Array(9).fill(`*${'abcdefgh'[i]}`).join(',')}]`)
+      .join('\n')}\n`,
+  },
+])('loadSettings() survives $name', ({ text }) => {
+  expect(problemsIn(text)).not.toEqual([]);
+});

@@ -1,0 +1,178 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import type { Role } from '../model/caller.ts';
+import type { Problem } from '../model/problem.ts';
+import { parseTenant, type TenantId } from '../model/tenant.ts';
+import { parseDuration } from '../model/time.ts';
+import { checkSettings } from './check-settings.ts';
+import { SettingsError } from './errors.ts';
+import { type SettingsDocument, splitListen } from './schema.ts';
+import { type LocatedProblem, parseYaml, type YamlDocument } from './yaml-document.ts';
+
+/** All settings, resolved: lengths in milliseconds, paths absolute, tokens read. */
+export interface Settings {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly dataFolder: string;
+  readonly storage: 'embedded';
+  readonly retentionMs: number;
+  readonly tenancy: { readonly on: boolean; readonly namespaces: ReadonlyMap<string, TenantId> };
+  readonly authentication:
+    | { readonly kind: 'none' }
+    | { readonly kind: 'tokens'; readonly tokens: readonly Credential[] };
+  /** Absolute files and folders. */
+  readonly policies: readonly string[];
+  readonly kubernetes: KubernetesAccess;
+  readonly loops: { readonly scaleMs: number; readonly forecastMs: number };
+  readonly limits: {
+    readonly seriesPerTenant: number;
+    readonly samplesInMemory: number;
+    readonly writeBytes: number;
+    readonly requestBytes: number;
+    readonly querySamples: number;
+    readonly queryTimeoutMs: number;
+    readonly queryPoints: number;
+  };
+  readonly logLevel: SettingsDocument['log']['level'];
+}
+
+export interface Credential {
+  readonly name: string;
+  readonly token: string;
+  readonly tenant: TenantId;
+  readonly role: Role;
+}
+
+export type KubernetesAccess =
+  | { readonly kind: 'off' }
+  | { readonly kind: 'inCluster' }
+  | { readonly kind: 'kubeconfig'; readonly path: string; readonly context?: string };
+
+export interface LoadOptions {
+  /** The settings file. None: the defaults. */
+  readonly file?: string;
+  /** Win over the file. */
+  readonly flags?: { readonly listen?: string; readonly data?: string; readonly logLevel?: string };
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+const FLAG_PATHS = { listen: ['listen'], data: ['data'], logLevel: ['log', 'level'] } as const;
+
+/**
+ * Reads, checks and resolves the settings. The only reader of the environment.
+ * @throws {SettingsError} With every problem at once.
+ */
+export function loadSettings({ file, flags = {}, env = process.env }: LoadOptions = {}): Settings {
+  const source = file === undefined ? noFile() : readSettingsFile(file);
+  const { value, flagged } = withFlags(source.value, flags);
+  const locate = (problem: Problem): LocatedProblem => {
+    const flag = flagged.find(({ path }) => path.join('.') === problem.path.join('.'));
+    if (flag !== undefined) return { ...problem, path: [], file: `--${flag.name}`, line: 0, column: 0 };
+    return source.locate(problem);
+  };
+  const { document, problems } = checkSettings(value);
+  if (document === undefined) throw new SettingsError(problems.map(locate));
+  const folder = file === undefined ? process.cwd() : dirname(resolve(file));
+  const dataFolder = flags.data === undefined ? resolve(folder, document.data) : resolve(flags.data);
+  const { tokens, tokenProblems } = readTokens(document, folder, env);
+  if (tokenProblems.length > 0) throw new SettingsError(tokenProblems.map(locate));
+  const settings: Settings = {
+    listen: splitListen(document.listen),
+    dataFolder,
+    storage: document.storage,
+    retentionMs: parseDuration(document.retention),
+    tenancy: {
+      on: document.tenancy.mode === 'on',
+      namespaces: new Map(Object.entries(document.tenancy.namespaces).map(([ns, id]) => [ns, parseTenant(id)])),
+    },
+    authentication: tokens.length === 0 ? { kind: 'none' } : { kind: 'tokens', tokens },
+    policies: document.policies.map((path) => resolve(folder, path)),
+    kubernetes: resolveKubernetes(document.kubernetes, folder, env),
+    loops: { scaleMs: parseDuration(document.loops.scale), forecastMs: parseDuration(document.loops.forecast) },
+    limits: limitsOf(document.limits),
+    logLevel: document.log.level,
+  };
+  return Object.freeze(settings);
+}
+
+/** Reads a settings file's one document. */
+export function readSettingsFile(file: string): YamlDocument {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    const message = `cannot be read: ${(error as NodeJS.ErrnoException).code ?? 'unknown reason'}`;
+    throw new SettingsError([{ file, line: 1, column: 1, path: [], message }], { cause: error });
+  }
+  const yaml = parseYaml(text, file);
+  if (yaml.kind === 'broken') throw new SettingsError(yaml.problems);
+  const [document, second] = yaml.documents;
+  if (second !== undefined) throw new SettingsError([second.locate({ path: [], message: 'expected one document' })]);
+  return document ?? noFile(file);
+}
+
+function noFile(file = 'settings'): YamlDocument {
+  return { value: {}, locate: (problem) => ({ ...problem, file, line: 0, column: 0 }) };
+}
+
+/** The document with the flags in it. `flagged` says which paths a flag gave. */
+function withFlags(value: unknown, flags: NonNullable<LoadOptions['flags']>) {
+  const flagged: { readonly name: string; readonly path: readonly string[] }[] = [];
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return { value, flagged };
+  const merged: Record<string, unknown> = { ...value };
+  for (const [flag, [key, inner]] of Object.entries(FLAG_PATHS)) {
+    const given = flags[flag as keyof typeof FLAG_PATHS];
+    if (given === undefined) continue;
+    merged[key] = inner === undefined ? given : { ...(merged[key] as object | undefined), [inner]: given };
+    flagged.push({ name: flag === 'logLevel' ? 'log-level' : flag, path: inner === undefined ? [key] : [key, inner] });
+  }
+  return { value: merged, flagged };
+}
+
+function readTokens(document: SettingsDocument, folder: string, env: NonNullable<LoadOptions['env']>) {
+  const tokens: Credential[] = [];
+  const tokenProblems: Problem[] = [];
+  const entries = typeof document.authentication === 'object' ? document.authentication.tokens : [];
+  for (const [i, { name, file, env: variable, tenant, role }] of entries.entries()) {
+    const path = ['authentication', 'tokens', i];
+    try {
+      const text = variable === undefined ? readFileSync(resolve(folder, file!), 'utf8') : (env[variable] ?? '');
+      const token = text.trim();
+      if (token === '') {
+        const source = variable === undefined ? `the file ${file}` : `the environment variable ${variable}`;
+        tokenProblems.push({
+          path: [...path, variable === undefined ? 'file' : 'env'],
+          message: `expected a token, but ${source} is empty`,
+        });
+        continue;
+      }
+      tokens.push({ name, token, tenant: parseTenant(tenant), role });
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      tokenProblems.push({ path: [...path, 'file'], message: `cannot read ${file}: ${code ?? 'unknown reason'}` });
+    }
+  }
+  return { tokens, tokenProblems };
+}
+
+function resolveKubernetes(
+  setting: SettingsDocument['kubernetes'],
+  folder: string,
+  env: NonNullable<LoadOptions['env']>,
+): KubernetesAccess {
+  if (typeof setting === 'object') {
+    const { kubeconfig, context } = setting;
+    const path = isAbsolute(kubeconfig) ? kubeconfig : resolve(folder, kubeconfig);
+    return { kind: 'kubeconfig', path, ...(context !== undefined && { context }) };
+  }
+  if (setting === 'off' || setting === 'inCluster') return { kind: setting };
+  if (env['KUBERNETES_SERVICE_HOST'] !== undefined) return { kind: 'inCluster' };
+  // KUBECONFIG may be a list; the client library merges only files that it is given, so the first that exists counts.
+  const candidates = [...(env['KUBECONFIG'] ?? '').split(':'), join(env['HOME'] ?? homedir(), '.kube', 'config')];
+  const path = candidates.find((candidate) => candidate !== '' && existsSync(candidate));
+  return path === undefined ? { kind: 'off' } : { kind: 'kubeconfig', path };
+}
+
+function limitsOf({ queryTimeout, ...limits }: SettingsDocument['limits']): Settings['limits'] {
+  return Object.freeze({ ...limits, queryTimeoutMs: parseDuration(queryTimeout) });
+}

@@ -1,0 +1,108 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+/** All of the program's own metrics. Names follow Prometheus: `foresail_<thing>_<base unit>[_total]`. */
+export type Metrics = ReturnType<typeof createMetrics>;
+
+/** Seconds. From a sync of a fast disk to a slow query. */
+const DURATION_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+/**
+ * @param options.version Shown as `foresail_build_info{version}`.
+ * @param options.ofProcess Adds memory, CPU, file descriptors and event loop lag. They observe the whole process, so a
+ *   test leaves them out.
+ */
+export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
+  const registry = new Registry();
+  const registers = [registry];
+  const counter = <L extends string = never>(name: string, help: string, labelNames: readonly L[] = []) =>
+    new Counter<L>({ name, help, labelNames: [...labelNames], registers });
+  const gauge = <L extends string = never>(name: string, help: string, labelNames: readonly L[] = []) =>
+    new Gauge<L>({ name, help, labelNames: [...labelNames], registers });
+  const seconds = <L extends string = never>(name: string, help: string, labelNames: readonly L[] = []) =>
+    new Histogram<L>({ name, help, labelNames: [...labelNames], buckets: DURATION_BUCKETS, registers });
+
+  if (ofProcess) collectDefaultMetrics({ register: registry });
+  gauge('foresail_build_info', 'Constant 1, with the version of the program.', ['version']).set({ version }, 1);
+
+  return {
+    registry,
+
+    // Ingest
+    ingestRequests: counter('foresail_ingest_requests_total', 'Write requests answered, by protocol and status code.', [
+      'protocol',
+      'code',
+    ]),
+    ingestBytes: counter('foresail_ingest_received_bytes_total', 'Bytes of write requests as received, packed.'),
+    ingestSamples: counter('foresail_ingest_samples_total', 'Samples stored by write requests, duplicates left out.'),
+    droppedSamples: counter('foresail_dropped_samples_total', 'Samples refused or not understood, by reason.', [
+      'reason',
+    ]),
+    backfilledSamples: counter('foresail_backfilled_samples_total', 'Samples of imports, by what became of them.', [
+      'outcome',
+    ]),
+    ingestSeconds: seconds(
+      'foresail_ingest_request_duration_seconds',
+      'From the first byte of a write request to its answer.',
+      ['protocol'],
+    ),
+
+    // Store
+    commits: counter('foresail_store_commits_total', 'Groups of commits that shared one sync of the log.'),
+    syncSeconds: seconds('foresail_store_sync_duration_seconds', 'Time that a sync of the log took.'),
+    series: gauge('foresail_store_series', 'Series in memory.', ['tenant']),
+    samplesInMemory: gauge('foresail_store_samples', 'Samples in memory.'),
+    storeBytes: gauge('foresail_store_size_bytes', 'Size of the store on disk.'),
+    recoverySeconds: gauge(
+      'foresail_store_recovery_duration_seconds',
+      'Time that reading the log took at the last start.',
+    ),
+
+    // HTTP
+    httpRequests: counter(
+      'foresail_http_requests_total',
+      'Requests answered other than writes, by route and status code.',
+      ['route', 'method', 'code'],
+    ),
+    httpSeconds: seconds('foresail_http_request_duration_seconds', 'Time to answer a request other than a write.', [
+      'route',
+    ]),
+    queryFailures: counter('foresail_query_failures_total', 'Queries that were not answered, by error type.', ['type']),
+
+    // Loops
+    loopPasses: counter('foresail_loop_passes_total', 'Passes of a loop that were begun.', ['loop']),
+    loopSkips: counter('foresail_loop_skips_total', 'Passes, or parts of one, that were left out, by reason.', [
+      'loop',
+      'reason',
+    ]),
+    loopFailures: counter(
+      'foresail_loop_failures_total',
+      'Passes, or parts of one, that ended in an error, by reason.',
+      ['loop', 'reason'],
+    ),
+    loopSeconds: seconds('foresail_loop_pass_duration_seconds', 'Time that a pass of a loop took.', ['loop']),
+    loopLastPass: gauge('foresail_loop_last_pass_timestamp_seconds', 'When a pass of a loop last ended.', ['loop']),
+
+    // Forecasts
+    forecastsFitted: counter('foresail_forecasts_fitted_total', 'Forecasts that were fitted and stored.'),
+    forecastsFailed: counter('foresail_forecasts_failed_total', 'Forecasts that could not be made, by reason.', [
+      'reason',
+    ]),
+    forecastSeconds: seconds('foresail_forecast_duration_seconds', 'Time to fit and predict one demand.'),
+    demotions: counter('foresail_demotions_total', 'Times that a policy stopped trusting its forecast, by reason.', [
+      'reason',
+    ]),
+    demoted: gauge('foresail_policy_demoted', '1 while a policy does not trust its forecast, else 0.', [
+      'namespace',
+      'policy',
+    ]),
+
+    // Plans and what was done
+    decisions: counter('foresail_decisions_total', 'Decisions recorded, by what occasioned them.', ['occasion']),
+    boundsWrites: counter('foresail_bounds_writes_total', 'Attempts to write replica bounds, by outcome.', ['outcome']),
+    floor: gauge('foresail_floor_replicas', 'The floor that the last plan asks for.', ['namespace', 'policy']),
+    policyProblems: gauge(
+      'foresail_policy_problems',
+      'Policies that are not in force, or not in their newest form, because of an error.',
+    ),
+  };
+}
