@@ -1,0 +1,108 @@
+import { MINUTE } from '../model/time.ts';
+import type { ModelContext } from './models/model.ts';
+import { seasonBefore } from './models/same-last-season.ts';
+import { blockMean, type Track } from './track.ts';
+
+/** Which regressors a series has: fixed at the cold fit by the length of its history. Plain data. */
+export interface FeaturePlan {
+  readonly recentLags: number;
+  /** Ends of the blocks of older lags: [recentLags, ends[0]), [ends[0], ends[1]), … */
+  readonly blockEnds: readonly number[];
+  readonly cycles: readonly number[];
+  /** Half the width of the block that stands for "about five minutes", in steps. */
+  readonly halfWidth: number;
+  readonly baseCount: number;
+  readonly horizonCount: number;
+  /** The first origin at which all regressors exist. */
+  readonly firstOrigin: number;
+}
+
+const BLOCK_ENDS = [18, 24, 36, 72, 144, 288];
+const RECENT_LAGS = 12;
+/** Neighbours of the same time yesterday, in blocks. */
+const AROUND = 2;
+/** Seasons behind the mean over earlier seasons. */
+const SEASONS_AVERAGED = 7;
+
+export function planFeatures({ stepMs, cycles, historyLength }: ModelContext): FeaturePlan {
+  const recentLags = Math.max(1, Math.min(RECENT_LAGS, Math.floor(historyLength / 16)));
+  const blockEnds = BLOCK_ENDS.filter((end) => end > recentLags && end <= historyLength / 6);
+  // A week of regressors costs a week of rows: worth it from the third week on.
+  const used = cycles.filter((cycle, i) => historyLength >= (i === 0 ? 2.5 : 2.2) * cycle).slice(0, 2);
+  const halfWidth = stepMs >= 5 * MINUTE ? 0 : Math.min(5, Math.round((5 * MINUTE) / stepMs / 2));
+  const [first, second] = used;
+  return {
+    recentLags,
+    blockEnds,
+    cycles: used,
+    halfWidth,
+    baseCount: recentLags + 2 + blockEnds.length + (first === undefined ? 0 : 5) + (second === undefined ? 0 : 1),
+    horizonCount: (first === undefined ? 0 : 2 * AROUND + 4) + (second === undefined ? 0 : 2),
+    firstOrigin: Math.max(recentLags, blockEnds.at(-1) ?? 0, (used.at(-1) ?? 0) + AROUND * (2 * halfWidth + 1)),
+  };
+}
+
+/**
+ * Regressors that do not depend on the horizon, all relative to the last value (so that a shift of level moves the
+ * forecast with it): intercept, recent lags, means of older lags, the level itself, time of day, the last seasons now.
+ */
+export function baseFeatures(plan: FeaturePlan, track: Track, origin: number, out: Float64Array): void {
+  const { z } = track;
+  const last = z[origin]!;
+  let at = 0;
+  out[at++] = 1;
+  out[at++] = last;
+  for (let lag = 1; lag <= plan.recentLags; lag++) out[at++] = z[origin - lag]! - last;
+  let from = plan.recentLags;
+  for (const end of plan.blockEnds) {
+    out[at++] = blockMean(track, origin + 1 - end, origin + 1 - from) - last;
+    from = end;
+  }
+  const [first, second] = plan.cycles;
+  if (first === undefined) return;
+  const angle = (2 * Math.PI * (origin % first)) / first;
+  const cosine = Math.cos(angle);
+  const sine = Math.sin(angle);
+  out[at++] = cosine;
+  out[at++] = sine;
+  out[at++] = cosine * cosine - sine * sine;
+  out[at++] = 2 * sine * cosine;
+  out[at++] = around(plan, track, origin - first, origin) - last;
+  if (second !== undefined) out[at++] = around(plan, track, origin - second, origin) - last;
+}
+
+/** Regressors that belong to one horizon: what earlier seasons were at that time, relative to the last value now. */
+export function horizonFeatures(
+  plan: FeaturePlan,
+  track: Track,
+  origin: number,
+  horizon: number,
+  out: Float64Array,
+): void {
+  const [first, second] = plan.cycles;
+  if (first === undefined) return;
+  const last = track.z[origin]!;
+  const width = 2 * plan.halfWidth + 1;
+  const newest = seasonBefore(origin, horizon, first);
+  let at = 0;
+  for (let k = -AROUND; k <= AROUND; k++) out[at++] = around(plan, track, newest + k * width, origin) - last;
+  out[at++] = track.z[newest]! - last;
+  let sum = 0;
+  let count = 0;
+  for (let t = newest; count < SEASONS_AVERAGED && t >= 0; t -= first) {
+    sum += around(plan, track, t, origin);
+    count++;
+  }
+  out[at++] = sum / count - last;
+  out[at++] = around(plan, track, newest >= first ? newest - first : newest, origin) - last;
+  if (second === undefined) return;
+  const lastWeek = seasonBefore(origin, horizon, second);
+  out[at++] = around(plan, track, lastWeek, origin) - last;
+  out[at++] = around(plan, track, lastWeek >= second ? lastWeek - second : lastWeek, origin) - last;
+}
+
+/** The mean of the block around `t`, without what lies after the origin. */
+function around({ halfWidth }: FeaturePlan, track: Track, t: number, origin: number): number {
+  const end = Math.min(t + halfWidth, origin) + 1;
+  return blockMean(track, Math.min(t - halfWidth, end - 1), end);
+}

@@ -1,0 +1,293 @@
+import type { Forecast, ForecastAccuracy, NoForecast } from '../model/forecast.ts';
+import type { RegularSeries } from '../model/series.ts';
+import { DAY, MINUTE, WEEK } from '../model/time.ts';
+import { awaitTruth, type Channel, createChannel, LEAST_RESIDUALS, settle } from './channel.ts';
+import { conformalQuantile } from './intervals.ts';
+import { knotsUpTo, placeBetween } from './knots.ts';
+import { mixed } from './mix.ts';
+import { defaultModels } from './models/default-models.ts';
+import type { Model, ModelContext } from './models/model.ts';
+import { largestKnown, peakModels } from './peak.ts';
+import { appendValue, createTrack, isKnown, type Track } from './track.ts';
+import { fitTransform, fromModel } from './transform.ts';
+import { appendVolatility, createVolatility, spreads, type Volatility } from './volatility.ts';
+
+export interface ForecasterOptions {
+  /** Steps ahead. */
+  readonly horizonSteps: number;
+  /** The window of the peak forecast: lead time plus refresh. */
+  readonly peakWindowMs: number;
+  /** Quantiles wanted, of each step and of the peak; 0.01 to 0.99. The default has what plans and pictures need. */
+  readonly quantiles?: readonly number[];
+  /** Season lengths in steps; `auto` takes the calendar's and what is found. */
+  readonly seasons?: 'auto' | readonly number[];
+}
+
+/** Follows one series: takes new values in, learns again when told to, and forecasts at any moment. */
+export interface Forecaster {
+  /** Takes the values of the next steps in (NaN: a gap): scores the forecasts that waited for them. No refit. */
+  update(values: ArrayLike<number>): void;
+  /** Learns from what came since the last refit. Once a day is enough. */
+  refit(): void;
+  /** The future as seen after the last value. */
+  predict(): Forecast;
+}
+
+export type FitResult =
+  | { readonly kind: 'fitted'; readonly forecaster: Forecaster }
+  | Extract<NoForecast, { kind: 'insufficient-history' | 'no-data' }>;
+
+export const DEFAULT_QUANTILES = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.8, 0.9, 0.95, 0.975, 0.99] as const;
+/** Known values below which there is nothing to learn from. */
+const LEAST_VALUES = 12;
+/** The share of the history, and the time, over which the deployed mix is replayed for its weights and residuals. */
+const REPLAYED_SHARE = 0.5;
+const REPLAYED_MS = 14 * DAY;
+/** Time between two scored origins where steps are finer. */
+const SCORED_EVERY_MS = 10 * MINUTE;
+
+/**
+ * Fits everything on a history: the models, and by replaying the last part of the history value by value, refitting
+ * daily, the mix's weights, its residuals and its accuracy. What the forecaster is afterwards is what it would be had it
+ * run all along.
+ *
+ * @throws {RangeError} If an option is out of its range.
+ */
+export function fitForecaster(history: RegularSeries, options: ForecasterOptions): FitResult {
+  checkOptions(history, options);
+  const known = history.values.reduce((count, value) => (Number.isFinite(value) ? count + 1 : count), 0);
+  if (known === 0) return { kind: 'no-data' };
+  const { stepMs, values } = history;
+  if (known < LEAST_VALUES) {
+    return { kind: 'insufficient-history', haveMs: values.length * stepMs, needMs: LEAST_VALUES * stepMs };
+  }
+  const state = createState(history, options);
+  const from = Math.floor(Math.max(values.length * (1 - REPLAYED_SHARE), values.length - REPLAYED_MS / stepMs));
+  for (let t = 0; t < values.length; t++) {
+    if (t >= from && (t - from) % state.refitEvery === 0) refit(state);
+    advance(state, values[t]!, t >= from);
+  }
+  refit(state);
+  return {
+    kind: 'fitted',
+    forecaster: {
+      update(added) {
+        for (let i = 0; i < added.length; i++) advance(state, added[i]!, true);
+      },
+      refit: () => refit(state),
+      predict: () => predict(state),
+    },
+  };
+}
+
+interface State {
+  readonly start: number;
+  readonly stepMs: number;
+  readonly peakWindowMs: number;
+  readonly horizons: Int32Array;
+  readonly knots: Int32Array;
+  readonly peakWindow: Int32Array;
+  readonly quantiles: readonly number[];
+  readonly seasons: readonly number[];
+  readonly track: Track;
+  readonly volatility: Volatility;
+  readonly models: readonly Model[];
+  readonly peakModels: readonly Model[];
+  readonly channels: readonly Channel[];
+  readonly peakChannel: Channel;
+  /** Steps between scored origins, between refits in the replay, and what an error keeps per scored origin. */
+  readonly stride: number;
+  readonly refitEvery: number;
+  readonly kept: number;
+}
+
+function createState(history: RegularSeries, options: ForecasterOptions): State {
+  const { stepMs, values, start } = history;
+  const { horizonSteps, peakWindowMs } = options;
+  const knots = knotsUpTo(horizonSteps);
+  const peakWindow = Int32Array.of(Math.max(1, Math.round(peakWindowMs / stepMs)));
+  const cycles = cyclesOf(options, stepMs).filter((cycle) => cycle >= 2 && values.length >= 2 * cycle);
+  const day = cycles[0] ?? 24;
+  const context: ModelContext = { stepMs, knots, cycles, historyLength: values.length };
+  const models = defaultModels(context);
+  const peaks = peakModels({ ...context, knots: peakWindow });
+  const stride = Math.max(1, Math.round(SCORED_EVERY_MS / stepMs));
+  return {
+    start,
+    stepMs,
+    peakWindowMs,
+    horizons: Int32Array.from({ length: horizonSteps }, (_, i) => i + 1),
+    knots,
+    peakWindow,
+    quantiles: [...new Set(options.quantiles ?? DEFAULT_QUANTILES)].sort((a, b) => a - b),
+    seasons: cycles,
+    track: createTrack(fitTransform(values), cycles[0] ?? 0, values.length + 1024),
+    volatility: createVolatility(day),
+    models,
+    peakModels: peaks,
+    channels: Array.from(knots, (knot) => createChannel(models.length, knot, stride)),
+    peakChannel: createChannel(peaks.length, peakWindow[0]!, stride),
+    stride,
+    refitEvery: Math.max(day, 24),
+    kept: Math.exp(-stride / Math.max(day, 2 * horizonSteps)),
+  };
+}
+
+function cyclesOf({ seasons = 'auto' }: ForecasterOptions, stepMs: number): readonly number[] {
+  if (seasons !== 'auto') return [...seasons].sort((a, b) => a - b);
+  return [Math.round(DAY / stepMs), Math.round(WEEK / stepMs)];
+}
+
+function refit(state: State): void {
+  for (const model of state.models) model.refit(state.track);
+  for (const model of state.peakModels) model.refit(state.track);
+}
+
+/** One value in: what waited for it is scored, and where this is a scored origin, forecasts start to wait. */
+function advance(state: State, value: number, scored: boolean): void {
+  const { track, stride } = state;
+  appendValue(track, value);
+  appendVolatility(state.volatility, track);
+  if (!scored) return;
+  const now = track.length - 1;
+  for (const channel of state.channels) {
+    const origin = now - channel.horizon;
+    if (origin < 0 || origin % stride !== 0) continue;
+    settleAt(state, channel, origin, isKnown(track, now) ? track.z[now]! : Number.NaN);
+  }
+  const peakOrigin = now - state.peakChannel.horizon;
+  if (peakOrigin >= 0 && peakOrigin % stride === 0) {
+    settleAt(state, state.peakChannel, peakOrigin, largestKnown(track, peakOrigin + 1, now + 1));
+  }
+  if (now % stride === 0 && isKnown(track, now)) awaitAll(state, now);
+}
+
+function settleAt(state: State, channel: Channel, origin: number, z: number): void {
+  settle(
+    channel,
+    origin / state.stride,
+    origin,
+    { z, lastZ: state.track.z[origin]! },
+    { transform: state.track.transform, kept: state.kept },
+  );
+}
+
+function awaitAll(state: State, origin: number): void {
+  const { knots, models, channels, peakChannel, stride, track } = state;
+  const spread = spreads(state.volatility);
+  const all = predictAll(models, track, origin, knots);
+  for (let k = 0; k < channels.length; k++) {
+    const channel = channels[k]!;
+    const own = Float64Array.from(all, (predictions) => predictions[k]!);
+    const z = mixed(channel.weights, own, 0, 1);
+    if (!Number.isNaN(z)) awaitTruth(channel, origin / stride, origin, own, { z, ...spread });
+  }
+  const peaks = Float64Array.from(predictAll(state.peakModels, track, origin, state.peakWindow), (p) => p[0]!);
+  const z = mixed(peakChannel.weights, peaks, 0, 1);
+  if (!Number.isNaN(z)) awaitTruth(peakChannel, origin / stride, origin, peaks, { z, ...spread });
+}
+
+function predictAll(models: readonly Model[], track: Track, origin: number, horizons: Int32Array): Float64Array[] {
+  return models.map((model) => {
+    const out = new Float64Array(horizons.length);
+    model.predict(track, origin, horizons, out);
+    return out;
+  });
+}
+
+function predict(state: State): Forecast {
+  const { track, horizons, knots, channels, models, quantiles, stepMs } = state;
+  const { transform } = track;
+  const origin = track.length - 1;
+  const spread = spreads(state.volatility);
+  const all = predictAll(models, track, origin, horizons);
+  const point = new Float64Array(horizons.length);
+  const paths = quantiles.map((quantile) => ({ quantile, values: new Float64Array(horizons.length) }));
+  const own = new Float64Array(models.length);
+  for (let i = 0; i < horizons.length; i++) {
+    const { low, high, share } = placeBetween(knots, horizons[i]!);
+    for (let e = 0; e < models.length; e++) own[e] = all[e]![i]!;
+    let z = mixed(channels[low]!.weights, own, 0, 1);
+    if (share > 0) z += share * (mixed(channels[high]!.weights, own, 0, 1) - z);
+    if (Number.isNaN(z)) z = track.z[origin]!;
+    point[i] = fromModel(transform, z);
+    const pair = [channels[low]!.conformal, channels[high]!.conformal] as const;
+    let floor = Number.NEGATIVE_INFINITY;
+    for (const path of paths) {
+      const value = conformalQuantile(pair, share, transform, { z, ...spread }, path.quantile);
+      floor = Math.max(floor, Number.isNaN(value) ? point[i]! : value);
+      path.values[i] = floor;
+    }
+  }
+  return {
+    issuedAt: state.start + origin * stepMs,
+    stepMs,
+    point,
+    quantiles: paths,
+    peak: { windowMs: state.peakWindowMs, quantiles: predictPeak(state, origin) },
+    model: describe(state),
+    seasons: state.seasons,
+    accuracy: accuracyOf(channels),
+    historyMs: track.length * stepMs,
+  };
+}
+
+function predictPeak(state: State, origin: number): { quantile: number; value: number }[] {
+  const { track, peakChannel } = state;
+  const own = Float64Array.from(predictAll(state.peakModels, track, origin, state.peakWindow), (p) => p[0]!);
+  const mix = mixed(peakChannel.weights, own, 0, 1);
+  const z = Number.isNaN(mix) ? track.z[origin]! : mix;
+  const pair = [peakChannel.conformal, peakChannel.conformal] as const;
+  let floor = Number.NEGATIVE_INFINITY;
+  return state.quantiles.map((quantile) => {
+    const value = conformalQuantile(pair, 0, track.transform, { z, ...spreads(state.volatility) }, quantile);
+    floor = Math.max(floor, Number.isNaN(value) ? fromModel(track.transform, z) : value);
+    return { quantile, value: floor };
+  });
+}
+
+function describe({ channels, models }: State): string {
+  const share = models.map((_, e) => channels.reduce((sum, { weights }) => sum + weights[e]!, 0) / channels.length);
+  const named = models.map(({ name }, e) => ({ name, share: share[e]! })).filter((entry) => entry.share >= 0.01);
+  named.sort((a, b) => b.share - a.share);
+  if (named.length === 1) return named[0]!.name;
+  return `mix(${named.map((entry) => `${entry.name} ${entry.share.toFixed(2)}`).join(', ')})`;
+}
+
+function accuracyOf(channels: readonly Channel[]): ForecastAccuracy {
+  const total = { origins: 0, error: 0, lastError: 0, watched: 0, covered: 0 };
+  let origins = 0;
+  for (const { sums } of channels) {
+    origins = Math.max(origins, sums.origins);
+    total.origins += sums.origins;
+    total.error += sums.error;
+    total.lastError += sums.lastError;
+    total.watched += sums.watched;
+    total.covered += sums.covered;
+  }
+  return {
+    mae: total.origins > 0 ? total.error / total.origins : Number.NaN,
+    maeVsLast: total.lastError > 0 ? total.error / total.lastError : total.origins > 0 ? 1 : Number.NaN,
+    coverage: total.watched >= LEAST_RESIDUALS ? total.covered / total.watched : Number.NaN,
+    origins,
+  };
+}
+
+function checkOptions(
+  { stepMs }: RegularSeries,
+  { horizonSteps, peakWindowMs, quantiles, seasons }: ForecasterOptions,
+): void {
+  if (!(stepMs > 0)) throw new RangeError(`stepMs must be above zero, got ${stepMs}`);
+  if (!Number.isInteger(horizonSteps) || horizonSteps < 1) {
+    throw new RangeError(`horizonSteps must be a whole number above zero, got ${horizonSteps}`);
+  }
+  if (!(peakWindowMs > 0)) throw new RangeError(`peakWindowMs must be above zero, got ${peakWindowMs}`);
+  for (const quantile of quantiles ?? []) {
+    if (!(quantile >= 0.01 && quantile <= 0.99))
+      throw new RangeError(`quantiles must lie within 0.01 and 0.99, got ${quantile}`);
+  }
+  for (const season of seasons === undefined || seasons === 'auto' ? [] : seasons) {
+    if (!Number.isInteger(season) || season < 2)
+      throw new RangeError(`seasons must be whole numbers of steps above 1, got ${season}`);
+  }
+}

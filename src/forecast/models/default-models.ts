@@ -1,0 +1,31 @@
+import { MINUTE } from '../../model/time.ts';
+import { lastValue } from './last-value.ts';
+import type { Model, ModelContext } from './model.ts';
+import { profile } from './profile.ts';
+import { ridge } from './ridge.ts';
+import { sameLastSeason } from './same-last-season.ts';
+import { seasonAndLevel } from './season-and-level.ts';
+import { windowRidge } from './window-ridge.ts';
+
+/** A window of lags is worth its cubic cost up to here: a week of hours. */
+const MOST_WINDOW_LAGS = 192;
+
+/** The experts of the mix. The last value comes first: it answers alone until anything was scored. */
+export function defaultModels(context: ModelContext): readonly Model[] {
+  const { cycles, stepMs, historyLength } = context;
+  const [first, second] = cycles;
+  const models: Model[] = [lastValue(), ridge(context, { rowStride: stepMs < 2 * MINUTE ? 2 : 1 })];
+  if (first !== undefined) {
+    models.push(sameLastSeason('yesterday', first), seasonAndLevel(first, context));
+    models.push(profile('profile', second ?? first, first, Math.max(0, Math.round((5 * MINUTE) / stepMs / 2))));
+  }
+  if (second !== undefined) models.push(sameLastSeason('last-week', second));
+  const lags = second ?? first ?? 0;
+  if (first !== undefined && lags <= MOST_WINDOW_LAGS && historyLength >= 2.5 * lags) {
+    models.push(
+      windowRidge(context, { name: 'window-ridge', lags, centre: first, lambda: 0.006 }),
+      windowRidge(context, { name: 'window-ridge-stiff', lags, centre: lags, lambda: 0.06 }),
+    );
+  }
+  return models;
+}

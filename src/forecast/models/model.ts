@@ -1,0 +1,25 @@
+import type { Track } from '../track.ts';
+
+/** What every model of one series is built for. */
+export interface ModelContext {
+  readonly stepMs: number;
+  /** Steps ahead at which models that fit per horizon fit; ascending, the last is the farthest asked for. */
+  readonly knots: Int32Array;
+  /** Season lengths in steps, ascending: those that the history covers at least twice. */
+  readonly cycles: readonly number[];
+  /** Known length of the history at the cold fit, in steps: models size themselves by it. */
+  readonly historyLength: number;
+}
+
+/** One way to see the future of a series. Works in model space on a track. */
+export interface Model {
+  /** A word for people: it appears in a forecast's `model`. */
+  readonly name: string;
+  /** Learns from the track as far as it goes. Cheap when called again with a few more values. */
+  refit(track: Track): void;
+  /**
+   * Writes the predictions for `origin + horizons[i]` to `out[i]`; NaN where it has nothing to say. Reads no value after
+   * `origin`. `horizons` ascend and need not be knots.
+   */
+  predict(track: Track, origin: number, horizons: Int32Array, out: Float64Array): void;
+}

@@ -1,0 +1,41 @@
+import { blockMean } from '../track.ts';
+import type { Model } from './model.ts';
+import { seasonBefore } from './same-last-season.ts';
+
+const MOST_CYCLES = 4;
+
+/**
+ * Level times seasonal profile: the median over the last few seasons of how far the same phase stood off its own level,
+ * on top of the level of today. In model space the product is a sum. The level is the mean over `levelSteps`.
+ *
+ * @param halfWidth The profile is smoothed over this many steps to either side.
+ */
+export function profile(name: string, season: number, levelSteps: number, halfWidth: number): Model {
+  const offs = new Float64Array(MOST_CYCLES);
+  return {
+    name,
+    refit() {},
+    predict(track, origin, horizons, out) {
+      const level = blockMean(track, origin + 1 - levelSteps, origin + 1);
+      for (let i = 0; i < horizons.length; i++) {
+        const newest = seasonBefore(origin, horizons[i]!, season);
+        const back = origin + horizons[i]! - newest;
+        let count = 0;
+        for (let at = newest, lag = back; count < MOST_CYCLES; at -= season, lag += season) {
+          const levelEnd = origin + 1 - lag;
+          if (at < 0 || levelEnd < levelSteps) break;
+          const value = blockMean(track, at - halfWidth, Math.min(at + halfWidth, origin) + 1);
+          offs[count++] = value - blockMean(track, levelEnd - levelSteps, levelEnd);
+        }
+        out[i] = count > 0 ? level + medianOfFew(offs, count) : Number.NaN;
+      }
+    },
+  };
+}
+
+/** Sorts the first `count` in place: they are at most four. */
+function medianOfFew(values: Float64Array, count: number): number {
+  const few = values.subarray(0, count).sort();
+  const middle = count >> 1;
+  return count % 2 === 1 ? few[middle]! : (few[middle - 1]! + few[middle]!) / 2;
+}

@@ -1,0 +1,227 @@
+import { solveRidgeInPlace } from '../../numeric/normal-equations.ts';
+import { baseFeatures, type FeaturePlan, horizonFeatures, planFeatures } from '../features.ts';
+import { placeBetween } from '../knots.ts';
+import { isKnown, type Track } from '../track.ts';
+import type { Model, ModelContext } from './model.ts';
+
+/** Relative to the mean diagonal of the normal equations. */
+const LAMBDA = 0.003;
+/** Share of the targets' size that is cut off: a burst moves the fit no more than a large ordinary move. */
+const WINSOR_QUANTILE = 0.995;
+/** Rows of one day lose this much weight each day: half is left after five weeks. */
+const KEPT_PER_DAY = 0.98;
+
+/**
+ * Everything the ridge has learnt. The Gram matrix of the regressors that all knots share is summed once; a row whose
+ * target is missing at one knot is kept apart in that knot's `absent` and subtracted there.
+ */
+interface RidgeState {
+  readonly shared: Float64Array;
+  readonly knots: readonly KnotState[];
+  /** The next origin to take in. */
+  next: number;
+  rows: number;
+}
+
+interface KnotState {
+  /** Regressors of the horizon against all: (p2 × (p1 + p2)), its own square in the lower triangle. */
+  readonly cross: Float64Array;
+  readonly moment: Float64Array;
+  readonly coefficients: Float64Array;
+  absent: Float64Array | undefined;
+  rows: number;
+  clip: number;
+  solved: boolean;
+}
+
+/** What a row's target is, in model space relative to the last value: NaN where it is not known. */
+export type Target = (track: Track, origin: number, horizon: number) => number;
+
+export interface HorizonRegressors {
+  readonly count: number;
+  write(track: Track, origin: number, horizon: number, out: Float64Array): void;
+}
+
+export interface RidgeOptions {
+  readonly name?: string;
+  readonly target?: Target;
+  /** Regressors that belong to one horizon, when they are not those of a single step. */
+  readonly regressors?: (plan: FeaturePlan) => HorizonRegressors;
+  /** Takes every n-th origin in. Neighbouring rows at fine steps say nearly the same. */
+  readonly rowStride?: number;
+}
+
+/** Ridge regression on lags, in closed form, directly per horizon; between two knots the coefficients are interpolated. */
+export function ridge(context: ModelContext, options: RidgeOptions = {}): Model {
+  const { name = 'ridge', target = valueAhead, rowStride = 1 } = options;
+  const plan = planFeatures(context);
+  const regressors = (options.regressors ?? stepRegressors)(plan);
+  const p1 = plan.baseCount;
+  const p2 = regressors.count;
+  const p = p1 + p2;
+  const { knots } = context;
+  const farthest = knots[knots.length - 1]!;
+  const state: RidgeState = {
+    shared: new Float64Array(p1 * p1),
+    knots: Array.from(knots, () => emptyKnot(p1, p2)),
+    next: plan.firstOrigin,
+    rows: 0,
+  };
+  const base = new Float64Array(p1);
+  const own = new Float64Array(p2);
+  const rowParts: RowParts = { plan, regressors, target, knots, base, own };
+
+  return {
+    name,
+    refit(track) {
+      if (state.rows === 0)
+        for (let k = 0; k < knots.length; k++) state.knots[k]!.clip = clipOf(plan, track, target, knots[k]!);
+      const days = (track.length - 1 - farthest - state.next) / (context.cycles[0] ?? Number.POSITIVE_INFINITY);
+      if (state.rows > 0 && days > 0) forget(state, KEPT_PER_DAY ** days);
+      for (; state.next + farthest < track.length; state.next += rowStride) {
+        if (isKnown(track, state.next)) takeRow(state, rowParts, track);
+      }
+      for (const knot of state.knots) knot.solved = solveKnot(state, knot, p1, p2);
+    },
+    predict(track, origin, horizons, out) {
+      if (origin < plan.firstOrigin) {
+        out.fill(Number.NaN);
+        return;
+      }
+      baseFeatures(plan, track, origin, base);
+      const last = track.z[origin]!;
+      for (let i = 0; i < horizons.length; i++) {
+        regressors.write(track, origin, horizons[i]!, own);
+        const { low, high, share } = placeBetween(knots, horizons[i]!);
+        let change = dotWith(state.knots[low]!, base, own, p);
+        if (share > 0) change += share * (dotWith(state.knots[high]!, base, own, p) - change);
+        out[i] = last + change;
+      }
+    },
+  };
+}
+
+function valueAhead(track: Track, origin: number, horizon: number): number {
+  return isKnown(track, origin + horizon) ? track.z[origin + horizon]! - track.z[origin]! : Number.NaN;
+}
+
+function emptyKnot(p1: number, p2: number): KnotState {
+  return {
+    cross: new Float64Array(p2 * (p1 + p2)),
+    moment: new Float64Array(p1 + p2),
+    coefficients: new Float64Array(p1 + p2),
+    absent: undefined,
+    rows: 0,
+    clip: Number.POSITIVE_INFINITY,
+    solved: false,
+  };
+}
+
+function clipOf(plan: FeaturePlan, track: Track, target: Target, horizon: number): number {
+  const sizes: number[] = [];
+  const stride = Math.max(1, Math.floor(track.length / 2000));
+  for (let origin = plan.firstOrigin; origin + horizon < track.length; origin += stride) {
+    if (!isKnown(track, origin)) continue;
+    const size = Math.abs(target(track, origin, horizon));
+    if (!Number.isNaN(size)) sizes.push(size);
+  }
+  sizes.sort((a, b) => a - b);
+  const clip = sizes[Math.floor(WINSOR_QUANTILE * (sizes.length - 1))];
+  return clip !== undefined && clip > 0 ? clip : Number.POSITIVE_INFINITY;
+}
+
+function stepRegressors(plan: FeaturePlan): HorizonRegressors {
+  return {
+    count: plan.horizonCount,
+    write: (track, origin, horizon, out) => horizonFeatures(plan, track, origin, horizon, out),
+  };
+}
+
+/** What it takes to turn an origin into a row, with the row's scratch space. */
+interface RowParts {
+  readonly plan: FeaturePlan;
+  readonly regressors: HorizonRegressors;
+  readonly target: Target;
+  readonly knots: Int32Array;
+  readonly base: Float64Array;
+  readonly own: Float64Array;
+}
+
+function takeRow(state: RidgeState, { plan, regressors, target, knots, base, own }: RowParts, track: Track): void {
+  const p1 = base.length;
+  const p2 = own.length;
+  const p = p1 + p2;
+  const origin = state.next;
+  baseFeatures(plan, track, origin, base);
+  addOuter(state.shared, base, p1);
+  state.rows++;
+  for (let k = 0; k < knots.length; k++) {
+    const knot = state.knots[k]!;
+    const ahead = target(track, origin, knots[k]!);
+    if (Number.isNaN(ahead)) {
+      knot.absent ??= new Float64Array(p1 * p1);
+      addOuter(knot.absent, base, p1);
+      continue;
+    }
+    const y = Math.max(-knot.clip, Math.min(knot.clip, ahead));
+    const { cross, moment } = knot;
+    knot.rows++;
+    for (let i = 0; i < p1; i++) moment[i] = moment[i]! + base[i]! * y;
+    if (p2 === 0) continue;
+    regressors.write(track, origin, knots[k]!, own);
+    for (let i = 0; i < p2; i++) {
+      const x = own[i]!;
+      const row = i * p;
+      moment[p1 + i] = moment[p1 + i]! + x * y;
+      for (let j = 0; j < p1; j++) cross[row + j] = cross[row + j]! + x * base[j]!;
+      for (let j = 0; j <= i; j++) cross[row + p1 + j] = cross[row + p1 + j]! + x * own[j]!;
+    }
+  }
+}
+
+function addOuter(gram: Float64Array, x: Float64Array, p: number): void {
+  for (let i = 0; i < p; i++) {
+    const xi = x[i]!;
+    const row = i * p;
+    for (let j = 0; j <= i; j++) gram[row + j] = gram[row + j]! + xi * x[j]!;
+  }
+}
+
+function solveKnot(state: RidgeState, knot: KnotState, p1: number, p2: number): boolean {
+  const p = p1 + p2;
+  if (knot.rows < 2 * Math.sqrt(p)) return false;
+  const gram = new Float64Array(p * p);
+  for (let i = 0; i < p1; i++) {
+    for (let j = 0; j <= i; j++) gram[i * p + j] = state.shared[i * p1 + j]! - (knot.absent?.[i * p1 + j] ?? 0);
+  }
+  for (let i = 0; i < p2; i++) gram.set(knot.cross.subarray(i * p, i * p + p1 + i + 1), (p1 + i) * p);
+  const solution = knot.moment.slice();
+  if (!solveRidgeInPlace(gram, solution, LAMBDA)) return false;
+  knot.coefficients.set(solution);
+  return true;
+}
+
+function forget(state: RidgeState, kept: number): void {
+  scale(state.shared, kept);
+  for (const knot of state.knots) {
+    scale(knot.cross, kept);
+    scale(knot.moment, kept);
+    if (knot.absent !== undefined) scale(knot.absent, kept);
+    knot.rows *= kept;
+  }
+}
+
+function scale(values: Float64Array, by: number): void {
+  for (let i = 0; i < values.length; i++) values[i] = values[i]! * by;
+}
+
+/** The predicted change; NaN while nothing was learnt. */
+function dotWith(knot: KnotState, base: Float64Array, own: Float64Array, p: number): number {
+  if (!knot.solved) return Number.NaN;
+  const { coefficients } = knot;
+  const p1 = base.length;
+  let sum = 0;
+  for (let i = 0; i < p1; i++) sum += coefficients[i]! * base[i]!;
+  for (let i = p1; i < p; i++) sum += coefficients[i]! * own[i - p1]!;
+  return sum;
+}

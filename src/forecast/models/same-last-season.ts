@@ -1,0 +1,20 @@
+import type { Model } from './model.ts';
+
+/** Repeats the season before: the same time yesterday, or last week. */
+export function sameLastSeason(name: string, season: number): Model {
+  return {
+    name,
+    refit() {},
+    predict(track, origin, horizons, out) {
+      for (let i = 0; i < horizons.length; i++) {
+        const at = seasonBefore(origin, horizons[i]!, season);
+        out[i] = at >= 0 ? track.z[at]! : Number.NaN;
+      }
+    },
+  };
+}
+
+/** The newest index at or before `origin` that has the phase of `origin + horizon`. */
+export function seasonBefore(origin: number, horizon: number, season: number): number {
+  return origin + horizon - Math.ceil(horizon / season) * season;
+}
