@@ -1,0 +1,163 @@
+import { request as requestHttp } from 'node:http';
+import { type Agent, request as requestHttps } from 'node:https';
+import type { KubeConfig } from '@kubernetes/client-node';
+import { KubeconfigError, KubernetesApiError } from './errors.ts';
+
+/** Speaks to the Kubernetes API over connections that stay open. */
+export interface KubeApi extends AsyncDisposable {
+  /**
+   * @returns Whatever status the API server answered with.
+   * @throws {KubernetesApiError} If it did not answer within the deadline.
+   */
+  request(call: KubeCall, signal?: AbortSignal): Promise<KubeAnswer>;
+}
+
+export interface KubeCall {
+  readonly method: 'GET' | 'POST' | 'PATCH';
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly contentType?: string;
+  readonly body?: unknown;
+}
+
+export interface KubeAnswer {
+  readonly status: number;
+  /** The parsed JSON; a `Status` object where something was refused. */
+  readonly body: unknown;
+}
+
+export interface KubeApiOptions {
+  /** Path of a kubeconfig. None: the in-cluster account, or else what kubectl would use. */
+  readonly kubeconfig?: string;
+  /** The context to use. None: the file's current one. */
+  readonly context?: string;
+  /** How long one call may take. Default 10 s. */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * Opens a client with the credentials of a kubeconfig or of the pod it runs in.
+ *
+ * The client library resolves credentials (certificates, tokens that rotate, exec plugins, proxies). Its own calls make
+ * a TLS handshake each, so the calls are made here, through an agent that is kept while the credentials stay the same.
+ *
+ * @throws {KubeconfigError} If the kubeconfig cannot be read or names no cluster.
+ */
+export async function openKubeApi(options: KubeApiOptions = {}): Promise<KubeApi> {
+  const config = await loadConfig(options);
+  const cluster = config.getCurrentCluster();
+  if (cluster === null) throw new KubeconfigError('cannot use the kubeconfig: its current context names no cluster');
+  const base = new URL(cluster.server);
+  const prefix = base.pathname.replace(/\/$/, '');
+  const send = base.protocol === 'http:' ? requestHttp : requestHttps;
+  const timeoutMs = options.timeoutMs ?? 10_000;
+  const connections = keepConnections(config);
+
+  return {
+    request: async (call, signal) => {
+      const what = `${call.method} ${call.path}`;
+      const deadline = AbortSignal.timeout(timeoutMs);
+      try {
+        const { agent, headers } = await connections.current();
+        const query = new URLSearchParams(call.query ?? {}).toString();
+        const body = call.body === undefined ? undefined : Buffer.from(JSON.stringify(call.body));
+        return await new Promise<KubeAnswer>((resolve, reject) => {
+          const request = send(
+            {
+              agent,
+              method: call.method,
+              host: base.hostname.replace(/^\[|\]$/g, ''),
+              port: base.port === '' ? (base.protocol === 'http:' ? 80 : 443) : base.port,
+              path: `${prefix}${call.path}${query === '' ? '' : `?${query}`}`,
+              signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
+              headers: {
+                ...headers,
+                accept: 'application/json',
+                ...(body !== undefined && {
+                  'content-type': call.contentType ?? 'application/json',
+                  'content-length': body.length,
+                }),
+              },
+            },
+            (response) => {
+              const parts: Buffer[] = [];
+              response.on('data', (part: Buffer) => parts.push(part));
+              response.on('error', reject);
+              response.on('end', () =>
+                resolve({ status: response.statusCode ?? 0, body: parseBody(Buffer.concat(parts).toString('utf8')) }),
+              );
+            },
+          );
+          request.on('error', reject);
+          request.end(body);
+        });
+      } catch (error) {
+        if (signal?.aborted === true) throw signal.reason;
+        const why = deadline.aborted ? `no answer within ${timeoutMs / 1000} s` : (error as Error).message;
+        throw new KubernetesApiError(`cannot ask the Kubernetes API for ${what}: ${why}`, 0, { cause: error });
+      }
+    },
+    [Symbol.asyncDispose]: async () => connections.close(),
+  };
+}
+
+/** The `message` of a Status object, or the bare status where the body has none. */
+export function messageOf({ status, body }: KubeAnswer): string {
+  const message = (body as { message?: unknown } | null)?.message;
+  return typeof message === 'string' && message !== '' ? message : `the API server answered ${status}`;
+}
+
+async function loadConfig({ kubeconfig, context }: KubeApiOptions): Promise<KubeConfig> {
+  // The library is large: programs that never speak to a cluster do not load it.
+  const { KubeConfig } = await import('@kubernetes/client-node');
+  const config = new KubeConfig();
+  try {
+    if (kubeconfig !== undefined) config.loadFromFile(kubeconfig);
+    else config.loadFromDefault();
+    if (context !== undefined) config.setCurrentContext(context);
+  } catch (error) {
+    const from = kubeconfig ?? 'the default kubeconfig';
+    throw new KubeconfigError(`cannot use ${from}: ${(error as Error).message}`, { cause: error });
+  }
+  if (config.getCurrentCluster()?.server === NOTHING_FOUND) {
+    throw new KubeconfigError('cannot find a cluster: there is no kubeconfig here, and this is not a pod');
+  }
+  if (context !== undefined && config.getContextObject(context) === null) {
+    throw new KubeconfigError(`cannot use the kubeconfig: it has no context named ${context}`);
+  }
+  return config;
+}
+
+/** What the library falls back to where there is neither a kubeconfig nor a service account. */
+const NOTHING_FOUND = 'http://localhost:8080';
+
+/** Keeps one agent for as long as the credentials that it was made from stay the same. */
+function keepConnections(config: KubeConfig) {
+  let kept: { readonly agent: Agent; readonly made: string } | undefined;
+  return {
+    current: async () => {
+      const found: { [key: string]: unknown; headers?: Record<string, string>; agent?: Agent; auth?: string } = {};
+      await config.applyToHTTPSOptions(found as Parameters<KubeConfig['applyToHTTPSOptions']>[0]);
+      const { agent, headers = {}, auth } = found;
+      const made = ['ca', 'cert', 'key', 'pfx', 'passphrase', 'servername']
+        .map((name) => String(found[name]))
+        .join('\0');
+      if (kept === undefined || kept.made !== made) {
+        kept?.agent.destroy();
+        // The library's agent knows about proxies, but closes its connections: this is where they stay open.
+        kept = { agent: Object.assign(agent!, { keepAlive: true, maxSockets: 16 }), made };
+      }
+      const basic = auth === undefined ? {} : { authorization: `Basic ${Buffer.from(auth).toString('base64')}` };
+      return { agent: kept.agent, headers: { ...basic, ...headers } };
+    },
+    close: () => kept?.agent.destroy(),
+  };
+}
+
+function parseBody(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return { message: text.slice(0, 500) };
+  }
+}
