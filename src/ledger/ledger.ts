@@ -1,0 +1,236 @@
+import { createHash } from 'node:crypto';
+import type { TenantId } from '../model/tenant.ts';
+import { DAY, HOUR, type Millis } from '../model/time.ts';
+import type { Decision, DecisionDraft } from '../scaling/decision-types.ts';
+import { NO_MEMORY, type PlannerMemory } from '../scaling/plan-types.ts';
+import type { ScalingPolicy } from '../scaling/policy.ts';
+import { type KeyChange, type KeyValue, keysUnder } from '../storage/key-value.ts';
+import { decisionId, timeOfId } from './decision-id.ts';
+import { occasionOf, summaryOf } from './occasion.ts';
+
+/** One tenant's decisions, and what its planner must remember between passes. */
+export interface TenantLedger {
+  /**
+   * Keeps the planner's memory, and the decision itself where it says something new or an hour has passed.
+   * @returns The decision as kept, or undefined where it only repeats the last one.
+   */
+  record(draft: DecisionDraft): Promise<Decision | undefined>;
+  read(id: string): Promise<Decision | undefined>;
+  /** Newest first. */
+  list(query?: DecisionQuery): Promise<readonly Decision[]>;
+  memoryOf(policy: PolicyName): Promise<PlannerMemory>;
+  /** Forgets what the planner remembers of a policy: it was released. Its decisions stay. */
+  forget(policy: PolicyName): Promise<void>;
+}
+
+export interface PolicyName {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export interface DecisionQuery {
+  readonly namespace?: string;
+  /** Only together with `namespace`. */
+  readonly policy?: string;
+  /** Decisions before this instant. */
+  readonly before?: Millis;
+  /** Default 100. */
+  readonly limit?: number;
+}
+
+export interface Ledger {
+  tenant(id: TenantId): TenantLedger;
+  /** Deletes what is older than 400 days, and the oldest where a policy has more than 20,000. @returns How many. */
+  sweep(now: Millis): Promise<number>;
+}
+
+/** Decisions are kept as long as the demand series that they rest on. */
+const KEPT_MS = 400 * DAY;
+/** About 50 a day over those 400 days; some 60 MB. */
+const MOST_PER_POLICY = 20_000;
+/** Changes in one write of the sweep. */
+const SWEPT_AT_ONCE = 500;
+
+/** What is known of a policy's last decision. */
+interface Last {
+  readonly id: string;
+  readonly at: Millis;
+  readonly summary: ReturnType<typeof summaryOf>;
+  readonly memory: PlannerMemory;
+}
+
+/** A kept decision: its input's policy is stored once, under the hash of its text. */
+interface Kept extends Omit<Decision, 'input'> {
+  readonly input: Omit<Decision['input'], 'policy'>;
+  readonly policyHash: string;
+}
+
+/** Opens the ledger on a `KeyValue`. Keys: docs/reference/on-disk-format.md. */
+export function openLedger(keyValue: KeyValue): Ledger {
+  return {
+    tenant: (id) => openTenantLedger(keyValue, id),
+    sweep: (now) => sweep(keyValue, now),
+  };
+}
+
+function openTenantLedger(keyValue: KeyValue, tenant: TenantId): TenantLedger {
+  const lastOf = (policy: PolicyName) => readJson<Last>(keyValue, lastKey(tenant, policy));
+
+  async function expand(kept: Kept): Promise<Decision> {
+    const { policyHash, input, ...rest } = kept;
+    const stored = await readJson<StoredPolicy>(keyValue, policyKey(tenant, policyHash));
+    if (stored === undefined) throw new Error(`cannot read decision ${kept.id}: its policy ${policyHash} is missing`);
+    return { ...rest, input: { ...input, policy: stored.policy } };
+  }
+
+  return {
+    async record(draft) {
+      const policy = { namespace: draft.namespace, name: draft.policy };
+      const last = await lastOf(policy);
+      const occasion = occasionOf(draft, last);
+      const { memory } = draft.plan;
+      if (occasion === undefined && last !== undefined) {
+        if (JSON.stringify(memory) !== JSON.stringify(last.memory)) {
+          await keyValue.write([{ key: lastKey(tenant, policy), value: bytes({ ...last, memory }) }]);
+        }
+        return undefined;
+      }
+      const id = await freeId(keyValue, tenant, draft.at);
+      const decision: Decision = { id, occasion: occasion ?? 'first', ...draft };
+      const { policy: inputPolicy, ...input } = draft.input;
+      const policyHash = hashOf(inputPolicy);
+      const kept: Kept = { ...decision, input, policyHash };
+      const next: Last = { id, at: draft.at, summary: summaryOf(draft), memory };
+      await keyValue.write([
+        { key: decisionKey(tenant, id), value: bytes(kept) },
+        { key: indexKey(tenant, policy, id), value: bytes(1) },
+        { key: lastKey(tenant, policy), value: bytes(next) },
+        ...(await policyChange(keyValue, policyKey(tenant, policyHash), { policy: inputPolicy, usedAt: draft.at })),
+      ]);
+      return decision;
+    },
+
+    async read(id) {
+      const kept = await readJson<Kept>(keyValue, decisionKey(tenant, id));
+      return kept === undefined ? undefined : await expand(kept);
+    },
+
+    async list({ namespace, policy, before, limit = 100 } = {}) {
+      const found: Decision[] = [];
+      if (namespace !== undefined && policy !== undefined) {
+        const prefix = indexKey(tenant, { namespace, name: policy }, '');
+        for await (const [key] of keyValue.list({ ...rangeBefore(prefix, before), limit })) {
+          const kept = await readJson<Kept>(keyValue, decisionKey(tenant, key.slice(prefix.length)));
+          if (kept !== undefined) found.push(await expand(kept));
+        }
+        return found;
+      }
+      for await (const [, value] of keyValue.list(rangeBefore(decisionKey(tenant, ''), before))) {
+        const kept = parse<Kept>(value);
+        if (namespace === undefined || kept.namespace === namespace) found.push(await expand(kept));
+        if (found.length >= limit) break;
+      }
+      return found;
+    },
+
+    memoryOf: async (policy) => (await lastOf(policy))?.memory ?? NO_MEMORY,
+    forget: (policy) => keyValue.write([{ key: lastKey(tenant, policy), value: undefined }]),
+  };
+}
+
+/** A policy as decisions refer to it. `usedAt` is exact to a day: the sweep needs no more. */
+interface StoredPolicy {
+  readonly policy: ScalingPolicy;
+  readonly usedAt: Millis;
+}
+
+async function policyChange(keyValue: KeyValue, key: string, stored: StoredPolicy): Promise<readonly KeyChange[]> {
+  const before = await readJson<StoredPolicy>(keyValue, key);
+  return before !== undefined && stored.usedAt - before.usedAt < DAY ? [] : [{ key, value: bytes(stored) }];
+}
+
+async function freeId(keyValue: KeyValue, tenant: TenantId, at: Millis): Promise<string> {
+  for (let n = 0; ; n++) {
+    const id = decisionId(at, n);
+    if ((await keyValue.read(decisionKey(tenant, id))) === undefined) return id;
+  }
+}
+
+/** Reads the small index alone, where each key has the policy and the time. */
+async function sweep(keyValue: KeyValue, now: Millis): Promise<number> {
+  let group = '';
+  let ids: string[] = [];
+  let deleted = 0;
+  let changes: KeyChange[] = [];
+  const flush = async () => {
+    if (changes.length > 0) await keyValue.write(changes);
+    changes = [];
+  };
+  const finishGroup = async () => {
+    const tooMany = ids.length - MOST_PER_POLICY;
+    const tenant = group.split('/')[1] as TenantId;
+    for (const [i, id] of ids.entries()) {
+      if (i >= tooMany && timeOfId(id) >= now - KEPT_MS) continue;
+      changes.push({ key: `${group}${id}`, value: undefined }, { key: decisionKey(tenant, id), value: undefined });
+      deleted++;
+      if (changes.length >= SWEPT_AT_ONCE) await flush();
+    }
+    ids = [];
+  };
+  for await (const [key] of keyValue.list(keysUnder('decision-of/'))) {
+    const cut = key.lastIndexOf('/') + 1;
+    if (key.slice(0, cut) !== group) {
+      await finishGroup();
+      group = key.slice(0, cut);
+    }
+    ids.push(key.slice(cut));
+  }
+  await finishGroup();
+  for await (const [key, value] of keyValue.list(keysUnder('decision-policy/'))) {
+    // A day more than the decisions, since `usedAt` may lag behind by a day.
+    if (parse<StoredPolicy>(value).usedAt < now - KEPT_MS - DAY - HOUR) changes.push({ key, value: undefined });
+  }
+  await flush();
+  return deleted;
+}
+
+function rangeBefore(prefix: string, before: Millis | undefined) {
+  const range = keysUnder(prefix);
+  return { gte: range.gte, lt: before === undefined ? range.lt : `${prefix}${decisionId(before, 0)}`, reverse: true };
+}
+
+function decisionKey(tenant: TenantId, id: string): string {
+  return `decision/${tenant}/${id}`;
+}
+
+function indexKey(tenant: TenantId, { namespace, name }: PolicyName, id: string): string {
+  return `decision-of/${tenant}/${namespace}/${name}/${id}`;
+}
+
+function lastKey(tenant: TenantId, { namespace, name }: PolicyName): string {
+  return `decision-last/${tenant}/${namespace}/${name}`;
+}
+
+function policyKey(tenant: TenantId, hash: string): string {
+  return `decision-policy/${tenant}/${hash}`;
+}
+
+function hashOf(policy: ScalingPolicy): string {
+  return createHash('sha256').update(JSON.stringify(policy)).digest('hex').slice(0, 32);
+}
+
+const UTF8 = new TextEncoder();
+const FROM_UTF8 = new TextDecoder();
+
+function bytes(value: unknown): Uint8Array {
+  return UTF8.encode(JSON.stringify(value));
+}
+
+function parse<T>(value: Uint8Array): T {
+  return JSON.parse(FROM_UTF8.decode(value)) as T;
+}
+
+async function readJson<T>(keyValue: KeyValue, key: string): Promise<T | undefined> {
+  const value = await keyValue.read(key);
+  return value === undefined ? undefined : parse<T>(value);
+}
