@@ -1,0 +1,132 @@
+import type { ImportReport } from '../model/import-report.ts';
+import { labelsOf, METRIC_NAME } from '../model/labels.ts';
+import type { SampledSeries } from '../model/series.ts';
+import type { BackfillOutcome } from '../storage/storage.ts';
+
+/** One line of VictoriaMetrics' JSON line form: a label set, values, and times in milliseconds. */
+export interface ImportLine {
+  readonly run: SampledSeries;
+  /** Samples left out, since the line has another one at the same time. */
+  readonly duplicates: number;
+  readonly conflicts: number;
+}
+
+export interface ImportDeps {
+  readonly backfill: (runs: readonly SampledSeries[]) => Promise<BackfillOutcome>;
+}
+
+/** Samples that are held before they are written: 16 bytes each. */
+const FLUSH_SAMPLES = 200_000;
+const MAX_ERRORS = 20;
+
+/**
+ * Imports lines through the second writer. A line that cannot be used is reported and the others go on.
+ * Memory is bounded by one flush and the longest line.
+ */
+export async function importLines(lines: AsyncIterable<string>, { backfill }: ImportDeps): Promise<ImportReport> {
+  const report = { lines: 0, series: 0, appended: 0, duplicates: 0, conflicts: 0, outOfBounds: 0, badLines: 0 };
+  const errors: { line: number; message: string }[] = [];
+  let runs: SampledSeries[] = [];
+  let held = 0;
+
+  const flush = async () => {
+    if (runs.length === 0) return;
+    const outcome = await backfill(runs);
+    report.appended += outcome.appended;
+    report.duplicates += outcome.duplicates;
+    report.conflicts += outcome.conflicts;
+    report.outOfBounds += outcome.outOfBounds;
+    runs = [];
+    held = 0;
+  };
+
+  for await (const text of lines) {
+    report.lines++;
+    if (text.trim() === '') continue;
+    let line: ImportLine;
+    try {
+      line = parseImportLine(text);
+    } catch (error) {
+      if (!(error instanceof RangeError || error instanceof SyntaxError)) throw error;
+      report.badLines++;
+      if (errors.length < MAX_ERRORS) errors.push({ line: report.lines, message: error.message });
+      continue;
+    }
+    report.series++;
+    report.duplicates += line.duplicates;
+    report.conflicts += line.conflicts;
+    runs.push(line.run);
+    held += line.run.times.length;
+    if (held >= FLUSH_SAMPLES) await flush();
+  }
+  await flush();
+  return { ...report, errors };
+}
+
+/**
+ * Parses `{"metric":{"__name__":"up","job":"a"},"values":[1,null],"timestamps":[1700000000000,1700000015000]}`.
+ * Null is a NaN and `"Infinity"` a text, as VictoriaMetrics exports them. Times may stand in any order.
+ * @throws {RangeError | SyntaxError} If the line is something else; says what was expected.
+ */
+export function parseImportLine(text: string): ImportLine {
+  const line: unknown = JSON.parse(text);
+  if (!isRecord(line)) throw new RangeError('expected an object with metric, values and timestamps');
+  const { metric, values, timestamps } = line;
+  if (!isRecord(metric)) throw new RangeError('metric: expected an object of labels');
+  if (!Array.isArray(values)) throw new RangeError('values: expected a list of numbers');
+  if (!Array.isArray(timestamps)) throw new RangeError('timestamps: expected a list of milliseconds');
+  if (values.length !== timestamps.length) {
+    throw new RangeError(`expected as many values as timestamps, got ${values.length} and ${timestamps.length}`);
+  }
+  const entries = Object.entries(metric).map(([name, value]): [string, string] => {
+    if (typeof value !== 'string')
+      throw new RangeError(`metric.${name}: expected a text, got ${JSON.stringify(value)}`);
+    return [name, value];
+  });
+  const labels = labelsOf(entries);
+  if (!labels.some(([name]) => name === METRIC_NAME)) throw new RangeError('metric: expected a __name__');
+  const samples = values.map((value, i) => ({ time: parseTime(timestamps[i], i), value: parseValue(value, i) }));
+  samples.sort((a, b) => a.time - b.time);
+  return columnsOf(samples, labels);
+}
+
+function columnsOf(samples: readonly { time: number; value: number }[], labels: SampledSeries['labels']): ImportLine {
+  const times = new Float64Array(samples.length);
+  const values = new Float64Array(samples.length);
+  let kept = 0;
+  let duplicates = 0;
+  let conflicts = 0;
+  for (const { time, value } of samples) {
+    if (kept > 0 && times[kept - 1] === time) {
+      if (Object.is(values[kept - 1], value)) duplicates++;
+      else conflicts++;
+      continue;
+    }
+    times[kept] = time;
+    values[kept++] = value;
+  }
+  return { run: { labels, times: times.subarray(0, kept), values: values.subarray(0, kept) }, duplicates, conflicts };
+}
+
+function parseTime(time: unknown, index: number): number {
+  if (typeof time === 'number' && Number.isSafeInteger(time)) return time;
+  throw new RangeError(`timestamps[${index}]: expected whole milliseconds, got ${JSON.stringify(time)}`);
+}
+
+const WORDS = new Map([
+  ['Infinity', Infinity],
+  ['-Infinity', -Infinity],
+  ['NaN', Number.NaN],
+]);
+
+function parseValue(value: unknown, index: number): number {
+  if (typeof value === 'number') return value;
+  if (value === null) return Number.NaN;
+  const word = typeof value === 'string' ? WORDS.get(value) : undefined;
+  if (word === undefined) throw new RangeError(`values[${index}]: expected a number, got ${JSON.stringify(value)}`);
+  return word;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
