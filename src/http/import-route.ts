@@ -4,6 +4,7 @@ import type { Caller } from '../model/caller.ts';
 import { CodedError } from '../model/errors.ts';
 import type { ImportReport } from '../model/import-report.ts';
 import type { TenantId } from '../model/tenant.ts';
+import { requireRole } from './caller.ts';
 
 export interface ImportRouteDeps {
   readonly callerOf: (request: Request) => Caller;
@@ -14,7 +15,6 @@ export interface ImportRouteDeps {
 export class ImportTooLargeError extends CodedError {
   override readonly name = 'ImportTooLargeError';
   readonly code = 'import_too_large';
-  readonly status = 413;
 }
 
 /** Decoded bytes. A line is held in memory as a whole; a body is read as it comes. */
@@ -27,7 +27,7 @@ const MAX_BODY_BYTES = 512 * 2 ** 20;
  */
 export function importRoute(router: Router, { callerOf, importLines }: ImportRouteDeps): void {
   router.post('/api/v1/import', async (request, response) => {
-    const { tenant } = callerOf(request);
+    const { tenant } = requireRole(callerOf(request), 'writer');
     const gzipped = request.headers['content-encoding'] === 'gzip';
     const report = await importLines(tenant, linesOf(gzipped ? request.pipe(createGunzip()) : request));
     if (report.badLines === 0) {

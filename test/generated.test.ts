@@ -1,0 +1,48 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { parseAllDocuments, parse as parseYaml } from 'yaml';
+import { foresailDashboard } from '../dashboards/foresail.ts';
+import { policySchema } from '../scaling-policies/schema.ts';
+import { parsePolicy } from '../src/scaling/policy.ts';
+import { createMetrics } from '../src/telemetry/metrics.ts';
+
+const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
+
+test.each([
+  { file: 'scaling-policies/policy.schema.json', source: policySchema },
+  { file: 'dashboards/foresail.json', source: foresailDashboard },
+])('$file is what `npm run generate` writes', ({ file, source }) => {
+  expect(JSON.parse(read(file))).toEqual(JSON.parse(JSON.stringify(source())));
+});
+
+describe('every metric that is named exists', async () => {
+  const exist = new Set((await createMetrics().registry.getMetricsAsJSON()).map(({ name }) => name));
+
+  test.each(['dashboards/foresail.json', 'alerts/foresail.yaml', 'alerts/foresail.test.yaml'])('in %s', (file) => {
+    const named = [...new Set(read(file).match(/\bforesail_\w+/g))];
+    expect(named.length).toBeGreaterThan(0);
+    const missing = named.filter((name) => !exist.has(name) && !exist.has(name.replace(/_(bucket|count|sum)$/, '')));
+    expect(missing).toEqual([]);
+  });
+
+  test('every alert has a test', () => {
+    const { groups } = parseYaml(read('alerts/foresail.yaml')) as { groups: { rules: { alert: string }[] }[] };
+    const tested = read('alerts/foresail.test.yaml');
+    const untested = groups
+      .flatMap(({ rules }) => rules)
+      .filter(({ alert }) => !tested.includes(`alertname: ${alert}`));
+    expect(untested).toEqual([]);
+  });
+});
+
+describe('every policy in scaling-policies/ is one', () => {
+  const files = [
+    'example.yaml',
+    ...readdirSync(new URL('../scaling-policies/demo', import.meta.url)).map((f) => `demo/${f}`),
+  ];
+  test.each(files)('%s', (file) => {
+    for (const document of parseAllDocuments(read(`scaling-policies/${file}`))) {
+      expect(parsePolicy(document.toJS())).toMatchObject({ mode: file.startsWith('demo/') ? 'enforce' : 'observe' });
+    }
+  });
+});

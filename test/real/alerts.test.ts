@@ -1,0 +1,21 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+
+const run = promisify(execFile);
+const promtool = await findPromtool();
+
+/** `../shared/bin` has it; else the one in the path. Debian's package is `prometheus`. */
+async function findPromtool(): Promise<string | undefined> {
+  const install = resolve('../shared/bin/install');
+  if (existsSync(install)) return join((await run(install)).stdout.trim(), 'promtool');
+  const folders = (process.env['PATH'] ?? '').split(':');
+  return folders.map((folder) => join(folder, 'promtool')).find((path) => existsSync(path));
+}
+
+test.skipIf(promtool === undefined)('alerts/foresail.yaml passes its promtool tests (needs promtool)', async () => {
+  const { stdout } = await run(promtool!, ['test', 'rules', 'alerts/foresail.test.yaml']);
+  expect(stdout).toContain('SUCCESS');
+});
