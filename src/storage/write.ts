@@ -42,6 +42,8 @@ export interface SeriesWriter {
   ref(labelSets: readonly Uint8Array[], retention?: RetentionClass): Promise<readonly RefAnswer[]>;
   /** Appends; one `OUTCOME` for each sample. Nothing is durable or visible to queries before `commit` resolves. */
   write(batch: WriteBatch): Promise<Uint8Array>;
+  /** Keeps descriptions of metric families, the newest of each. Durable once `commit` resolves. */
+  describe(metadata: readonly MetricMetadata[]): Promise<void>;
   /** Resolves once everything that this handle wrote is in the log and the log was synced. Commits are grouped. */
   commit(): Promise<void>;
 }

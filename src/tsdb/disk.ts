@@ -1,0 +1,79 @@
+import { type FileHandle, mkdir, open, readdir, rename, rm, truncate } from 'node:fs/promises';
+
+/** Every file that the store writes goes through here, so that a test can drop what was not synced. */
+export interface Disk {
+  ensureFolder(path: string): Promise<void>;
+  /** Names of the files in a folder, in no particular order. */
+  list(folder: string): Promise<readonly string[]>;
+  /** A new, empty file; one of that name is emptied. Its name is durable only after `syncFolder`. */
+  create(path: string): Promise<WritableFile>;
+  openToRead(path: string): Promise<ReadableFile>;
+  /** Replaces `to` atomically. Durable only after `syncFolder`. */
+  rename(from: string, to: string): Promise<void>;
+  remove(path: string): Promise<void>;
+  /** Cuts a file and syncs it. */
+  truncate(path: string, length: number): Promise<void>;
+  syncFolder(path: string): Promise<void>;
+}
+
+export interface WritableFile {
+  /** Writes all bytes at the end, or throws. */
+  append(bytes: Uint8Array): Promise<void>;
+  /** Resolves once everything appended is on the device. */
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ReadableFile {
+  readonly size: number;
+  /** Fills `into` from `offset`; fewer bytes only at the end of the file. */
+  read(into: Uint8Array, offset: number): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** The file system of this machine. */
+export const nodeDisk: Disk = {
+  async ensureFolder(path) {
+    await mkdir(path, { recursive: true });
+  },
+  list: (folder) => readdir(folder),
+  async create(path) {
+    const handle = await open(path, 'w');
+    return {
+      append: (bytes) => writeAll(handle, bytes),
+      sync: () => handle.datasync(),
+      close: () => handle.close(),
+    };
+  },
+  async openToRead(path) {
+    const handle = await open(path, 'r');
+    const { size } = await handle.stat();
+    return {
+      size,
+      read: async (into, offset) => (await handle.read(into, 0, into.length, offset)).bytesRead,
+      close: () => handle.close(),
+    };
+  },
+  rename,
+  remove: (path) => rm(path, { force: true }),
+  async truncate(path, length) {
+    await truncate(path, length);
+    await syncAndClose(await open(path, 'r+'));
+  },
+  async syncFolder(path) {
+    await syncAndClose(await open(path, 'r'));
+  },
+};
+
+async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  let at = 0;
+  while (at < bytes.length) at += (await handle.write(bytes, at, bytes.length - at)).bytesWritten;
+}
+
+async function syncAndClose(handle: FileHandle): Promise<void> {
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

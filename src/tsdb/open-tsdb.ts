@@ -1,0 +1,124 @@
+import { randomInt } from 'node:crypto';
+import { join } from 'node:path';
+import type { Clock } from '../model/clock.ts';
+import type { Labels } from '../model/labels.ts';
+import type { TenantId } from '../model/tenant.ts';
+import type { Millis } from '../model/time.ts';
+import type { KeyValue } from '../storage/key-value.ts';
+import type { Evaluator, SeriesReader, Storage, TenantStorage } from '../storage/storage.ts';
+import { type Disk, nodeDisk } from './disk.ts';
+import { LevelKeyValue } from './key-value.ts';
+import { DEFAULT_LIMITS, type TsdbLimits } from './limits.ts';
+import { readerOf } from './reader.ts';
+import type { RecoveryReport } from './recovery.ts';
+import { SampleStore } from './sample-store.ts';
+
+export interface TsdbOptions {
+  /** The data folder. One process at a time. */
+  readonly dir: string;
+  readonly clock: Pick<Clock, 'now'>;
+  /** Answers PromQL over one tenant's series. */
+  readonly evaluator: (reader: Pick<SeriesReader, 'select'>) => Evaluator;
+  readonly limits?: Partial<TsdbLimits>;
+  readonly disk?: Disk;
+  /** Called once backfilled samples of a series are stored: what was fitted on its history should be fitted again. */
+  readonly onBackfill?: (tenant: TenantId, labels: Labels) => void;
+}
+
+/** Label bytes as senders write them, to references: the store owns this memory and decoding reads it. */
+export interface SeenLabels {
+  find(bytes: Uint8Array, start: number, end: number): number;
+  learn(bytes: Uint8Array, ref: number): void;
+}
+
+export interface TsdbStats {
+  readonly tenants: number;
+  readonly series: number;
+  readonly samples: number;
+  readonly labelBytes: number;
+  readonly logBytes: number;
+  readonly recovery: RecoveryReport;
+}
+
+export interface Tsdb extends AsyncDisposable {
+  readonly storage: Storage;
+  readonly keyValue: KeyValue;
+  seenLabels(tenant: TenantId): SeenLabels;
+  /** Drops what is older than its class is kept; shortens the log when that is worth it. To be called every minute. */
+  maintain(now: Millis): Promise<void>;
+  stats(): TsdbStats;
+}
+
+const SEGMENT_BYTES = 64 << 20;
+
+/**
+ * Opens the embedded store: samples in `log/`, small state in `state/`.
+ * @throws {StorageInUseError} If another process has the folder open.
+ * @throws {StorageFormatError} If a release with another format wrote it.
+ */
+export async function openTsdb(options: TsdbOptions): Promise<Tsdb> {
+  const { dir, clock, evaluator, disk = nodeDisk } = options;
+  await disk.ensureFolder(dir);
+  // First, since its lock tells whether another process is here.
+  const keyValue = await LevelKeyValue.open(join(dir, 'state'), dir);
+  let samples: SampleStore;
+  try {
+    samples = await SampleStore.open({
+      disk,
+      folder: join(dir, 'log'),
+      now: () => clock.now(),
+      limits: { ...DEFAULT_LIMITS, ...options.limits },
+      seed: randomInt(2 ** 32),
+      segmentBytes: SEGMENT_BYTES,
+      ...(options.onBackfill !== undefined && { onBackfill: options.onBackfill }),
+    });
+  } catch (error) {
+    await keyValue[Symbol.asyncDispose]();
+    throw error;
+  }
+  const { head } = samples;
+  const close = async () => {
+    try {
+      await samples[Symbol.asyncDispose]();
+    } finally {
+      await keyValue[Symbol.asyncDispose]();
+    }
+  };
+  return {
+    storage: {
+      tenant: (id) => tenantStorage(samples, id, evaluator),
+      tenants: async () => [...head.tenants.values()].flatMap(({ id, series }) => (series.size > 0 ? [id] : [])).sort(),
+      [Symbol.asyncDispose]: close,
+    },
+    keyValue,
+    seenLabels: (id) => ({
+      find: (bytes, start, end) => head.tenants.get(id)?.aliases.find(bytes, start, end) ?? 0,
+      learn: (bytes, ref) => head.tenants.get(id)?.aliases.learn(bytes, ref),
+    }),
+    maintain: (now) => samples.maintain(now),
+    stats: () => ({
+      tenants: head.tenants.size,
+      series: head.seriesCount,
+      samples: head.samples,
+      labelBytes: head.labelBytes,
+      logBytes: samples.logBytes,
+      recovery: samples.recovery,
+    }),
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function tenantStorage(samples: SampleStore, id: TenantId, evaluator: TsdbOptions['evaluator']): TenantStorage {
+  const reader = readerOf(samples.head, () => samples.head.tenants.get(id));
+  const promql = evaluator(reader);
+  return {
+    ...reader,
+    instant: (expression, time, options) => promql.instant(expression, time, options),
+    range: (expression, range, options) => promql.range(expression, range, options),
+    ref: async (labelSets, retention = 'raw') => samples.ref(id, labelSets, retention),
+    write: async (batch) => samples.write(id, batch),
+    describe: async (metadata) => samples.describe(id, metadata),
+    commit: () => samples.commit(),
+    backfill: (runs, retention = 'raw') => samples.backfill(id, runs, retention),
+  };
+}
