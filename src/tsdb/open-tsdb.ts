@@ -29,6 +29,8 @@ export interface TsdbOptions {
 export interface SeenLabels {
   find(bytes: Uint8Array, start: number, end: number): number;
   learn(bytes: Uint8Array, ref: number): void;
+  /** Forgets all of them: one was out of date. */
+  clear(): void;
 }
 
 export interface TsdbStats {
@@ -94,6 +96,7 @@ export async function openTsdb(options: TsdbOptions): Promise<Tsdb> {
     seenLabels: (id) => ({
       find: (bytes, start, end) => head.tenants.get(id)?.aliases.find(bytes, start, end) ?? 0,
       learn: (bytes, ref) => head.tenants.get(id)?.aliases.learn(bytes, ref),
+      clear: () => head.tenants.get(id)?.aliases.clear(),
     }),
     maintain: (now) => samples.maintain(now),
     stats: () => ({
