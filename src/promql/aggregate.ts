@@ -1,0 +1,163 @@
+import { type Labels, labelsKey, METRIC_NAME } from '../model/labels.ts';
+import type { AggregateExpr } from './ast.ts';
+import { formatFloat } from './format-float.ts';
+import type { CallContext } from './functions/definition.ts';
+import { compareNanLast } from './numeric.ts';
+import { reducerOf } from './reduce.ts';
+import { isLabelName, quote } from './unquote.ts';
+import { emptyVector, type Head, pickLabels, type Scalar, type Vector, withLabel, withoutEmptyRows } from './value.ts';
+
+type AggregationContext = Pick<CallContext, 'grid' | 'annotations' | 'error'>;
+
+interface Groups {
+  readonly heads: readonly Head[];
+  /** The group of each row. */
+  readonly groupOf: Uint32Array;
+}
+
+/** `sum`, `avg`, `quantile`, …: one series for each group. */
+export function reduceGroups(
+  expr: AggregateExpr,
+  vector: Vector,
+  q: Scalar | undefined,
+  context: AggregationContext,
+): Vector {
+  const { steps } = context.grid;
+  const { heads, groupOf } = groupsOf(expr, vector);
+  if (q !== undefined) checkQuantiles(q.values, expr, context);
+  const out = emptyVector(heads, steps);
+  const reducer = reducerOf(expr.op, heads.length * steps, q?.values);
+  const { values, present } = vector;
+  for (let row = 0; row < vector.heads.length; row++) {
+    const base = groupOf[row]! * steps;
+    for (let step = 0; step < steps; step++) {
+      const cell = row * steps + step;
+      if (present[cell] === 0) continue;
+      const to = base + step;
+      reducer.add(to, values[cell]!, out.present[to] === 0);
+      out.present[to] = 1;
+    }
+  }
+  for (let cell = 0, step = 0; cell < out.values.length; cell++) {
+    if (out.present[cell] === 1) out.values[cell] = reducer.finish(cell, step);
+    if (++step === steps) step = 0;
+  }
+  return withoutEmptyRows(out, steps);
+}
+
+/** `topk` and `bottomk` keep the k greatest or smallest elements of each group, `limitk` the first k. */
+export function limitGroups(expr: AggregateExpr, vector: Vector, k: Scalar, context: AggregationContext): Vector {
+  const { steps } = context.grid;
+  const counts = checkCounts(k.values, expr, context);
+  const { heads, groupOf } = groupsOf(expr, vector);
+  const members: number[][] = heads.map(() => []);
+  const present = new Uint8Array(vector.present.length);
+  const order: number[] = [];
+  for (let step = 0; step < steps; step++) {
+    const count = counts[step]!;
+    if (count < 1) continue;
+    for (const list of members) list.length = 0;
+    for (let row = 0; row < vector.heads.length; row++) {
+      if (vector.present[row * steps + step] === 1) members[groupOf[row]!]!.push(row);
+    }
+    for (const rows of members) {
+      const valueAt = (row: number): number => vector.values[row * steps + step]!;
+      if (expr.op === 'topk') rows.sort((a, b) => compareGreatest(valueAt(a), valueAt(b)));
+      if (expr.op === 'bottomk') rows.sort((a, b) => compareNanLast(valueAt(a), valueAt(b)));
+      for (const row of rows.slice(0, count)) {
+        present[row * steps + step] = 1;
+        if (steps === 1) order.push(row);
+      }
+    }
+  }
+  if (steps > 1) return withoutEmptyRows({ ...vector, values: vector.values.slice(), present }, steps);
+  return {
+    kind: 'vector',
+    heads: order.map((row) => vector.heads[row]!),
+    values: Float64Array.from(order, (row) => vector.values[row]!),
+    present: new Uint8Array(order.length).fill(1),
+  };
+}
+
+/** `count_values("label", v)`: how often each value occurs in each group. */
+export function countValues(expr: AggregateExpr, vector: Vector, label: string, context: AggregationContext): Vector {
+  const { steps } = context.grid;
+  if (!isLabelName(label)) throw context.error(expr.parameter!.span, `invalid label name ${quote(label)}`);
+  const names = new Set(expr.without ? expr.grouping : [...expr.grouping, label]);
+  const rows = new Map<string, { readonly labels: Labels; readonly counts: Float64Array }>();
+  vector.heads.forEach(({ labels }, row) => {
+    for (let step = 0; step < steps; step++) {
+      const cell = row * steps + step;
+      if (vector.present[cell] === 0) continue;
+      const counted = withLabel(labels, label, formatFloat(vector.values[cell]!));
+      const group = groupLabels(counted, names, expr.without);
+      const key = labelsKey(group);
+      let found = rows.get(key);
+      if (found === undefined) {
+        found = { labels: group, counts: new Float64Array(steps) };
+        rows.set(key, found);
+      }
+      found.counts[step]!++;
+    }
+  });
+  const groups = [...rows.values()];
+  const out = emptyVector(
+    groups.map(({ labels }) => ({ labels, dropName: false })),
+    steps,
+  );
+  groups.forEach(({ counts }, row) => {
+    out.values.set(counts, row * steps);
+    for (let step = 0; step < steps; step++) if (counts[step]! > 0) out.present[row * steps + step] = 1;
+  });
+  return out;
+}
+
+function groupsOf({ grouping, without }: AggregateExpr, { heads }: Vector): Groups {
+  const names = new Set(grouping);
+  const ordinals = new Map<string, number>();
+  const groups: { labels: Labels; dropName: boolean }[] = [];
+  const groupOf = new Uint32Array(heads.length);
+  const single = !without && grouping.length === 0;
+  heads.forEach(({ labels, dropName }, row) => {
+    const kept = single ? [] : groupLabels(labels, names, without);
+    const key = single ? '' : labelsKey(kept);
+    let ordinal = ordinals.get(key);
+    if (ordinal === undefined) {
+      ordinal = groups.length;
+      ordinals.set(key, ordinal);
+      groups.push({ labels: kept, dropName });
+    }
+    if (dropName) groups[ordinal]!.dropName = true;
+    groupOf[row] = ordinal;
+  });
+  return { heads: groups, groupOf };
+}
+
+function groupLabels(labels: Labels, names: ReadonlySet<string>, without: boolean): Labels {
+  return without
+    ? labels.filter(([name]) => name !== METRIC_NAME && !names.has(name))
+    : pickLabels(labels, names, true);
+}
+
+function compareGreatest(a: number, b: number): number {
+  return Number.isNaN(a) || Number.isNaN(b) ? compareNanLast(a, b) : compareNanLast(b, a);
+}
+
+function checkCounts(values: Float64Array, { parameter }: AggregateExpr, { error }: AggregationContext): Float64Array {
+  const most = values.reduce((a, b) => Math.max(a, Number.isNaN(b) ? a : b), Number.NEGATIVE_INFINITY);
+  const { span } = parameter!;
+  if (most < 1 && !values.some(Number.isNaN)) return new Float64Array(values.length);
+  if (values.some(Number.isNaN)) throw error(span, 'Parameter value is NaN');
+  for (const value of values) {
+    if (value <= -(2 ** 63)) throw error(span, `Scalar value ${formatFloat(value)} underflows int64`);
+    if (value >= 2 ** 63) throw error(span, `Scalar value ${formatFloat(value)} overflows int64`);
+  }
+  return values.map(Math.trunc);
+}
+
+function checkQuantiles(values: Float64Array, { parameter }: AggregateExpr, { annotations }: AggregationContext): void {
+  for (const q of values) {
+    if (q >= 0 && q <= 1) continue;
+    annotations.warn(`quantile value should be between 0 and 1, got ${formatFloat(q)}`, parameter!.span);
+  }
+}

@@ -1,0 +1,47 @@
+import type { StepRange } from '../../model/query-result.ts';
+import type { Millis } from '../../model/time.ts';
+import type { Annotations } from '../annotations.ts';
+import type { CallExpr } from '../ast.ts';
+import type { QueryError } from '../errors.ts';
+import type { Span } from '../span.ts';
+import type { Grid, Value } from '../value.ts';
+
+/** The samples that one step of a range function sees: `from` to `to` (exclusive) of the columns. Reused from step to step. */
+export interface Window {
+  times: Float64Array;
+  values: Float64Array;
+  from: number;
+  to: number;
+  /** The window is (start, end]. With `anchored` and `smoothed`, samples outside of it are there too. */
+  start: Millis;
+  end: Millis;
+  /** The instant of the step, which `@` and `offset` do not move. */
+  time: Millis;
+  modifier: 'anchored' | 'smoothed' | undefined;
+  /** The scalar arguments at this step. */
+  readonly scalars: number[];
+}
+
+/** Writes the result for one window to `out[at]`. False if there is none. */
+export type RangeFunction = (window: Window, out: Float64Array, at: number) => boolean;
+
+export interface CallContext {
+  readonly call: CallExpr;
+  readonly grid: Grid;
+  /** The whole query's range, whatever subquery the call stands in. */
+  readonly query: StepRange;
+  readonly annotations: Annotations;
+  error(span: Span, message: string): QueryError;
+}
+
+export type Implementation =
+  /** Value by value; the name is dropped. */
+  | { readonly kind: 'each'; readonly compute: (value: number) => number }
+  /** Window by window over the one range vector among the arguments. */
+  | { readonly kind: 'range'; readonly compute: RangeFunction; readonly keepsName?: boolean }
+  /** All steps at once. */
+  | { readonly kind: 'whole'; readonly compute: (args: readonly Value[], context: CallContext) => Value }
+  /** Needs more than its arguments' values: `evaluate` does it itself. */
+  | { readonly kind: 'evaluator' }
+  /** Parsed and checked, not evaluated yet. */
+  | { readonly kind: 'missing' };

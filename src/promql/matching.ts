@@ -1,0 +1,259 @@
+import { type Labels, labelsKey, labelValue, METRIC_NAME, NO_LABELS } from '../model/labels.ts';
+import { operate } from './arithmetic.ts';
+import { type BinaryExpr, isComparison, type SetOp, type VectorMatching } from './ast.ts';
+import type { CallContext } from './functions/definition.ts';
+import {
+  emptyVector,
+  type Head,
+  mergeRows,
+  pickLabels,
+  type Vector,
+  withLabel,
+  withoutEmptyRows,
+  withoutMetadata,
+} from './value.ts';
+
+export type MatchingContext = Pick<CallContext, 'grid' | 'error'>;
+
+/** Rows of both sides that share the labels they are matched by. */
+interface Group {
+  readonly labels: Labels;
+  readonly many: number[];
+  readonly one: number[];
+}
+
+const FILLED = -1;
+
+/** Arithmetic and comparison between two vectors. */
+export function vectorBinary(expr: BinaryExpr, left: Vector, right: Vector, context: MatchingContext): Vector {
+  const { matching, op, bool } = expr;
+  const { steps } = context.grid;
+  const swapped = matching.group === 'right';
+  const many = swapped ? right : left;
+  const one = swapped ? left : right;
+  const manyFill = swapped ? matching.fillRight : matching.fillLeft;
+  const oneFill = swapped ? matching.fillLeft : matching.fillRight;
+  const filled = manyFill !== undefined || oneFill !== undefined;
+  const anyMany = anyAt(many, steps);
+  const anyOne = anyAt(one, steps);
+
+  const compute = operate(op);
+  const filter = isComparison(op) && !bool;
+  const heads: Head[] = [];
+  const cells: { values: Float64Array; present: Uint8Array }[] = [];
+  const groups = groupsOf(many, one, matching);
+  let mayMerge = matching.group !== 'none' || matching.labels.includes(METRIC_NAME);
+
+  for (const group of groups) {
+    if (group.many.length > 1 || group.one.length > 1) mayMerge = true;
+    const rows = new Map<number, number>();
+    const rowOf = (manyRow: number, oneRow: number): number => {
+      const key = (manyRow + 1) * (one.heads.length + 1) + oneRow + 1;
+      let row = rows.get(key);
+      if (row === undefined) {
+        row = heads.length;
+        rows.set(key, row);
+        const manyLabels = manyRow === FILLED ? group.labels : many.heads[manyRow]!.labels;
+        const oneLabels = oneRow === FILLED ? group.labels : one.heads[oneRow]!.labels;
+        heads.push({ labels: resultLabels(manyLabels, oneLabels, expr), dropName: bool });
+        cells.push({ values: new Float64Array(steps), present: new Uint8Array(steps) });
+      }
+      return row;
+    };
+    for (let step = 0; step < steps; step++) {
+      if (!filled && (anyMany[step] === 0 || anyOne[step] === 0)) continue;
+      const oneRow = onlyPresent(group, one, step, expr, context);
+      let met = 0;
+      const meet = (manyRow: number, oneRow: number): void => {
+        const row = rowOf(manyRow, oneRow);
+        if (met++ > 0) checkUnique(matching, heads, cells, { row, step }, rows, expr, context);
+        const a = manyRow === FILLED ? manyFill! : many.values[manyRow * steps + step]!;
+        const b = oneRow === FILLED ? oneFill! : one.values[oneRow * steps + step]!;
+        const result = swapped ? compute(b, a) : compute(a, b);
+        const cell = cells[row]!;
+        cell.values[step] = filter ? (swapped ? b : a) : result;
+        // 2 marks a pair that met and did not satisfy the comparison, until the end.
+        cell.present[step] = filter && result === 0 ? 2 : 1;
+      };
+      for (const manyRow of group.many) {
+        if (many.present[manyRow * steps + step] === 0) continue;
+        if (oneRow !== undefined) meet(manyRow, oneRow);
+        else if (oneFill !== undefined) meet(manyRow, FILLED);
+      }
+      if (met === 0 && manyFill !== undefined && oneRow !== undefined) meet(FILLED, oneRow);
+    }
+  }
+  const result = assembled(heads, cells, steps);
+  return mayMerge ? mergeRows(result, steps, () => overlapError(expr, context)) : result;
+}
+
+/** `and`, `or`, `unless`: whole elements of one side by the presence of the other. */
+export function setBinary(
+  { op, matching, span }: BinaryExpr & { readonly op: SetOp },
+  left: Vector,
+  right: Vector,
+  { grid, error }: MatchingContext,
+): Vector {
+  const { steps } = grid;
+  const ordinals = new Map<string, number>();
+  const signature = signatureOf(matching);
+  const ordinalsOf = (vector: Vector): number[] =>
+    vector.heads.map(({ labels }) => {
+      const key = signature(labels);
+      const known = ordinals.get(key);
+      if (known === undefined) ordinals.set(key, ordinals.size);
+      return known ?? ordinals.size - 1;
+    });
+  const leftOrdinals = ordinalsOf(left);
+  const rightOrdinals = ordinalsOf(right);
+  const other = op === 'or' ? left : right;
+  const there = presence(other, op === 'or' ? leftOrdinals : rightOrdinals, ordinals.size, steps);
+  const kept = (vector: Vector, own: number[], wanted: 0 | 1): Uint8Array => {
+    const present = vector.present.slice();
+    own.forEach((ordinal, row) => {
+      for (let step = 0; step < steps; step++) {
+        if (there[ordinal * steps + step] !== wanted) present[row * steps + step] = 0;
+      }
+    });
+    return present;
+  };
+  if (op !== 'or') {
+    const present = kept(left, leftOrdinals, op === 'and' ? 1 : 0);
+    return withoutEmptyRows({ ...left, values: left.values.slice(), present }, steps);
+  }
+  const out = emptyVector([...left.heads, ...right.heads], steps);
+  out.values.set(left.values);
+  out.values.set(right.values, left.values.length);
+  out.present.set(left.present);
+  out.present.set(kept(right, rightOrdinals, 0), left.present.length);
+  const present = withoutEmptyRows(out, steps);
+  return mergeRows(present, steps, () => {
+    if (steps > 1) throw error(span, 'vector cannot contain metrics with the same labelset');
+  });
+}
+
+function groupsOf(many: Vector, one: Vector, matching: VectorMatching): readonly Group[] {
+  const groups = new Map<string, Group>();
+  const signature = signatureOf(matching);
+  const groupFor = (labels: Labels): Group => {
+    const key = signature(labels);
+    let group = groups.get(key);
+    if (group === undefined) {
+      group = { labels: matchedLabels(labels, matching), many: [], one: [] };
+      groups.set(key, group);
+    }
+    return group;
+  };
+  many.heads.forEach(({ labels }, row) => {
+    groupFor(labels).many.push(row);
+  });
+  one.heads.forEach(({ labels }, row) => {
+    groupFor(labels).one.push(row);
+  });
+  return [...groups.values()];
+}
+
+function signatureOf({ on, labels: names }: VectorMatching): (labels: Labels) => string {
+  if (on && names.length === 0) return () => '';
+  const chosen = new Set(on ? names : [METRIC_NAME, ...names]);
+  return (labels) => labelsKey(pickLabels(labels, chosen, on));
+}
+
+function matchedLabels(labels: Labels, { on, labels: names }: VectorMatching): Labels {
+  if (on && names.length === 0) return NO_LABELS;
+  return pickLabels(labels, new Set(on ? names : [METRIC_NAME, ...names]), on);
+}
+
+/** The one row of the "one" side at a step, if any. Two of them are an error, whether the other side has any or not. */
+function onlyPresent(
+  group: Group,
+  one: Vector,
+  step: number,
+  { matching, span }: BinaryExpr,
+  { grid, error }: MatchingContext,
+): number | undefined {
+  let found: number | undefined;
+  for (const row of group.one) {
+    if (one.present[row * grid.steps + step] === 0) continue;
+    if (found !== undefined) {
+      const twins = [one.heads[found]!, one.heads[row]!].map(({ labels }) => formatSeries(labels)).sort();
+      const side = matching.group === 'right' ? 'left' : 'right';
+      const message =
+        `found duplicate series for the match group ${formatSeries(group.labels)} on the ${side} hand-side of the ` +
+        `operation: [${twins.join(', ')}];many-to-many matching not allowed: matching labels must be unique on one side`;
+      throw error(span, message);
+    }
+    found = row;
+  }
+  return found;
+}
+
+function checkUnique(
+  matching: VectorMatching,
+  heads: readonly Head[],
+  cells: readonly { readonly present: Uint8Array }[],
+  { row, step }: { readonly row: number; readonly step: number },
+  rows: ReadonlyMap<number, number>,
+  { span }: BinaryExpr,
+  { error }: MatchingContext,
+): void {
+  if (matching.group === 'none') {
+    const message = 'multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)';
+    throw error(span, message);
+  }
+  const key = labelsKey(heads[row]!.labels);
+  for (const other of rows.values()) {
+    if (other === row || cells[other]!.present[step] === 0 || labelsKey(heads[other]!.labels) !== key) continue;
+    throw error(span, 'multiple matches for labels: grouping labels must ensure unique matches');
+  }
+}
+
+function resultLabels(many: Labels, one: Labels, { op, matching }: BinaryExpr): Labels {
+  let labels = isComparison(op) ? many : withoutMetadata(many);
+  if (matching.group === 'none') labels = pickLabels(labels, new Set(matching.labels), matching.on);
+  for (const name of matching.include) labels = withLabel(labels, name, labelValue(one, name));
+  return labels;
+}
+
+function assembled(
+  heads: readonly Head[],
+  cells: readonly { readonly values: Float64Array; readonly present: Uint8Array }[],
+  steps: number,
+): Vector {
+  const out = emptyVector(heads, steps);
+  cells.forEach(({ values, present }, row) => {
+    out.values.set(values, row * steps);
+    out.present.set(present, row * steps);
+  });
+  for (let cell = 0; cell < out.present.length; cell++) if (out.present[cell] === 2) out.present[cell] = 0;
+  return withoutEmptyRows(out, steps);
+}
+
+/** In an instant query, equal label sets may still come apart by the end; in a range query they cannot. */
+function overlapError({ span }: BinaryExpr, { grid, error }: MatchingContext): void {
+  if (grid.steps > 1) throw error(span, 'vector cannot contain metrics with the same labelset');
+}
+
+function presence({ present }: Vector, ordinals: readonly number[], count: number, steps: number): Uint8Array {
+  const there = new Uint8Array(count * steps);
+  ordinals.forEach((ordinal, row) => {
+    for (let step = 0; step < steps; step++) {
+      if (present[row * steps + step] === 1) there[ordinal * steps + step] = 1;
+    }
+  });
+  return there;
+}
+
+function anyAt({ present }: Vector, steps: number): Uint8Array {
+  const any = new Uint8Array(steps);
+  for (let cell = 0, step = 0; cell < present.length; cell++) {
+    if (present[cell] === 1) any[step] = 1;
+    if (++step === steps) step = 0;
+  }
+  return any;
+}
+
+/** With the name among the labels, as Prometheus lists series in this error. */
+function formatSeries(labels: Labels): string {
+  return `{${labels.map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(', ')}}`;
+}

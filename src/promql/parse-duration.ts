@@ -1,0 +1,89 @@
+import type { Duration } from './ast.ts';
+import { accept, advance, type Cursor, expectSymbol, fail, isSymbol, nested, peek, unexpected } from './cursor.ts';
+import type { Token } from './lex.ts';
+import { durationOf, numberOf } from './parse-literal.ts';
+
+type Operator = (Duration & { kind: 'operation' })['op'];
+
+const RANK: Readonly<Record<string, number>> = { '+': 1, '-': 1, '*': 2, '/': 2, '%': 2, '^': 3 };
+const UNARY_RANK = 2;
+/** Prometheus keeps durations in 63 bits of nanoseconds. */
+const MAX_MS = 2 ** 63 / 1e6;
+const FORMS = 'number, duration, step(), or range()';
+
+/** Inside brackets: an arithmetic expression of durations and seconds. */
+export function parseDurationExpr(cursor: Cursor, context: string, minRank = 1): Duration {
+  return nested(cursor, () => {
+    let left = parseTerm(cursor, context);
+    for (;;) {
+      const token = peek(cursor);
+      const rank = token.kind === 'symbol' ? RANK[token.text] : undefined;
+      if (rank === undefined || rank < minRank) return left;
+      const op = advance(cursor).text as Operator;
+      const right = parseDurationExpr(cursor, context, rank + 1);
+      if (right.kind === 'literal' && right.ms === 0) {
+        if (op === '/') throw fail(cursor, token, 'division by zero');
+        if (op === '%') throw fail(cursor, token, 'modulo by zero');
+      }
+      left = { kind: 'operation', op, left, right };
+    }
+  });
+}
+
+/** A range or a step: a literal must be above zero. */
+export function parsePositiveDuration(cursor: Cursor, context: string): Duration {
+  const start = peek(cursor);
+  const duration = parseDurationExpr(cursor, context);
+  if (duration.kind === 'literal' && !(duration.ms > 0)) throw fail(cursor, start, 'duration must be greater than 0');
+  return duration;
+}
+
+/** After `offset`: one term, so that `x offset 1m + 2` adds to `x`. */
+export function parseOffset(cursor: Cursor): Duration {
+  const sign = accept(cursor, '-') ? '-' : accept(cursor, '+') ? '+' : '';
+  const inner = parseAtom(cursor, 'offset');
+  return sign === '-' ? negate(inner) : inner;
+}
+
+function parseTerm(cursor: Cursor, context: string): Duration {
+  if (accept(cursor, '-')) return negate(parseDurationExpr(cursor, context, UNARY_RANK + 1));
+  if (accept(cursor, '+')) return parseDurationExpr(cursor, context, UNARY_RANK + 1);
+  return parseAtom(cursor, context);
+}
+
+function parseAtom(cursor: Cursor, context: string): Duration {
+  const token = peek(cursor);
+  if (token.kind === 'number') return literal(cursor, advance(cursor), Math.round(numberOf(token) * 1000));
+  if (token.kind === 'duration') return literal(cursor, advance(cursor), durationOf(cursor, token));
+  if (isSymbol(token, '(')) {
+    advance(cursor);
+    const inner = parseDurationExpr(cursor, context);
+    expectSymbol(cursor, ')', context);
+    return { kind: 'group', inner };
+  }
+  if (token.kind === 'keyword' && (token.text === 'step' || token.text === 'range')) {
+    advance(cursor);
+    expectSymbol(cursor, '(', context);
+    expectSymbol(cursor, ')', context);
+    return { kind: 'context', name: token.text };
+  }
+  if (token.kind === 'keyword' && (token.text === 'min_of' || token.text === 'max_of')) {
+    advance(cursor);
+    expectSymbol(cursor, '(', context);
+    const left = parseDurationExpr(cursor, context);
+    expectSymbol(cursor, ',', context);
+    const right = parseDurationExpr(cursor, context);
+    expectSymbol(cursor, ')', context);
+    return { kind: 'operation', op: token.text, left, right };
+  }
+  throw unexpected(cursor, context, FORMS);
+}
+
+function literal(cursor: Cursor, token: Token, ms: number): Duration {
+  if (!(Math.abs(ms) <= MAX_MS)) throw fail(cursor, token, 'duration out of range');
+  return { kind: 'literal', ms };
+}
+
+function negate(inner: Duration): Duration {
+  return inner.kind === 'literal' ? { kind: 'literal', ms: 0 - inner.ms } : { kind: 'negated', inner };
+}

@@ -1,0 +1,118 @@
+import { type Label, type Labels, labelsKey } from '../model/labels.ts';
+import type { Millis } from '../model/time.ts';
+
+/** The instants of one evaluation: `start + i * stepMs`. An instant query has one. */
+export interface Grid {
+  readonly start: Millis;
+  readonly stepMs: number;
+  readonly steps: number;
+}
+
+/** What a row of a vector belongs to. */
+export interface Head {
+  readonly labels: Labels;
+  /**
+   * The metric's name is still there, for `label_replace`, `by (__name__)` and messages, but goes when the query is
+   * done: Prometheus's delayed name removal.
+   */
+  readonly dropName: boolean;
+}
+
+export interface Scalar {
+  readonly kind: 'scalar';
+  /** One for each step. */
+  readonly values: Float64Array;
+}
+
+/** Instant vectors of all steps: row `r` at step `i` is the cell `r * steps + i`, and there only where `present` is 1. */
+export interface Vector {
+  readonly kind: 'vector';
+  readonly heads: readonly Head[];
+  readonly values: Float64Array;
+  readonly present: Uint8Array;
+}
+
+export type Value = Scalar | Vector | { readonly kind: 'string'; readonly value: string };
+
+export function timeOf(grid: Grid, step: number): Millis {
+  return grid.start + step * grid.stepMs;
+}
+
+export function emptyVector(heads: readonly Head[], steps: number): Vector {
+  const cells = heads.length * steps;
+  return { kind: 'vector', heads, values: new Float64Array(cells), present: new Uint8Array(cells) };
+}
+
+/** Without rows that are present nowhere. */
+export function withoutEmptyRows(vector: Vector, steps: number): Vector {
+  const { heads, values, present } = vector;
+  const kept: Head[] = [];
+  for (let row = 0; row < heads.length; row++) {
+    const from = row * steps;
+    const first = steps === 1 ? (present[from] === 1 ? from : -1) : present.indexOf(1, from);
+    if (first === -1 || first >= from + steps) continue;
+    if (kept.length !== row) {
+      values.copyWithin(kept.length * steps, from, from + steps);
+      present.copyWithin(kept.length * steps, from, from + steps);
+    }
+    kept.push(heads[row]!);
+  }
+  if (kept.length === heads.length) return vector;
+  const cells = kept.length * steps;
+  return { kind: 'vector', heads: kept, values: values.subarray(0, cells), present: present.subarray(0, cells) };
+}
+
+/** `__type__` and `__unit__` describe the metric that the name names, and go with it. */
+const METADATA_LABELS = new Set(['__name__', '__type__', '__unit__']);
+
+export function withoutMetadata(labels: Labels): Labels {
+  return labels.some(([name]) => METADATA_LABELS.has(name))
+    ? labels.filter(([name]) => !METADATA_LABELS.has(name))
+    : labels;
+}
+
+export function withLabel(labels: Labels, name: string, value: string): Labels {
+  const rest = labels.filter((label) => label[0] !== name);
+  if (value === '') return rest;
+  const added: Label = [name, value];
+  const after = rest.findIndex((label) => label[0] > name);
+  return after === -1 ? [...rest, added] : [...rest.slice(0, after), added, ...rest.slice(after)];
+}
+
+/** Only the labels that are named (`keep`), or all others. */
+export function pickLabels(labels: Labels, names: ReadonlySet<string>, keep: boolean): Labels {
+  return labels.filter(([name]) => names.has(name) === keep);
+}
+
+/**
+ * Joins rows of equal label sets, which a query may give where they are never present at the same step.
+ * `overlap` is called where they are; it throws, or returns to leave the rows apart.
+ */
+export function mergeRows(vector: Vector, steps: number, overlap: () => void): Vector {
+  const { heads, values, present } = vector;
+  const rowOf = new Map<string, number>();
+  const target = heads.map((head, row) => {
+    const key = labelsKey(head.labels);
+    const first = rowOf.get(key);
+    if (first === undefined) rowOf.set(key, row);
+    return first ?? row;
+  });
+  if (rowOf.size === heads.length) return vector;
+  for (let row = 0; row < heads.length; row++) {
+    const into = target[row]!;
+    if (into === row) continue;
+    for (let step = 0; step < steps; step++) {
+      const from = row * steps + step;
+      const to = into * steps + step;
+      if (present[from] === 0) continue;
+      if (present[to] === 1) {
+        overlap();
+        continue;
+      }
+      values[to] = values[from]!;
+      present[to] = 1;
+      present[from] = 0;
+    }
+  }
+  return withoutEmptyRows(vector, steps);
+}
