@@ -31,8 +31,9 @@ export function vectorBinary(expr: BinaryExpr, left: Vector, right: Vector, cont
   const swapped = matching.group === 'right';
   const many = swapped ? right : left;
   const one = swapped ? left : right;
-  const manyFill = swapped ? matching.fillRight : matching.fillLeft;
-  const oneFill = swapped ? matching.fillLeft : matching.fillRight;
+  // As Prometheus has it, `fill_left` is the many side's with `group_right` too.
+  const manyFill = matching.fillLeft;
+  const oneFill = matching.fillRight;
   const filled = manyFill !== undefined || oneFill !== undefined;
   const anyMany = anyAt(many, steps);
   const anyOne = anyAt(one, steps);

@@ -20,7 +20,7 @@ export function parseDurationExpr(cursor: Cursor, context: string, minRank = 1):
       const rank = token.kind === 'symbol' ? RANK[token.text] : undefined;
       if (rank === undefined || rank < minRank) return left;
       const op = advance(cursor).text as Operator;
-      const right = parseDurationExpr(cursor, context, rank + 1);
+      const right = parseDurationExpr(cursor, context, op === '^' ? rank : rank + 1);
       if (right.kind === 'literal' && right.ms === 0) {
         if (op === '/') throw fail(cursor, token, 'division by zero');
         if (op === '%') throw fail(cursor, token, 'modulo by zero');

@@ -13,7 +13,7 @@ import { type Evaluation, type LoadedSelector, tooManySamples } from './evaluati
 import { parseQuery } from './parse.ts';
 import { samplesAt } from './ranges.ts';
 import { type SelectorNeed, selectorsOf } from './selectors.ts';
-import { type Grid, mergeRows, timeOf, type Value, type Vector, withoutMetadata } from './value.ts';
+import { type Grid, mergeRows, timeOf, type Value, type Vector, withoutEmptyRows, withoutMetadata } from './value.ts';
 
 /** Loads the series that match, with every chunk that touches the range (both ends included). */
 export type Select = (
@@ -172,7 +172,7 @@ function named(vector: Vector, steps: number): Vector {
     labels: head.dropName ? withoutMetadata(head.labels) : head.labels,
     dropName: false,
   }));
-  return mergeRows({ ...vector, heads }, steps, () => {
+  return mergeRows(withoutEmptyRows({ ...vector, heads }, steps), steps, () => {
     throw new QueryError('execution', 'vector cannot contain metrics with the same labelset');
   });
 }
