@@ -38,7 +38,7 @@ function loadTrace(path: string, stepMs: number): RegularSeries {
     times[i] = Number(time) * 1000;
     values[i] = Number(value);
   });
-  return toRegular({ times, values }, { stepMs }).series;
+  return toRegular({ times, values }, { stepMs, phaseMs: 0 }).series;
 }
 
 export interface M4Series {

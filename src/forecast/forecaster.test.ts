@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { MINUTE } from '../model/time.ts';
-import { fitForecaster, type Forecaster } from './forecaster.ts';
+import { type Forecaster, fitForecaster } from './forecaster.ts';
 
 const STEP = 30 * MINUTE;
 const OPTIONS = { horizonSteps: 12, peakWindowMs: 4 * STEP } as const;

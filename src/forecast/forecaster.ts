@@ -21,10 +21,14 @@ export interface ForecasterOptions {
   readonly quantiles?: readonly number[];
   /** Season lengths in steps; `auto` takes the calendar's and what is found. */
   readonly seasons?: 'auto' | readonly number[];
+  /** Names of the models that may take part; all by default. Names that this series has no model for are ignored. */
+  readonly models?: readonly string[];
 }
 
 /** Follows one series: takes new values in, learns again when told to, and forecasts at any moment. */
 export interface Forecaster {
+  /** Names of the models in the mix. */
+  readonly models: readonly string[];
   /** Takes the values of the next steps in (NaN: a gap): scores the forecasts that waited for them. No refit. */
   update(values: ArrayLike<number>): void;
   /** Learns from what came since the last refit. Once a day is enough. */
@@ -71,6 +75,7 @@ export function fitForecaster(history: RegularSeries, options: ForecasterOptions
   return {
     kind: 'fitted',
     forecaster: {
+      models: state.models.map(({ name }) => name),
       update(added) {
         for (let i = 0; i < added.length; i++) advance(state, added[i]!, true);
       },
@@ -109,7 +114,7 @@ function createState(history: RegularSeries, options: ForecasterOptions): State 
   const cycles = cyclesOf(options, stepMs).filter((cycle) => cycle >= 2 && values.length >= 2 * cycle);
   const day = cycles[0] ?? 24;
   const context: ModelContext = { stepMs, knots, cycles, historyLength: values.length };
-  const models = defaultModels(context);
+  const models = chosen(defaultModels(context), options.models);
   const peaks = peakModels({ ...context, knots: peakWindow });
   const stride = Math.max(1, Math.round(SCORED_EVERY_MS / stepMs));
   return {
@@ -131,6 +136,11 @@ function createState(history: RegularSeries, options: ForecasterOptions): State 
     refitEvery: Math.max(day, 24),
     kept: Math.exp(-stride / Math.max(day, 2 * horizonSteps)),
   };
+}
+
+function chosen(models: readonly Model[], names: readonly string[] | undefined): readonly Model[] {
+  const kept = names === undefined ? models : models.filter(({ name }) => names.includes(name));
+  return kept.length > 0 ? kept : models.slice(0, 1);
 }
 
 function cyclesOf({ seasons = 'auto' }: ForecasterOptions, stepMs: number): readonly number[] {
