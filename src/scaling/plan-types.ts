@@ -60,10 +60,13 @@ export interface TargetReading {
 export interface PlannerMemory {
   /** The floor in force and when it was set, for the last few minutes: what ramps are measured from. Newest last. */
   readonly recent: readonly { readonly at: Millis; readonly floor: number }[];
-  /** The highest floor wanted lately, and until when it holds. */
-  readonly held?: { readonly floor: number; readonly until: Millis };
-  /** Set while the forecast is not trusted; hysteresis needs the beginning. */
+  /** Floors that were in force for a reason, and until when each holds: both fall along the list. */
+  readonly held?: readonly { readonly floor: number; readonly until: Millis }[];
+  /** Set while a forecast is not trusted, with the reason at the beginning: hysteresis needs both. */
   readonly demotedSince?: Millis;
+  readonly demotedBy?: Demotion['code'];
+  /** The peak of each demand as forecast just before a declared event began: what its factor multiplies. Null: not known. */
+  readonly eventPeaks?: Readonly<Record<string, readonly (number | null)[]>>;
 }
 
 export const NO_MEMORY: PlannerMemory = { recent: [] };
@@ -104,6 +107,15 @@ export type Reason =
       readonly fill: number;
       readonly replicas: number;
       readonly model: string;
+    }
+  | {
+      /** The demand of this moment needs more than its forecast asks for. */
+      readonly code: 'CurrentDemand';
+      readonly demand: string;
+      readonly value: number;
+      readonly perReplica: number;
+      readonly fill: number;
+      readonly replicas: number;
     }
   | {
       readonly code: 'DeclaredEvent';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseDuration, parseInstant } from '../model/time.ts';
+import { isCron } from './cron-window.ts';
 
 /** A ScalingPolicy document: the same in a file, in the HTTP API and, later, as a custom resource. Strict: unknown keys are refused. */
 
@@ -24,7 +25,10 @@ const percent = z
 const replicas = z.int().min(1).max(100_000);
 const cron = z
   .string()
-  .min(9)
+  .refine(isCron, {
+    error: (issue) =>
+      `expected a cron expression of five fields such as "0 7 * * 1-5", got ${JSON.stringify(issue.input)}`,
+  })
   .describe('Minute, hour, day of month, month, day of week, in the time zone of the policy.');
 const kubernetesName = z
   .string()

@@ -1,0 +1,76 @@
+import type { Millis } from '../model/time.ts';
+import type { DemandReading, Demotion, PlannerMemory } from './plan-types.ts';
+import type { DemandSpec, ScalingPolicy } from './policy.ts';
+
+/** A forecast that was worse than naive must become this much better than the limit before it is trusted again. */
+const TRUST_AGAIN = 0.95;
+
+/** A forecast that may be acted on: its largest demand is a number of zero or more. */
+export interface TrustedForecast {
+  readonly kind: 'trusted';
+  readonly peak: number;
+  readonly quantile: number;
+  readonly windowMs: number;
+  readonly model: string;
+}
+
+export type Trust = TrustedForecast | { readonly kind: 'demoted'; readonly demotion: Demotion };
+
+/** Whether the forecast of one demand may be acted on now. */
+export function trustIn(
+  spec: DemandSpec,
+  reading: DemandReading | undefined,
+  policy: ScalingPolicy,
+  now: Millis,
+  memory: PlannerMemory,
+): Trust {
+  const demand = spec.name;
+  const demoted = (demotion: Demotion): Trust => ({ kind: 'demoted', demotion });
+  const forecast = reading?.forecast;
+  if (forecast === undefined) return demoted({ code: 'ForecastMissing', demand, message: 'it was not read' });
+  if (forecast.kind === 'none') return demoted({ code: 'ForecastMissing', demand, message: forecast.message });
+  if (forecast.kind === 'insufficient-history') {
+    return demoted({ code: 'InsufficientHistory', demand, haveMs: forecast.haveMs, needMs: forecast.needMs });
+  }
+
+  const { peak, issuedAt, windowMs, historyMs, maeVsLast, quantile, model } = forecast;
+  const needMs = policy.safety.minHistoryMs;
+  if (!(historyMs >= needMs)) {
+    return demoted({ code: 'InsufficientHistory', demand, haveMs: isNumber(historyMs) ? historyMs : 0, needMs });
+  }
+  const maxAgeMs = freshMs(spec, policy, windowMs);
+  // A forecast from ahead of this clock is as little use as an old one.
+  const ageMs = isNumber(issuedAt) ? Math.abs(now - issuedAt) : Number.MAX_SAFE_INTEGER;
+  if (ageMs > maxAgeMs) return demoted({ code: 'ForecastStale', demand, ageMs, maxAgeMs });
+  if (!isNumber(peak)) return demoted({ code: 'ForecastNotFinite', demand });
+
+  const wasWorse = memory.demotedBy === 'WorseThanNaive';
+  const limit = policy.safety.maxErrorVsNaive * (wasWorse ? TRUST_AGAIN : 1);
+  if (isNumber(maeVsLast) && maeVsLast > limit) {
+    return demoted({ code: 'WorseThanNaive', demand, maeVsLast, limit });
+  }
+  return { kind: 'trusted', peak: Math.max(0, peak), quantile, windowMs, model };
+}
+
+/** The demand of this moment, or null where it is not known or too old to be called present. */
+export function presentDemand(
+  spec: DemandSpec,
+  reading: DemandReading | undefined,
+  policy: ScalingPolicy,
+  now: Millis,
+): number | null {
+  if (reading === undefined) return null;
+  const { time, value } = reading.current;
+  if (!isNumber(value) || !(Math.abs(now - time) <= freshMs(spec, policy, 0))) return null;
+  return Math.max(0, value);
+}
+
+/** Beyond its own window a forecast says nothing; a few steps of delay are ordinary. */
+function freshMs(spec: DemandSpec, policy: ScalingPolicy, windowMs: number): number {
+  return Math.min(policy.safety.maxForecastAgeMs, Math.max(windowMs, 5 * spec.stepMs));
+}
+
+/** JSON has no NaN and no infinity: they are written as null, so all three mean "not known". */
+function isNumber(value: number | null | undefined): value is number {
+  return typeof value === 'number' && Number.isFinite(value);
+}

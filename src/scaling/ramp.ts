@@ -1,0 +1,68 @@
+import { MINUTE, type Millis } from '../model/time.ts';
+
+/**
+ * The planner's own speed limits. A raised `minReplicas` jumps past the autoscaler's rates, and a lowered one past its
+ * stabilization window, so nothing else slows these steps down.
+ */
+export interface Ramp {
+  readonly upRatioPerMinute: number;
+  readonly downRatioPerMinute: number;
+}
+
+/** A floor and since when it is in force. Newest last. */
+export type FloorHistory = readonly { readonly at: Millis; readonly floor: number }[];
+
+/** Binary noise of a ratio must not cost a replica. */
+const EPSILON = 1e-9;
+
+/** The highest floor one minute after `base`: at least one replica more. */
+export function highestAfterMinute(base: number, { upRatioPerMinute }: Ramp): number {
+  return Math.max(base + 1, Math.floor(base * (1 + upRatioPerMinute) + EPSILON));
+}
+
+/** The lowest floor one minute after `base`: at least one replica less. */
+export function lowestAfterMinute(base: number, { downRatioPerMinute }: Ramp): number {
+  return Math.max(0, Math.min(base - 1, Math.ceil(base * (1 - downRatioPerMinute) - EPSILON)));
+}
+
+/** The floors within reach now: no minute may see more than its share of change. `history` is not empty. */
+export function reachable(history: FloorHistory, ramp: Ramp, now: Millis): { low: number; high: number } {
+  const floors = lastMinute(history, now).map(({ floor }) => floor);
+  const high = highestAfterMinute(Math.min(...floors), ramp);
+  // A floor that somebody cut within this minute is not raised again for the sake of the way down.
+  return { low: Math.min(lowestAfterMinute(Math.max(...floors), ramp), high, floors.at(-1)!), high };
+}
+
+/** How long the way up to `floor` takes, from what was lowest within the last minute. */
+export function timeToReach(floor: number, history: FloorHistory, ramp: Ramp, now: Millis): number {
+  let reached = Math.min(...lastMinute(history, now).map((entry) => entry.floor));
+  let minutes = 0;
+  while (reached < floor) {
+    reached = highestAfterMinute(reached, ramp);
+    minutes++;
+  }
+  return minutes * MINUTE;
+}
+
+/** What was in force at some time in (now - 1 min, now]: the entries of that minute and the one before them. */
+export function lastMinute(history: FloorHistory, now: Millis): FloorHistory {
+  const first = history.findIndex(({ at }) => at > now - MINUTE);
+  return first === -1 ? history.slice(-1) : history.slice(Math.max(0, first - 1));
+}
+
+/**
+ * The history with what is in force now as its newest entry. Where that differs from what was planned last, the plan
+ * did not come into force, or somebody else set the field: what the cluster says counts.
+ */
+export function correctedHistory(history: FloorHistory, inForce: number, now: Millis): FloorHistory {
+  const last = history.at(-1);
+  if (last === undefined) return [{ at: now, floor: inForce }];
+  if (last.floor === inForce) return history;
+  return [...history.slice(0, -1), { at: last.at, floor: inForce }];
+}
+
+/** The history after a plan, as short as the next one needs it. */
+export function withFloor(history: FloorHistory, floor: number, now: Millis): FloorHistory {
+  const kept = lastMinute(history, now);
+  return kept.at(-1)?.floor === floor ? kept : [...kept, { at: now, floor }];
+}

@@ -1,0 +1,89 @@
+import { formatDuration, formatInstant } from '../model/time.ts';
+import type { Demotion, Plan, PlanInput, Reason } from './plan-types.ts';
+
+/** A reason as a person would tell it. One sentence, without the full stop. */
+export function reasonText(reason: Reason): string {
+  switch (reason.code) {
+    case 'ForecastPeak': {
+      const { demand, peak, quantile, windowMs, replicas, model } = reason;
+      const chance = `${formatNumber(quantile * 100)} % sure, by ${model}`;
+      return `${demand} is forecast to reach at most ${formatNumber(peak)} within ${formatDuration(windowMs)} (${chance}): that takes ${count(replicas)}${loaded(reason)}`;
+    }
+    case 'CurrentDemand':
+      return `${reason.demand} is at ${formatNumber(reason.value)} now, more than its forecast: that takes ${count(reason.replicas)}${loaded(reason)}`;
+    case 'DeclaredEvent': {
+      const why = reason.factor === null ? '' : `, ${formatNumber(reason.factor)} times the forecast demand`;
+      return `the declared event "${reason.event}"${why} takes ${count(reason.replicas)}`;
+    }
+    case 'Schedule':
+      return `the schedule "${reason.cron}" asks for ${count(reason.replicas)}`;
+    case 'Demoted':
+      return `${demotionText(reason.demotion)}; the reactive autoscaler decides, over a floor of ${reason.replicas} that is held and then released slowly`;
+    case 'HoldDown':
+      return `a floor stays for a while after its last reason: held at ${reason.replicas} until ${formatInstant(reason.until)}`;
+    case 'ScaleUpLimit':
+      return `${count(reason.wanted)} would be too large a step up at once: ${reason.replicas} for now`;
+    case 'ScaleDownLimit':
+      return `${count(reason.wanted)} would be too large a step down at once: ${reason.replicas} for now`;
+    case 'TooFewReplicas':
+      return `${reason.wanted} is less than the policy's minimum: raised to ${reason.replicas}`;
+    case 'TooManyReplicas':
+      return `${reason.wanted} is more than the policy or the autoscaler allows: cut to ${reason.replicas}`;
+    case 'OriginalMinimum':
+      return `${reason.wanted} is less than the minimum that the owner set: raised to ${reason.replicas}`;
+    case 'ScaledToZero':
+      return 'the workload is scaled to zero, and its autoscaler is off with it: nothing is changed';
+    case 'Maintenance':
+      return `the maintenance window "${reason.cron}" is open: nothing is changed`;
+    case 'Paused':
+      return `the policy is paused: the minimum goes back to the original, ${reason.replicas} now`;
+    case 'Released':
+      return `the target is released: the minimum goes back to the original, ${reason.replicas} now`;
+    case 'DesiredWithinRange':
+      return `a floor of ${reason.replicas} is within every limit`;
+  }
+}
+
+/** Why a forecast is not trusted. One sentence, without the full stop. */
+export function demotionText(demotion: Demotion): string {
+  const { demand } = demotion;
+  switch (demotion.code) {
+    case 'ForecastMissing':
+      return `there is no forecast of ${demand} (${demotion.message})`;
+    case 'InsufficientHistory':
+      return `${demand} has ${formatDuration(demotion.haveMs)} of history, and ${formatDuration(demotion.needMs)} are needed`;
+    case 'ForecastStale': {
+      const age =
+        demotion.ageMs >= Number.MAX_SAFE_INTEGER ? 'of unknown age' : `${formatDuration(demotion.ageMs)} old`;
+      return `the forecast of ${demand} is ${age}, and ${formatDuration(demotion.maxAgeMs)} is the limit`;
+    }
+    case 'ForecastNotFinite':
+      return `the forecast of ${demand} is not a number`;
+    case 'WorseThanNaive':
+      return `the forecast of ${demand} was lately ${formatNumber(demotion.maeVsLast)} times as wrong as repeating the last value, and ${formatNumber(demotion.limit)} is the limit`;
+  }
+}
+
+/** A plan for people: what happens, then each reason on its own line. */
+export function planText(plan: Plan, input: Pick<PlanInput, 'policy' | 'target'>): string {
+  const { policy, target } = input;
+  const name = `${policy.namespace}/${policy.target.name}`;
+  const verb = policy.mode === 'observe' ? 'would move' : 'moves';
+  const first = plan.changed
+    ? `${name}: the floor ${verb} from ${target.min} to ${plan.bounds.min} (maximum ${plan.bounds.max})`
+    : `${name}: the floor stays at ${plan.bounds.min} (maximum ${plan.bounds.max})`;
+  return [first, ...plan.reasons.map((reason) => `  - ${reasonText(reason)}`)].join('\n');
+}
+
+function loaded({ perReplica, fill }: { readonly perReplica: number; readonly fill: number }): string {
+  return ` at ${formatNumber(perReplica)} each, filled to ${formatNumber(fill * 100)} %`;
+}
+
+function count(replicas: number): string {
+  return replicas === 1 ? '1 replica' : `${replicas} replicas`;
+}
+
+/** Three significant digits, and whole numbers whole. */
+function formatNumber(value: number): string {
+  return Math.abs(value) >= 100 ? String(Math.round(value)) : String(Number(value.toPrecision(3)));
+}
