@@ -1,27 +1,10 @@
 import type { Forecast, NoForecast } from '../model/forecast.ts';
+import type { DemandKey, ForecastScore, ForecastStatus, Truth } from '../model/issued-forecast.ts';
 import type { TenantId } from '../model/tenant.ts';
 import { DAY, HOUR, MINUTE, type Millis, type TimeRange } from '../model/time.ts';
 import { type KeyChange, type KeyValue, keysUnder } from '../storage/key-value.ts';
 import { decodeForecast, encodeForecast } from './codec.ts';
-import { addScore, type ForecastScore, NO_SCORE, type Pending, pendingOf, scorePending } from './score.ts';
-
-/** Which demand of which policy. */
-export interface DemandKey {
-  readonly namespace: string;
-  readonly policy: string;
-  readonly demand: string;
-}
-
-/** What the forecast loop last said of a demand. */
-export type ForecastStatus =
-  | { readonly kind: 'forecast'; readonly forecast: Forecast }
-  | { readonly kind: 'none'; readonly at: Millis; readonly why: NoForecast };
-
-/** A value of the demand that came true. */
-export interface Truth {
-  readonly time: Millis;
-  readonly value: number;
-}
+import { addScore, NO_SCORE, type Pending, pendingOf, scorePending } from './score.ts';
 
 /** One tenant's issued forecasts: by when they were issued, and for when. */
 export interface TenantForecasts {

@@ -1,17 +1,6 @@
 import type { Forecast } from '../model/forecast.ts';
+import type { ForecastScore, Truth } from '../model/issued-forecast.ts';
 import type { Millis } from '../model/time.ts';
-
-/** How good a day's forecasts proved to be, at the lead that plans care about: the window of the peak. */
-export interface ForecastScore {
-  /** The beginning of the day, UTC. */
-  readonly day: Millis;
-  readonly count: number;
-  /** Sums of absolute errors: of the point forecast, and of repeating the value known when it was issued. */
-  readonly absoluteError: number;
-  readonly absoluteErrorOfLast: number;
-  /** How many truths lay at or below the 0.95 quantile. */
-  readonly covered: number;
-}
 
 export const NO_SCORE: ForecastScore = { day: 0, count: 0, absoluteError: 0, absoluteErrorOfLast: 0, covered: 0 };
 
@@ -44,7 +33,7 @@ export function pendingOf(forecast: Forecast, last: number | undefined): readonl
 
 export function scorePending(
   waiting: readonly Pending[],
-  truths: readonly { readonly time: Millis; readonly value: number }[],
+  truths: readonly Truth[],
 ): { readonly scored: readonly Scored[]; readonly waiting: readonly Pending[] } {
   const byTime = new Map(truths.map(({ time, value }) => [time, value]));
   const newest = truths.at(-1)?.time ?? Number.NEGATIVE_INFINITY;

@@ -1,0 +1,99 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Forecast } from '../model/forecast.ts';
+import { DEFAULT_TENANT, parseTenant } from '../model/tenant.ts';
+import { DAY, HOUR, MINUTE } from '../model/time.ts';
+import { memoryKeyValue } from '../testing/memory-key-value.ts';
+import { decodeForecast, encodeForecast } from './codec.ts';
+import { openForecastStore } from './forecast-store.ts';
+
+const T0 = 20_000 * DAY;
+const key = { namespace: 'shop', policy: 'web', demand: 'rps' };
+
+test('decodeForecast() gives back what encodeForecast() took, paths to seven digits', () => {
+  const figure = fc.oneof(fc.float({ noNaN: false }), fc.constant(Number.POSITIVE_INFINITY));
+  fc.assert(
+    fc.property(fc.array(figure, { minLength: 1, maxLength: 50 }), fc.double(), (values, peak) => {
+      const made = { ...forecastAt(T0), point: Float64Array.from(values, Math.fround) };
+      const forecast: Forecast = {
+        ...made,
+        quantiles: [{ quantile: 0.5, values: made.point }],
+        peak: {
+          windowMs: MINUTE,
+          quantiles: [{ quantile: 0.95, value: Number.isFinite(peak) ? peak + 0 : Number.NaN }],
+        },
+      };
+      expect(decodeForecast(encodeForecast(forecast))).toEqual(forecast);
+    }),
+  );
+});
+
+test('decodeForecast() refuses another version', () => {
+  const bytes = encodeForecast(forecastAt(T0));
+  bytes[0] = 9;
+  expect(() => decodeForecast(bytes)).toThrow('its format is 9, not 1');
+});
+
+describe('openForecastStore()', () => {
+  test('the newest forecast is the latest, and a withdrawal takes its place', async () => {
+    const store = openForecastStore(memoryKeyValue());
+    const forecasts = store.tenant(DEFAULT_TENANT);
+    expect(await forecasts.latest(key)).toBeUndefined();
+    await forecasts.issue(key, forecastAt(T0), []);
+    await forecasts.issue(key, forecastAt(T0 + MINUTE), []);
+    expect(await forecasts.latest(key)).toMatchObject({ kind: 'forecast', forecast: { issuedAt: T0 + MINUTE } });
+    expect(await store.tenant(parseTenant('other')).latest(key)).toBeUndefined();
+    await forecasts.withdraw(key, T0 + HOUR, { kind: 'no-data' });
+    expect(await forecasts.latest(key)).toEqual({ kind: 'none', at: T0 + HOUR, why: { kind: 'no-data' } });
+    expect(await forecasts.demands()).toEqual([key]);
+  });
+
+  test('issues closer together than a minute are kept as the latest only', async () => {
+    const forecasts = openForecastStore(memoryKeyValue()).tenant(DEFAULT_TENANT);
+    for (let i = 0; i <= 24; i++) await forecasts.issue(key, forecastAt(T0 + i * 5_000), []);
+    const issues = await forecasts.issues(key, { start: T0, end: T0 + DAY });
+    expect(issues.map(({ issuedAt }) => issuedAt - T0)).toEqual([0, MINUTE, 2 * MINUTE]);
+  });
+
+  test('sweep() keeps a day whole, one an hour for 30 days, and nothing older', async () => {
+    const store = openForecastStore(memoryKeyValue());
+    const forecasts = store.tenant(DEFAULT_TENANT);
+    const ages = [31 * DAY, 2 * DAY, 2 * DAY - 10 * MINUTE, 2 * DAY - 70 * MINUTE, HOUR, HOUR - MINUTE];
+    const now = T0 + 40 * DAY;
+    for (const age of ages) await forecasts.issue(key, forecastAt(now - age), []);
+    expect(await store.sweep(now)).toBe(2);
+    const left = await forecasts.issues(key, { start: 0, end: now });
+    expect(left.map(({ issuedAt }) => now - issuedAt)).toEqual([2 * DAY, 2 * DAY - 70 * MINUTE, HOUR, HOUR - MINUTE]);
+  });
+
+  test('scores the step at the end of the peak window, against the value known when it was issued', async () => {
+    const forecasts = openForecastStore(memoryKeyValue()).tenant(DEFAULT_TENANT);
+    // Each forecasts 10 for all steps, with 12 as its upper bound; the truth climbs by one a minute from 5.
+    for (let i = 0; i < 10; i++) {
+      await forecasts.issue(key, forecastAt(T0 + i * MINUTE), [{ time: T0 + i * MINUTE, value: 5 + i }]);
+    }
+    const [score] = await forecasts.scores(key, { start: T0, end: T0 + DAY });
+    // Issued at 0 to 6 minutes for 3 minutes later, where the truth is 8 to 14.
+    expect(score).toEqual({
+      day: T0,
+      count: 7,
+      absoluteError: 2 + 1 + 0 + 1 + 2 + 3 + 4,
+      absoluteErrorOfLast: 21,
+      covered: 5,
+    });
+  });
+});
+
+function forecastAt(issuedAt: number): Forecast {
+  return {
+    issuedAt,
+    stepMs: MINUTE,
+    point: new Float64Array(5).fill(10),
+    quantiles: [{ quantile: 0.95, values: new Float64Array(5).fill(12) }],
+    peak: { windowMs: 3 * MINUTE, quantiles: [{ quantile: 0.95, value: 13 }] },
+    model: 'last',
+    seasons: [],
+    accuracy: { mae: 1, maeVsLast: 0.5, coverage: Number.NaN, origins: 10 },
+    historyMs: DAY,
+  };
+}

@@ -1,0 +1,144 @@
+import type { Forecast } from '../model/forecast.ts';
+import type { DemandKey, ForecastStatus } from '../model/issued-forecast.ts';
+import type { QueryResult } from '../model/query-result.ts';
+import { formatDuration, formatInstant, type Millis } from '../model/time.ts';
+import type { Cluster, TargetRef, TargetState } from '../scaling/cluster.ts';
+import type { DemandReading, ForecastReading, PlanInput, PlannerMemory, TargetReading } from '../scaling/plan-types.ts';
+import type { DemandSpec, ScalingPolicy } from '../scaling/policy.ts';
+import type { Evaluator } from '../storage/storage.ts';
+import { leadTimeOf, refreshMsOf } from './lead-time.ts';
+import { sumAt } from './sum.ts';
+
+/** What one plan is read from: one tenant's store and forecasts, the cluster, and the planner's memory. */
+export interface ObserveDeps {
+  readonly instant: Evaluator['instant'];
+  readonly latestForecast: (key: DemandKey) => Promise<ForecastStatus | undefined>;
+  readonly readTarget: Cluster['read'];
+  readonly memoryOf: (policy: { readonly namespace: string; readonly name: string }) => Promise<PlannerMemory>;
+}
+
+export type Observation =
+  | {
+      readonly kind: 'observed';
+      readonly input: PlanInput;
+      readonly state: TargetState;
+      /** What could not be read and was left out of the input, a sentence each. */
+      readonly problems: readonly string[];
+    }
+  | { readonly kind: 'missing'; readonly message: string };
+
+/**
+ * Reads all that one plan of a policy needs, as of `now`. A demand that cannot be asked is a demand without a value:
+ * the plan still holds, or lets go of, what was planned before.
+ */
+export async function observe(
+  policy: ScalingPolicy,
+  now: Millis,
+  deps: ObserveDeps,
+  signal?: AbortSignal,
+): Promise<Observation> {
+  const state = await deps.readTarget(targetOf(policy), signal);
+  if (state.kind === 'missing') return state;
+  const problems: string[] = [];
+  const demands: DemandReading[] = [];
+  for (const spec of policy.demands) {
+    const key = { namespace: policy.namespace, policy: policy.name, demand: spec.name };
+    demands.push({
+      name: spec.name,
+      current: { time: now, value: await currentDemand(spec, now, deps, problems, signal) },
+      forecast: forecastReading(await deps.latestForecast(key), policy),
+    });
+  }
+  const input: PlanInput = {
+    now,
+    policy,
+    demands,
+    target: targetReading(state),
+    leadTime: leadTimeOf(policy),
+    refreshMs: refreshMsOf(policy),
+    memory: await deps.memoryOf(policy),
+  };
+  return { kind: 'observed', input, state, problems };
+}
+
+export function targetOf({ target, namespace }: ScalingPolicy): TargetRef {
+  return { kind: target.kind, namespace, name: target.name };
+}
+
+/** The bounds and replicas as a plan sees them. A bound that we did not write is its owner's new original. */
+export function targetReading({ min, max, specReplicas, statusReplicas, ownership }: TargetState): TargetReading {
+  const original =
+    ownership === null
+      ? { min, max }
+      : {
+          min: min === ownership.written.min ? ownership.original.min : min,
+          max: max === ownership.written.max ? ownership.original.max : max,
+        };
+  return { min, max, original, specReplicas, statusReplicas };
+}
+
+async function currentDemand(
+  spec: DemandSpec,
+  now: Millis,
+  { instant }: ObserveDeps,
+  problems: string[],
+  signal: AbortSignal | undefined,
+): Promise<number | null> {
+  let result: QueryResult;
+  try {
+    result = await instant(spec.query, now, signal === undefined ? {} : { signal });
+  } catch (error) {
+    if (signal?.aborted === true) throw error;
+    problems.push(`cannot ask for the demand ${spec.name}: ${(error as Error).message}`);
+    return null;
+  }
+  const value = sumAt(result.value);
+  return Number.isFinite(value) ? value : null;
+}
+
+/** What a plan needs of the latest forecast. */
+export function forecastReading(status: ForecastStatus | undefined, policy: ScalingPolicy): ForecastReading {
+  if (status === undefined) return { kind: 'none', message: 'no forecast was made yet' };
+  if (status.kind === 'forecast') return readyReading(status.forecast, policy.quantile);
+  const { why } = status;
+  switch (why.kind) {
+    case 'insufficient-history':
+      return {
+        kind: 'insufficient-history',
+        haveMs: why.haveMs,
+        needMs: Math.max(why.needMs, policy.safety.minHistoryMs),
+      };
+    case 'no-data':
+      return { kind: 'none', message: 'the demand has no samples' };
+    case 'stale':
+      return { kind: 'none', message: `the demand has had no samples since ${formatInstant(why.lastSampleAt)}` };
+  }
+}
+
+function readyReading(forecast: Forecast, quantile: number): ForecastReading {
+  const { issuedAt, peak, model, accuracy, historyMs } = forecast;
+  // A policy's quantile may have changed since: the next higher one that was forecast errs on the safe side.
+  const chosen = peak.quantiles.find((entry) => entry.quantile >= quantile - 1e-9) ?? peak.quantiles.at(-1);
+  return {
+    kind: 'ready',
+    issuedAt,
+    peak: finiteOrNull(chosen?.value),
+    windowMs: peak.windowMs,
+    quantile: chosen?.quantile ?? quantile,
+    model,
+    maeVsLast: finiteOrNull(accuracy.maeVsLast),
+    coverage: finiteOrNull(accuracy.coverage),
+    historyMs,
+  };
+}
+
+/** JSON has no NaN: what is not a number is null in a recorded input. */
+function finiteOrNull(value: number | undefined): number | null {
+  return value !== undefined && Number.isFinite(value) ? value : null;
+}
+
+/** The lead time in words, for a person. */
+export function describeLeadTime({ leadTime, refreshMs }: PlanInput): string {
+  const source = { given: 'as given', learned: 'learned from the pods', assumed: 'assumed' }[leadTime.source];
+  return `lead time ${formatDuration(leadTime.ms)} (${source}), a new forecast every ${formatDuration(refreshMs)}`;
+}
