@@ -1,0 +1,115 @@
+import { z } from 'zod';
+import { ScalingPolicyDocument } from '../scaling/policy.ts';
+
+/** What Foresail's own API answers, as schemas: the OpenAPI document is made from them, and tests hold answers to them. */
+
+const seconds = z.number().describe('Seconds since 1970, UTC.');
+const replicas = z.int().min(0);
+const bounds = z.object({ min: replicas, max: replicas });
+/** A recorded plan's own types are in src/scaling/plan-types.ts; times inside are milliseconds. */
+const recorded = z.record(z.string(), z.unknown());
+
+export const PolicyAnswer = z.object({
+  source: z.enum(['file', 'http']).describe('file: HTTP cannot change it.'),
+  file: z.string().optional(),
+  policy: ScalingPolicyDocument,
+});
+export const PolicyList = z.array(PolicyAnswer);
+
+export const Reason = z.object({ code: z.string(), text: z.string().describe('The reason as a sentence.') });
+
+export const PlanAnswer = z.object({
+  at: seconds,
+  planner: z.string(),
+  bounds: bounds.describe('What the plan asks for.'),
+  inForce: bounds.describe('What the target has now.'),
+  wanted: replicas
+    .nullable()
+    .describe('What the forecast asks for before ramps and limits. Null while it is not trusted.'),
+  changed: z.boolean(),
+  demotion: recorded.nullable().describe('Why the forecast is not trusted.'),
+  reasons: z.array(Reason).min(1),
+  input: recorded.describe('All that the plan was made from. Times in milliseconds.'),
+});
+
+const band = z.object({ quantile: z.number(), values: z.array(z.number().nullable()) });
+export const ForecastAnswer = z.array(
+  z.object({
+    demand: z.string(),
+    state: z.enum(['ready', 'insufficient-history', 'no-data', 'stale']),
+    issuedAt: seconds.optional(),
+    stepSeconds: z.number().optional(),
+    times: z.array(seconds).optional(),
+    point: z.array(z.number().nullable()).optional(),
+    quantiles: z.array(band).optional(),
+    peak: z
+      .object({
+        windowSeconds: z.number(),
+        quantiles: z.array(z.object({ quantile: z.number(), value: z.number().nullable() })),
+      })
+      .optional()
+      .describe('Quantiles of the largest demand within the window.'),
+    model: z.string().optional(),
+    maeVsLast: z.number().nullable().optional().describe('Error against repeating the last value; below 1 is better.'),
+    coverage: z.number().nullable().optional(),
+    haveSeconds: z.number().optional().describe('History there is, where it is too short.'),
+    needSeconds: z.number().optional(),
+  }),
+);
+
+export const DecisionAnswer = z.object({
+  id: z.string(),
+  at: seconds,
+  namespace: z.string(),
+  policy: z.string(),
+  mode: z.enum(['observe', 'enforce']),
+  bounds,
+  changed: z.boolean(),
+  reasons: z.array(Reason),
+  outcome: z.object({ kind: z.string(), message: z.string().optional() }),
+});
+export const DecisionList = z.array(DecisionAnswer);
+export const DecisionRecord = DecisionAnswer.extend({
+  plan: recorded.describe('The plan as recorded. Times in milliseconds.'),
+  input: recorded.nullable().describe('All that the plan was made from: planning it again gives the same.'),
+});
+
+export const StatusAnswer = z.object({
+  version: z.string(),
+  startedAt: seconds,
+  now: seconds,
+  tenant: z.string(),
+  role: z.string(),
+  store: z.object({ series: z.int(), samples: z.int() }),
+  cluster: z.string(),
+  problems: z.array(z.string()).describe('What is wrong with policies, a line each.'),
+  workloads: z.array(
+    z.object({
+      namespace: z.string(),
+      policy: z.string(),
+      source: z.enum(['file', 'http']),
+      mode: z.enum(['observe', 'enforce']),
+      paused: z.boolean(),
+      target: z.string(),
+      state: z.enum(['starting', 'learning', 'trusting', 'demoted', 'paused', 'unreachable']),
+      at: seconds.nullable().describe('When the last plan was made.'),
+      bounds: bounds.nullable().describe('What the last plan asks for.'),
+      inForce: bounds.nullable(),
+      replicas: replicas.nullable(),
+      leadTimeSeconds: z.number().nullable(),
+      reasons: z.array(Reason),
+      troubles: z.array(z.string()),
+    }),
+  ),
+});
+
+export const ErrorAnswerSchema = z.object({
+  status: z.literal('error'),
+  errorType: z.string(),
+  error: z.string(),
+  code: z.string().describe('Stable id: docs/errors.md says what each means and what to do.'),
+  problems: z
+    .array(z.object({ path: z.string(), message: z.string(), suggestion: z.string().optional() }))
+    .optional()
+    .describe('Each thing that is wrong with a document.'),
+});

@@ -1,0 +1,167 @@
+import type { IncomingMessage } from 'node:http';
+import type { Router } from 'express';
+import type { Caller } from '../model/caller.ts';
+import type { Forecast, NoForecast } from '../model/forecast.ts';
+import type { Matcher } from '../model/matcher.ts';
+import type { Samples } from '../model/series.ts';
+import type { TenantId } from '../model/tenant.ts';
+import type { Millis, TimeRange } from '../model/time.ts';
+import type { Plan, PlanInput, TargetReading } from '../scaling/plan-types.ts';
+import type { ScalingPolicy, ScalingPolicyDocument } from '../scaling/policy.ts';
+import type { Evaluator, SeriesReader } from '../storage/storage.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+
+/** All that the HTTP server reads and changes, as functions that the composition root gives it. */
+export interface HttpDeps extends QueryDeps, PolicyDeps, WorkloadDeps {
+  readonly version: string;
+  readonly startedAt: Millis;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly limits: QueryLimits & { readonly requestBytes: number };
+  /** Whose request it is. Throws where the credential, or the tenant, is missing or wrong. */
+  readonly callerOf: (request: IncomingMessage) => Caller;
+  /** Checks the credential alone, for what belongs to no tenant. */
+  readonly authenticate: (request: IncomingMessage) => void;
+  /** Undefined once the server can answer everything; else what it waits for. */
+  readonly notReady: () => string | undefined;
+  readonly status: (tenant: TenantId) => Promise<ServerStatus>;
+  /** Routes of other parts, mounted on the same app behind the same error handler. */
+  readonly routes?: readonly ((router: Router) => void)[];
+}
+
+export interface QueryLimits {
+  readonly querySamples: number;
+  readonly queryTimeoutMs: number;
+  readonly queryPoints: number;
+}
+
+export interface QueryDeps {
+  readonly now: () => Millis;
+  readonly storage: { tenant(id: TenantId): SeriesReader & Evaluator };
+  /** `up{job="api"}`. Throws, in words, if the text is no selector. */
+  readonly parseSelector: (text: string) => readonly Matcher[];
+  readonly limits: QueryLimits;
+}
+
+export interface PolicyView {
+  readonly source: { readonly kind: 'file'; readonly file: string } | { readonly kind: 'http' };
+  readonly document: ScalingPolicyDocument;
+  readonly policy: ScalingPolicy;
+}
+
+/** The policies of one tenant, read anew at each call. */
+export interface PolicyDeps {
+  readonly policies: {
+    list(): Promise<readonly (PolicyView & { readonly tenant: TenantId })[]>;
+    read(tenant: TenantId, namespace: string, name: string): Promise<PolicyView | undefined>;
+    put(
+      tenant: TenantId,
+      namespace: string,
+      name: string,
+      document: unknown,
+    ): Promise<{ readonly created: boolean; readonly stored: PolicyView }>;
+    remove(tenant: TenantId, namespace: string, name: string): Promise<boolean>;
+  };
+  /** Observes and plans now, and does nothing about it: the dry run of the scale loop. */
+  readonly planNow: (tenant: TenantId, policy: ScalingPolicy) => Promise<PlanView>;
+  /** The newest forecast of each of the policy's demands, in its order. */
+  readonly forecasts: (tenant: TenantId, policy: ScalingPolicy) => Promise<readonly DemandForecast[]>;
+  /** Newest first, all before `before`. */
+  readonly decisions: (
+    tenant: TenantId,
+    namespace: string,
+    name: string,
+    options: { readonly limit: number; readonly before?: Millis },
+  ) => Promise<readonly DecisionView[]>;
+  readonly decision: (tenant: TenantId, id: string) => Promise<DecisionView | undefined>;
+}
+
+export interface PlanView {
+  readonly input: PlanInput;
+  readonly plan: Plan;
+  /** The plan's reasons, each as a sentence, in its order. */
+  readonly sentences: readonly string[];
+}
+
+export interface DemandForecast {
+  readonly demand: string;
+  readonly forecast: ({ readonly kind: 'ready' } & Forecast) | NoForecast;
+}
+
+/** A decision as it was recorded. */
+export interface DecisionView {
+  readonly id: string;
+  readonly at: Millis;
+  readonly namespace: string;
+  readonly policy: string;
+  readonly mode: 'observe' | 'enforce';
+  readonly plan: Plan;
+  readonly sentences: readonly string[];
+  /** What became of it: `observed`, `applied`, `unchanged`, `conflict`, … and why. */
+  readonly outcome: { readonly kind: string; readonly message?: string };
+  /** Left out of lists where it costs a read. */
+  readonly input?: PlanInput;
+}
+
+export interface WorkloadDeps {
+  /** What is known of each of the tenant's policies, from the last pass of the scale loop. */
+  readonly workloads: (tenant: TenantId) => Promise<readonly WorkloadView[]>;
+  /** Recorded demand, floor and replicas in the range, each one sample a step at most, gaps left out. */
+  readonly picture: (
+    tenant: TenantId,
+    policy: ScalingPolicy,
+    range: TimeRange,
+    stepMs: number,
+  ) => Promise<WorkloadPicture>;
+  /** The what-if table. Undefined while there is none. */
+  readonly replay: (tenant: TenantId) => Promise<ReplayTable | undefined>;
+}
+
+export interface WorkloadView {
+  readonly policy: ScalingPolicy;
+  readonly source: 'file' | 'http';
+  /** Null before the first pass. */
+  readonly last: { readonly at: Millis; readonly plan: Plan; readonly sentences: readonly string[] } | null;
+  /** Null where the target could not be read. */
+  readonly target: TargetReading | null;
+  readonly leadTimeMs: number | null;
+  /** What a person should know: the target is missing, the field was given up, the pass failed. */
+  readonly troubles: readonly string[];
+}
+
+export interface WorkloadPicture {
+  /** Of the policy's first demand. */
+  readonly demand: Samples;
+  readonly floor: Samples;
+  readonly replicas: Samples;
+}
+
+/** What would have happened in the past, by strategy. */
+export interface ReplayTable {
+  readonly range: TimeRange;
+  readonly rows: readonly ReplayRow[];
+}
+
+export interface ReplayRow {
+  readonly namespace: string;
+  readonly policy: string;
+  /** `reactive`, `yesterday`, `foresail`, `oracle`. */
+  readonly strategy: string;
+  readonly minutesOverCapacity: number;
+  /** 0 to 1, of the judged minutes. */
+  readonly overCapacityRatio: number;
+  /** Demand that no replica carried, in the demand's unit times minutes. */
+  readonly unmetDemand: number;
+  readonly podHours: number;
+}
+
+export interface ServerStatus {
+  /** Of the caller's tenant. */
+  readonly series: number;
+  readonly samples: number;
+  /** `demo`, `kubernetes https://…`, `off`. */
+  readonly cluster: string;
+  /** What is wrong with policy files and stored policies, a line each. */
+  readonly problems: readonly string[];
+}

@@ -1,0 +1,123 @@
+import { randomUUID } from 'node:crypto';
+import type { NextFunction, Request, Response } from 'express';
+import { z } from 'zod';
+import { CodedError } from '../model/errors.ts';
+import { formatPath, formatProblem, InvalidDocumentError, type Problem, problemsOf } from '../model/problem.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+
+/** The status of each code that a client may see. A code that is not here answers 500. */
+const STATUS: Readonly<Record<string, number>> = {
+  bad_data: 400,
+  bad_parameter: 400,
+  bad_wire_data: 400,
+  invalid_document: 400,
+  invalid_tenant: 400,
+  unreadable_body: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  namespace_of_another_tenant: 403,
+  query_too_fine: 400,
+  not_found: 404,
+  method_not_allowed: 405,
+  policy_from_file: 409,
+  import_too_large: 413,
+  request_too_large: 413,
+  execution: 422,
+  too_many_samples: 422,
+  query_canceled: 499,
+  kubernetes_api_error: 502,
+  query_timeout: 503,
+  storage_full: 503,
+};
+
+/** Prometheus's word for each status: the `errorType` of its envelope. */
+const ERROR_TYPES: Readonly<Record<number, string>> = {
+  400: 'bad_data',
+  401: 'unauthorized',
+  403: 'forbidden',
+  404: 'not_found',
+  405: 'bad_data',
+  406: 'not_acceptable',
+  409: 'conflict',
+  413: 'bad_data',
+  415: 'bad_data',
+  422: 'execution',
+  499: 'canceled',
+  500: 'internal',
+  502: 'unavailable',
+  503: 'unavailable',
+};
+
+export interface ErrorAnswer {
+  readonly status: number;
+  readonly body: {
+    readonly status: 'error';
+    readonly errorType: string;
+    readonly error: string;
+    readonly code: string;
+    readonly problems?: readonly { readonly path: string; readonly message: string; readonly suggestion?: string }[];
+  };
+}
+
+/** The one place where errors become answers. */
+export function errorHandler({ log, metrics }: { readonly log: Logger; readonly metrics: Metrics }) {
+  // Express knows an error handler by its four parameters.
+  return (error: unknown, request: Request, response: Response, _next: NextFunction): void => {
+    const answer = answerOf(error, request, log);
+    const { status, body } = answer;
+    if (request.path.startsWith('/api/v1/query')) metrics.queryFailures.inc({ type: body.errorType });
+    if (response.headersSent) {
+      response.destroy();
+      return;
+    }
+    if (status === 401) response.set('WWW-Authenticate', 'Bearer realm="foresail", Basic realm="foresail"');
+    if (status === 503) response.set('Retry-After', '5');
+    // What is left of a refused body is not read: the connection cannot be used again.
+    if (!request.complete) response.set('Connection', 'close');
+    response.status(status).json(body);
+  };
+}
+
+/** What a client is told about an error. Never a stack; of an unknown error only an id, under which it is logged. */
+export function answerOf(
+  error: unknown,
+  request: { readonly method: string; readonly path: string },
+  log: Logger,
+): ErrorAnswer {
+  if (error instanceof InvalidDocumentError) return answer(400, error.code, error.message, error.problems);
+  if (error instanceof CodedError) {
+    const status = STATUS[error.code];
+    if (status !== undefined) return answer(status, error.code, error.message);
+  }
+  if (error instanceof z.ZodError) {
+    const problems = problemsOf(error.issues, undefined, {});
+    return answer(400, 'bad_parameter', problems.map(formatProblem).join('; '), problems);
+  }
+  const status = clientStatusOf(error);
+  if (status !== undefined) {
+    const code = status === 413 ? 'request_too_large' : status === 404 ? 'not_found' : 'unreadable_body';
+    return answer(status, code, `cannot read the request: ${(error as Error).message}`);
+  }
+  const id = randomUUID();
+  const { method, path } = request;
+  log.error({ err: error, id, method, path }, 'cannot answer a request: unexpected error');
+  return answer(500, 'internal', `cannot answer: unexpected error, logged under the id ${id}`);
+}
+
+function answer(status: number, code: string, error: string, problems?: readonly Problem[]): ErrorAnswer {
+  const errorType = code === 'query_timeout' ? 'timeout' : (ERROR_TYPES[status] ?? 'bad_data');
+  const listed = problems?.map(({ path, ...rest }) => ({ path: formatPath(path), ...rest }));
+  return {
+    status,
+    body: { status: 'error', errorType, error, code, ...(listed !== undefined && { problems: listed }) },
+  };
+}
+
+/** The 4xx that express, its body readers and Node's parsers give to errors of the client. */
+function clientStatusOf(error: unknown): number | undefined {
+  if (error instanceof URIError) return 400;
+  if (typeof error !== 'object' || error === null || !('status' in error)) return undefined;
+  const { status } = error;
+  return typeof status === 'number' && status >= 400 && status < 500 ? status : undefined;
+}

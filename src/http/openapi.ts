@@ -1,0 +1,212 @@
+import { z } from 'zod';
+import { ScalingPolicyDocument } from '../scaling/policy.ts';
+import * as schemas from './api-schemas.ts';
+
+interface Parameter {
+  readonly name: string;
+  readonly in: 'query' | 'path';
+  readonly required?: boolean;
+  readonly description: string;
+  readonly schema: object;
+}
+
+const NAMES: readonly Parameter[] = [
+  {
+    name: 'namespace',
+    in: 'path',
+    required: true,
+    description: 'Namespace of the policy.',
+    schema: { type: 'string' },
+  },
+  { name: 'name', in: 'path', required: true, description: 'Name of the policy.', schema: { type: 'string' } },
+];
+const TIME = { type: 'string', description: 'Seconds since 1970, or RFC 3339.' };
+const DURATION = { type: 'string', description: 'Seconds, or a duration such as 5m.' };
+
+const inQuery = (
+  name: string,
+  description: string,
+  schema: object = { type: 'string' },
+  required = false,
+): Parameter => ({
+  name,
+  in: 'query',
+  required,
+  description,
+  schema,
+});
+const START = inQuery('start', 'First instant.', TIME);
+const END = inQuery('end', 'Last instant.', TIME);
+const LIMIT = inQuery('limit', 'At most so many; 0 is no limit.', { type: 'integer', minimum: 0 });
+const MATCH = inQuery('match[]', 'Selectors; a series matches if one of them does.', {
+  type: 'array',
+  items: { type: 'string' },
+});
+const QUERY = inQuery('query', 'PromQL.', { type: 'string' }, true);
+const TIMEOUT = inQuery('timeout', "Time for the query; at most the server's.", DURATION);
+const LOOKBACK = inQuery('lookback_delta', 'How far back an instant looks for a sample.', DURATION);
+
+const PROMETHEUS_DATA = { description: "In Prometheus's form." };
+
+/** The OpenAPI 3.1 document of the whole HTTP API, made from the schemas that check and type it. */
+export function openApiDocument(version: string): object {
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Foresail',
+      version,
+      description:
+        "Queries in Prometheus's form, and Foresail's policies, forecasts, plans and decisions. The tenant comes from X-Scope-OrgID, or from the credential.",
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    security: [{}, { bearer: [] }],
+    paths: {
+      '/api/v1/query': getAndPost('An expression at one instant.', [
+        QUERY,
+        inQuery('time', 'Default: now.', TIME),
+        TIMEOUT,
+        LOOKBACK,
+        LIMIT,
+      ]),
+      '/api/v1/query_range': getAndPost('An expression at each step of a range, 11,000 steps at most.', [
+        QUERY,
+        { ...START, required: true },
+        { ...END, required: true },
+        inQuery('step', 'Time between two instants.', DURATION, true),
+        TIMEOUT,
+        LOOKBACK,
+        LIMIT,
+      ]),
+      '/api/v1/series': getAndPost('Label sets that match.', [{ ...MATCH, required: true }, START, END, LIMIT]),
+      '/api/v1/labels': getAndPost('Label names.', [MATCH, START, END, LIMIT]),
+      '/api/v1/label/{name}/values': {
+        get: operation(
+          'Values of one label.',
+          [{ ...NAMES[1]!, description: 'Label name.' }, MATCH, START, END, LIMIT],
+          PROMETHEUS_DATA,
+        ),
+      },
+      '/api/v1/metadata': {
+        get: operation(
+          'Type, help and unit of metrics.',
+          [
+            inQuery('metric', 'Only this metric.'),
+            LIMIT,
+            inQuery('limit_per_metric', 'Entries of a metric.', { type: 'integer' }),
+          ],
+          PROMETHEUS_DATA,
+        ),
+      },
+      '/api/v1/status/buildinfo': { get: operation('The version.', [], PROMETHEUS_DATA) },
+      '/api/v1/status': { get: operation('The server and each workload, in short.', [], ref('Status')) },
+      '/api/v1/policies': { get: operation("The tenant's policies.", [], { type: 'array', items: ref('Policy') }) },
+      '/api/v1/policies/{namespace}/{name}': {
+        get: operation('A policy, defaults filled in.', NAMES, ref('Policy')),
+        put: {
+          ...operation('Create or replace a policy. A policy that stands in a file answers 409.', NAMES, ref('Policy')),
+          requestBody: {
+            required: true,
+            content: {
+              'application/json': { schema: ref('ScalingPolicy') },
+              'application/yaml': { schema: ref('ScalingPolicy') },
+            },
+          },
+        },
+        delete: operation("Delete a policy: its target's bounds ramp back to the originals.", NAMES, {
+          type: 'object',
+          properties: { deleted: { type: 'string' } },
+        }),
+      },
+      '/api/v1/policies/{namespace}/{name}/plan': {
+        get: operation('Plan now, and change nothing.', NAMES, ref('Plan')),
+      },
+      '/api/v1/policies/{namespace}/{name}/forecast': {
+        get: operation("The newest forecast of each of the policy's demands.", NAMES, ref('Forecast')),
+      },
+      '/api/v1/policies/{namespace}/{name}/decisions': {
+        get: operation(
+          'Decisions, newest first.',
+          [
+            ...NAMES,
+            inQuery('limit', 'At most so many (50, at most 1000).', { type: 'integer' }),
+            inQuery('before', 'Only older ones.', TIME),
+          ],
+          {
+            type: 'array',
+            items: ref('Decision'),
+          },
+        ),
+      },
+      '/api/v1/decisions/{id}': {
+        get: operation(
+          'A decision with all its inputs.',
+          [{ name: 'id', in: 'path', required: true, description: 'Id of the decision.', schema: { type: 'string' } }],
+          ref('DecisionRecord'),
+        ),
+      },
+    },
+    components: {
+      securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
+      responses: { Error: { description: 'What could not be done, and why.', content: json(ref('Error')) } },
+      schemas: {
+        ScalingPolicy: schemaOf(ScalingPolicyDocument, 'input'),
+        Policy: schemaOf(schemas.PolicyAnswer),
+        Plan: schemaOf(schemas.PlanAnswer),
+        Forecast: schemaOf(schemas.ForecastAnswer),
+        Decision: schemaOf(schemas.DecisionAnswer),
+        DecisionRecord: schemaOf(schemas.DecisionRecord),
+        Status: schemaOf(schemas.StatusAnswer),
+        Error: schemaOf(schemas.ErrorAnswerSchema),
+      },
+    },
+  };
+}
+
+function getAndPost(summary: string, parameters: readonly Parameter[]): object {
+  const form = {
+    type: 'object',
+    properties: Object.fromEntries(parameters.map(({ name, schema }) => [name, schema])),
+    required: parameters.filter(({ required }) => required).map(({ name }) => name),
+  };
+  return {
+    get: operation(summary, parameters, PROMETHEUS_DATA),
+    post: {
+      ...operation(summary, [], PROMETHEUS_DATA),
+      requestBody: { content: { 'application/x-www-form-urlencoded': { schema: form } } },
+    },
+  };
+}
+
+function operation(summary: string, parameters: readonly Parameter[], data: object): object {
+  const envelope = {
+    type: 'object',
+    properties: {
+      status: { const: 'success' },
+      data,
+      warnings: { type: 'array', items: { type: 'string' } },
+      infos: { type: 'array', items: { type: 'string' } },
+    },
+    required: ['status', 'data'],
+  };
+  return {
+    summary,
+    ...(parameters.length > 0 && { parameters }),
+    responses: {
+      '200': { description: 'Done.', content: json(envelope) },
+      default: { $ref: '#/components/responses/Error' },
+    },
+  };
+}
+
+function json(schema: object): object {
+  return { 'application/json': { schema } };
+}
+
+function ref(name: string): object {
+  return { $ref: `#/components/schemas/${name}` };
+}
+
+function schemaOf(schema: z.ZodType, io: 'input' | 'output' = 'output'): object {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io });
+  return rest;
+}

@@ -1,0 +1,49 @@
+import type { Router } from 'express';
+import { compareLabels } from '../../model/labels.ts';
+import type { QueryResult, StepRange } from '../../model/query-result.ts';
+import { withDeadline } from '../deadline.ts';
+import { sendQueryResult } from '../envelope.ts';
+import { BadParameterError, QueryTooFineError } from '../errors.ts';
+import { durationOf, instantOf, limitOf, type Parameters, parametersOf, requiredText } from '../parameters.ts';
+import { mountQuery } from '../route.ts';
+import { asParameter, lookbackOf, type QueryRouteDeps, timeoutOf, truncate } from './query.ts';
+
+/** `GET|POST /api/v1/query_range`: an expression at each step of a range. */
+export function queryRangeRoute(router: Router, { callerOf, storage, limits }: QueryRouteDeps): void {
+  mountQuery(router, '/api/v1/query_range', limits.requestBytes, async (request, response) => {
+    const { tenant } = callerOf(request);
+    const parameters = parametersOf(request);
+    const range = stepRangeOf(parameters, limits.queryPoints);
+    const expression = requiredText(parameters, 'query');
+    const limit = limitOf(parameters);
+    const options = { ...lookbackOf(parameters), maxSamples: limits.querySamples };
+    const result = await withDeadline(response, timeoutOf(parameters, limits.queryTimeoutMs), (signal) =>
+      asParameter('query', () => storage.tenant(tenant).range(expression, range, { ...options, signal })),
+    );
+    const { value, truncated } = truncate(sorted(result).value, limit);
+    await sendQueryResult(response, { ...result, value, warnings: [...result.warnings, ...truncated] });
+  });
+}
+
+/** @throws {BadParameterError} In Prometheus's words. */
+export function stepRangeOf(parameters: Parameters, maxPoints: number): StepRange {
+  const start = instantOf(parameters, 'start');
+  const end = instantOf(parameters, 'end');
+  if (end < start) throw new BadParameterError('end', 'end timestamp must not be before start time');
+  const stepMs = durationOf(parameters, 'step');
+  if (stepMs === undefined) throw new BadParameterError('step', 'cannot parse "" to a valid duration');
+  if (stepMs <= 0) {
+    const why = 'zero or negative query resolution step widths are not accepted. Try a positive integer';
+    throw new BadParameterError('step', why);
+  }
+  // Prometheus counts the steps between the points and allows as many as its limit, not one less.
+  if ((end - start) / stepMs > maxPoints) throw new QueryTooFineError(maxPoints);
+  return { start, end, stepMs };
+}
+
+function sorted(result: QueryResult): QueryResult {
+  const { value } = result;
+  if (value.kind !== 'matrix') return result;
+  const series = [...value.series].sort((a, b) => compareLabels(a.labels, b.labels));
+  return { ...result, value: { kind: 'matrix', series } };
+}
