@@ -28,6 +28,8 @@ const CONTEXT_WORDS = new Set(['start', 'end', 'step', 'range', 'max_of', 'min_o
 const BRACKET_WORDS = new Set(['step', 'range', 'max_of', 'min_of']);
 const FILL_WORDS = new Set(['fill', 'fill_left', 'fill_right']);
 
+const NO_DURATION = 'unexpected character in duration expression';
+
 const SPACE = /[ \t\r\n]*/y;
 const COMMENT = /#[^\r\n]*/y;
 const WORD = /[a-zA-Z_][a-zA-Z0-9_]*/y;
@@ -38,6 +40,25 @@ const HEX = /^0[xX]_?[0-9a-fA-F]+(?:_[0-9a-fA-F]+)*$/;
 const DECIMAL = /^(?:\d+(?:_\d+)*(?:\.(?:\d+(?:_\d+)*)?)?|\.\d+(?:_\d+)*)(?:[eE][+-]?\d+(?:_\d+)*)?$/;
 const DURATION = /^\d+(?:ms|[smhdwy])(?:\d+(?:ms|[smhdw]))*$/;
 const SYMBOLS = ['==', '!=', '<=', '</', '<', '>=', '>/', '>', '+', '-', '*', '/', '%', '^', '(', ')', ',', '@', '='];
+const OPERATOR_SYMBOLS = new Set([
+  '==',
+  '!=',
+  '<=',
+  '</',
+  '<',
+  '>=',
+  '>/',
+  '>',
+  '+',
+  '-',
+  '*',
+  '/',
+  '%',
+  '^',
+  '@',
+  '=~',
+  '!~',
+]);
 const MATCH_SYMBOLS = ['=~', '=', '!~', '!=', ','];
 
 /** Cuts a query into tokens. What cannot be a token ends the list as an `error`, so that earlier faults are told first. */
@@ -47,6 +68,8 @@ export function lex(query: string): readonly Token[] {
   let parens = 0;
   let inBraces = false;
   let inBrackets = false;
+  /** A number was read since the bracket opened: a colon, an operator or the end may follow. */
+  let sized = false;
 
   const emit = (kind: TokenKind, start: number, text: string): void => {
     tokens.push({ kind, text, start, end: at });
@@ -62,6 +85,7 @@ export function lex(query: string): readonly Token[] {
     const char = query[at];
     if (char === undefined) {
       if (inBraces) return fail('unexpected end of input inside braces');
+      if (inBrackets && !sized) return fail('unexpected end of input in duration expression');
       if (parens > 0) return fail('unclosed left parenthesis');
       if (inBrackets) return fail('unclosed left bracket');
       emit('end', start, '');
@@ -94,7 +118,11 @@ export function lex(query: string): readonly Token[] {
     if (numeric !== undefined) {
       const kind = numericKind(numeric);
       if (kind === undefined) return fail(`bad number or duration syntax: ${JSON.stringify(numeric)}`);
+      if (kind === 'number' && !Number.isFinite(Number(numeric.replaceAll('_', '')))) {
+        return fail(`error parsing number ${JSON.stringify(numeric)}: value out of range`);
+      }
       at += numeric.length;
+      sized = true;
       emit(kind, start, numeric);
       continue;
     }
@@ -102,7 +130,8 @@ export function lex(query: string): readonly Token[] {
     if (word !== undefined) {
       const lower = word.toLowerCase();
       if (inBrackets && !BRACKET_WORDS.has(lower)) {
-        return fail(`unexpected character in duration expression: ${quoteChar(query, at)}`);
+        const found = quoteChar(query, at);
+        return fail(sized ? `unexpected character: ${found}, expected ':'` : `${NO_DURATION}: ${found}`);
       }
       at += word.length;
       if (lower === 'inf' || lower === 'nan') emit('number', start, lower);
@@ -118,16 +147,17 @@ export function lex(query: string): readonly Token[] {
         parens++;
         break;
       case ')':
-        if (parens === 0) return fail(`unexpected right parenthesis ')'`, start);
+        if (parens === 0) return fail(`unexpected right parenthesis ')'`);
         parens--;
         break;
       case '{':
-        if (inBrackets) return fail(`unexpected character in duration expression: '{'`, start);
+        if (inBrackets) return fail(`${NO_DURATION}: '{'`, start);
         inBraces = true;
         break;
       case '[':
         if (inBrackets) return fail(`unexpected left bracket '['`, start);
         inBrackets = true;
+        sized = false;
         break;
       case ']':
         if (!inBrackets) return fail(`unexpected right bracket ']'`, start);
@@ -153,7 +183,7 @@ export function describeToken({ kind, text }: Token): string {
     case 'end':
       return 'end of input';
     case 'symbol':
-      return JSON.stringify(text);
+      return OPERATOR_SYMBOLS.has(text) ? `<op:${text}>` : JSON.stringify(text);
     case 'keyword':
       if (AGGREGATOR_WORDS.has(text)) return `<aggr:${text}>`;
       if (OPERATOR_WORDS.has(text)) return `<op:${text}>`;

@@ -63,8 +63,8 @@ function parseAtom(cursor: Cursor, context: string): Duration {
   }
   if (token.kind === 'keyword' && (token.text === 'step' || token.text === 'range')) {
     advance(cursor);
-    expectSymbol(cursor, '(', context);
-    expectSymbol(cursor, ')', context);
+    expectSymbol(cursor, '(', context, FORMS);
+    expectSymbol(cursor, ')', context, FORMS);
     return { kind: 'context', name: token.text };
   }
   if (token.kind === 'keyword' && (token.text === 'min_of' || token.text === 'max_of')) {

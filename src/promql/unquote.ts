@@ -3,6 +3,13 @@ const SIMPLE: Readonly<Record<string, string>> = {
   ...{ '\\': '\\', "'": "'", '"': '"' },
 };
 const ESCAPE = /^(?:([0-7]{3})|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))/;
+/** How many digits of which kind an escape asks for. */
+const DIGITS: readonly (readonly [RegExp, number, RegExp])[] = [
+  [/^[0-7]/, 3, /[0-7]/],
+  [/^x/, 3, /[0-9a-fA-F]/],
+  [/^u/, 5, /[0-9a-fA-F]/],
+  [/^U/, 9, /[0-9a-fA-F]/],
+];
 
 /** A byte that is not UTF-8, kept as a lone surrogate so that nothing is lost and no label value can equal it. */
 const RAW_BYTE = 0xdc00;
@@ -30,13 +37,13 @@ export function unquote(text: string): string | { readonly error: string } {
     if (next === undefined) return { error: 'escape sequence not terminated' };
     const simple = SIMPLE[next];
     if (simple !== undefined) {
-      if ((next === '"' || next === "'") && next !== quote) return { error: `unknown escape sequence \\${next}` };
+      if ((next === '"' || next === "'") && next !== quote) return { error: faultOf(body.slice(at)) };
       flush();
       out += simple;
       continue;
     }
     const found = ESCAPE.exec(body.slice(at, at + 9));
-    if (found === null) return { error: `unknown escape sequence \\${next}` };
+    if (found === null) return { error: faultOf(body.slice(at)) };
     at += found[0].length - 1;
     const [, octal, hex, short, long] = found;
     const code = octal === undefined ? Number.parseInt((hex ?? short ?? long)!, 16) : Number.parseInt(octal, 8);
@@ -74,6 +81,23 @@ export function quote(text: string): string {
 /** Any UTF-8 that is not empty. */
 export function isLabelName(name: string): boolean {
   return name !== '' && !LONE_SURROGATE.test(name);
+}
+
+/** What is wrong with an escape, of which the backslash was taken. */
+function faultOf(rest: string): string {
+  const form = DIGITS.find(([start]) => start.test(rest));
+  if (form === undefined) return `unknown escape sequence ${describe(rest)}`;
+  const [, length, digit] = form;
+  for (let at = length === 3 && rest[0] !== 'x' ? 0 : 1; at < length; at++) {
+    if (rest[at] === undefined) return 'escape sequence not terminated';
+    if (!digit.test(rest[at]!)) return `illegal character ${describe(rest.slice(at))} in escape sequence`;
+  }
+  return 'escape sequence is an invalid Unicode code point';
+}
+
+function describe(text: string): string {
+  const char = String.fromCodePoint(text.codePointAt(0)!);
+  return `U+${text.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')} '${char}'`;
 }
 
 function decodeBytes(bytes: readonly number[]): string {
