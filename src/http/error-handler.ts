@@ -7,29 +7,31 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
 /** The status of each code that a client may see. A code that is not here answers 500. */
-const STATUS: Readonly<Record<string, number>> = {
-  bad_data: 400,
-  bad_parameter: 400,
-  bad_wire_data: 400,
-  invalid_document: 400,
-  invalid_tenant: 400,
-  unreadable_body: 400,
-  unauthenticated: 401,
-  forbidden: 403,
-  namespace_of_another_tenant: 403,
-  query_too_fine: 400,
-  not_found: 404,
-  method_not_allowed: 405,
-  policy_from_file: 409,
-  import_too_large: 413,
-  request_too_large: 413,
-  execution: 422,
-  too_many_samples: 422,
-  query_canceled: 499,
-  kubernetes_api_error: 502,
-  query_timeout: 503,
-  storage_full: 503,
-};
+const STATUS: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    bad_data: 400,
+    bad_parameter: 400,
+    bad_wire_data: 400,
+    invalid_document: 400,
+    invalid_tenant: 400,
+    unreadable_body: 400,
+    unauthenticated: 401,
+    forbidden: 403,
+    namespace_of_another_tenant: 403,
+    query_too_fine: 400,
+    not_found: 404,
+    method_not_allowed: 405,
+    policy_from_file: 409,
+    import_too_large: 413,
+    request_too_large: 413,
+    execution: 422,
+    too_many_samples: 422,
+    query_canceled: 499,
+    kubernetes_api_error: 502,
+    query_timeout: 503,
+    storage_full: 503,
+  }),
+);
 
 /** Prometheus's word for each status: the `errorType` of its envelope. */
 const ERROR_TYPES: Readonly<Record<number, string>> = {
@@ -73,8 +75,6 @@ export function errorHandler({ log, metrics }: { readonly log: Logger; readonly 
     }
     if (status === 401) response.set('WWW-Authenticate', 'Bearer realm="foresail", Basic realm="foresail"');
     if (status === 503) response.set('Retry-After', '5');
-    // What is left of a refused body is not read: the connection cannot be used again.
-    if (!request.complete) response.set('Connection', 'close');
     response.status(status).json(body);
   };
 }
@@ -87,7 +87,7 @@ export function answerOf(
 ): ErrorAnswer {
   if (error instanceof InvalidDocumentError) return answer(400, error.code, error.message, error.problems);
   if (error instanceof CodedError) {
-    const status = STATUS[error.code];
+    const status = STATUS.get(error.code);
     if (status !== undefined) return answer(status, error.code, error.message);
   }
   if (error instanceof z.ZodError) {

@@ -8,6 +8,7 @@ import { healthRoutes } from './routes/health.ts';
 import { labelValuesRoute } from './routes/label-values.ts';
 import { labelsRoute } from './routes/labels.ts';
 import { metadataRoute } from './routes/metadata.ts';
+import { pageRoute } from './routes/page.ts';
 import { planRoutes } from './routes/plans.ts';
 import { policyRoutes } from './routes/policies.ts';
 import { queryRoute } from './routes/query.ts';
@@ -25,7 +26,7 @@ export function createHttpHandler(deps: HttpDeps): Express {
   for (const route of [queryRoute, queryRangeRoute, seriesRoute, labelsRoute, labelValuesRoute, metadataRoute]) {
     route(router, deps);
   }
-  for (const route of [policyRoutes, planRoutes, statusRoute, healthRoutes]) route(router, deps);
+  for (const route of [policyRoutes, planRoutes, statusRoute, healthRoutes, pageRoute]) route(router, deps);
   const openApi = openApiDocument(deps.version);
   mount(router, '/api/openapi.json', { GET: (_request, response) => void response.json(openApi) });
   for (const route of deps.routes ?? []) route(router);

@@ -16,6 +16,7 @@ test.each([
   { word: 'Disabled', known: ['on', 'off'], want: 'off' },
   { word: 'retension', known: ['listen', 'retention'], want: 'retention' },
   { word: 'inclustre', known: ['auto', 'inCluster', 'off'], want: 'inCluster' },
+  { word: 'constructor', known: ['listen'], want: undefined },
   { word: 'banana', known: ['listen', 'retention'], want: undefined },
   { word: 'x'.repeat(1_000_000), known: ['listen'], want: undefined },
 ])('nearestWord() $word', ({ word, known, want }) => {

@@ -1,21 +1,23 @@
 /** Pairs of words that mean the same although no letter agrees. */
-const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
-  yes: ['on', 'true', 'auto'],
-  true: ['on', 'auto'],
-  enabled: ['on'],
-  enable: ['on'],
-  no: ['off', 'none', 'false'],
-  false: ['off', 'none'],
-  disabled: ['off', 'none'],
-  disable: ['off', 'none'],
-  dryrun: ['observe'],
-  warning: ['warn'],
-};
+const SYNONYMS: ReadonlyMap<string, readonly string[]> = new Map(
+  Object.entries({
+    yes: ['on', 'true', 'auto'],
+    true: ['on', 'auto'],
+    enabled: ['on'],
+    enable: ['on'],
+    no: ['off', 'none', 'false'],
+    false: ['off', 'none'],
+    disabled: ['off', 'none'],
+    disable: ['off', 'none'],
+    dryrun: ['observe'],
+    warning: ['warn'],
+  }),
+);
 
 /** The word of the list that was probably meant: a synonym, or at most a third of the letters away. */
 export function nearestWord(word: string, known: readonly string[]): string | undefined {
   const asked = word.toLowerCase();
-  const synonym = SYNONYMS[asked.replace(/[-_\s]/g, '')]?.find((meant) => known.includes(meant));
+  const synonym = SYNONYMS.get(asked.replace(/[-_\s]/g, ''))?.find((meant) => known.includes(meant));
   if (synonym !== undefined) return synonym;
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(Math.min(asked.length, 60) / 3)) + 1;

@@ -175,7 +175,7 @@ const TYPE_WORDS: Readonly<Record<string, string>> = {
 };
 
 function withArticle(type: string): string {
-  return TYPE_WORDS[type] ?? `a ${type}`;
+  return Object.hasOwn(TYPE_WORDS, type) ? TYPE_WORDS[type]! : `a ${type}`;
 }
 
 function quotedList(words: readonly string[]): string {
