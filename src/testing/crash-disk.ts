@@ -11,16 +11,16 @@ interface Content {
  * A disk in memory that can lose power: what was not synced is then gone, or partly there. Names are durable only once
  * their folder was synced; a write may fail on request.
  */
-export class CrashDisk implements Disk {
+export class CrashDisk {
   #names = new Map<string, Content>();
   #durableNames = new Map<string, Content>();
-  #generation = 0;
+  #boots = 0;
   /** Appends to throw before working again, as a full device does. */
   failingAppends = 0;
 
   /** @param keep For each file that has unsynced bytes: the share of them that survives, from 0 to 1. */
   crash(keep: () => number): void {
-    this.#generation++;
+    this.#boots++;
     this.#names = new Map(this.#durableNames);
     for (const content of new Set(this.#names.values())) {
       content.length = content.synced + Math.floor((content.length - content.synced) * keep());
@@ -30,8 +30,14 @@ export class CrashDisk implements Disk {
 
   /** Changes one bit of a file. */
   flip(path: string, bit: number): void {
+    this.#content(path).bytes[bit >>> 3]! ^= 1 << (bit & 7);
+  }
+
+  /** Cuts a file, as if its last bytes had never been written. */
+  cut(path: string, length: number): void {
     const content = this.#content(path);
-    if (content.length > 0) content.bytes[(bit >>> 3) % content.length]! ^= 1 << (bit & 7);
+    content.length = Math.min(content.length, length);
+    content.synced = content.length;
   }
 
   get paths(): readonly string[] {
@@ -42,65 +48,71 @@ export class CrashDisk implements Disk {
     return this.#content(path).length;
   }
 
-  async ensureFolder(): Promise<void> {}
-
-  async list(folder: string): Promise<readonly string[]> {
-    return [...this.#names.keys()].filter((path) => dirname(path) === folder).map((path) => basename(path));
-  }
-
-  async create(path: string) {
-    const generation = this.#generation;
-    const content: Content = { bytes: new Uint8Array(1_024), length: 0, synced: 0 };
-    this.#names.set(path, content);
-    return {
-      append: async (bytes: Uint8Array) => {
-        // A process that died writes nothing more.
-        if (generation !== this.#generation) throw new Error('the process is gone');
-        const failing = this.failingAppends > 0;
-        if (failing) this.failingAppends--;
-        append(content, failing ? bytes.subarray(0, bytes.length >>> 1) : bytes);
-        if (failing) throw new Error('no space left on device');
-      },
-      sync: async () => {
-        if (generation !== this.#generation) throw new Error('the process is gone');
-        content.synced = content.length;
-      },
-      close: async () => {},
+  /** The disk as one process sees it: after a crash that process can do nothing any more. */
+  boot(): Disk {
+    const boot = this.#boots;
+    const alive = async () => {
+      if (boot !== this.#boots) throw new Error('the process is gone');
     };
-  }
-
-  async openToRead(path: string) {
-    const { bytes, length } = this.#content(path);
     return {
-      size: length,
-      read: async (into: Uint8Array, offset: number) => {
-        const part = bytes.subarray(offset, Math.min(length, offset + into.length));
-        into.set(part);
-        return part.length;
+      ensureFolder: alive,
+      list: async (folder) => {
+        await alive();
+        return [...this.#names.keys()].filter((path) => dirname(path) === folder).map((path) => basename(path));
       },
-      close: async () => {},
+      create: async (path) => {
+        await alive();
+        const content: Content = { bytes: new Uint8Array(1_024), length: 0, synced: 0 };
+        this.#names.set(path, content);
+        return {
+          append: async (bytes) => {
+            await alive();
+            const failing = this.failingAppends > 0;
+            if (failing) this.failingAppends--;
+            append(content, failing ? bytes.subarray(0, bytes.length >>> 1) : bytes);
+            if (failing) throw new Error('no space left on device');
+          },
+          sync: async () => {
+            await alive();
+            content.synced = content.length;
+          },
+          close: async () => {},
+        };
+      },
+      openToRead: async (path) => {
+        await alive();
+        const { bytes, length } = this.#content(path);
+        return {
+          size: length,
+          read: async (into, offset) => {
+            const part = bytes.subarray(offset, Math.min(length, offset + into.length));
+            into.set(part);
+            return part.length;
+          },
+          close: async () => {},
+        };
+      },
+      rename: async (from, to) => {
+        await alive();
+        this.#names.set(to, this.#content(from));
+        this.#names.delete(from);
+      },
+      remove: async (path) => {
+        await alive();
+        this.#names.delete(path);
+      },
+      truncate: async (path, length) => {
+        await alive();
+        this.cut(path, length);
+      },
+      syncFolder: async (folder) => {
+        await alive();
+        for (const path of [...this.#durableNames.keys()]) {
+          if (dirname(path) === folder) this.#durableNames.delete(path);
+        }
+        for (const [path, content] of this.#names) if (dirname(path) === folder) this.#durableNames.set(path, content);
+      },
     };
-  }
-
-  async rename(from: string, to: string): Promise<void> {
-    const content = this.#content(from);
-    this.#names.delete(from);
-    this.#names.set(to, content);
-  }
-
-  async remove(path: string): Promise<void> {
-    this.#names.delete(path);
-  }
-
-  async truncate(path: string, length: number): Promise<void> {
-    const content = this.#content(path);
-    content.length = Math.min(content.length, length);
-    content.synced = content.length;
-  }
-
-  async syncFolder(folder: string): Promise<void> {
-    for (const path of [...this.#durableNames.keys()]) if (dirname(path) === folder) this.#durableNames.delete(path);
-    for (const [path, content] of this.#names) if (dirname(path) === folder) this.#durableNames.set(path, content);
   }
 
   #content(path: string): Content {

@@ -17,7 +17,7 @@ const FOLDER = '/data/log';
 
 async function openStore(disk = new CrashDisk(), limits: Partial<TsdbLimits> = {}, segmentBytes = 4_096) {
   return await SampleStore.open({
-    disk,
+    disk: disk.boot(),
     folder: FOLDER,
     now: () => NOW,
     limits: { ...DEFAULT_LIMITS, ...limits },
@@ -273,7 +273,7 @@ describe('durability', () => {
     const before = disk.sizeOf(`${FOLDER}/00000001.log`);
     write(store, 'm', [[-1, 2]]);
     await store.commit();
-    await disk.truncate(`${FOLDER}/00000001.log`, before + 20);
+    disk.cut(`${FOLDER}/00000001.log`, before + 20);
     const second = await openStore(disk);
     expect(second.recovery).toMatchObject({ tornBytes: 20, damagedBytes: 0 });
     expect(await contents(second)).toEqual({ m: [[-2, 1]] });
@@ -398,7 +398,7 @@ describe('backfill()', () => {
   test('counts what became of each sample, and tells whose past has changed', async () => {
     const changed: string[] = [];
     await using store = await SampleStore.open({
-      disk: new CrashDisk(),
+      disk: new CrashDisk().boot(),
       folder: FOLDER,
       now: () => NOW,
       limits: DEFAULT_LIMITS,

@@ -198,6 +198,8 @@ export class SampleStore implements AsyncDisposable {
       // Each run is synced before the next is judged: the backlog stays small, and repeated times are found.
       await this.#log.commit();
     }
+    // What is a duplicate may be one of a sample that nobody has committed yet.
+    await this.#log.commit();
     for (const { labels } of changed) this.#options.onBackfill?.(id, labels);
     return total;
   }
