@@ -18,10 +18,13 @@ export interface TenantLedger {
   read(id: string): Promise<Decision | undefined>;
   /** Newest first. */
   list(query?: DecisionQuery): Promise<readonly Decision[]>;
-  memoryOf(policy: PolicyName): Promise<PlannerMemory>;
-  /** Forgets what the planner remembers of a policy: it was released. Its decisions stay. */
-  forget(policy: PolicyName): Promise<void>;
+  memoryOf(policy: PolicyName, lane?: Lane): Promise<PlannerMemory>;
+  /** Forgets what the planner remembers: the target was let go of. Decisions stay. */
+  forget(policy: PolicyName, lane?: Lane): Promise<void>;
 }
+
+/** Plans and releases remember apart: a policy may plan for one target while it lets go of another. */
+export type Lane = 'plan' | 'release';
 
 export interface PolicyName {
   readonly namespace: string;
@@ -74,7 +77,7 @@ export function openLedger(keyValue: KeyValue): Ledger {
 }
 
 function openTenantLedger(keyValue: KeyValue, tenant: TenantId): TenantLedger {
-  const lastOf = (policy: PolicyName) => readJson<Last>(keyValue, lastKey(tenant, policy));
+  const lastOf = (policy: PolicyName, lane: Lane) => readJson<Last>(keyValue, lastKey(tenant, policy, lane));
 
   async function expand(kept: Kept): Promise<Decision> {
     const { policyHash, input, ...rest } = kept;
@@ -86,12 +89,13 @@ function openTenantLedger(keyValue: KeyValue, tenant: TenantId): TenantLedger {
   return {
     async record(draft) {
       const policy = { namespace: draft.namespace, name: draft.policy };
-      const last = await lastOf(policy);
+      const lane = draft.mode === 'release' ? 'release' : 'plan';
+      const last = await lastOf(policy, lane);
       const occasion = occasionOf(draft, last);
       const { memory } = draft.plan;
       if (occasion === undefined && last !== undefined) {
         if (JSON.stringify(memory) !== JSON.stringify(last.memory)) {
-          await keyValue.write([{ key: lastKey(tenant, policy), value: bytes({ ...last, memory }) }]);
+          await keyValue.write([{ key: lastKey(tenant, policy, lane), value: bytes({ ...last, memory }) }]);
         }
         return undefined;
       }
@@ -104,7 +108,7 @@ function openTenantLedger(keyValue: KeyValue, tenant: TenantId): TenantLedger {
       await keyValue.write([
         { key: decisionKey(tenant, id), value: bytes(kept) },
         { key: indexKey(tenant, policy, id), value: bytes(1) },
-        { key: lastKey(tenant, policy), value: bytes(next) },
+        { key: lastKey(tenant, policy, lane), value: bytes(next) },
         ...(await policyChange(keyValue, policyKey(tenant, policyHash), { policy: inputPolicy, usedAt: draft.at })),
       ]);
       return decision;
@@ -133,8 +137,8 @@ function openTenantLedger(keyValue: KeyValue, tenant: TenantId): TenantLedger {
       return found;
     },
 
-    memoryOf: async (policy) => (await lastOf(policy))?.memory ?? NO_MEMORY,
-    forget: (policy) => keyValue.write([{ key: lastKey(tenant, policy), value: undefined }]),
+    memoryOf: async (policy, lane = 'plan') => (await lastOf(policy, lane))?.memory ?? NO_MEMORY,
+    forget: (policy, lane = 'plan') => keyValue.write([{ key: lastKey(tenant, policy, lane), value: undefined }]),
   };
 }
 
@@ -207,8 +211,8 @@ function indexKey(tenant: TenantId, { namespace, name }: PolicyName, id: string)
   return `decision-of/${tenant}/${namespace}/${name}/${id}`;
 }
 
-function lastKey(tenant: TenantId, { namespace, name }: PolicyName): string {
-  return `decision-last/${tenant}/${namespace}/${name}`;
+function lastKey(tenant: TenantId, { namespace, name }: PolicyName, lane: Lane): string {
+  return `decision-last/${tenant}/${namespace}/${name}/${lane}`;
 }
 
 function policyKey(tenant: TenantId, hash: string): string {

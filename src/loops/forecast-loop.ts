@@ -17,12 +17,7 @@ import {
 } from './demand-series.ts';
 import { runLoop } from './run-loop.ts';
 import { type LoopTelemetry, reasonOf } from './telemetry.ts';
-
-/** A policy and whose it is. */
-export interface TenantPolicy {
-  readonly tenant: TenantId;
-  readonly policy: ScalingPolicy;
-}
+import type { TenantPolicy } from './tenant-policy.ts';
 
 /** Fits a forecaster: `fitForecaster`, here or in a compute pool. */
 export type FitForecaster = (

@@ -1,0 +1,24 @@
+import { describeLeadTime } from '../observe/observe.ts';
+import type { ActOutcome, Verdict } from '../scaling/decision-types.ts';
+import type { Plan, PlanInput } from '../scaling/plan-types.ts';
+import { reasonText } from '../scaling/reasons.ts';
+
+/** A decision as a person would tell it, a sentence each: what was planned, why, and what became of it. */
+export function decisionText(input: PlanInput, plan: Plan, ownership: Verdict, act: ActOutcome): readonly string[] {
+  const { target } = input;
+  const bounds = `${plan.bounds.min} to ${plan.bounds.max} replicas`;
+  const planned = plan.changed
+    ? `the bounds are planned to move from ${target.min} to ${target.max} replicas to ${bounds}`
+    : `the bounds are planned to stay at ${bounds}`;
+  return [
+    planned,
+    ...plan.reasons.map(reasonText),
+    describeLeadTime(input),
+    ownership.message,
+    ...(act.message === ownership.message ? [] : [act.message]),
+  ].map(sentence);
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
+}

@@ -1,0 +1,189 @@
+import { MINUTE, type Millis } from '../model/time.ts';
+import type { Announcement, BoundsChange, Ownership, TargetState } from './cluster.ts';
+import type { Plan } from './plan-types.ts';
+import type { ScalingPolicy } from './policy.ts';
+
+/** What may be written to a target whose fields others hold too, and why. */
+export interface OwnershipDecision {
+  readonly kind: OwnershipVerdict;
+  /** One sentence, without the full stop. */
+  readonly message: string;
+  /** Null: nothing is written. */
+  readonly change: BoundsChange | null;
+  /** What people are told at the object once the change is made. */
+  readonly announcement: Announcement | null;
+}
+
+export type OwnershipVerdict =
+  /** The policy only observes. */
+  | 'observing'
+  /** The bounds in force are the planned ones. */
+  | 'unchanged'
+  /** The field is ours, or nobody's. */
+  | 'write'
+  /** The field is taken from another manager. */
+  | 'take-over'
+  /** Somebody else's, and left to them. */
+  | 'left'
+  /** Given up just now; `given-up` from then on. */
+  | 'give-up'
+  | 'given-up'
+  /** The originals are back, and the fields are handed back with them. */
+  | 'hand-back';
+
+/** The name under which Foresail holds fields. */
+const OURS = 'foresail';
+/** Two set-backs within this time are a fight, which is never fought. */
+const FIGHT_WINDOW_MS = 30 * MINUTE;
+const FIGHT_SET_BACKS = 2;
+
+/**
+ * Decides whether a plan may be written to its target. A field is taken over where the policy consents, its earlier
+ * value and manager are written down, and who sets it back twice within 30 minutes keeps it.
+ */
+export function decideOwnership(state: TargetState, plan: Plan, policy: ScalingPolicy, now: Millis): OwnershipDecision {
+  const name = `${policy.namespace}/${policy.name}`;
+  const { controller, ownership } = state;
+  if (policy.mode === 'observe') return nothing('observing', 'the policy only observes: nothing is written');
+  if (controller !== null) {
+    return nothing(
+      'left',
+      `the ${controller.kind} ${controller.name} controls it and would set it back: it is left alone`,
+    );
+  }
+  if (ownership !== null && ownership.policy !== name) {
+    return nothing('left', `the policy ${ownership.policy} already scales it: one target has one policy`);
+  }
+  if (ownership !== null && ownership.givenUp !== null)
+    return nothing('given-up', givenUpText(ownership.givenUp.manager));
+  if (plan.reasons.some(({ code }) => code === 'Maintenance')) {
+    return nothing('unchanged', 'a maintenance window is open: nothing is written');
+  }
+  if (ownership === null) return decideFirst(state, plan, policy);
+  if (state.min !== ownership.written.min) return decideSetBack(state, ownership, plan, policy, now);
+  return decideHeld(state, ownership, plan, policy);
+}
+
+/** The target was never touched. It is not touched before there is something to change. */
+function decideFirst(state: TargetState, plan: Plan, policy: ScalingPolicy): OwnershipDecision {
+  if (isInForce(state, plan)) return nothing('unchanged', 'the bounds in force are the planned ones');
+  const holders = othersOf(state);
+  const ownership: Ownership = {
+    policy: `${policy.namespace}/${policy.name}`,
+    original: { min: state.min, max: state.max },
+    takenFrom: holders,
+    written: plan.bounds,
+    setBackAt: [],
+    givenUp: null,
+  };
+  if (holders.length === 0) {
+    return {
+      kind: 'write',
+      message: 'nobody else holds minReplicas',
+      change: changeOf(state, plan.bounds, ownership, false),
+      announcement: null,
+    };
+  }
+  if (policy.takeOver === 'never') {
+    return nothing('left', `${listed(holders)} holds minReplicas, and the policy says takeOver: never`);
+  }
+  return takeOver(state, plan, ownership, holders);
+}
+
+/** The minimum is not what we wrote: another manager has set it since. It is a new original. */
+function decideSetBack(
+  state: TargetState,
+  ownership: Ownership,
+  plan: Plan,
+  policy: ScalingPolicy,
+  now: Millis,
+): OwnershipDecision {
+  const holders = othersOf(state);
+  const setBackAt = [...ownership.setBackAt.filter((at) => at > now - FIGHT_WINDOW_MS), now];
+  const original = { min: state.min, max: state.max };
+  const next: Ownership = { ...ownership, original, takenFrom: holders, written: plan.bounds, setBackAt };
+  if (setBackAt.length < FIGHT_SET_BACKS && policy.takeOver === 'once') return takeOver(state, plan, next, holders);
+
+  const manager = listed(holders);
+  const message = givenUpText(manager);
+  const givenUp: Ownership = { ...next, written: original, givenUp: { at: now, manager } };
+  return {
+    kind: 'give-up',
+    message,
+    change: changeOf(state, original, givenUp, false),
+    announcement: { type: 'Warning', reason: 'GivenUp', message: `Foresail gave minReplicas up: ${message}` },
+  };
+}
+
+/** The minimum is what we wrote. */
+function decideHeld(state: TargetState, ownership: Ownership, plan: Plan, policy: ScalingPolicy): OwnershipDecision {
+  const original = {
+    min: ownership.original.min,
+    max: state.max === ownership.written.max ? ownership.original.max : state.max,
+  };
+  const back = { min: Math.min(original.min, state.max), max: original.max };
+  if (plan.reasons[0]?.code === 'Paused' && plan.bounds.min === back.min) {
+    return {
+      kind: 'hand-back',
+      message: 'the policy is paused and the original bounds are back: the fields are handed back',
+      change: changeOf(state, back, null, false),
+      announcement: { type: 'Normal', reason: 'Released', message: `Foresail handed minReplicas back at ${back.min}` },
+    };
+  }
+  if (isInForce(state, plan)) return nothing('unchanged', 'the bounds in force are the planned ones');
+  const holders = othersOf(state);
+  const next: Ownership = { ...ownership, original, written: plan.bounds };
+  if (holders.length === 0) {
+    return {
+      kind: 'write',
+      message: 'minReplicas is ours',
+      change: changeOf(state, plan.bounds, next, false),
+      announcement: null,
+    };
+  }
+  // Another manager has set the very value that we wrote: no set-back, but the field is shared now.
+  if (policy.takeOver === 'never') {
+    return nothing('left', `${listed(holders)} holds minReplicas too, and the policy says takeOver: never`);
+  }
+  return takeOver(state, plan, { ...next, takenFrom: [...new Set([...ownership.takenFrom, ...holders])] }, holders);
+}
+
+function takeOver(state: TargetState, plan: Plan, ownership: Ownership, holders: readonly string[]): OwnershipDecision {
+  const from = holders.length === 0 ? '' : ` from ${listed(holders)}`;
+  const message = `minReplicas is taken over${from}, which had it at ${ownership.original.min}`;
+  return {
+    kind: 'take-over',
+    message,
+    change: changeOf(state, plan.bounds, ownership, holders.length > 0),
+    announcement: { type: 'Normal', reason: 'TookOver', message: `Foresail: ${message}` },
+  };
+}
+
+function changeOf(
+  { ref, uid, resourceVersion }: TargetState,
+  { min, max }: { readonly min: number; readonly max: number },
+  ownership: Ownership | null,
+  force: boolean,
+): BoundsChange {
+  return { ref, uid, resourceVersion, min, max, ownership, force };
+}
+
+function nothing(kind: OwnershipVerdict, message: string): OwnershipDecision {
+  return { kind, message, change: null, announcement: null };
+}
+
+function isInForce(state: TargetState, { bounds }: Plan): boolean {
+  return state.min === bounds.min && state.max === bounds.max;
+}
+
+function othersOf({ minManagers }: TargetState): readonly string[] {
+  return minManagers.filter((manager) => manager !== OURS);
+}
+
+function listed(managers: readonly string[]): string {
+  return managers.length === 0 ? 'somebody' : managers.join(' and ');
+}
+
+function givenUpText(manager: string): string {
+  return `${manager} set minReplicas back and keeps it; to let Foresail have it, take minReplicas out of what ${manager} applies, then remove the annotation foresail.dev/ownership`;
+}
