@@ -116,6 +116,7 @@ export function memoryTenant({ now, ...engine }: MemoryStorageOptions = {}): Ten
     async metadata(): Promise<readonly MetricMetadata[]> {
       return [];
     },
+    async describe() {},
     async ref(labelSets): Promise<readonly RefAnswer[]> {
       return labelSets.map((bytes) => ({ kind: 'ref', ref: refOf(bytes) }));
     },

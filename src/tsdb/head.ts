@@ -127,6 +127,11 @@ export function longer(a: RetentionClass, b: RetentionClass): RetentionClass {
   return a === 'demand' || b === 'demand' ? 'demand' : 'raw';
 }
 
+/** Samples of one series in memory, in both layers. */
+export function samplesOf({ live, past }: HeadSeries): number {
+  return held(live) + held(past);
+}
+
 function held(chunks: readonly { readonly count: number }[]): number {
   return chunks.reduce((sum, { count }) => sum + count, 0);
 }

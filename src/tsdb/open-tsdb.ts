@@ -7,6 +7,7 @@ import type { Millis } from '../model/time.ts';
 import type { KeyValue } from '../storage/key-value.ts';
 import type { Evaluator, SeriesReader, Storage, TenantStorage } from '../storage/storage.ts';
 import { type Disk, nodeDisk } from './disk.ts';
+import { samplesOf } from './head.ts';
 import { LevelKeyValue } from './key-value.ts';
 import { DEFAULT_LIMITS, type TsdbLimits } from './limits.ts';
 import { readerOf } from './reader.ts';
@@ -49,6 +50,8 @@ export interface Tsdb extends AsyncDisposable {
   /** Drops what is older than its class is kept; shortens the log when that is worth it. To be called every minute. */
   maintain(now: Millis): Promise<void>;
   stats(): TsdbStats;
+  /** What one tenant has in memory. Looks at each of its series. */
+  statsOf(tenant: TenantId): { readonly series: number; readonly samples: number };
 }
 
 const SEGMENT_BYTES = 64 << 20;
@@ -107,6 +110,10 @@ export async function openTsdb(options: TsdbOptions): Promise<Tsdb> {
       logBytes: samples.logBytes,
       recovery: samples.recovery,
     }),
+    statsOf: (id) => {
+      const series = [...(head.tenants.get(id)?.series.values() ?? [])];
+      return { series: series.length, samples: series.reduce((sum, each) => sum + samplesOf(each), 0) };
+    },
     [Symbol.asyncDispose]: close,
   };
 }

@@ -1,0 +1,58 @@
+import type { DemandKey, ForecastStatus } from '../model/issued-forecast.ts';
+import { leadTimeOf } from '../observe/lead-time.ts';
+import type { Decision, DecisionDraft } from '../scaling/decision-types.ts';
+import type { ScalingPolicy } from '../scaling/policy.ts';
+import { demotionText, reasonText } from '../scaling/reasons.ts';
+import type { DecisionView, DemandForecast, PolicyView, WorkloadView } from './deps.ts';
+
+/** What people are shown of records, made from the records themselves. */
+
+export function decisionView({
+  id,
+  at,
+  namespace,
+  policy,
+  plan,
+  ownership,
+  act,
+  input,
+  ...rest
+}: Decision): DecisionView {
+  const mode = rest.mode === 'release' ? 'enforce' : rest.mode;
+  const outcome = act.kind === 'none' ? { kind: ownership.kind, message: ownership.message } : act;
+  return { id, at, namespace, policy, mode, plan, sentences: rest.text, outcome, input };
+}
+
+/** A policy and its last pass, or that there was none yet. */
+export function workloadView({ policy, source }: PolicyView, last: DecisionDraft | undefined): WorkloadView {
+  return {
+    policy,
+    source: source.kind,
+    last: last === undefined ? null : { at: last.at, plan: last.plan, sentences: last.plan.reasons.map(reasonText) },
+    target: last?.input.target ?? null,
+    leadTimeMs: leadTimeOf(policy).ms,
+    troubles: last === undefined ? [] : troublesOf(last),
+  };
+}
+
+/** What a person should know and perhaps do something about. */
+function troublesOf({ plan, ownership, act }: DecisionDraft): readonly string[] {
+  const troubles = plan.demotion === null ? [] : [demotionText(plan.demotion)];
+  if (['left', 'give-up', 'given-up'].includes(ownership.kind)) troubles.push(ownership.message);
+  if (act.kind === 'owned' || act.kind === 'refused') troubles.push(act.message);
+  return troubles;
+}
+
+/** The newest forecast of each of a policy's demands, in its order. */
+export function demandForecasts(
+  latest: (key: DemandKey) => Promise<ForecastStatus | undefined>,
+  { namespace, name, demands }: ScalingPolicy,
+): Promise<readonly DemandForecast[]> {
+  return Promise.all(
+    demands.map(async ({ name: demand }) => {
+      const status = await latest({ namespace, policy: name, demand });
+      if (status === undefined) return { demand, forecast: { kind: 'no-data' } };
+      return { demand, forecast: status.kind === 'forecast' ? { kind: 'ready', ...status.forecast } : status.why };
+    }),
+  );
+}
