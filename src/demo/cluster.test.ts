@@ -9,9 +9,9 @@ const START = Date.UTC(2026, 10, 18, 4);
 const CHECKOUT = { kind: 'HorizontalPodAutoscaler', namespace: 'shop', name: 'checkout' } as const;
 const OURS: Ownership = {
   policy: 'shop/checkout',
-  original: { min: 2, max: 40 },
+  original: { min: 2, max: 60 },
   takenFrom: ['kubectl-client-side-apply'],
-  written: { min: 8, max: 40 },
+  written: { min: 8, max: 60 },
   setBackAt: [],
   givenUp: null,
 };
@@ -35,7 +35,7 @@ function open(saved?: ReturnType<DemoCluster['save']>) {
       uid,
       resourceVersion,
       min: 8,
-      max: 40,
+      max: 60,
       ownership: OURS,
       force: false,
       ...change,
@@ -51,7 +51,7 @@ describe('apply() of the demo cluster', () => {
     { name: 'takes a field over by force', change: { force: true }, kind: 'applied' },
     { name: 'refuses an old version', change: { force: true, resourceVersion: '0' }, kind: 'conflict' },
     { name: 'refuses another object of that name', change: { force: true, uid: 'other' }, kind: 'conflict' },
-    { name: 'refuses a minimum over the maximum', change: { force: true, min: 41 }, kind: 'refused' },
+    { name: 'refuses a minimum over the maximum', change: { force: true, min: 61 }, kind: 'refused' },
     { name: 'refuses a minimum of zero', change: { force: true, min: 0 }, kind: 'refused' },
   ])('$name', async ({ change, kind }) => {
     const { apply, read } = open();
@@ -74,7 +74,7 @@ describe('apply() of the demo cluster', () => {
     await apply({ min: 2, ownership: null });
     expect(await read()).toMatchObject({ min: 2, minManagers: ['kubectl-client-side-apply'], ownership: null });
     expect(await cluster.listOwned()).toEqual([]);
-    expect(moves).toEqual(['2..40 -> 8..40', '8..40 -> 6..40', '6..40 -> 2..40']);
+    expect(moves).toEqual(['2..60 -> 8..60', '8..60 -> 6..60', '6..60 -> 2..60']);
   });
 });
 
@@ -108,7 +108,7 @@ describe('sync() of the demo cluster', () => {
     const { ref, uid, resourceVersion } = await read();
     time.now += 15 * HOUR;
     cluster.sync();
-    const change = { ref, uid, resourceVersion, min: 8, max: 40, ownership: OURS, force: true };
+    const change = { ref, uid, resourceVersion, min: 8, max: 60, ownership: OURS, force: true };
     expect(await cluster.apply(change)).toMatchObject({ kind: 'conflict' });
   });
 });

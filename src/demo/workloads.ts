@@ -25,7 +25,7 @@ export const DEMO_WORKLOADS: readonly DemoWorkload[] = [
     character: 'daily and weekly rhythm',
     demandRps: checkoutRps,
     perReplica: 60,
-    hpa: { min: 2, max: 40, targetUtilization: 0.7 },
+    hpa: { min: 2, max: 60, targetUtilization: 0.7 },
     startUpMs: 90 * SECOND,
   },
   {
@@ -43,15 +43,16 @@ export const DEMO_WORKLOADS: readonly DemoWorkload[] = [
     character: 'noisy, with a trend and a one-off event',
     demandRps: feedRps,
     perReplica: 40,
-    hpa: { min: 2, max: 60, targetUtilization: 0.7 },
-    startUpMs: 60 * SECOND,
+    hpa: { min: 2, max: 80, targetUtilization: 0.7 },
+    startUpMs: 2 * MINUTE,
   },
 ];
 
-/** Evening shopping, a smaller peak at lunch, busier towards the weekend. */
+/** Evening shopping, a smaller peak at lunch, busier towards the weekend, and the deal of the day at six. */
 function checkoutRps(t: Millis): number {
   const hour = hourOf(t);
-  const day = 0.16 + 0.84 * bump(hour, 20, 3) + 0.45 * bump(hour, 12.5, 2.2) + 0.2 * bump(hour, 9, 2);
+  const rhythm = 0.16 + 0.84 * bump(hour, 20, 3) + 0.45 * bump(hour, 12.5, 2.2) + 0.2 * bump(hour, 9, 2);
+  const day = rhythm + 0.7 * rush(hour - 18, 0.04, 0.5);
   const week = [1.18, 0.94, 0.92, 0.96, 1.02, 1.14, 1.25][dayOfWeek(t)]!;
   const noise = 1 + 0.03 * smoothNoise(11, t, 2 * MINUTE) + 0.04 * smoothNoise(12, t, 40 * MINUTE);
   return 900 * day * week * noise;
@@ -81,7 +82,18 @@ function feedRps(t: Millis, firstStart: Millis): number {
     0.1 * smoothNoise(33, t, 3 * HOUR);
   const eventAt = (Math.floor(firstStart / DAY) - 9) * DAY + 21 * HOUR;
   const event = 1 + 1.4 * hill((t - eventAt) / (0.9 * HOUR));
-  return 620 * (1 + 0.1 * weeks) * day * noise * event;
+  return 420 * (1 + 0.1 * weeks) * day * noise * event * (1 + pushes(t, hour));
+}
+
+const PUSH_HOURS = [7.5, 12.25, 17, 21];
+
+/** Notifications that everybody opens at once: four a day of changing strength. */
+function pushes(t: Millis, hour: number): number {
+  const today = Math.floor(t / DAY) * PUSH_HOURS.length;
+  return PUSH_HOURS.reduce((sum, at, i) => {
+    const strength = 0.35 + 0.75 * hashed(34, today + i);
+    return sum + strength * rush(hour - at, 0.03, 0.3);
+  }, 0);
 }
 
 function hourOf(t: Millis): number {
@@ -101,6 +113,12 @@ function bump(hour: number, centre: number, width: number): number {
 
 function hill(distance: number): number {
   return Math.exp(-0.5 * distance * distance);
+}
+
+/** A crowd that comes at once and leaves slowly: up to 1 within `rise` hours after zero, then fading over `fade` hours. */
+function rush(hours: number, rise: number, fade: number): number {
+  if (hours <= 0) return 0;
+  return Math.min(1, hours / rise) * Math.exp(-Math.max(0, hours - rise) / fade);
 }
 
 /** Rises from 0 to 1 around `at`; nine tenths of the rise take about `3 * width` hours. */

@@ -1,0 +1,160 @@
+import type { Clock } from '../model/clock.ts';
+import { MINUTE, type Millis, SECOND } from '../model/time.ts';
+import type { ScalingPolicy } from '../scaling/policy.ts';
+import type { OutgoingSeries } from '../wire/encode-write-request.ts';
+import type { DemoApi, DemoForecast, RecordedDemand } from './api.ts';
+import type { DemoCluster } from './cluster.ts';
+import { sendHistory, sendLive } from './load.ts';
+import { formatReplayTable, type ReplayRow } from './replay-table.ts';
+import type { DemoWorkload } from './workloads.ts';
+
+export interface DemoDeps {
+  readonly url: string;
+  readonly api: DemoApi;
+  readonly workloads: readonly DemoWorkload[];
+  readonly firstStart: Millis;
+  readonly cluster: DemoCluster;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** One for each workload. */
+  readonly policies: readonly DemoPolicy[];
+  /** Judges the strategies on one workload's demand. Takes seconds, so it runs in another thread. */
+  readonly replay: (policy: ScalingPolicy, demand: RecordedDemand) => Promise<readonly ReplayRow[]>;
+  readonly onReplayed: (rows: readonly ReplayRow[]) => void;
+  readonly save: () => Promise<void>;
+  readonly print: (label: string, text: string) => void;
+}
+
+/** A policy file of the demo. */
+export interface DemoPolicy {
+  readonly yaml: string;
+  readonly policy: ScalingPolicy;
+}
+
+const SYNC_MS = 15 * SECOND;
+
+/** Plays the demo against a running server until aborted, and tells what happens as it happens. */
+export async function runDemo(deps: DemoDeps): Promise<void> {
+  const loaded = await loadHistory(deps);
+  const live = Promise.all([
+    sendLive({ ...deps, after: loaded, gauges: (t) => gaugesOf(deps.cluster, t) }),
+    runCluster(deps),
+  ]);
+  await Promise.all([live, showAndTell(deps)]);
+}
+
+async function showAndTell(deps: DemoDeps): Promise<void> {
+  for (const { policy, yaml } of deps.policies) await deps.api.putPolicy(policy.namespace, policy.name, yaml);
+  for (const { policy } of deps.policies) await tellForecast(policy, deps);
+  for (const { policy } of deps.policies) await tellPlan(policy, deps);
+  await tellReplay(deps);
+}
+
+async function loadHistory(deps: DemoDeps): Promise<Millis> {
+  let told = 0;
+  const { samples, continuedFrom, newest } = await sendHistory(deps, (done, total) => {
+    const quarter = Math.floor((4 * done) / total);
+    if (quarter > told && quarter < 4) deps.print('samples', `${count(done)} of ${count(total)} stored`);
+    told = quarter;
+  });
+  const what = continuedFrom === null ? 'four weeks of history' : 'what was missing since the last start';
+  deps.print(
+    'samples',
+    `${count(samples)} stored: ${what} of ${deps.workloads.length} workloads; live ones every 15 s`,
+  );
+  return newest;
+}
+
+/** The HPA controller of the stand-in, every 15 seconds. What the cluster is like is kept for a second start. */
+async function runCluster({ cluster, clock, signal, save }: DemoDeps): Promise<void> {
+  while (!signal.aborted) {
+    cluster.sync();
+    await save();
+    await clock.sleep(SYNC_MS, signal);
+  }
+}
+
+async function tellForecast(policy: ScalingPolicy, deps: DemoDeps): Promise<void> {
+  const forecast = await waitFor(() => deps.api.forecast(policy.namespace, policy.name), deps);
+  deps.print('forecast', `${nameOf(policy)} ${sentenceOf(forecast)}`);
+}
+
+const AHEAD_MS = [15 * MINUTE, 60 * MINUTE, 120 * MINUTE];
+
+/** `in 15m 634 (598 to 671), …`: the median and the interval from the 0.05 to the 0.95 quantile. */
+function sentenceOf({ issuedAt, stepMs, point, lower, upper, model, maeVsLast }: DemoForecast): string {
+  const ahead = AHEAD_MS.filter((ms) => ms / stepMs <= point.length).map((ms) => {
+    const i = Math.round(ms / stepMs) - 1;
+    return `in ${ms / MINUTE} min ${round(point[i])} (${round(lower[i])} to ${round(upper[i])})`;
+  });
+  const error = maeVsLast === null ? '' : `; error ${maeVsLast.toFixed(2)} of last value's`;
+  return `${ahead.join(', ')} from ${timeOf(issuedAt)}; by ${model}${error}`;
+}
+
+async function tellPlan(policy: ScalingPolicy, deps: DemoDeps): Promise<void> {
+  const decision = await waitFor(() => deps.api.trustedDecision(policy.namespace, policy.name), deps);
+  deps.print('plan', `${nameOf(policy)} floor ${decision.min}`);
+  for (const text of decision.reasons) deps.print('', `${' '.repeat(NAME_WIDTH)} ${text}`);
+}
+
+async function tellReplay(deps: DemoDeps): Promise<void> {
+  const rows: ReplayRow[] = [];
+  for (const { policy } of deps.policies) {
+    const demand = await deps.api.demand(policy.demands[0]!.query, deps.clock.now());
+    rows.push(...(await deps.replay(policy, demand)));
+  }
+  deps.onReplayed(rows);
+  deps.print('replay', 'the last three days again, under each strategy');
+  deps.print('', formatReplayTable(rows));
+}
+
+/** Asks every half second until there is an answer. */
+async function waitFor<T>(ask: () => Promise<T | undefined>, { clock, signal }: DemoDeps): Promise<T> {
+  for (;;) {
+    const answer = await ask();
+    if (answer !== undefined) return answer;
+    await clock.sleep(500, signal);
+  }
+}
+
+/** What kube-state-metrics would show of the stand-in, under its names. */
+function gaugesOf(cluster: DemoCluster, t: Millis): readonly OutgoingSeries[] {
+  return cluster.states().flatMap((state) => {
+    const { namespace, name } = state.ref;
+    const gauge = (metric: string, label: string, value: number): OutgoingSeries => ({
+      labels: [
+        ['__name__', metric],
+        [label, name],
+        ['job', 'foresail-demo'],
+        ['namespace', namespace],
+      ],
+      times: [t],
+      values: Float64Array.of(value),
+    });
+    return [
+      gauge('kube_deployment_spec_replicas', 'deployment', state.specReplicas),
+      gauge('kube_deployment_status_replicas_ready', 'deployment', cluster.ready(state.ref)),
+      gauge('kube_horizontalpodautoscaler_spec_min_replicas', 'horizontalpodautoscaler', state.min),
+      gauge('kube_horizontalpodautoscaler_spec_max_replicas', 'horizontalpodautoscaler', state.max),
+    ];
+  });
+}
+
+const NAME_WIDTH = 15;
+
+export function nameOf({ namespace, name }: Pick<ScalingPolicy, 'namespace' | 'name'>): string {
+  return `${namespace}/${name}`.padEnd(NAME_WIDTH);
+}
+
+/** Hours, minutes and seconds, UTC. */
+export function timeOf(t: Millis): string {
+  return new Date(t).toISOString().slice(11, 19);
+}
+
+function count(n: number): string {
+  return n.toLocaleString('en-US');
+}
+
+function round(value: number | null | undefined): string {
+  return value === null || value === undefined ? '?' : value.toFixed(0);
+}
