@@ -2,6 +2,7 @@ import { MINUTE, type Millis } from '../model/time.ts';
 import type { Announcement, BoundsChange, Ownership, TargetState } from './cluster.ts';
 import type { Plan } from './plan-types.ts';
 import type { ScalingPolicy } from './policy.ts';
+import { reasonText } from './reasons.ts';
 
 /** What may be written to a target whose fields others hold too, and why. */
 export interface OwnershipDecision {
@@ -54,14 +55,15 @@ export function decideOwnership(state: TargetState, plan: Plan, policy: ScalingP
   if (ownership !== null && ownership.policy !== name) {
     return nothing('left', `the policy ${ownership.policy} already scales it: one target has one policy`);
   }
-  if (ownership !== null && ownership.givenUp !== null)
+  if (ownership !== null && ownership.givenUp !== null) {
     return nothing('given-up', givenUpText(ownership.givenUp.manager));
-  if (plan.reasons.some(({ code }) => code === 'Maintenance')) {
-    return nothing('unchanged', 'a maintenance window is open: nothing is written');
   }
+  const still = plan.reasons.find(({ code }) => code === 'Maintenance' || code === 'ScaledToZero');
+  if (still !== undefined) return nothing('unchanged', reasonText(still));
   if (ownership === null) return decideFirst(state, plan, policy);
-  if (state.min !== ownership.written.min) return decideSetBack(state, ownership, plan, policy, now);
-  return decideHeld(state, ownership, plan, policy);
+  const setBack = state.min !== ownership.written.min;
+  if (plan.reasons[0]?.code === 'Paused') return decidePaused(state, ownership, plan, setBack);
+  return setBack ? decideSetBack(state, ownership, plan, policy, now) : decideHeld(state, ownership, plan, policy);
 }
 
 /** The target was never touched. It is not touched before there is something to change. */
@@ -87,7 +89,7 @@ function decideFirst(state: TargetState, plan: Plan, policy: ScalingPolicy): Own
   if (policy.takeOver === 'never') {
     return nothing('left', `${listed(holders)} holds minReplicas, and the policy says takeOver: never`);
   }
-  return takeOver(state, plan, ownership, holders);
+  return takeOver(state, ownership, holders);
 }
 
 /** The minimum is not what we wrote: another manager has set it since. It is a new original. */
@@ -101,8 +103,9 @@ function decideSetBack(
   const holders = othersOf(state);
   const setBackAt = [...ownership.setBackAt.filter((at) => at > now - FIGHT_WINDOW_MS), now];
   const original = { min: state.min, max: state.max };
-  const next: Ownership = { ...ownership, original, takenFrom: holders, written: plan.bounds, setBackAt };
-  if (setBackAt.length < FIGHT_SET_BACKS && policy.takeOver === 'once') return takeOver(state, plan, next, holders);
+  const bounds = { min: Math.max(plan.bounds.min, original.min), max: plan.bounds.max };
+  const next: Ownership = { ...ownership, original, takenFrom: holders, written: bounds, setBackAt };
+  if (setBackAt.length < FIGHT_SET_BACKS && policy.takeOver === 'once') return takeOver(state, next, holders);
 
   const manager = listed(holders);
   const message = givenUpText(manager);
@@ -115,21 +118,31 @@ function decideSetBack(
   };
 }
 
-/** The minimum is what we wrote. */
-function decideHeld(state: TargetState, ownership: Ownership, plan: Plan, policy: ScalingPolicy): OwnershipDecision {
-  const original = {
-    min: ownership.original.min,
-    max: state.max === ownership.written.max ? ownership.original.max : state.max,
-  };
-  const back = { min: Math.min(original.min, state.max), max: original.max };
-  if (plan.reasons[0]?.code === 'Paused' && plan.bounds.min === back.min) {
+/** On the way back nothing is taken over: a minimum that somebody else has set since is theirs already. */
+function decidePaused(state: TargetState, ownership: Ownership, plan: Plan, setBack: boolean): OwnershipDecision {
+  const original = originalOf(state, ownership);
+  const back = { min: setBack ? state.min : Math.min(original.min, state.max), max: state.max };
+  if (!setBack && plan.bounds.min !== back.min) {
+    if (isInForce(state, plan)) return nothing('unchanged', 'the ramp allows no step yet');
+    const next: Ownership = { ...ownership, original, written: plan.bounds };
     return {
-      kind: 'hand-back',
-      message: 'the policy is paused and the original bounds are back: the fields are handed back',
-      change: changeOf(state, back, null, false),
-      announcement: { type: 'Normal', reason: 'Released', message: `Foresail handed minReplicas back at ${back.min}` },
+      kind: 'write',
+      message: 'the policy is paused: minReplicas goes back by the ramp',
+      change: changeOf(state, plan.bounds, next, othersOf(state).length > 0),
+      announcement: null,
     };
   }
+  return {
+    kind: 'hand-back',
+    message: 'the policy is paused and the original bounds are back: the fields are handed back',
+    change: changeOf(state, back, null, false),
+    announcement: { type: 'Normal', reason: 'Released', message: `Foresail handed minReplicas back at ${back.min}` },
+  };
+}
+
+/** The minimum is what we wrote. */
+function decideHeld(state: TargetState, ownership: Ownership, plan: Plan, policy: ScalingPolicy): OwnershipDecision {
+  const original = originalOf(state, ownership);
   if (isInForce(state, plan)) return nothing('unchanged', 'the bounds in force are the planned ones');
   const holders = othersOf(state);
   const next: Ownership = { ...ownership, original, written: plan.bounds };
@@ -145,18 +158,23 @@ function decideHeld(state: TargetState, ownership: Ownership, plan: Plan, policy
   if (policy.takeOver === 'never') {
     return nothing('left', `${listed(holders)} holds minReplicas too, and the policy says takeOver: never`);
   }
-  return takeOver(state, plan, { ...next, takenFrom: [...new Set([...ownership.takenFrom, ...holders])] }, holders);
+  return takeOver(state, { ...next, takenFrom: [...new Set([...ownership.takenFrom, ...holders])] }, holders);
 }
 
-function takeOver(state: TargetState, plan: Plan, ownership: Ownership, holders: readonly string[]): OwnershipDecision {
+function takeOver(state: TargetState, ownership: Ownership, holders: readonly string[]): OwnershipDecision {
   const from = holders.length === 0 ? '' : ` from ${listed(holders)}`;
   const message = `minReplicas is taken over${from}, which had it at ${ownership.original.min}`;
   return {
     kind: 'take-over',
     message,
-    change: changeOf(state, plan.bounds, ownership, holders.length > 0),
+    change: changeOf(state, ownership.written, ownership, holders.length > 0),
     announcement: { type: 'Normal', reason: 'TookOver', message: `Foresail: ${message}` },
   };
+}
+
+/** The owner's bounds as far as they are known: a maximum that we did not write is the owner's new one. */
+function originalOf({ max }: TargetState, { original, written }: Ownership): Ownership['original'] {
+  return { min: original.min, max: max === written.max ? original.max : max };
 }
 
 function changeOf(
