@@ -1,0 +1,192 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { type Command, InvalidArgumentError } from 'commander';
+import { parsePolicyFile } from '../config/policy-files.ts';
+import { formatLocated } from '../config/yaml-document.ts';
+import type { Samples } from '../model/series.ts';
+import { formatDuration, formatInstant, MINUTE, type Millis, parseDuration, parseInstant } from '../model/time.ts';
+import type { ScalingPolicy } from '../scaling/policy.ts';
+import { type SimulationReport, simulate } from '../scaling/simulate.ts';
+import { STRATEGIES, type StrategyName } from '../scaling/simulation/strategies.ts';
+import { loadSeries } from './csv.ts';
+import { asArgument } from './forecast-options.ts';
+import { simulationHtml, simulationSvg } from './simulate-picture.ts';
+import { traceForecaster } from './trace-forecaster.ts';
+import { UsageError } from './usage-error.ts';
+
+interface Flags {
+  readonly trace: string;
+  readonly policy: string;
+  readonly from?: Millis;
+  readonly startUp: number;
+  readonly metricLag: number;
+  readonly hpaTarget: number;
+  readonly against: readonly StrategyName[];
+  readonly decisions?: string;
+  readonly svg?: string;
+  readonly report?: string;
+  readonly json?: boolean;
+}
+
+/** `foresail simulate`: what a policy would have done over a recorded demand, against other strategies. */
+export function simulateCommand(program: Command): void {
+  program
+    .command('simulate')
+    .description('Replay a demand trace in a closed loop: what a policy would have done, against other strategies.')
+    .requiredOption('--trace <file>', 'CSV with a header: timestamp,value; one series; .gz too')
+    .requiredOption('--policy <file>', 'a ScalingPolicy; its replicas are the bounds of the simulated autoscaler')
+    .option('--from <time>', 'judge from here; all before is history (default: the last 3 days)', parseTime)
+    .option('--start-up <duration>', 'from asking for a pod to a ready one', parseLength, 3 * MINUTE)
+    .option('--metric-lag <duration>', 'how late a sample is known', parseLength, MINUTE)
+    .option('--hpa-target <ratio>', 'how full the reactive autoscaler wants replicas to be', parseRatio, 0.7)
+    .option('--against <strategies>', `of ${STRATEGIES.join(', ')}`, parseStrategies, DEFAULT_AGAINST)
+    .option('--decisions <file>', 'write one JSON line whenever the bounds change')
+    .option('--svg <file>', 'write a picture')
+    .option('--report <file>', 'write the picture and the table as an HTML page')
+    .option('--seed <number>', 'for runs with random parts; this version has none, so nothing depends on it')
+    .option('--json', 'print JSON instead of a table')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ foresail simulate --trace demand.csv --policy checkout.yaml --against reactive,yesterday,oracle --svg week.svg',
+    )
+    .action(runSimulate);
+}
+
+const DEFAULT_AGAINST: readonly StrategyName[] = ['reactive', 'yesterday', 'oracle'];
+
+async function runSimulate(flags: Flags): Promise<void> {
+  const policy = loadPolicy(flags.policy);
+  const rows = await loadTrace(flags.trace);
+  const wanted = new Set<StrategyName>(['reactive', 'foresail', ...flags.against]);
+  const report = simulate({
+    rows,
+    policy,
+    ...(flags.from !== undefined && { from: checkFrom(flags.from, rows) }),
+    startUpMs: flags.startUp,
+    metricLagMs: flags.metricLag,
+    hpaTarget: flags.hpaTarget,
+    strategies: STRATEGIES.filter((name) => wanted.has(name)),
+    forecaster: traceForecaster(policy, rows),
+  });
+  const title = `${policy.namespace}/${policy.name} on ${flags.trace}`;
+  if (flags.decisions !== undefined) write(flags.decisions, decisionLines(report));
+  if (flags.svg !== undefined) write(flags.svg, simulationSvg(report, title));
+  if (flags.report !== undefined) write(flags.report, simulationHtml(report, title, simulationTable(report)));
+  console.log(flags.json ? JSON.stringify(plainReport(report), undefined, 2) : simulationTable(report));
+}
+
+/** The table as text. */
+export function simulationTable({ from, to, startUpMs, metricLagMs, hpaTarget, results }: SimulationReport): string {
+  const head = [
+    'strategy',
+    'over capacity',
+    'unmet demand',
+    'pod-hours',
+    'vs reactive',
+    'scale events/day',
+    'reactive only',
+  ];
+  const percent = (ratio: number) => `${(100 * ratio).toFixed(2)} %`;
+  const lines = results.map((result) => [
+    result.strategy,
+    percent(result.overCapacity),
+    percent(result.unmetDemand),
+    result.podHours.toFixed(1),
+    result.podHoursRatio === null ? '-' : result.podHoursRatio.toFixed(3),
+    result.scaleEventsPerDay.toFixed(0),
+    result.strategy === 'foresail' ? percent(result.demoted) : '-',
+  ]);
+  const widths = head.map((title, i) => Math.max(title.length, ...lines.map((line) => line[i]!.length)));
+  const table = [head, ...lines].map((line) =>
+    line.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  '),
+  );
+  const conditions = `start-up ${formatDuration(startUpMs)}, metric lag ${formatDuration(metricLagMs)}, autoscaler target ${hpaTarget}`;
+  return [`${formatInstant(from)} to ${formatInstant(to)}: ${conditions}`, '', ...table].join('\n');
+}
+
+/** One JSON line whenever the bounds change, the first at the beginning. */
+function decisionLines({ results }: SimulationReport): string {
+  const rows = results.find(({ strategy }) => strategy === 'foresail')?.decisions ?? [];
+  return rows.map((row) => `${JSON.stringify(row)}\n`).join('');
+}
+
+/** What `--json` prints: everything but the lines of the picture and the decisions. */
+function plainReport(report: SimulationReport) {
+  return {
+    ...report,
+    from: formatInstant(report.from),
+    to: formatInstant(report.to),
+    results: report.results.map(({ timeline: _, decisions, ...figures }) => ({
+      ...figures,
+      boundsChanges: decisions.length,
+    })),
+  };
+}
+
+function loadPolicy(file: string): ScalingPolicy {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new UsageError(`cannot read ${file}: ${(error as Error).message}`, { cause: error });
+  }
+  // A simulation reads the demand from the trace: the query is never asked, so it is not checked here.
+  const { policies, problems } = parsePolicyFile(text, file, { checkQuery: () => {} });
+  if (problems.length > 0) throw new UsageError(problems.map(formatLocated).join('\n'));
+  if (policies.length !== 1) throw new UsageError(`${file}: expected one scaling policy, got ${policies.length}`);
+  return policies[0]!.policy;
+}
+
+/** Rows in order of time; of several at one time the last counts, and gaps are left out. */
+async function loadTrace(file: string): Promise<Samples> {
+  const { series } = await loadSeries(file);
+  if (series.length !== 1) throw new UsageError(`${file}: expected one series, got ${series.length}`);
+  const { times, values } = series[0]!;
+  const byTime = new Map<Millis, number>();
+  for (const [i, time] of times.entries()) {
+    const value = values[i]!;
+    if (Number.isNaN(value)) continue;
+    if (value < 0)
+      throw new UsageError(`${file}: expected a demand of zero or more, got ${value} at ${formatInstant(time)}`);
+    byTime.set(time, value);
+  }
+  const rows = [...byTime].sort(([a], [b]) => a - b);
+  if (rows.length < 2) throw new UsageError(`${file}: expected at least two rows with a value, got ${rows.length}`);
+  return { times: Float64Array.from(rows, ([time]) => time), values: Float64Array.from(rows, ([, value]) => value) };
+}
+
+function checkFrom(from: Millis, { times }: Samples): Millis {
+  const [first, last] = [times[0]!, times.at(-1)!];
+  if (from >= first && from < last) return from;
+  const range = `${formatInstant(first)} to ${formatInstant(last)}`;
+  throw new UsageError(`--from ${formatInstant(from)}: expected a time within the trace, which has ${range}`);
+}
+
+function write(file: string, text: string): void {
+  try {
+    writeFileSync(file, text);
+  } catch (error) {
+    throw new UsageError(`cannot write ${file}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function parseTime(text: string): Millis {
+  return asArgument(() => parseInstant(text));
+}
+
+function parseLength(text: string): number {
+  return asArgument(() => parseDuration(text));
+}
+
+function parseRatio(text: string): number {
+  const ratio = Number(text);
+  if (!(ratio > 0 && ratio <= 1)) throw new InvalidArgumentError('expected a ratio above 0 and at most 1, such as 0.7');
+  return ratio;
+}
+
+function parseStrategies(text: string): readonly StrategyName[] {
+  return text.split(',').map((word) => {
+    const name = STRATEGIES.find((strategy) => strategy === word.trim());
+    if (name === undefined) throw new InvalidArgumentError(`expected some of ${STRATEGIES.join(',')}, got "${word}"`);
+    return name;
+  });
+}
