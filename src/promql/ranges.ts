@@ -59,6 +59,7 @@ export function callOverWindows(
   const { grid, call } = context;
   const { steps } = grid;
   checkModifier(source, context);
+  implementation.check?.(scalars, context);
   const out = emptyVector([], 0);
   const heads: { labels: Run['labels']; dropName: boolean }[] = [];
   const values = new Float64Array(source.count * steps);

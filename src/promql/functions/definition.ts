@@ -38,7 +38,13 @@ export type Implementation =
   /** Value by value; the name is dropped. */
   | { readonly kind: 'each'; readonly compute: (value: number) => number }
   /** Window by window over the one range vector among the arguments. */
-  | { readonly kind: 'range'; readonly compute: RangeFunction; readonly keepsName?: boolean }
+  | {
+      readonly kind: 'range';
+      readonly compute: RangeFunction;
+      readonly keepsName?: boolean;
+      /** Looks at the scalar arguments before any window: warns, or throws. */
+      readonly check?: (scalars: readonly Float64Array[], context: CallContext) => void;
+    }
   /** All steps at once. */
   | { readonly kind: 'whole'; readonly compute: (args: readonly Value[], context: CallContext) => Value }
   /** Needs more than its arguments' values: `evaluate` does it itself. */

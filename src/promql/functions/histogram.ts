@@ -120,7 +120,7 @@ function quantileAt(
   return value;
 }
 
-function checkQuantiles(values: Float64Array, arg: Expr, { annotations }: CallContext): void {
+export function checkQuantiles(values: Float64Array, arg: Expr, { annotations }: CallContext): void {
   for (const q of values) {
     if (q >= 0 && q <= 1) continue;
     annotations.warn(`quantile value should be between 0 and 1, got ${formatFloat(q)}`, arg.span);

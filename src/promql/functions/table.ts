@@ -1,20 +1,19 @@
 import { absent, constant, ofTwo, scalarOf, time, vectorOf } from './conversion.ts';
 import { DATES, dateOf } from './dates.ts';
-import type { Implementation, RangeFunction } from './definition.ts';
-import { histogramFraction, histogramQuantile, histogramQuantiles } from './histogram.ts';
+import type { CallContext, Implementation, RangeFunction } from './definition.ts';
+import { checkQuantiles, histogramFraction, histogramQuantile, histogramQuantiles } from './histogram.ts';
 import { labelJoin, labelReplace } from './labels.ts';
 import { clamp, clampMax, clampMin, EACH, round } from './math.ts';
 import * as overTime from './over-time.ts';
 import { changes, delta, idelta, increase, irate, rate, resets } from './rate.ts';
 import { sortByLabel, sortByValue } from './sorting.ts';
-import { deriv, doubleExponentialSmoothing, predictLinear } from './trend.ts';
+import { checkFactors, deriv, doubleExponentialSmoothing, predictLinear } from './trend.ts';
 
 type Whole = (Implementation & { kind: 'whole' })['compute'];
 
 const RANGE: Readonly<Record<string, RangeFunction>> = {
   ...{ rate, increase, delta, irate, idelta, resets, changes, deriv },
   predict_linear: predictLinear,
-  double_exponential_smoothing: doubleExponentialSmoothing,
   sum_over_time: overTime.sumOverTime,
   avg_over_time: overTime.avgOverTime,
   min_over_time: overTime.minOverTime,
@@ -23,7 +22,6 @@ const RANGE: Readonly<Record<string, RangeFunction>> = {
   present_over_time: overTime.presentOverTime,
   stddev_over_time: overTime.stddevOverTime,
   stdvar_over_time: overTime.stdvarOverTime,
-  quantile_over_time: overTime.quantileOverTime,
   mad_over_time: overTime.madOverTime,
   ts_of_first_over_time: overTime.tsOfFirstOverTime,
   ts_of_last_over_time: overTime.tsOfLastOverTime,
@@ -58,6 +56,10 @@ const WHOLE: Readonly<Record<string, Whole>> = {
 /** `evaluate` knows them by name: they look at their argument's selector or at all windows together. */
 const BY_EVALUATOR = ['timestamp', 'absent_over_time'];
 
+function checkQuantile(scalars: readonly Float64Array[], context: CallContext): void {
+  checkQuantiles(scalars[0]!, context.call.args[0]!, context);
+}
+
 const TABLE: ReadonlyMap<string, Implementation> = new Map<string, Implementation>([
   ...Object.entries(EACH).map(([name, compute]) => [name, { kind: 'each', compute }] as const),
   ...Object.entries(DATES).map(([name, part]) => [name, { kind: 'whole', compute: dateOf(part) }] as const),
@@ -65,6 +67,8 @@ const TABLE: ReadonlyMap<string, Implementation> = new Map<string, Implementatio
   ...Object.entries(WHOLE).map(([name, compute]) => [name, { kind: 'whole', compute }] as const),
   ['first_over_time', { kind: 'range', compute: overTime.firstOverTime, keepsName: true }],
   ['last_over_time', { kind: 'range', compute: overTime.lastOverTime, keepsName: true }],
+  ['quantile_over_time', { kind: 'range', compute: overTime.quantileOverTime, check: checkQuantile }],
+  ['double_exponential_smoothing', { kind: 'range', compute: doubleExponentialSmoothing, check: checkFactors }],
   ...BY_EVALUATOR.map((name) => [name, { kind: 'evaluator' }] as const),
 ]);
 

@@ -1,5 +1,6 @@
+import { formatFloat } from '../format-float.ts';
 import { type KahanSum, kahanAdd } from '../numeric.ts';
-import type { RangeFunction, Window } from './definition.ts';
+import type { CallContext, RangeFunction, Window } from './definition.ts';
 
 /** Slope of the least-squares line, per second. */
 export const deriv: RangeFunction = (window, out, at) => {
@@ -45,7 +46,7 @@ function regression({ times, values, from, to }: Window, origin: number): { slop
   return { slope, intercept: sumY / count - (slope * sumX) / count };
 }
 
-/** Holt's linear smoothing: `scalars` are the smoothing factor and the trend factor, which `evaluate` has checked. */
+/** Holt's linear smoothing: `scalars` are the smoothing factor and the trend factor, which `checkFactors` has seen. */
 export const doubleExponentialSmoothing: RangeFunction = ({ values, from, to, scalars }, out, at) => {
   if (to - from < 2) return false;
   const smoothing = scalars[0]!;
@@ -62,3 +63,12 @@ export const doubleExponentialSmoothing: RangeFunction = ({ values, from, to, sc
   out[at] = level;
   return true;
 };
+
+export function checkFactors(scalars: readonly Float64Array[], { call, error }: CallContext): void {
+  const [smoothing, trend] = scalars;
+  for (const [factor, name, short] of [[smoothing!, 'smoothing', 'sf'] as const, [trend!, 'trend', 'tf'] as const]) {
+    const bad = factor.find((value) => !(value > 0 && value < 1));
+    if (bad === undefined) continue;
+    throw error(call.span, `invalid ${name} factor. Expected: 0 < ${short} < 1, got: ${formatFloat(bad)}`);
+  }
+}
