@@ -1,0 +1,163 @@
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Command } from 'commander';
+import { describe, expect, test } from 'vitest';
+import { queryCommand, runQuery } from './query.ts';
+import { renderCaret, renderCsv, renderTable } from './query-render.ts';
+
+const VECTOR = {
+  resultType: 'vector',
+  result: [
+    { metric: { __name__: 'up', job: 'api' }, value: [1.5, '1'] },
+    { metric: { a: 'x,"y"' }, value: [1.5, '12.25'] },
+  ],
+} as const;
+const MATRIX = {
+  resultType: 'matrix',
+  result: [
+    {
+      metric: { __name__: 'up' },
+      values: [
+        [0, '1'],
+        [60, '22'],
+      ],
+    },
+  ],
+} as const;
+
+describe('rendering', () => {
+  test.each([
+    ['a scalar', { resultType: 'scalar', result: [0, '42'] } as const, '42\n'],
+    ['nothing', { resultType: 'vector', result: [] } as const, 'no series\n'],
+    ['a vector', VECTOR, 'SERIES         VALUE\nup{job="api"}      1\n{a="x,\\"y\\""}  12.25\n'],
+    [
+      'a matrix',
+      MATRIX,
+      'SERIES  TIME                  VALUE\nup      1970-01-01T00:00:00Z      1\n        1970-01-01T00:01:00Z     22\n',
+    ],
+  ])('renderTable() of %s', (_, data, want) => {
+    expect(renderTable(data)).toBe(want);
+  });
+
+  test('renderCsv() quotes', () => {
+    const lines = renderCsv(VECTOR).split('\n');
+    expect(lines).toEqual([
+      'series,timestamp,value',
+      '"up{job=""api""}",1970-01-01T00:00:01.500Z,1',
+      '"{a=""x,\\""y\\""""}",1970-01-01T00:00:01.500Z,12.25',
+      '',
+    ]);
+  });
+
+  test.each([
+    ['foo bar', 'invalid parameter "query": 1:5: parse error: unexpected identifier "bar"', '  foo bar\n      ^\n'],
+    ['sum(\n\trate(x))', '2:7: parse error: expected type range vector', '  \trate(x))\n  \t     ^\n'],
+    ['1 + a(b)', 'not implemented yet: a (1:5)', '  1 + a(b)\n      ^\n'],
+    ['up', 'something else', ''],
+  ])('renderCaret() under %j', (query, message, want) => {
+    expect(renderCaret(query, message)).toBe(want);
+  });
+});
+
+/** A server that answers everything with one body and keeps what it was asked. */
+async function serving(body: string) {
+  const asked: { path: string; tenant: string | undefined; form: Record<string, string> }[] = [];
+  const server = createServer(async (request, response) => {
+    const form = Object.fromEntries(new URLSearchParams(await textOf(request)));
+    const { 'x-scope-orgid': tenant } = request.headers;
+    asked.push({ path: request.url ?? '', tenant: tenant?.toString(), form });
+    response.end(body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const close = () => new Promise((resolve) => server.close(resolve));
+  return { url, asked, [Symbol.asyncDispose]: async () => void (await close()) };
+}
+
+async function textOf(request: IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const part of request) text += part;
+  return text;
+}
+
+function output() {
+  const out = { text: '', error: '' };
+  const deps = {
+    now: () => 7_200_000,
+    write(text: string) {
+      out.text += text;
+    },
+    writeError(text: string) {
+      out.error += text;
+    },
+  };
+  return { out, deps };
+}
+
+describe('runQuery()', () => {
+  test('asks for one instant, for a tenant', async () => {
+    await using server = await serving(JSON.stringify({ status: 'success', data: VECTOR, warnings: ['careful'] }));
+    const { out, deps } = output();
+    expect(await runQuery('up', { url: `${server.url}/prometheus`, time: '90', tenant: 'blue', csv: true }, deps)).toBe(
+      0,
+    );
+    expect(server.asked).toEqual([
+      { path: '/prometheus/api/v1/query', tenant: 'blue', form: { query: 'up', time: '90' } },
+    ]);
+    expect(out.text).toBe(renderCsv(VECTOR));
+    expect(out.error).toBe('careful\n');
+  });
+
+  test('asks for a range, with times before now', async () => {
+    await using server = await serving(JSON.stringify({ status: 'success', data: MATRIX }));
+    const { out, deps } = output();
+    expect(await runQuery('up', { url: server.url, start: '-1h', step: '5m', json: true }, deps)).toBe(0);
+    expect(server.asked[0]).toMatchObject({
+      path: '/api/v1/query_range',
+      form: { start: '3600', end: '7200', step: '300' },
+    });
+    expect(JSON.parse(out.text)).toMatchObject({ data: MATRIX });
+  });
+
+  test.each([
+    ['bad_data', '1:5: parse error: unexpected identifier "bar"', 2],
+    ['execution', 'not implemented yet: bar (1:5)', 1],
+  ])('points at the fault of %s', async (errorType, error, code) => {
+    await using server = await serving(JSON.stringify({ status: 'error', errorType, error }));
+    const { out, deps } = output();
+    expect(await runQuery('foo bar', { url: server.url }, deps)).toBe(code);
+    expect(out.error).toBe(`foresail query: ${error}\n  foo bar\n      ^\n`);
+  });
+
+  test.each([
+    [{ end: '5' }, '--end and --step need --start'],
+    [{ time: 'soon' }, '--time: not a time: "soon"'],
+    [{ start: '0', step: 'x' }, '--step: not a duration: "x"'],
+    [{ start: '0', time: '1' }, '--time is for one instant'],
+    [{ url: 'nowhere' }, 'Invalid URL'],
+  ])('refuses %j', async (flags, message) => {
+    const { out, deps } = output();
+    expect(await runQuery('up', { url: 'http://127.0.0.1:1', ...flags }, deps)).toBe(2);
+    expect(out.error).toContain(message);
+  });
+
+  test('says when nobody answers, or not in JSON', async () => {
+    const { out, deps } = output();
+    const gone = await serving('');
+    const free = gone.url;
+    await gone[Symbol.asyncDispose]();
+    expect(await runQuery('up', { url: free }, deps)).toBe(1);
+    await using server = await serving('<html>');
+    expect(await runQuery('up', { url: server.url }, deps)).toBe(1);
+    expect(out.error).toContain(`cannot ask ${free}: connect ECONNREFUSED`);
+    expect(out.error).toContain('it answered 200 without JSON: <html>');
+  });
+});
+
+test('queryCommand() has an example in its help', () => {
+  const program = new Command();
+  queryCommand(program);
+  const written: string[] = [];
+  program.commands[0]?.configureOutput({ writeOut: (text) => void written.push(text) }).outputHelp();
+  expect(written.join('')).toContain("foresail query 'up' --time 2026-08-03T10:00:00Z --json");
+});
