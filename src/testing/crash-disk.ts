@@ -18,10 +18,18 @@ export class CrashDisk {
   /** Appends to throw before working again, as a full device does. */
   failingAppends = 0;
 
-  /** @param keep For each file that has unsynced bytes: the share of them that survives, from 0 to 1. */
+  /**
+   * @param keep Asked for each file: the share of its unsynced bytes that survives, from 0 to 1. Of names that were
+   *   given or taken since their folder was synced, the worse half happens: below 0.5 new names are lost and removed
+   *   ones are gone all the same.
+   */
   crash(keep: () => number): void {
     this.#boots++;
-    this.#names = new Map(this.#durableNames);
+    const names = new Map(this.#durableNames);
+    for (const path of names.keys()) if (!this.#names.has(path) && keep() < 0.5) names.delete(path);
+    for (const [path, content] of this.#names) if (!names.has(path) && keep() >= 0.5) names.set(path, content);
+    this.#names = names;
+    this.#durableNames = new Map(names);
     for (const content of new Set(this.#names.values())) {
       content.length = content.synced + Math.floor((content.length - content.synced) * keep());
       content.synced = content.length;

@@ -1,4 +1,5 @@
 import { type FileHandle, mkdir, open, readdir, rename, rm, truncate } from 'node:fs/promises';
+import { dirname } from 'node:path';
 
 /** Every file that the store writes goes through here, so that a test can drop what was not synced. */
 export interface Disk {
@@ -34,7 +35,10 @@ export interface ReadableFile {
 /** The file system of this machine. */
 export const nodeDisk: Disk = {
   async ensureFolder(path) {
-    await mkdir(path, { recursive: true });
+    const first = await mkdir(path, { recursive: true });
+    if (first === undefined) return;
+    // Each new folder's name is durable once the folder above it is synced.
+    for (let folder = path; folder.length >= first.length; folder = dirname(folder)) await syncPath(dirname(folder));
   },
   list: (folder) => readdir(folder),
   async create(path) {
@@ -60,10 +64,12 @@ export const nodeDisk: Disk = {
     await truncate(path, length);
     await syncAndClose(await open(path, 'r+'));
   },
-  async syncFolder(path) {
-    await syncAndClose(await open(path, 'r'));
-  },
+  syncFolder: syncPath,
 };
+
+async function syncPath(path: string): Promise<void> {
+  await syncAndClose(await open(path, 'r'));
+}
 
 async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
   let at = 0;

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Clock } from '../model/clock.ts';
 import type { Labels } from '../model/labels.ts';
 import type { TenantId } from '../model/tenant.ts';
@@ -62,7 +62,8 @@ const SEGMENT_BYTES = 64 << 20;
  * @throws {StorageFormatError} If a release with another format wrote it.
  */
 export async function openTsdb(options: TsdbOptions): Promise<Tsdb> {
-  const { dir, clock, evaluator, disk = nodeDisk } = options;
+  const { clock, evaluator, disk = nodeDisk } = options;
+  const dir = resolve(options.dir);
   await disk.ensureFolder(dir);
   // First, since its lock tells whether another process is here.
   const keyValue = await LevelKeyValue.open(join(dir, 'state'), dir);
