@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { writeSettings } from '../cli/init.ts';
 import { commentedSettings } from './commented-file.ts';
 import { SettingsError } from './errors.ts';
 import { loadSettings } from './load.ts';
@@ -52,23 +51,6 @@ test('foresail init comments every setting and fits 120 columns', () => {
   expect(lines.filter((line) => line.length > 120)).toEqual([]);
   for (const [i, line] of lines.entries()) {
     if (/^\s*\w+:/.test(line)) expect(lines[i - 1], line).toMatch(/^\s*# \S/);
-  }
-});
-
-test('foresail init replaces a file only when told to', () => {
-  const output = join(folder, 'written.yaml');
-  const log = console.log;
-  const error = console.error;
-  console.log = () => {};
-  console.error = () => {};
-  try {
-    expect(writeSettings(output, false)).toBe(0);
-    expect(writeSettings(output, false)).toBe(1);
-    expect(writeSettings(output, true)).toBe(0);
-    expect(writeSettings(join(folder, 'absent', 'f.yaml'), true)).toBe(2);
-  } finally {
-    console.log = log;
-    console.error = error;
   }
 });
 

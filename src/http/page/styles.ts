@@ -8,9 +8,9 @@ main{max-width:1320px;margin:0 auto;padding:20px 16px 48px}
 .top{display:flex;flex-wrap:wrap;align-items:baseline;gap:4px 20px;margin:4px 0 18px}
 h1{font-size:22px;margin:0;letter-spacing:-.01em}
 .top span{color:var(--soft);font-size:14px}.top b{color:var(--text);font-weight:600;font-variant-numeric:tabular-nums}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,520px),1fr));gap:16px;align-items:start}
+.cards{columns:2 500px;column-gap:16px}.cards article{break-inside:avoid;margin-bottom:16px}
 article,section{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:16px 18px}
-section{margin-top:16px}
+section{margin-bottom:16px}
 header{display:flex;align-items:center;gap:8px;flex-wrap:wrap}
 h2{font-size:18px;margin:0}header h2{margin-right:auto}small{color:var(--soft);font-weight:400;font-size:14px}
 h3{font-size:13px;font-weight:600;color:var(--soft);margin:14px 0 4px}

@@ -1,0 +1,103 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { DEFAULT_TENANT, type TenantId } from '../model/tenant.ts';
+import { memoryKeyValue } from '../testing/http-deps.ts';
+import { policyFileReader } from './policy-files.ts';
+import { openPolicyStore } from './policy-store.ts';
+
+const ACME = 'acme' as TenantId;
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'foresail-policies-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const policy = (name: string, namespace = 'shop', max = 60) => ({
+  apiVersion: 'foresail.dev/v1alpha1',
+  kind: 'ScalingPolicy',
+  metadata: { name, namespace },
+  spec: { target: { name }, demand: { query: 'up', capacity: { perReplica: 1 } }, replicas: { min: 2, max } },
+});
+
+function open(tenancy = { on: false, namespaces: new Map<string, TenantId>() }) {
+  const checkQuery = (text: string) => {
+    if (text !== 'up') throw new RangeError('not PromQL');
+  };
+  const readFiles = policyFileReader([folder], { checkQuery });
+  return openPolicyStore({ keyValue: memoryKeyValue(), readFiles, checkQuery, tenancy });
+}
+
+const write = (file: string, ...documents: object[]) =>
+  writeFileSync(join(folder, file), documents.map((document) => JSON.stringify(document)).join('\n---\n'));
+const names = async (store: ReturnType<typeof open>) =>
+  (await store.list()).map(({ policy: p, source }) => `${p.namespace}/${p.name} ${source.kind} ${p.replicas.max}`);
+
+test('a file wins over HTTP, which cannot change it', async () => {
+  const store = open();
+  await store.put(DEFAULT_TENANT, 'shop', 'cart', policy('cart', 'shop', 10));
+  expect(await names(store)).toEqual(['shop/cart http 10']);
+  write('a.yaml', policy('cart'), policy('search'));
+  expect(await names(store)).toEqual(['shop/cart file 60', 'shop/search file 60']);
+  await expect(store.put(DEFAULT_TENANT, 'shop', 'cart', policy('cart'))).rejects.toMatchObject({
+    code: 'policy_from_file',
+  });
+  await expect(store.remove(DEFAULT_TENANT, 'shop', 'cart')).rejects.toMatchObject({ code: 'policy_from_file' });
+  rmSync(join(folder, 'a.yaml'));
+  expect(await names(store)).toEqual(['shop/cart http 10']);
+});
+
+test('a file that breaks keeps its last right policies and says what is wrong', async () => {
+  const store = open();
+  write('a.yaml', policy('cart'));
+  expect(await names(store)).toEqual(['shop/cart file 60']);
+  writeFileSync(join(folder, 'a.yaml'), '{broken');
+  expect(await names(store)).toEqual(['shop/cart file 60']);
+  expect(await store.problems()).toEqual([expect.stringContaining('a.yaml:1:')]);
+});
+
+test('a policy in two files is the first one', async () => {
+  const store = open();
+  write('a.yaml', policy('cart', 'shop', 1 + 1));
+  write('b.yaml', policy('cart'));
+  expect(await names(store)).toEqual(['shop/cart file 2']);
+  expect(await store.problems()).toEqual([expect.stringContaining('which wins')]);
+});
+
+test('a namespace belongs to one tenant', async () => {
+  const store = open({ on: true, namespaces: new Map([['shop', ACME]]) });
+  write('a.yaml', policy('cart'), policy('cart', 'lost'));
+  expect((await store.list()).map(({ tenant }) => tenant)).toEqual(['acme']);
+  expect(await store.problems()).toEqual([expect.stringContaining('the namespace lost belongs to no tenant')]);
+  expect(await store.read(DEFAULT_TENANT, 'shop', 'cart')).toBeUndefined();
+  const foreign = store.put('other' as TenantId, 'shop', 'new', policy('new'));
+  await expect(foreign).rejects.toMatchObject({ code: 'namespace_of_another_tenant' });
+});
+
+test.each([
+  {
+    name: 'a query that is none',
+    change: { demand: { query: 'x(', capacity: { perReplica: 1 } } },
+    want: 'spec.demand.query: not PromQL',
+  },
+  {
+    name: 'a cron that is none',
+    change: { schedules: [{ cron: 'every day', duration: '1h', min: 3 }] },
+    want: 'spec.schedules[0].cron',
+  },
+  {
+    name: 'a window that ends before it starts',
+    change: { forecast: { exclude: [{ start: '2026-01-02', end: '2026-01-01' }] } },
+    want: 'spec.forecast.exclude[0].end: expected end to be later than start',
+  },
+  {
+    name: 'two demands of one name',
+    change: { demand: [0, 1].map(() => ({ name: 'd', query: 'up', capacity: { perReplica: 1 } })) },
+    want: 'spec.demand[1].name',
+  },
+])('put() refuses $name', async ({ change, want }) => {
+  const document = policy('cart');
+  const put = open().put(DEFAULT_TENANT, 'shop', 'cart', { ...document, spec: { ...document.spec, ...change } });
+  await expect(put).rejects.toThrow(want);
+});

@@ -1,0 +1,63 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { setStaleMarker } from '../model/series.ts';
+import { envelopeOf, formatValue, metricOf } from './envelope.ts';
+import { unescapeName } from './routes/label-values.ts';
+
+test.each([
+  { value: 1, want: '1' },
+  { value: -0, want: '-0' },
+  { value: 0.1, want: '0.1' },
+  { value: 1e-6, want: '0.000001' },
+  { value: 1e-7, want: '1e-07' },
+  { value: -1.5e-9, want: '-1.5e-09' },
+  { value: 5e-324, want: '5e-324' },
+  { value: 123_456_789_012_345_680_000, want: '123456789012345680000' },
+  { value: 1e21, want: '1e+21' },
+  { value: Number.POSITIVE_INFINITY, want: '+Inf' },
+  { value: Number.NEGATIVE_INFINITY, want: '-Inf' },
+  { value: Number.NaN, want: 'NaN' },
+])('formatValue($value) is as Go writes it', ({ value, want }) => {
+  expect(formatValue(value)).toBe(want);
+});
+
+test('formatValue() reads back the same', () => {
+  fc.assert(
+    fc.property(fc.double({ noDefaultInfinity: true, noNaN: true }), (v) => Object.is(Number(formatValue(v)), v)),
+  );
+});
+
+test('metricOf() is JSON, whatever the labels hold', () => {
+  expect(
+    metricOf([
+      ['a"b', '\n'],
+      ['__name__', 'up'],
+      ['z', '</script>'],
+    ]),
+  ).toBe('{"__name__":"up","a\\"b":"\\n","z":"</script>"}');
+});
+
+test('a staleness marker is never answered', () => {
+  const values = Float64Array.of(1, 0, Number.NaN);
+  setStaleMarker(values, 1);
+  const series = [
+    { labels: [], times: Float64Array.of(1000, 2000, 3500), values },
+    { labels: [], times: Float64Array.of(2000), values: values.slice(1, 2) },
+  ];
+  const result = { value: { kind: 'matrix', series } as const, warnings: ['w'], infos: ['i'] };
+  expect([...envelopeOf(result)].join('')).toBe(
+    '{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[1,"1"],[3.5,"NaN"]]}]},"warnings":["w"],"infos":["i"]}',
+  );
+});
+
+test.each([
+  { text: 'job', want: 'job' },
+  { text: 'U__my_2e_label', want: 'my.label' },
+  { text: 'U__a__b', want: 'a_b' },
+  { text: 'U___1f600_', want: '😀' },
+  { text: 'U__a_', want: 'U__a_' },
+  { text: 'U___d800_', want: 'U___d800_' },
+  { text: 'U___110000_', want: 'U___110000_' },
+])('unescapeName($text)', ({ text, want }) => {
+  expect(unescapeName(text)).toBe(want);
+});

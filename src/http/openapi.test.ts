@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest';
+import { serve } from '../testing/http-deps.ts';
+import { openApiDocument } from './openapi.ts';
+
+test('the OpenAPI document is as reviewed (vitest -u writes it anew)', async () => {
+  const text = `${JSON.stringify(openApiDocument('0.0.0'), undefined, 2)}\n`;
+  await expect(text).toMatchFileSnapshot('testdata/openapi.json');
+});
+
+test('every reference of the document leads somewhere', () => {
+  const document = openApiDocument('0.0.0');
+  for (const [, path] of JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)) {
+    const found = path!.split('/').reduce((node: unknown, key) => (node as Record<string, unknown>)?.[key], document);
+    expect(found, path).toBeTypeOf('object');
+  }
+});
+
+test('every address of the document is answered', async () => {
+  const server = await serve();
+  const { paths } = openApiDocument('0.0.0') as { paths: Record<string, Record<string, unknown>> };
+  for (const [path, operations] of Object.entries(paths)) {
+    for (const method of Object.keys(operations)) {
+      const response = await fetch(server.url + path.replace(/\{\w+\}/g, 'x'), { method: method.toUpperCase() });
+      const body = (await response.json()) as { error?: string };
+      expect(response.status, `${method} ${path}`).not.toBe(405);
+      expect(body.error ?? '', `${method} ${path}`).not.toContain('there is nothing at');
+    }
+  }
+  await server.close();
+});
