@@ -1,0 +1,267 @@
+import { request as httpRequest } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type RunningProgram, startProgram } from './program.ts';
+
+/** What a stranger may send to the real program: each gets a clear 4xx, memory stays bounded, and the server lives. */
+
+const MIB = 1024 * 1024;
+/** Room for what Node holds on to after large bodies; a body that was kept, or unpacked unchecked, is far more. */
+const MEMORY_ROOM = 320 * MIB;
+
+let program: RunningProgram;
+let before: number;
+beforeAll(async () => {
+  program = await startProgram();
+  await send('GET', '/api/v1/query?query=1%2B1');
+  before = program.memory().now;
+});
+afterAll(() => program?.[Symbol.asyncDispose]());
+
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** An answer that comes while the body is still on its way counts; what then breaks does not. */
+function send(
+  method: string,
+  path: string,
+  body?: string | Buffer,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  const { hostname, port } = new URL(program.url);
+  return new Promise((resolve, reject) => {
+    const sent = httpRequest({ hostname, port, path, method, headers, agent: false }, (response) => {
+      let text = '';
+      const done = () => {
+        resolve({ status: response.statusCode!, text });
+        sent.destroy();
+      };
+      response.setEncoding('utf8').on('data', (part: string) => (text += part));
+      response.on('end', done).on('error', done);
+    });
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
+
+function expectClear({ status, text }: Answer, allowed: readonly number[]): void {
+  expect(allowed, text.slice(0, 300)).toContain(status);
+  expect(text.length).toBeGreaterThan(10);
+  expect(text.length).toBeLessThan(10_000);
+  expect(text).not.toMatch(/node_modules|\.js:\d+|at \w+ \(/);
+}
+
+const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
+const WRITE = {
+  'content-type': 'application/x-protobuf',
+  'content-encoding': 'snappy',
+  'x-prometheus-remote-write-version': '0.1.0',
+};
+
+/** Bytes as one snappy block of a single literal. */
+function snappyOf(bytes: readonly number[]): Buffer {
+  return Buffer.from([bytes.length, (bytes.length - 1) << 2, ...bytes]);
+}
+
+describe('remote write', () => {
+  test.each([
+    { name: 'no snappy', body: Buffer.from('this is not snappy at all') },
+    { name: 'a length of 4 GiB in 20 bytes', body: Buffer.from([0xff, 0xff, 0xff, 0xff, 0x0f, ...Array(15).fill(0)]) },
+    { name: 'a length without end', body: Buffer.alloc(20, 0xff) },
+    { name: 'a copy from before the start', body: Buffer.from([0x0a, 0x01, 0xff, 0x00, 0x00]) },
+    { name: 'a literal that is cut short', body: Buffer.from([0x40, 0xf0, 0x3f, 1, 2, 3]) },
+    { name: 'protobuf that is cut short', body: snappyOf([0x0a, 0x7f, 0x0a, 0x05]) },
+    {
+      name: 'protobuf with a length of 2^63',
+      body: snappyOf([0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]),
+    },
+    { name: 'protobuf that is text', body: snappyOf([...Buffer.from('{"series": []}')]) },
+    { name: 'a series without a name', body: snappyOf([0x0a, 0x0c, 0x12, 0x0a, 0x09, 0, 0, 0, 0, 0, 0, 0, 0, 0x10]) },
+  ])('$name: 400', async ({ body }) => {
+    expectClear(await send('POST', '/api/v1/write', body, WRITE), [400]);
+  });
+
+  test('50 MB: 413', async () => {
+    expectClear(await send('POST', '/api/v1/write', Buffer.alloc(50_000_000, 0x55), WRITE), [400, 413]);
+  });
+
+  test('another encoding or type: 4xx', async () => {
+    expectClear(await send('POST', '/api/v1/write', 'x', { ...WRITE, 'content-encoding': 'gzip' }), [400, 415]);
+    expectClear(await send('POST', '/api/v1/write', '{}', { 'content-type': 'application/json' }), [400, 415]);
+  });
+});
+
+const DEPTH = 10_000;
+const DEEP_QUERIES = {
+  parentheses: `${'('.repeat(DEPTH)}1${')'.repeat(DEPTH)}`,
+  minus: `${'-'.repeat(DEPTH)}1`,
+  sums: `${'sum('.repeat(DEPTH)}x${')'.repeat(DEPTH)}`,
+  powers: `1${'^1'.repeat(DEPTH)}`,
+  subqueries: `x${'[1m:1s]'.repeat(DEPTH)}`,
+  braces: '{'.repeat(DEPTH),
+};
+
+describe('queries', () => {
+  describe.each(Object.entries(DEEP_QUERIES))('10,000 %s', (_name, query) => {
+    const form = new URLSearchParams({ query, start: '1', end: '2', step: '1', 'match[]': query }).toString();
+    test.each(['/api/v1/query', '/api/v1/query_range', '/api/v1/series', '/api/v1/labels'])('POST %s', async (path) => {
+      expectClear(await send('POST', path, form, FORM), [400, 422]);
+    });
+    test('in the address', async () => {
+      expectClear(await send('GET', `/api/v1/query?${form}`), [400, 422, 431]);
+    });
+  });
+
+  test('a regular expression that explodes elsewhere is answered', async () => {
+    const query = `{__name__=~"${'(a+)+'.repeat(10)}b"}`;
+    const { status } = await send('POST', '/api/v1/query', new URLSearchParams({ query }).toString(), FORM);
+    expect([200, 400, 422]).toContain(status);
+  });
+
+  test('a list of 20,000 terms is answered, or refused', async () => {
+    const query = Array(20_000).fill('1').join('+');
+    const { status } = await send('POST', '/api/v1/query', `query=${encodeURIComponent(query)}`, FORM);
+    expect([200, 400, 422]).toContain(status);
+  });
+
+  test.each([
+    '/api/v1/query',
+    '/api/v1/query?query=%zz',
+    '/api/v1/query?query=%ff%fe',
+    '/api/v1/query?query=1&time=NaN',
+    '/api/v1/query?query=1&time[]=1&time=x',
+    '/api/v1/query?query=1&timeout=-1',
+    '/api/v1/query_range?query=1&start=0&end=1e18&step=1',
+    '/api/v1/query_range?query=1&start=0&end=100000000&step=0.001',
+    '/api/v1/query_range?query=1&start=a&end=b&step=c',
+    `/api/v1/query?${'a=b&'.repeat(3000)}`,
+    '/api/v1/label/%00%ff/values',
+    '/api/v1/series?match[]=',
+    '/api/v1/series?match[]={}&start=zz',
+    '/api/v1/metadata?limit=many',
+  ])('GET %s', async (path) => {
+    expectClear(await send('GET', path), [400]);
+  });
+});
+
+const POLICY = '/api/v1/policies/shop/checkout';
+
+describe('policies', () => {
+  test.each([
+    { name: 'nothing', body: '' },
+    { name: 'a number', body: '42' },
+    { name: 'null', body: 'null' },
+    { name: 'broken JSON', body: '{"a":' },
+    { name: 'unknown keys', body: '{"apiVersion":"foresail.dev/v1alpha1","kind":"ScalingPolicy","specs":{}}' },
+    {
+      name: 'wrong types',
+      body: '{"apiVersion":1,"kind":[],"metadata":"x","spec":{"mode":{},"replicas":{"min":"x"}}}',
+    },
+    { name: 'prototype keys', body: '{"__proto__":{"a":1},"constructor":{"prototype":{}},"toString":1}' },
+    { name: 'deep lists', body: '['.repeat(DEPTH) },
+    { name: 'deep mappings', body: '{"a":'.repeat(DEPTH) },
+    { name: 'deep blocks', body: `${'- '.repeat(DEPTH)}x` },
+    {
+      name: 'an alias bomb',
+      body: `a: &a [x,x]\n${[...'bcdefghijklmnopqrst'].map((key, i) => `${key}: &${key} [*${'abcdefghijklmnopqrs'[i]}, *${'abcdefghijklmnopqrs'[i]}]`).join('\n')}`,
+    },
+    { name: 'a key of 100 kB', body: JSON.stringify({ ['k'.repeat(100_000)]: 1 }) },
+  ])('$name: 400', async ({ body }) => {
+    expectClear(await send('PUT', POLICY, body), [400]);
+    expectClear(await send('PUT', POLICY, body, { 'content-type': 'application/json' }), [400]);
+  });
+
+  test('names that are none', async () => {
+    expectClear(await send('PUT', '/api/v1/policies/..%2f..%2f/x', '{}'), [400, 404]);
+    expectClear(await send('GET', `/api/v1/policies/shop/${'x'.repeat(8000)}`), [404]);
+    expectClear(await send('GET', `${POLICY}/decisions?limit=x`), [400]);
+    expectClear(await send('GET', `${POLICY}/decisions?before=x`), [400]);
+    expectClear(await send('GET', '/api/v1/decisions/%ff'), [400, 404]);
+    expectClear(await send('GET', `/api/v1/decisions/${'z'.repeat(8000)}`), [400, 404]);
+    expectClear(await send('GET', '/api/v1/status?no=such'), [400]);
+  });
+});
+
+describe('import', () => {
+  test.each([
+    { name: 'no JSON', body: 'hello\nworld\n' },
+    { name: 'deep JSON', body: '['.repeat(DEPTH) },
+    { name: 'wrong types', body: '{"metric":1,"values":{},"timestamps":"x"}\n' },
+    { name: 'columns of unequal length', body: '{"metric":{"__name__":"x"},"values":[1,2],"timestamps":[1]}\n' },
+  ])('$name: 400', async ({ body }) => {
+    expectClear(await send('POST', '/api/v1/import', body), [400]);
+  });
+
+  test('gzip that is none: 4xx', async () => {
+    expectClear(await send('POST', '/api/v1/import', 'not gzip', { 'content-encoding': 'gzip' }), [400]);
+  });
+});
+
+describe('50 MB', () => {
+  const body = Buffer.alloc(50_000_000, 0x61);
+  test.each([
+    ['POST', '/api/v1/query', 413],
+    ['POST', '/api/v1/query_range', 413],
+    ['POST', '/api/v1/series', 413],
+    ['POST', '/api/v1/labels', 413],
+    ['PUT', POLICY, 413],
+    ['POST', '/api/v1/import', 413],
+    ['POST', '/nothing/here', 404],
+    ['POST', '/', 405],
+    ['POST', '/metrics', 405],
+  ] as const)('%s %s', async (method, path, status) => {
+    expectClear(await send(method, path, body, FORM), [status]);
+  });
+
+  test('many at once stay within bounds', async () => {
+    const answers = await Promise.all(Array.from({ length: 8 }, () => send('POST', '/api/v1/query', body, FORM)));
+    expect(answers.map(({ status }) => status)).toEqual(Array(8).fill(413));
+  });
+});
+
+describe('the protocol', () => {
+  test('unknown addresses and methods', async () => {
+    expectClear(await send('GET', '/wp-login.php'), [404]);
+    expectClear(await send('DELETE', '/api/v1/query'), [405]);
+    expectClear(await send('PROPFIND', '/api/v1/policies'), [405]);
+  });
+
+  test('what is no HTTP is answered 400 and closed', async () => {
+    const answer = await new Promise<string>((resolve, reject) => {
+      const { hostname, port } = new URL(program.url);
+      const socket = connect(Number(port), hostname, () => socket.write('\x16\x03\x01 hello\r\n\r\n'));
+      let text = '';
+      socket.on('data', (part) => (text += part.toString()));
+      socket.on('close', () => resolve(text)).on('error', reject);
+    });
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+  });
+
+  test('200 clients that send slowly keep nobody waiting', async () => {
+    const { hostname, port } = new URL(program.url);
+    const head = `POST /api/v1/query HTTP/1.1\r\nHost: x\r\nContent-Type: ${FORM['content-type']}\r\nContent-Length: 60000\r\n\r\nquery=`;
+    const sockets = await Promise.all(
+      Array.from(
+        { length: 200 },
+        () =>
+          new Promise<Socket>((resolve, reject) => {
+            const socket = connect(Number(port), hostname, () => socket.write(head, () => resolve(socket)));
+            socket.once('error', reject);
+          }),
+      ),
+    );
+    expect((await send('GET', '/api/v1/query?query=1%2B1')).status).toBe(200);
+    for (const socket of sockets) socket.on('error', () => {}).destroy();
+  });
+});
+
+test('after all that the server lives, answers, and its memory was bounded', async () => {
+  expect(program.alive()).toBe(true);
+  expect((await send('GET', '/-/ready')).status).toBe(200);
+  expect((await send('GET', '/')).status).toBe(200);
+  const { most } = program.memory();
+  expect(most - before).toBeLessThan(MEMORY_ROOM);
+  expect(program.output()).not.toContain('unexpected error');
+});
