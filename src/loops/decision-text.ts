@@ -11,14 +11,15 @@ export function decisionText(input: PlanInput, plan: Plan, ownership: Verdict, a
     ? `the bounds are planned to move from ${target.min} to ${target.max} replicas to ${bounds}`
     : `the bounds are planned to stay at ${bounds}`;
   return [
-    planned,
+    capital(planned),
     ...plan.reasons.map(reasonText),
-    describeLeadTime(input),
+    capital(describeLeadTime(input)),
     ownership.message,
     ...(act.message === ownership.message ? [] : [act.message]),
-  ].map(sentence);
+  ].map((text) => (/[.!?]$/.test(text) ? text : `${text}.`));
 }
 
-function sentence(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
+/** Only for texts that begin with a word of ours: names of demands and managers stay as they are. */
+function capital(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }
