@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module';
 import type { Counter, Gauge, Histogram } from 'prom-client';
 import type { Settings } from './config/load.ts';
 import { policyFileReader } from './config/policy-files.ts';
@@ -43,6 +42,7 @@ import type { Logger } from './telemetry/logger.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
 import { withSpan } from './telemetry/tracing.ts';
 import { openTsdb } from './tsdb/open-tsdb.ts';
+import { VERSION } from './version.ts';
 
 export interface AppOptions {
   readonly settings: Settings;
@@ -69,9 +69,8 @@ const GAUGES_EVERY_MS = 15 * SECOND;
 /** Opens the store, the cluster and the HTTP server, and ties every part to the others. Nothing moves before `run`. */
 export async function startApp(options: AppOptions): Promise<App> {
   const { settings, clock, log } = options;
-  const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
   const startedAt = clock.now();
-  const metrics = createMetrics({ version, ofProcess: true });
+  const metrics = createMetrics({ version: VERSION, ofProcess: true });
   const telemetry = loopTelemetry(metrics, log);
 
   const tsdb = await openTsdb({
@@ -132,7 +131,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     tokens: settings.authentication.kind === 'tokens' ? settings.authentication.tokens : [],
   });
   const handler = createHttpHandler({
-    version,
+    version: VERSION,
     startedAt,
     log,
     metrics,
