@@ -1,0 +1,177 @@
+import { describe, expect, test } from 'vitest';
+import { fitForecaster } from '../forecast/forecaster.ts';
+import { openForecastStore } from '../forecasts/forecast-store.ts';
+import { labelsOf, METRIC_NAME } from '../model/labels.ts';
+import { decodeSamples } from '../model/series.ts';
+import { DEFAULT_TENANT } from '../model/tenant.ts';
+import { DAY, HOUR, MINUTE, SECOND } from '../model/time.ts';
+import { parsePolicy, type ScalingPolicy } from '../scaling/policy.ts';
+import { recordedTelemetry } from '../testing/loop-telemetry.ts';
+import { memoryKeyValue } from '../testing/memory-key-value.ts';
+import { memoryTenant } from '../testing/memory-storage.ts';
+import { simClock } from '../testing/sim-clock.ts';
+import { demandLabels, lastStepBefore } from './demand-series.ts';
+import { openForecastLoop } from './forecast-loop.ts';
+
+const T0 = 20_000 * DAY;
+const STEP = 5 * MINUTE;
+const KEY = { namespace: 'shop', policy: 'web', demand: 'web_rps' };
+
+describe('the forecast loop', () => {
+  test('records the whole history of a query, sums its series, and forecasts from the newest step', async () => {
+    const world = openWorld(policyOf());
+    await world.send('a', T0 - 2 * DAY, T0);
+    await world.send('b', T0 - 2 * DAY, T0);
+    await world.pass();
+    const { times, values } = await world.recorded();
+    expect(times.length).toBe((2 * DAY) / STEP);
+    expect(times.at(-1)).toBe(T0 - STEP);
+    expect(values.at(-1)).toBeCloseTo(2 * demandAt(T0 - STEP), 9);
+    const status = await world.forecasts.latest(KEY);
+    expect(status).toMatchObject({ kind: 'forecast', forecast: { issuedAt: T0 - STEP, stepMs: STEP } });
+    if (status?.kind === 'forecast') {
+      expect(status.forecast.point.length).toBe(12);
+      expect(status.forecast.peak.windowMs).toBe(15 * MINUTE);
+      expect(status.forecast.peak.quantiles.map(({ quantile }) => quantile)).toContain(0.93);
+    }
+  });
+
+  test('takes each step in as it comes: recorded once, forecast anew, without a second fit', async () => {
+    const world = openWorld(policyOf());
+    await world.send('a', T0 - 2 * DAY, T0 + HOUR);
+    await world.run(30 * MINUTE);
+    const { times } = await world.recorded();
+    expect(times.at(-1)).toBe(lastStepBefore(world.clock.now(), STEP));
+    expect(await world.forecasts.latest(KEY)).toMatchObject({ forecast: { issuedAt: times.at(-1) } });
+    expect(world.telemetry.counts.get('forecastsFitted{}')).toBe(1);
+    expect(world.telemetry.complaints).toEqual([]);
+  });
+
+  test('a gap stays a gap, and demand that stopped is not forecast for ever', async () => {
+    const world = openWorld(policyOf());
+    await world.send('a', T0 - 2 * DAY, T0 - DAY);
+    await world.send('a', T0 - DAY + HOUR, T0 + 10 * MINUTE);
+    await world.run(HOUR);
+    const { times } = await world.recorded();
+    const gap = [...times].filter((t) => t > T0 - DAY + 5 * MINUTE && t < T0 - DAY + HOUR);
+    expect(gap).toEqual([]);
+    const status = await world.forecasts.latest(KEY);
+    expect(status?.kind === 'forecast' && status.forecast.issuedAt).toBeLessThan(T0 + 40 * MINUTE);
+    expect(world.telemetry.counts.get('forecastsFailed{reason=stale}')).toBeGreaterThan(0);
+  });
+
+  test('without data it says so, and fits once a history was imported', async () => {
+    const world = openWorld(policyOf());
+    await world.pass();
+    expect(await world.forecasts.latest(KEY)).toMatchObject({ kind: 'none', why: { kind: 'no-data' } });
+    await world.send('a', T0 - 2 * DAY, T0);
+    world.loop.historyChanged(DEFAULT_TENANT);
+    await world.pass();
+    expect(await world.forecasts.latest(KEY)).toMatchObject({ kind: 'forecast' });
+  });
+
+  test('excluded windows are gaps to the fit, and stay in the record', async () => {
+    const exclude = [{ start: new Date(T0 - DAY).toISOString(), end: new Date(T0).toISOString() }];
+    const world = openWorld(policyOf({ exclude }));
+    await world.send('a', T0 - 2 * DAY, T0);
+    await world.pass();
+    expect((await world.recorded()).times.length).toBe((2 * DAY) / STEP);
+    expect(await world.forecasts.latest(KEY)).toMatchObject({ kind: 'none', why: { kind: 'stale' } });
+  });
+
+  test('another query is another revision of the series, and is fitted anew', async () => {
+    const world = openWorld(policyOf());
+    await world.send('a', T0 - 2 * DAY, T0);
+    await world.pass();
+    const before = await world.recorded();
+    world.policies[0] = policyOf({ query: '3 * sum(rps)' });
+    await world.pass();
+    expect(await world.recorded()).not.toEqual(before);
+    expect((await world.recorded()).values.at(-1)).toBeCloseTo(3 * demandAt(T0 - STEP), 9);
+  });
+
+  test('a query that fails is counted with its reason, tried again later, and stops no other policy', async () => {
+    const world = openWorld(policyOf({ query: 'rps +' }));
+    world.policies.push({ ...policyOf(), name: 'other' });
+    await world.send('a', T0 - 2 * DAY, T0 + HOUR);
+    await world.run(MINUTE);
+    const failures = [...world.telemetry.counts].filter(([name]) => name.startsWith('forecastsFailed'));
+    expect(failures.length).toBe(1);
+    expect(failures[0]![1]).toBeGreaterThan(1);
+    expect(failures[0]![1]).toBeLessThan(6);
+    expect(await world.forecasts.latest({ ...KEY, policy: 'other' })).toMatchObject({ kind: 'forecast' });
+  });
+
+  test('a restart forecasts the same from what was recorded, even when the raw samples are gone', async () => {
+    const world = openWorld(policyOf());
+    await world.send('a', T0 - 2 * DAY, T0);
+    await world.pass();
+    const before = await world.forecasts.latest(KEY);
+    world.policies[0] = policyOf();
+    const again = openWorld(policyOf());
+    const { times, values } = await world.recorded();
+    const labels = demandLabels(policyOf(), policyOf().demands[0]!);
+    await again.storage.backfill([{ labels, times, values }], 'demand');
+    await again.pass();
+    expect(await again.forecasts.latest(KEY)).toEqual(before);
+  });
+});
+
+function openWorld(policy: ScalingPolicy) {
+  const clock = simClock(T0 - 1);
+  const telemetry = recordedTelemetry();
+  const storage = memoryTenant();
+  const forecasts = openForecastStore(memoryKeyValue()).tenant(DEFAULT_TENANT);
+  const policies = [policy];
+  const loop = openForecastLoop({
+    clock,
+    telemetry,
+    policies: async () => policies.map((each) => ({ tenant: DEFAULT_TENANT, policy: each })),
+    storageOf: () => storage,
+    forecastsOf: () => forecasts,
+    fit: fitForecaster,
+  });
+  return {
+    ...{ clock, telemetry, storage, forecasts, policies, loop },
+    pass: () => loop.pass(new AbortController().signal),
+    async run(ms: number) {
+      const stop = new AbortController();
+      const running = loop.run(stop.signal);
+      for (let passed = 0; passed < ms; passed += 15 * SECOND) await clock.advance(15 * SECOND);
+      stop.abort();
+      await running;
+    },
+    /** One series of the demand, a sample a minute in [start, end). */
+    async send(instance: string, start: number, end: number) {
+      const times = Float64Array.from({ length: (end - start) / MINUTE }, (_, i) => start + i * MINUTE);
+      const labels = labelsOf({ [METRIC_NAME]: 'rps', instance });
+      await storage.backfill([{ labels, times, values: times.map(demandAt) }]);
+    },
+    async recorded() {
+      const labels = demandLabels(policies[0]!, policies[0]!.demands[0]!);
+      const matchers = labels.map(([name, value]) => ({ name, op: '=' as const, value }));
+      const range = { start: 0, end: T0 + DAY };
+      const [series] = await storage.select(matchers, range);
+      return decodeSamples(series?.chunks ?? [], range);
+    },
+  };
+}
+
+function demandAt(t: number): number {
+  return 100 + 50 * Math.sin((2 * Math.PI * t) / DAY);
+}
+
+function policyOf({ query = 'rps', exclude = [] as object[] } = {}): ScalingPolicy {
+  return parsePolicy({
+    apiVersion: 'foresail.dev/v1alpha1',
+    kind: 'ScalingPolicy',
+    metadata: { name: 'web', namespace: 'shop' },
+    spec: {
+      target: { name: 'web' },
+      demand: { name: 'web_rps', query, step: '5m', history: '2d', capacity: { perReplica: 10 } },
+      leadTime: '10m',
+      replicas: { min: 1, max: 50 },
+      forecast: { quantile: 0.93, horizon: '1h', exclude },
+    },
+  });
+}
