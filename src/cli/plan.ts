@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { formatInstant } from '../model/time.ts';
-import { PLANNER_VERSION, planReplicas } from '../scaling/plan.ts';
+import { PLANNER_VERSION } from '../scaling/plan.ts';
 import type { Plan, PlanInput } from '../scaling/plan-types.ts';
+import { replayDecision } from '../scaling/replay.ts';
 import { askServer, type ServerOptions, serverOptions } from './client.ts';
 import { differences } from './differences.ts';
 import { parsePolicyName, policyPath } from './policy-name.ts';
@@ -88,7 +89,7 @@ function checkRecord(value: unknown, what: string): DecisionRecord {
 
 function replay({ id = 'the decision', plan: recorded, input }: DecisionRecord, json: boolean): void {
   // Recorded plans are JSON: what JSON leaves out is left out of the computed plan too.
-  const computed = JSON.parse(JSON.stringify(planReplicas(input))) as Plan;
+  const computed = JSON.parse(JSON.stringify(replayDecision({ plan: recorded, input }))) as Plan;
   const found = differences(recorded, computed);
   process.exitCode = found.length === 0 ? 0 : 1;
   if (json) {
