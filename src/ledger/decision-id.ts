@@ -4,6 +4,9 @@ import type { Millis } from '../model/time.ts';
 const TIME_DIGITS = 9;
 const COUNT_DIGITS = 2;
 
+/** As many as two digits of base 36 count. */
+export const IDS_PER_MILLISECOND = 36 ** COUNT_DIGITS;
+
 /** An id that sorts by time; `n` tells decisions of one millisecond apart. */
 export function decisionId(at: Millis, n: number): string {
   return `${digits(at, TIME_DIGITS)}${digits(n, COUNT_DIGITS)}`;

@@ -43,6 +43,14 @@ describe('record()', () => {
     );
   });
 
+  test('keeps policies that decide at the same instant apart', async () => {
+    const ledger = openLedger(memoryKeyValue()).tenant(DEFAULT_TENANT);
+    const made = ['a', 'b', 'c'].map((policy) => ({ ...first, policy }));
+    const kept = await Promise.all(made.map((each) => ledger.record(each)));
+    const read = await Promise.all(kept.map((each) => ledger.read(each!.id)));
+    expect(read.map((each) => each?.policy)).toEqual(['a', 'b', 'c']);
+  });
+
   test('keeps the memory of a decision that is not kept', async () => {
     const ledger = openLedger(memoryKeyValue()).tenant(DEFAULT_TENANT);
     await ledger.record(first);

@@ -5,7 +5,7 @@ import type { Decision, DecisionDraft } from '../scaling/decision-types.ts';
 import { NO_MEMORY, type PlannerMemory } from '../scaling/plan-types.ts';
 import type { ScalingPolicy } from '../scaling/policy.ts';
 import { type KeyChange, type KeyValue, keysUnder } from '../storage/key-value.ts';
-import { decisionId, timeOfId } from './decision-id.ts';
+import { decisionId, IDS_PER_MILLISECOND, timeOfId } from './decision-id.ts';
 import { occasionOf, summaryOf } from './occasion.ts';
 
 /** One tenant's decisions, and what its planner must remember between passes. */
@@ -70,13 +70,14 @@ interface Kept extends Omit<Decision, 'input'> {
 
 /** Opens the ledger on a `KeyValue`. Keys: docs/reference/on-disk-format.md. */
 export function openLedger(keyValue: KeyValue): Ledger {
+  const nextId = idsInOrder();
   return {
-    tenant: (id) => openTenantLedger(keyValue, id),
+    tenant: (id) => openTenantLedger(keyValue, id, nextId),
     sweep: (now) => sweep(keyValue, now),
   };
 }
 
-function openTenantLedger(keyValue: KeyValue, tenant: TenantId): TenantLedger {
+function openTenantLedger(keyValue: KeyValue, tenant: TenantId, nextId: (at: Millis) => string): TenantLedger {
   const lastOf = (policy: PolicyName, lane: Lane) => readJson<Last>(keyValue, lastKey(tenant, policy, lane));
 
   async function expand(kept: Kept): Promise<Decision> {
@@ -99,7 +100,7 @@ function openTenantLedger(keyValue: KeyValue, tenant: TenantId): TenantLedger {
         }
         return undefined;
       }
-      const id = await freeId(keyValue, tenant, draft.at);
+      const id = nextId(draft.at);
       const decision: Decision = { id, occasion: occasion ?? 'first', ...draft };
       const { policy: inputPolicy, ...input } = draft.input;
       const policyHash = hashOf(inputPolicy);
@@ -153,11 +154,18 @@ async function policyChange(keyValue: KeyValue, key: string, stored: StoredPolic
   return before !== undefined && stored.usedAt - before.usedAt < DAY ? [] : [{ key, value: bytes(stored) }];
 }
 
-async function freeId(keyValue: KeyValue, tenant: TenantId, at: Millis): Promise<string> {
-  for (let n = 0; ; n++) {
-    const id = decisionId(at, n);
-    if ((await keyValue.read(decisionKey(tenant, id))) === undefined) return id;
-  }
+/**
+ * Ids that are never given twice, though policies record at the same instant. After a clock was set back, ids count on
+ * from the last instant.
+ */
+function idsInOrder(): (at: Millis) => string {
+  let last = { at: Number.NEGATIVE_INFINITY, count: 0 };
+  return (at) => {
+    const whole = Math.trunc(at);
+    last = whole > last.at ? { at: whole, count: 0 } : { at: last.at, count: last.count + 1 };
+    if (last.count === IDS_PER_MILLISECOND) last = { at: last.at + 1, count: 0 };
+    return decisionId(last.at, last.count);
+  };
 }
 
 /** Reads the small index alone, where each key has the policy and the time. */
