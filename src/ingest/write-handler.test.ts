@@ -14,10 +14,6 @@ import { encodeSnappy } from '../wire/snappy.ts';
 import { writeHandler } from './write-handler.ts';
 
 const NOW = Date.parse('2026-08-03T10:00:00Z');
-const noPromql = () => {
-  const refuse = () => Promise.reject(new Error('no PromQL here'));
-  return { instant: refuse, range: refuse };
-};
 
 let folder: string;
 let tsdb: Tsdb;
@@ -30,7 +26,6 @@ beforeAll(async () => {
   tsdb = await openTsdb({
     dir: folder,
     clock: { now: () => NOW },
-    evaluator: noPromql,
     limits: { maxSeriesPerTenant: 50 },
   });
   server.on(

@@ -13,10 +13,6 @@ import { openTsdb } from './open-tsdb.ts';
 
 const NOW = Date.parse('2026-08-03T10:00:00Z');
 const RANGE = { start: NOW - 1_000, end: NOW };
-const noPromql = () => {
-  const refuse = () => Promise.reject(new Error('no PromQL here'));
-  return { instant: refuse, range: refuse };
-};
 
 let dir: string;
 beforeEach(async () => {
@@ -27,7 +23,7 @@ afterEach(async () => {
 });
 
 function openHere() {
-  return openTsdb({ dir: join(dir, 'a', 'b'), clock: { now: () => NOW }, evaluator: noPromql });
+  return openTsdb({ dir: join(dir, 'a', 'b'), clock: { now: () => NOW } });
 }
 
 function seriesOf(labels: Record<string, string>, ...samples: readonly (readonly [number, number])[]) {

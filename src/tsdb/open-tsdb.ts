@@ -4,6 +4,7 @@ import type { Clock } from '../model/clock.ts';
 import type { Labels } from '../model/labels.ts';
 import type { TenantId } from '../model/tenant.ts';
 import type { Millis } from '../model/time.ts';
+import { evaluatorOver } from '../promql/run.ts';
 import type { KeyValue } from '../storage/key-value.ts';
 import type { Evaluator, SeriesReader, Storage, TenantStorage } from '../storage/storage.ts';
 import { type Disk, nodeDisk } from './disk.ts';
@@ -18,8 +19,8 @@ export interface TsdbOptions {
   /** The data folder. One process at a time. */
   readonly dir: string;
   readonly clock: Pick<Clock, 'now'>;
-  /** Answers PromQL over one tenant's series. */
-  readonly evaluator: (reader: Pick<SeriesReader, 'select'>) => Evaluator;
+  /** Answers PromQL over one tenant's series. Default: our engine with its own defaults. */
+  readonly evaluator?: (reader: Pick<SeriesReader, 'select'>) => Evaluator;
   readonly limits?: Partial<TsdbLimits>;
   readonly disk?: Disk;
   /** Called once backfilled samples of a series are stored: what was fitted on its history should be fitted again. */
@@ -62,7 +63,7 @@ const SEGMENT_BYTES = 64 << 20;
  * @throws {StorageFormatError} If a release with another format wrote it.
  */
 export async function openTsdb(options: TsdbOptions): Promise<Tsdb> {
-  const { clock, evaluator, disk = nodeDisk } = options;
+  const { clock, evaluator = evaluatorOver, disk = nodeDisk } = options;
   const dir = resolve(options.dir);
   await disk.ensureFolder(dir);
   // First, since its lock tells whether another process is here.
@@ -119,7 +120,11 @@ export async function openTsdb(options: TsdbOptions): Promise<Tsdb> {
   };
 }
 
-function tenantStorage(samples: SampleStore, id: TenantId, evaluator: TsdbOptions['evaluator']): TenantStorage {
+function tenantStorage(
+  samples: SampleStore,
+  id: TenantId,
+  evaluator: (reader: SeriesReader) => Evaluator,
+): TenantStorage {
   const reader = readerOf(samples.head, () => samples.head.tenants.get(id));
   const promql = evaluator(reader);
   return {

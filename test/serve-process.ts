@@ -1,0 +1,50 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+const ADDRESS = /http:\/\/127\.0\.0\.1:\d+/;
+
+/** The program itself, serving from a data folder on a port of its own. */
+export interface ServeProcess extends AsyncDisposable {
+  readonly process: ChildProcess;
+  /** `http://127.0.0.1:PORT` */
+  readonly url: string;
+  /** Ends it at once, as `kill -9` does. */
+  kill(): Promise<void>;
+}
+
+/** @param tracer A command that runs the program, such as strace. */
+export async function startServe(dataFolder: string, tracer: readonly string[] = []): Promise<ServeProcess> {
+  const [command, ...rest] = [
+    ...tracer,
+    process.execPath,
+    MAIN,
+    'serve',
+    '--data',
+    dataFolder,
+    '--listen',
+    '127.0.0.1:0',
+  ];
+  const child = spawn(command!, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const exited = new Promise<void>((resolve) => {
+    child.once('exit', () => resolve());
+    child.once('error', () => resolve());
+  });
+  let output = '';
+  const url = await new Promise<string>((resolve, reject) => {
+    for (const stream of [child.stdout!, child.stderr!]) {
+      createInterface({ input: stream }).on('line', (line) => {
+        const found = ADDRESS.exec(line);
+        if (found !== null) resolve(found[0]);
+        else if (output.length < 4_096) output += `${line}\n`;
+      });
+    }
+    void exited.then(() => reject(new Error(`the program ended before it listened: ${output}`)));
+  });
+  const kill = async () => {
+    child.kill('SIGKILL');
+    await exited;
+  };
+  return { process: child, url, kill, [Symbol.asyncDispose]: kill };
+}
