@@ -1,11 +1,12 @@
-import { type ConformalState, conformalQuantile, conformalState, type Footing, scoreConformal } from './intervals.ts';
-import { type MixState, mixed, mixState, mixWeights, scoreExperts } from './mix.ts';
+import { type ConformalState, conformalState, type Footing, scoreConformal } from './intervals.ts';
+import { type MixState, mixState, mixWeights, scoreExperts } from './mix.ts';
 import { fromModel, type Transform } from './transform.ts';
 
-/** Origins kept behind the quantiles. */
-const RESIDUALS = 1000;
-/** Quantiles mean something from this many residuals on. */
-export const LEAST_RESIDUALS = 20;
+/** An expert's errors are remembered for six hours of the day, or for this many horizons where that is longer. */
+const MEMORY_HORIZONS = 6;
+/** Residuals kept behind the quantiles: a week's, within these bounds. */
+const LEAST_KEPT = 168;
+const MOST_KEPT = 1008;
 
 /**
  * One question about the future, a step ahead or the peak of a window: the experts' weights, the residuals of their mix,
@@ -13,6 +14,8 @@ export const LEAST_RESIDUALS = 20;
  */
 export interface Channel {
   readonly horizon: number;
+  /** What an expert's error keeps of its weight per scored origin. */
+  readonly kept: number;
   readonly mix: MixState;
   readonly weights: Float64Array;
   readonly conformal: ConformalState;
@@ -31,13 +34,20 @@ export interface ChannelSums {
   covered: number;
 }
 
-export function createChannel(experts: number, horizon: number, stride: number): Channel {
+export function createChannel(
+  experts: number,
+  horizon: number,
+  { stride, day }: { readonly stride: number; readonly day: number },
+): Channel {
   const slots = Math.floor(horizon / stride) + 2;
+  const memory = Math.max(MEMORY_HORIZONS * horizon, day / 4);
+  const residuals = Math.max(LEAST_KEPT, Math.min(MOST_KEPT, Math.round((7 * day) / stride)));
   const channel = {
     horizon,
+    kept: Math.exp(-stride / memory),
     mix: mixState(experts),
     weights: new Float64Array(experts),
-    conformal: conformalState(RESIDUALS),
+    conformal: conformalState(residuals),
     waiting: new Float64Array(slots * (experts + 3)),
     waitingOrigins: new Float64Array(slots).fill(-1),
     sums: { origins: 0, error: 0, lastError: 0, watched: 0, covered: 0 },
@@ -70,19 +80,18 @@ export function settle(
   turn: number,
   origin: number,
   truth: { readonly z: number; readonly lastZ: number },
-  context: { readonly transform: Transform; readonly kept: number },
+  transform: Transform,
 ): void {
   const experts = channel.weights.length;
   const slot = turn % channel.waitingOrigins.length;
   if (channel.waitingOrigins[slot] !== origin) return;
   channel.waitingOrigins[slot] = -1;
   if (Number.isNaN(truth.z)) return;
-  const { transform, kept } = context;
   const at = slot * (experts + 3);
   const truthY = fromModel(transform, truth.z);
   const errors = new Float64Array(experts);
   for (let e = 0; e < experts; e++) errors[e] = Math.abs(fromModel(transform, channel.waiting[at + e]!) - truthY);
-  scoreExperts(channel.mix, errors, kept);
+  scoreExperts(channel.mix, errors, channel.kept);
   mixWeights(channel.mix, channel.weights);
 
   const z = channel.waiting[at + experts]!;
@@ -91,14 +100,8 @@ export function settle(
   sums.origins++;
   sums.error += Math.abs(fromModel(transform, z) - truthY);
   sums.lastError += Math.abs(fromModel(transform, truth.lastZ) - truthY);
-  if (conformal.scores[0]!.count >= LEAST_RESIDUALS) {
-    sums.watched++;
-    if (truthY <= conformalQuantile([conformal, conformal], 0, transform, footing, 0.95)) sums.covered++;
-  }
-  scoreConformal(conformal, transform, footing, truth.z, truthY);
-}
-
-/** The mix of what the experts say, in model space. */
-export function mixOf(channel: Channel, predictions: Float64Array): number {
-  return mixed(channel.weights, predictions, 0, 1);
+  const covered = scoreConformal(conformal, transform, footing, truth.z, truthY);
+  if (covered === undefined) return;
+  sums.watched++;
+  if (covered) sums.covered++;
 }

@@ -6,6 +6,8 @@ import { blockMean, type Track } from './track.ts';
 /** Which regressors a series has: fixed at the cold fit by the length of its history. Plain data. */
 export interface FeaturePlan {
   readonly recentLags: number;
+  /** Steps in an hour where jobs by the minute of the hour can show, else 0. */
+  readonly hourly: number;
   /** Ends of the blocks of older lags: [recentLags, ends[0]), [ends[0], ends[1]), … */
   readonly blockEnds: readonly number[];
   readonly cycles: readonly number[];
@@ -23,6 +25,7 @@ const RECENT_LAGS = 12;
 const AROUND = 2;
 /** Seasons behind the mean over earlier seasons. */
 const SEASONS_AVERAGED = 7;
+const HOURS_AVERAGED = 6;
 
 export function planFeatures({ stepMs, cycles, historyLength }: ModelContext): FeaturePlan {
   const recentLags = Math.max(1, Math.min(RECENT_LAGS, Math.floor(historyLength / 16)));
@@ -31,13 +34,16 @@ export function planFeatures({ stepMs, cycles, historyLength }: ModelContext): F
   const used = cycles.filter((cycle, i) => historyLength >= (i === 0 ? 2.5 : 2.2) * cycle).slice(0, 2);
   const halfWidth = stepMs >= 5 * MINUTE ? 0 : Math.min(5, Math.round((5 * MINUTE) / stepMs / 2));
   const [first, second] = used;
+  const hour = Math.round((60 * MINUTE) / stepMs);
+  const hourly = hour >= 4 && first !== undefined && historyLength > 12 * hour ? hour : 0;
   return {
     recentLags,
+    hourly,
     blockEnds,
     cycles: used,
     halfWidth,
     baseCount: recentLags + 2 + blockEnds.length + (first === undefined ? 0 : 5) + (second === undefined ? 0 : 1),
-    horizonCount: (first === undefined ? 0 : 2 * AROUND + 4) + (second === undefined ? 0 : 2),
+    horizonCount: (hourly > 0 ? 2 : 0) + (first === undefined ? 0 : 2 * AROUND + 4) + (second === undefined ? 0 : 2),
     firstOrigin: Math.max(recentLags, blockEnds.at(-1) ?? 0, (used.at(-1) ?? 0) + AROUND * (2 * halfWidth + 1)),
   };
 }
@@ -95,6 +101,13 @@ export function horizonFeatures(
   }
   out[at++] = sum / count - last;
   out[at++] = around(plan, track, newest >= first ? newest - first : newest, origin) - last;
+  if (plan.hourly > 0) {
+    const phase = seasonBefore(origin, horizon, plan.hourly);
+    out[at++] = blockMean(track, phase, phase + 1) - last;
+    let hours = 0;
+    for (let k = 0; k < HOURS_AVERAGED; k++) hours += track.z[phase - k * plan.hourly]!;
+    out[at++] = hours / HOURS_AVERAGED - last;
+  }
   if (second === undefined) return;
   const lastWeek = seasonBefore(origin, horizon, second);
   out[at++] = around(plan, track, lastWeek, origin) - last;

@@ -1,8 +1,8 @@
 import type { Forecast, ForecastAccuracy, NoForecast } from '../model/forecast.ts';
 import type { RegularSeries } from '../model/series.ts';
 import { DAY, MINUTE, WEEK } from '../model/time.ts';
-import { awaitTruth, type Channel, createChannel, LEAST_RESIDUALS, settle } from './channel.ts';
-import { conformalQuantile } from './intervals.ts';
+import { awaitTruth, type Channel, createChannel, settle } from './channel.ts';
+import { fanOf, LEAST_RESIDUALS, spreadFan } from './intervals.ts';
 import { knotsUpTo, placeBetween } from './knots.ts';
 import { mixed } from './mix.ts';
 import { defaultModels } from './models/default-models.ts';
@@ -100,20 +100,21 @@ interface State {
   readonly peakModels: readonly Model[];
   readonly channels: readonly Channel[];
   readonly peakChannel: Channel;
-  /** Steps between scored origins, between refits in the replay, and what an error keeps per scored origin. */
+  /** Steps between scored origins, and between refits in the replay. */
   readonly stride: number;
   readonly refitEvery: number;
-  readonly kept: number;
 }
 
 function createState(history: RegularSeries, options: ForecasterOptions): State {
   const { stepMs, values, start } = history;
   const { horizonSteps, peakWindowMs } = options;
-  const knots = knotsUpTo(horizonSteps);
   const peakWindow = Int32Array.of(Math.max(1, Math.round(peakWindowMs / stepMs)));
   const cycles = cyclesOf(options, stepMs).filter((cycle) => cycle >= 2 && values.length >= 2 * cycle);
   const day = cycles[0] ?? 24;
-  const context: ModelContext = { stepMs, knots, cycles, historyLength: values.length };
+  // A regression's coefficients change smoothly over half an hour of the day, not over a quarter of it.
+  const maxGap = Math.max(1, Math.floor(day / 48));
+  const knots = knotsUpTo(horizonSteps, maxGap);
+  const context: ModelContext = { stepMs, knots, maxGap, cycles, historyLength: values.length };
   const models = chosen(defaultModels(context), options.models);
   const peaks = peakModels({ ...context, knots: peakWindow });
   const stride = Math.max(1, Math.round(SCORED_EVERY_MS / stepMs));
@@ -130,11 +131,10 @@ function createState(history: RegularSeries, options: ForecasterOptions): State 
     volatility: createVolatility(day),
     models,
     peakModels: peaks,
-    channels: Array.from(knots, (knot) => createChannel(models.length, knot, stride)),
-    peakChannel: createChannel(peaks.length, peakWindow[0]!, stride),
+    channels: Array.from(knots, (knot) => createChannel(models.length, knot, { stride, day })),
+    peakChannel: createChannel(peaks.length, peakWindow[0]!, { stride, day }),
     stride,
     refitEvery: Math.max(day, 24),
-    kept: Math.exp(-stride / Math.max(day, 2 * horizonSteps)),
   };
 }
 
@@ -173,13 +173,7 @@ function advance(state: State, value: number, scored: boolean): void {
 }
 
 function settleAt(state: State, channel: Channel, origin: number, z: number): void {
-  settle(
-    channel,
-    origin / state.stride,
-    origin,
-    { z, lastZ: state.track.z[origin]! },
-    { transform: state.track.transform, kept: state.kept },
-  );
+  settle(channel, origin / state.stride, origin, { z, lastZ: state.track.z[origin]! }, state.track.transform);
 }
 
 function awaitAll(state: State, origin: number): void {
@@ -214,20 +208,18 @@ function predict(state: State): Forecast {
   const point = new Float64Array(horizons.length);
   const paths = quantiles.map((quantile) => ({ quantile, values: new Float64Array(horizons.length) }));
   const own = new Float64Array(models.length);
+  const fans = channels.map(({ conformal }) => fanOf(conformal, quantiles));
+  const made = new Float64Array(quantiles.length);
   for (let i = 0; i < horizons.length; i++) {
     const { low, high, share } = placeBetween(knots, horizons[i]!);
     for (let e = 0; e < models.length; e++) own[e] = all[e]![i]!;
     let z = mixed(channels[low]!.weights, own, 0, 1);
     if (share > 0) z += share * (mixed(channels[high]!.weights, own, 0, 1) - z);
     if (Number.isNaN(z)) z = track.z[origin]!;
-    point[i] = fromModel(transform, z);
-    const pair = [channels[low]!.conformal, channels[high]!.conformal] as const;
-    let floor = Number.NEGATIVE_INFINITY;
-    for (const path of paths) {
-      const value = conformalQuantile(pair, share, transform, { z, ...spread }, path.quantile);
-      floor = Math.max(floor, Number.isNaN(value) ? point[i]! : value);
-      path.values[i] = floor;
-    }
+    point[i] = bounded(track, fromModel(transform, z));
+    spreadFan(fans[low]!, fans[high]!, share, transform, { z, ...spread }, made);
+    for (let j = 0; j < paths.length; j++)
+      paths[j]!.values[i] = bounded(track, Number.isNaN(made[j]!) ? point[i]! : made[j]!);
   }
   return {
     issuedAt: state.start + origin * stepMs,
@@ -247,13 +239,19 @@ function predictPeak(state: State, origin: number): { quantile: number; value: n
   const own = Float64Array.from(predictAll(state.peakModels, track, origin, state.peakWindow), (p) => p[0]!);
   const mix = mixed(peakChannel.weights, own, 0, 1);
   const z = Number.isNaN(mix) ? track.z[origin]! : mix;
-  const pair = [peakChannel.conformal, peakChannel.conformal] as const;
-  let floor = Number.NEGATIVE_INFINITY;
-  return state.quantiles.map((quantile) => {
-    const value = conformalQuantile(pair, 0, track.transform, { z, ...spreads(state.volatility) }, quantile);
-    floor = Math.max(floor, Number.isNaN(value) ? fromModel(track.transform, z) : value);
-    return { quantile, value: floor };
-  });
+  const fan = fanOf(peakChannel.conformal, state.quantiles);
+  const made = new Float64Array(state.quantiles.length);
+  spreadFan(fan, fan, 0, track.transform, { z, ...spreads(state.volatility) }, made);
+  const point = fromModel(track.transform, z);
+  return state.quantiles.map((quantile, j) => ({
+    quantile,
+    value: bounded(track, Number.isNaN(made[j]!) ? point : made[j]!),
+  }));
+}
+
+/** A series that was never negative is not forecast to be. */
+function bounded({ negative }: Track, value: number): number {
+  return negative || value > 0 ? value : 0;
 }
 
 function describe({ channels, models }: State): string {

@@ -20,13 +20,15 @@ const ROUTES = ['proportional-scaled', 'proportional', 'additive-scaled', 'addit
 export interface ConformalState {
   /** Scores of each route, a window of origins each. */
   readonly scores: readonly SortedWindow[];
-  /** Decayed pinball losses of each route: at 0.95, then at 0.05. */
+  /** Decayed pinball losses of each route: at 0.05, then at 0.95. */
   readonly losses: Float64Array;
   /** Log factors on the upper and lower tail's probability: adaptive conformal inference. */
   readonly tails: Float64Array;
 }
 
 const WATCHED = 0.95;
+/** Quantiles mean something from this many residuals on. */
+export const LEAST_RESIDUALS = 20;
 const LOSS_KEPT = 0.99;
 const LOSS_POWER = 3;
 /** Step of the adaptive tail per scored origin. */
@@ -41,40 +43,72 @@ export function conformalState(capacity: number): ConformalState {
   };
 }
 
-/** The value below which the truth lies with probability `q`, by all routes together. NaN until a residual is known. */
-export function conformalQuantile(
-  states: readonly [ConformalState, ConformalState],
+/** Score quantiles of one state, ready to be carried over to any footing. */
+export interface Fan {
+  readonly quantiles: readonly number[];
+  /** `scores[i * routes + route]` for `quantiles[i]`. */
+  readonly scores: Float64Array;
+  /** Weights of the routes below the median, then above. */
+  readonly weights: Float64Array;
+}
+
+export function fanOf(state: ConformalState, quantiles: readonly number[]): Fan {
+  const routes = ROUTES.length;
+  const scores = new Float64Array(quantiles.length * routes);
+  for (let i = 0; i < quantiles.length; i++) {
+    for (let route = 0; route < routes; route++)
+      scores[i * routes + route] = scoreQuantile(state, quantiles[i]!, route);
+  }
+  const weights = new Float64Array(2 * routes);
+  for (const side of [0, 1]) {
+    const losses = state.losses.subarray(side * routes, (side + 1) * routes);
+    const least = losses.reduce((a, b) => Math.min(a, b));
+    let total = 0;
+    for (let route = 0; route < routes; route++) {
+      const weight = least > 0 ? (least / losses[route]!) ** LOSS_POWER : losses[route] === least ? 1 : 0;
+      weights[side * routes + route] = weight;
+      total += weight;
+    }
+    for (let route = 0; route < routes; route++)
+      weights[side * routes + route] = weights[side * routes + route]! / total;
+  }
+  return { quantiles, scores, weights };
+}
+
+/**
+ * The values below which the truth lies with each probability of the fans, ascending. Between two horizons the scores
+ * are interpolated, `share` of the way from `low` to `high`. NaN until a residual is known.
+ */
+export function spreadFan(
+  low: Fan,
+  high: Fan,
   share: number,
   transform: Transform,
   footing: Footing,
-  q: number,
-): number {
-  let sum = 0;
-  let total = 0;
-  const upper = q >= 0.5;
-  for (let route = 0; route < ROUTES.length; route++) {
-    const value = routeQuantile(states, share, transform, footing, q, route);
-    const loss = states[0].losses[upper ? route : ROUTES.length + route]!;
-    const weight = loss > 0 ? loss ** -LOSS_POWER : 1e30;
-    sum += weight * value;
-    total += weight;
+  out: Float64Array,
+): void {
+  const routes = ROUTES.length;
+  const point = fromModel(transform, footing.z);
+  let least = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < low.quantiles.length; i++) {
+    const side = low.quantiles[i]! < 0.5 ? 0 : routes;
+    let value = 0;
+    for (let route = 0; route < routes; route++) {
+      const at = i * routes + route;
+      const score = low.scores[at]! + share * (high.scores[at]! - low.scores[at]!);
+      const weight = low.weights[side + route]! + share * (high.weights[side + route]! - low.weights[side + route]!);
+      if (weight > 0) value += weight * carried(route, score, transform, footing, point);
+    }
+    if (value < least) value = least;
+    least = value;
+    out[i] = value;
   }
-  return sum / total;
 }
 
-function routeQuantile(
-  [low, high]: readonly [ConformalState, ConformalState],
-  share: number,
-  transform: Transform,
-  { z, spreadZ, spreadY }: Footing,
-  q: number,
-  route: number,
-): number {
-  let score = scoreQuantile(low, q, route);
-  if (share > 0) score += share * (scoreQuantile(high, q, route) - score);
-  if (route === 0) return fromModel(transform, z + score * spreadZ);
-  if (route === 1) return fromModel(transform, z + score);
-  return fromModel(transform, z) + (route === 2 ? score * spreadY : score);
+function carried(route: number, score: number, transform: Transform, footing: Footing, point: number): number {
+  if (route === 0) return fromModel(transform, footing.z + score * footing.spreadZ);
+  if (route === 1) return fromModel(transform, footing.z + score);
+  return route === 2 ? point + score * footing.spreadY : point + score;
 }
 
 function scoreQuantile({ scores, tails }: ConformalState, q: number, route: number): number {
@@ -86,30 +120,42 @@ function scoreQuantile({ scores, tails }: ConformalState, q: number, route: numb
   return quantileSorted(sorted, count, upper ? 1 - beyond : beyond);
 }
 
-/** Takes a truth in: scores the quantiles that were made without it, then adds its residual. */
+const WATCHED_QUANTILES = [1 - WATCHED, WATCHED];
+
+/**
+ * Takes a truth in: scores the quantiles that were made without it, then adds its residual.
+ * @returns Whether the truth was at or below the 0.95 quantile; undefined while there are too few residuals to tell.
+ */
 export function scoreConformal(
   state: ConformalState,
   transform: Transform,
   footing: Footing,
   truthZ: number,
   truthY: number,
-): void {
-  const pair = [state, state] as const;
-  if (state.scores[0]!.count >= 20) {
-    adaptTail(state, 0, truthY > conformalQuantile(pair, 0, transform, footing, WATCHED));
-    adaptTail(state, 1, truthY < conformalQuantile(pair, 0, transform, footing, 1 - WATCHED));
-    for (let route = 0; route < ROUTES.length; route++) {
-      loseBy(state, route, truthY - routeQuantile(pair, 0, transform, footing, WATCHED, route), WATCHED);
-      const below = truthY - routeQuantile(pair, 0, transform, footing, 1 - WATCHED, route);
-      loseBy(state, ROUTES.length + route, below, 1 - WATCHED);
+): boolean | undefined {
+  const point = fromModel(transform, footing.z);
+  let covered: boolean | undefined;
+  if (state.scores[0]!.count >= LEAST_RESIDUALS) {
+    const routes = ROUTES.length;
+    const fan = fanOf(state, WATCHED_QUANTILES);
+    const made = new Float64Array(2);
+    spreadFan(fan, fan, 0, transform, footing, made);
+    covered = truthY <= made[1]!;
+    adaptTail(state, 0, !covered);
+    adaptTail(state, 1, truthY < made[0]!);
+    for (let route = 0; route < routes; route++) {
+      const below = truthY - carried(route, fan.scores[route]!, transform, footing, point);
+      const above = truthY - carried(route, fan.scores[routes + route]!, transform, footing, point);
+      loseBy(state, route, below, 1 - WATCHED);
+      loseBy(state, routes + route, above, WATCHED);
     }
   }
   const residualZ = truthZ - footing.z;
-  const residualY = truthY - fromModel(transform, footing.z);
   appendSorted(state.scores[0]!, residualZ / footing.spreadZ);
   appendSorted(state.scores[1]!, residualZ);
-  appendSorted(state.scores[2]!, residualY / footing.spreadY);
-  appendSorted(state.scores[3]!, residualY);
+  appendSorted(state.scores[2]!, (truthY - point) / footing.spreadY);
+  appendSorted(state.scores[3]!, truthY - point);
+  return covered;
 }
 
 /** A miss makes the tail's share smaller (the interval wider), a hit a little larger, level at the nominal rate. */

@@ -1,8 +1,17 @@
-/** Steps ahead that get their own fit, weights and residuals: dense at first, then about a third apart. */
-export function knotsUpTo(horizon: number): Int32Array {
+/** More knots than these cost more than they tell: a week of hours. */
+const MOST_KNOTS = 168;
+
+/**
+ * Steps ahead that get their own fit, weights and residuals: every step at first, then up to half as far again, but no
+ * more than `maxGap` apart.
+ */
+export function knotsUpTo(horizon: number, maxGap: number): Int32Array {
   const knots: number[] = [];
-  for (const step of [1, 2, 3, 4, 6, 9, 12, 18, 24, 36, 48, 72, 96]) if (step < horizon) knots.push(step);
-  for (let step = 120; step < horizon; step = Math.round(step * 1.3)) knots.push(step);
+  for (let step = 1; step < horizon; ) {
+    knots.push(step);
+    const wide = Math.max(1, Math.floor(step / 2));
+    step += knots.length < MOST_KNOTS ? Math.min(maxGap, wide) : wide;
+  }
   knots.push(horizon);
   return Int32Array.from(knots);
 }
@@ -13,6 +22,11 @@ export function placeBetween(knots: Int32Array, horizon: number): { low: number;
   if (horizon <= knots[0]!) return { low: 0, high: 0, share: 0 };
   if (horizon >= knots[last]!) return { low: last, high: last, share: 0 };
   let low = 0;
-  while (knots[low + 1]! <= horizon) low++;
-  return { low, high: low + 1, share: (horizon - knots[low]!) / (knots[low + 1]! - knots[low]!) };
+  let high = last;
+  while (high - low > 1) {
+    const middle = (low + high) >>> 1;
+    if (knots[middle]! <= horizon) low = middle;
+    else high = middle;
+  }
+  return { low, high, share: (horizon - knots[low]!) / (knots[high]! - knots[low]!) };
 }

@@ -5,8 +5,8 @@ export interface MixState {
   readonly seen: Float64Array;
 }
 
-/** An expert twice as far off has a sixteenth of the say. */
-const POWER = 4;
+/** An expert that is a tenth worse has little more than half of the say. */
+const POWER = 6;
 
 export function mixState(experts: number): MixState {
   return { errors: new Float64Array(experts), seen: new Float64Array(experts) };
@@ -25,7 +25,7 @@ export function scoreExperts({ errors, seen }: MixState, absoluteErrors: Float64
 }
 
 /**
- * Weights by mean error to the power of -4, summing to one. Until anything was scored the first expert, which is the
+ * Weights by mean error to the power of -6, summing to one. Until anything was scored the first expert, which is the
  * last value, has it all.
  */
 export function mixWeights({ errors, seen }: MixState, out: Float64Array): void {

@@ -17,6 +17,8 @@ export interface Track {
   sums: Float64Array;
   /** Consecutive missing values at the end. */
   gap: number;
+  /** Whether a value was ever below zero. */
+  negative: boolean;
 }
 
 /** A gap is held this many steps before a season ago is the better guess. */
@@ -31,6 +33,7 @@ export function createTrack(transform: Transform, fillSeason: number, capacity =
     z: new Float64Array(capacity),
     sums: new Float64Array(capacity + 1),
     gap: 0,
+    negative: false,
   };
 }
 
@@ -39,6 +42,7 @@ export function appendValue(track: Track, value: number): void {
   const t = track.length;
   if (t === track.raw.length) grow(track);
   const known = Number.isFinite(value);
+  if (value < 0) track.negative = true;
   track.gap = known ? 0 : track.gap + 1;
   const z = known ? toModel(track.transform, value) : fill(track, t);
   track.raw[t] = known ? value : Number.NaN;

@@ -5,16 +5,24 @@ import { profile } from './profile.ts';
 import { ridge } from './ridge.ts';
 import { sameLastSeason } from './same-last-season.ts';
 import { seasonAndLevel } from './season-and-level.ts';
+import { smoothed } from './smoothed.ts';
 import { windowRidge } from './window-ridge.ts';
 
 /** A window of lags is worth its cubic cost up to here: a week of hours. */
 const MOST_WINDOW_LAGS = 192;
 
+const ROWS_FOR_A_RECENT_RIDGE = 96;
+
 /** The experts of the mix. The last value comes first: it answers alone until anything was scored. */
 export function defaultModels(context: ModelContext): readonly Model[] {
   const { cycles, stepMs, historyLength } = context;
   const [first, second] = cycles;
-  const models: Model[] = [lastValue(), ridge(context, { rowStride: stepMs < 2 * MINUTE ? 2 : 1 })];
+  const rowStride = stepMs < 2 * MINUTE ? 2 : 1;
+  const models: Model[] = [lastValue(), smoothed(), ridge(context, { rowStride })];
+  // Where a day has many rows, a second ridge lives in the present: a row is worth half by the next day.
+  if (first !== undefined && first >= ROWS_FOR_A_RECENT_RIDGE) {
+    models.push(ridge(context, { name: 'ridge-recent', rowStride, keptPerDay: 0.6 }));
+  }
   if (first !== undefined) {
     models.push(sameLastSeason('yesterday', first), seasonAndLevel(first, context));
     models.push(profile('profile', second ?? first, first, Math.max(0, Math.round((5 * MINUTE) / stepMs / 2))));

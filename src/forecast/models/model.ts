@@ -5,6 +5,8 @@ export interface ModelContext {
   readonly stepMs: number;
   /** Steps ahead at which models that fit per horizon fit; ascending, the last is the farthest asked for. */
   readonly knots: Int32Array;
+  /** Coefficients may be interpolated between two knots that are no farther apart than this. */
+  readonly maxGap: number;
   /** Season lengths in steps, ascending: those that the history covers at least twice. */
   readonly cycles: readonly number[];
   /** Known length of the history at the cold fit, in steps: models size themselves by it. */

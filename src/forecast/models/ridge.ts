@@ -5,7 +5,7 @@ import { isKnown, type Track } from '../track.ts';
 import type { Model, ModelContext } from './model.ts';
 
 /** Relative to the mean diagonal of the normal equations. */
-const LAMBDA = 0.003;
+const LAMBDA = 0.0002;
 /** Share of the targets' size that is cut off: a burst moves the fit no more than a large ordinary move. */
 const WINSOR_QUANTILE = 0.995;
 /** Rows of one day lose this much weight each day: half is left after five weeks. */
@@ -49,11 +49,13 @@ export interface RidgeOptions {
   readonly regressors?: (plan: FeaturePlan) => HorizonRegressors;
   /** Takes every n-th origin in. Neighbouring rows at fine steps say nearly the same. */
   readonly rowStride?: number;
+  /** What is left of a row's weight after a day. */
+  readonly keptPerDay?: number;
 }
 
 /** Ridge regression on lags, in closed form, directly per horizon; between two knots the coefficients are interpolated. */
 export function ridge(context: ModelContext, options: RidgeOptions = {}): Model {
-  const { name = 'ridge', target = valueAhead, rowStride = 1 } = options;
+  const { name = 'ridge', target = valueAhead, rowStride = 1, keptPerDay = KEPT_PER_DAY } = options;
   const plan = planFeatures(context);
   const regressors = (options.regressors ?? stepRegressors)(plan);
   const p1 = plan.baseCount;
@@ -77,7 +79,7 @@ export function ridge(context: ModelContext, options: RidgeOptions = {}): Model 
       if (state.rows === 0)
         for (let k = 0; k < knots.length; k++) state.knots[k]!.clip = clipOf(plan, track, target, knots[k]!);
       const days = (track.length - 1 - farthest - state.next) / (context.cycles[0] ?? Number.POSITIVE_INFINITY);
-      if (state.rows > 0 && days > 0) forget(state, KEPT_PER_DAY ** days);
+      if (state.rows > 0 && days > 0) forget(state, keptPerDay ** days);
       for (; state.next + farthest < track.length; state.next += rowStride) {
         if (isKnown(track, state.next)) takeRow(state, rowParts, track);
       }
@@ -93,6 +95,10 @@ export function ridge(context: ModelContext, options: RidgeOptions = {}): Model 
       for (let i = 0; i < horizons.length; i++) {
         regressors.write(track, origin, horizons[i]!, own);
         const { low, high, share } = placeBetween(knots, horizons[i]!);
+        if (share > 0 && knots[high]! - knots[low]! > context.maxGap) {
+          out[i] = Number.NaN;
+          continue;
+        }
         let change = dotWith(state.knots[low]!, base, own, p);
         if (share > 0) change += share * (dotWith(state.knots[high]!, base, own, p) - change);
         out[i] = last + change;

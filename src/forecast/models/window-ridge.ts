@@ -17,13 +17,14 @@ export interface WindowRidgeOptions {
  * One linear map from a whole window of lags to all horizons. Needs no calendar: the map finds the phases by itself.
  * Meant for coarse steps, where a week is at most a few hundred lags.
  */
-export function windowRidge({ knots }: ModelContext, { name, lags, centre, lambda }: WindowRidgeOptions): Model {
+export function windowRidge(
+  { knots, maxGap }: ModelContext,
+  { name, lags, centre, lambda }: WindowRidgeOptions,
+): Model {
   const farthest = knots[knots.length - 1]!;
-  const targets = denseUpTo(farthest);
-  const count = targets.length;
   const gram = new Float64Array(lags * lags);
-  const moments = Array.from(targets, () => new Float64Array(lags));
-  const coefficients = Array.from(targets, () => new Float64Array(lags));
+  const moments = Array.from(knots, () => new Float64Array(lags));
+  const coefficients = Array.from(knots, () => new Float64Array(lags));
   const x = new Float64Array(lags);
   let next = lags - 1;
   let rows = 0;
@@ -36,7 +37,7 @@ export function windowRidge({ knots }: ModelContext, { name, lags, centre, lambd
         if (!isUsable(track, next, lags, farthest)) continue;
         const level = writeWindow(track, next, lags, centre, x);
         addSquare(gram, x);
-        for (let k = 0; k < count; k++) addScaled(moments[k]!, x, track.z[next + targets[k]!]! - level);
+        for (let k = 0; k < knots.length; k++) addScaled(moments[k]!, x, track.z[next + knots[k]!]! - level);
         rows++;
       }
       if (rows < lags / 4) return;
@@ -49,21 +50,17 @@ export function windowRidge({ knots }: ModelContext, { name, lags, centre, lambd
       }
       const level = writeWindow(track, origin, lags, centre, x);
       for (let i = 0; i < horizons.length; i++) {
-        const { low, high, share } = placeBetween(targets, horizons[i]!);
+        const { low, high, share } = placeBetween(knots, horizons[i]!);
+        if (share > 0 && knots[high]! - knots[low]! > maxGap) {
+          out[i] = Number.NaN;
+          continue;
+        }
         let ahead = dot(coefficients[low]!, x);
         if (share > 0) ahead += share * (dot(coefficients[high]!, x) - ahead);
         out[i] = level + ahead;
       }
     },
   };
-}
-
-/** Every step up to 48, then every fourth: the cost of a fit stays in hand at far horizons. */
-function denseUpTo(farthest: number): Int32Array {
-  const steps: number[] = [];
-  for (let step = 1; step < farthest; step += step < 48 ? 1 : 4) steps.push(step);
-  steps.push(farthest);
-  return Int32Array.from(steps);
 }
 
 function isUsable(track: Track, origin: number, lags: number, farthest: number): boolean {
