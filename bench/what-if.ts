@@ -9,26 +9,44 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { traceForecaster } from '../src/cli/trace-forecaster.ts';
 import type { Samples } from '../src/model/series.ts';
 import { DAY } from '../src/model/time.ts';
 import { parsePolicy } from '../src/scaling/policy.ts';
 import { type SimulationReport, simulate } from '../src/scaling/simulate.ts';
 import type { StrategyName } from '../src/scaling/simulation/strategies.ts';
+import { openTraceForecaster } from '../src/workers/trace-forecaster.ts';
 
-const COMPARED: readonly StrategyName[] = ['reactive', 'yesterday', 'last-week', 'max-of-3-days', 'foresail', 'oracle'];
+export const COMPARED: readonly StrategyName[] = [
+  'reactive',
+  'yesterday',
+  'last-week',
+  'max-of-3-days',
+  'foresail',
+  'oracle',
+];
 
-const folder = process.argv[2] ?? join(import.meta.dirname, '../../shared/data/crane-k8s');
-if (existsSync(folder)) printTable(folder);
-else {
-  console.error(`cannot read ${folder}: give a folder of traces (timestamp,value; .csv.gz) as the first argument`);
-  process.exitCode = 2;
+if (process.argv[1] === import.meta.filename) {
+  const folder = process.argv[2] ?? join(import.meta.dirname, '../../shared/data/crane-k8s');
+  if (existsSync(folder)) printTable(folder);
+  else {
+    console.error(`cannot read ${folder}: give a folder of traces (timestamp,value; .csv.gz) as the first argument`);
+    process.exitCode = 2;
+  }
 }
 
-function printTable(traces: string): void {
+export interface NamedTrace {
+  readonly file: string;
+  readonly rows: Samples;
+}
+
+export function listTraces(folder: string): readonly NamedTrace[] {
+  const files = readdirSync(folder).filter((name) => name.endsWith('.csv.gz'));
+  return files.sort().map((file) => ({ file, rows: readTrace(join(folder, file)) }));
+}
+
+function printTable(folder: string): void {
   const reports: SimulationReport[] = [];
-  for (const file of readdirSync(traces).filter((name) => name.endsWith('.csv.gz'))) {
-    const rows = readTrace(join(traces, file));
+  for (const { file, rows } of listTraces(folder)) {
     const started = performance.now();
     const report = whatIf(rows);
     reports.push(report);
@@ -51,7 +69,7 @@ function printTable(traces: string): void {
   }
 }
 
-function whatIf(rows: Samples): SimulationReport {
+export function whatIf(rows: Samples): SimulationReport {
   const from = rows.times.at(-1)! - 3 * DAY;
   const before = rows.values.filter((_, i) => rows.times[i]! < from).sort();
   const policy = parsePolicy({
@@ -64,7 +82,13 @@ function whatIf(rows: Samples): SimulationReport {
       replicas: { min: 1, max: 160 },
     },
   });
-  return simulate({ rows, policy, from, strategies: COMPARED, forecaster: traceForecaster(policy, rows) });
+  return simulate({
+    rows,
+    policy,
+    from,
+    strategies: COMPARED,
+    forecaster: (history, windowMs) => openTraceForecaster(policy, history, windowMs),
+  });
 }
 
 interface Figures {

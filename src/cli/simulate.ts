@@ -7,10 +7,10 @@ import { formatDuration, formatInstant, MINUTE, type Millis, parseDuration, pars
 import type { ScalingPolicy } from '../scaling/policy.ts';
 import { type SimulationReport, simulate } from '../scaling/simulate.ts';
 import { STRATEGIES, type StrategyName } from '../scaling/simulation/strategies.ts';
+import { openTraceForecaster } from '../workers/trace-forecaster.ts';
 import { loadSeries } from './csv.ts';
 import { asArgument } from './forecast-options.ts';
 import { simulationHtml, simulationSvg } from './simulate-picture.ts';
-import { traceForecaster } from './trace-forecaster.ts';
 import { UsageError } from './usage-error.ts';
 
 interface Flags {
@@ -65,7 +65,7 @@ async function runSimulate(flags: Flags): Promise<void> {
     metricLagMs: flags.metricLag,
     hpaTarget: flags.hpaTarget,
     strategies: STRATEGIES.filter((name) => wanted.has(name)),
-    forecaster: traceForecaster(policy, rows),
+    forecaster: (history, windowMs) => openTraceForecaster(policy, history, windowMs),
   });
   const title = `${policy.namespace}/${policy.name} on ${flags.trace}`;
   if (flags.decisions !== undefined) write(flags.decisions, decisionLines(report));
@@ -131,7 +131,11 @@ function loadPolicy(file: string): ScalingPolicy {
   }
   // A simulation reads the demand from the trace: the query is never asked, so it is not checked here.
   const { policies, problems } = parsePolicyFile(text, file, { checkQuery: () => {} });
-  if (problems.length > 0) throw new UsageError(problems.map(formatLocated).join('\n'));
+  const [first, ...others] = problems;
+  if (first !== undefined) {
+    const more = others.length > 0 ? ` (and ${others.length} more: foresail check lists them)` : '';
+    throw new UsageError(`${formatLocated(first)}${more}`);
+  }
   if (policies.length !== 1) throw new UsageError(`${file}: expected one scaling policy, got ${policies.length}`);
   return policies[0]!.policy;
 }

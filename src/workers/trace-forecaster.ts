@@ -1,66 +1,107 @@
 import { type Forecaster, fitForecaster } from '../forecast/forecaster.ts';
 import { inferGrid, toRegular } from '../forecast/prepare.ts';
 import type { Samples } from '../model/series.ts';
-import { DAY, type Millis } from '../model/time.ts';
+import { DAY, HOUR } from '../model/time.ts';
 import type { ForecastReading } from '../scaling/plan-types.ts';
 import type { ScalingPolicy } from '../scaling/policy.ts';
 import type { TraceForecaster } from '../scaling/simulation/strategies.ts';
 
-const NONE: ForecastReading = { kind: 'none', message: 'the demand has no samples' };
+/** Times between fits: once there is a forecaster, and while the history is too short for one. */
+const REFIT_MS = DAY;
+const RETRY_MS = HOUR;
 
-/** The forecaster of a replay: the live one, fed row by row and refitted daily. It sees nothing later than its rows. */
-export function openTraceForecaster(
-  { demands, quantile, seasonsMs }: ScalingPolicy,
-  history: Samples,
-  windowMs: number,
-): TraceForecaster {
-  const { stepMs } = demands[0]!;
+/**
+ * The program's own forecaster over a recorded trace: fitted on the rows of the history, updated with every row, fitted
+ * again once a day. It never sees a row before it is appended.
+ */
+export function openTraceForecaster(policy: ScalingPolicy, history: Samples, windowMs: number): TraceForecaster {
+  const spec = policy.demands[0]!;
+  const stepMs = Math.max(spec.stepMs, inferGrid(history.times)?.stepMs ?? 0);
   const grid = inferGrid(history.times, stepMs) ?? { stepMs, phaseMs: 0 };
-  const { series } = toRegular(history, grid);
-  const fit = fitForecaster(series, {
-    horizonSteps: 1,
-    peakWindowMs: windowMs,
-    quantiles: [quantile],
-    seasons: seasonsMs === 'auto' ? 'auto' : seasonsMs.map((ms) => Math.round(ms / stepMs)),
-  });
-  if (fit.kind !== 'fitted') {
-    const none: ForecastReading = fit.kind === 'no-data' ? NONE : fit;
-    return { append: () => {}, read: () => none };
-  }
-  const { forecaster } = fit;
-  let last = series.start + (series.values.length - 1) * stepMs;
-  let refitAt = last + DAY;
-  return {
-    append(time, value) {
-      if (time <= last) return;
-      // Rows that are missing are steps without a value.
-      const steps = Math.max(1, Math.round((time - last) / stepMs));
-      forecaster.update([...new Array<number>(steps - 1).fill(Number.NaN), value]);
-      last += steps * stepMs;
-      if (last < refitAt) return;
-      forecaster.refit();
-      refitAt = last + DAY;
-    },
-    read: () => readingOf(forecaster, last, quantile),
+  const times = Array.from(history.times);
+  const values = Array.from(history.values, (value, i) => (isExcluded(policy, times[i]!) ? Number.NaN : value));
+  const options = {
+    horizonSteps: Math.max(1, Math.round(policy.horizonMs / stepMs)),
+    peakWindowMs: Math.max(stepMs, Math.round(windowMs / stepMs) * stepMs),
+    quantiles: [policy.quantile],
+    seasons:
+      policy.seasonsMs === 'auto' ? policy.seasonsMs : policy.seasonsMs.map((length) => Math.round(length / stepMs)),
   };
+  let forecaster: Forecaster | null = null;
+  let unfitted: ForecastReading = { kind: 'none', message: 'there are no rows yet' };
+  let fittedAt = Number.NEGATIVE_INFINITY;
+  /** The end of the last step that the forecaster has taken in, and the values of the step under way. */
+  let end = Number.NEGATIVE_INFINITY;
+  let open: number[] = [];
+
+  const endOf = (time: number) => Math.ceil((time - grid.phaseMs) / stepMs) * stepMs + grid.phaseMs;
+
+  function learn(): void {
+    const { series } = toRegular({ times, values }, { ...grid, mostSteps: Math.ceil(spec.historyMs / stepMs) });
+    const result = fitForecaster(series, options);
+    end = series.start + (series.values.length - 1) * stepMs;
+    open = [];
+    fittedAt = times.at(-1)!;
+    if (result.kind === 'fitted') forecaster = result.forecaster;
+    else unfitted = result.kind === 'no-data' ? { kind: 'none', message: 'there are no rows yet' } : result;
+  }
+
+  function append(time: number, value: number): void {
+    const known = isExcluded(policy, time) ? Number.NaN : value;
+    if (forecaster === null) {
+      times.push(time);
+      values.push(known);
+      if (time - fittedAt >= RETRY_MS) learn();
+      return;
+    }
+    const stepEnd = endOf(time);
+    if (stepEnd <= end) return;
+    // Steps without a row between the last one and this are gaps.
+    const gaps = Math.round((stepEnd - end) / stepMs) - 1;
+    if (gaps > 0) {
+      const added = new Float64Array(gaps).fill(Number.NaN);
+      if (open.length > 0) added[0] = meanOf(open);
+      open = [];
+      forecaster.update(added);
+      end += gaps * stepMs;
+    }
+    if (Number.isFinite(known)) open.push(known);
+    if (time < stepEnd) return;
+    forecaster.update([meanOf(open)]);
+    open = [];
+    end = stepEnd;
+    if (end - fittedAt < REFIT_MS) return;
+    forecaster.refit();
+    fittedAt = end;
+  }
+
+  if (times.length > 0) learn();
+  return { append, read: () => (forecaster === null ? unfitted : readingOf(forecaster, policy, windowMs)) };
 }
 
-function readingOf(forecaster: Forecaster, issuedAt: Millis, quantile: number): ForecastReading {
-  const { peak, model, accuracy, historyMs } = forecaster.predict();
-  const { maeVsLast, coverage } = accuracy;
+function readingOf(forecaster: Forecaster, { quantile }: ScalingPolicy, windowMs: number): ForecastReading {
+  const { issuedAt, peak, model, accuracy, historyMs } = forecaster.predict();
   return {
     kind: 'ready',
     issuedAt,
-    peak: finiteOrNull(peak.quantiles.find((one) => one.quantile === quantile)?.value ?? Number.NaN),
-    windowMs: peak.windowMs,
+    peak: finite(peak.quantiles.find((entry) => entry.quantile === quantile)?.value),
+    windowMs,
     quantile,
     model,
-    maeVsLast: finiteOrNull(maeVsLast),
-    coverage: finiteOrNull(coverage),
+    maeVsLast: finite(accuracy.maeVsLast),
+    coverage: finite(accuracy.coverage),
     historyMs,
   };
 }
 
-function finiteOrNull(value: number): number | null {
-  return Number.isFinite(value) ? value : null;
+function isExcluded({ exclude }: ScalingPolicy, time: number): boolean {
+  return exclude.some(({ start, end }) => time >= start && time < end);
+}
+
+function meanOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function finite(value: number | undefined): number | null {
+  return value !== undefined && Number.isFinite(value) ? value : null;
 }
