@@ -20,7 +20,7 @@ export function decisionView({
 }: Decision): DecisionView {
   const mode = rest.mode === 'release' ? 'enforce' : rest.mode;
   const outcome = act.kind === 'none' ? { kind: ownership.kind, message: ownership.message } : act;
-  return { id, at, namespace, policy, mode, plan, sentences: rest.text, outcome, input };
+  return { id, at, namespace, policy, mode, plan, sentences: plan.reasons.map(reasonText), outcome, input };
 }
 
 /** A policy and its last pass, or that there was none yet. */

@@ -1,5 +1,5 @@
 import { request as requestHttp } from 'node:http';
-import { type Agent, request as requestHttps } from 'node:https';
+import { type Agent, type RequestOptions, request as requestHttps } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { KubeconfigError, KubernetesApiError } from './errors.ts';
 
@@ -61,36 +61,31 @@ export async function openKubeApi(options: KubeApiOptions = {}): Promise<KubeApi
         const { agent, headers } = await connections.current();
         const query = new URLSearchParams(call.query ?? {}).toString();
         const body = call.body === undefined ? undefined : Buffer.from(JSON.stringify(call.body));
-        return await new Promise<KubeAnswer>((resolve, reject) => {
-          const request = send(
-            {
-              agent,
-              method: call.method,
-              host: base.hostname.replace(/^\[|\]$/g, ''),
-              port: base.port === '' ? (base.protocol === 'http:' ? 80 : 443) : base.port,
-              path: `${prefix}${call.path}${query === '' ? '' : `?${query}`}`,
-              signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
-              headers: {
-                ...headers,
-                accept: 'application/json',
-                ...(body !== undefined && {
-                  'content-type': call.contentType ?? 'application/json',
-                  'content-length': body.length,
-                }),
-              },
-            },
-            (response) => {
-              const parts: Buffer[] = [];
-              response.on('data', (part: Buffer) => parts.push(part));
-              response.on('error', reject);
-              response.on('end', () =>
-                resolve({ status: response.statusCode ?? 0, body: parseBody(Buffer.concat(parts).toString('utf8')) }),
-              );
-            },
-          );
-          request.on('error', reject);
-          request.end(body);
-        });
+        const options: RequestOptions = {
+          agent,
+          method: call.method,
+          host: base.hostname.replace(/^\[|\]$/g, ''),
+          port: base.port === '' ? (base.protocol === 'http:' ? 80 : 443) : base.port,
+          path: `${prefix}${call.path}${query === '' ? '' : `?${query}`}`,
+          signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
+          headers: {
+            ...headers,
+            accept: 'application/json',
+            ...(body !== undefined && {
+              'content-type': call.contentType ?? 'application/json',
+              'content-length': body.length,
+            }),
+          },
+        };
+        try {
+          return await exchange(send, options, body);
+        } catch (error) {
+          // The server closed an idle connection just as it was used again: asking once more is harmless.
+          if (call.method === 'GET' && (error as { code?: unknown }).code === 'ECONNRESET') {
+            return await exchange(send, options, body);
+          }
+          throw error;
+        }
       } catch (error) {
         if (signal?.aborted === true) throw signal.reason;
         const why = deadline.aborted ? `no answer within ${timeoutMs / 1000} s` : (error as Error).message;
@@ -99,6 +94,25 @@ export async function openKubeApi(options: KubeApiOptions = {}): Promise<KubeApi
     },
     [Symbol.asyncDispose]: async () => connections.close(),
   };
+}
+
+function exchange(
+  send: typeof requestHttps,
+  options: RequestOptions,
+  body: Uint8Array | undefined,
+): Promise<KubeAnswer> {
+  return new Promise((resolve, reject) => {
+    const request = send(options, (response) => {
+      const parts: Buffer[] = [];
+      response.on('data', (part: Buffer) => parts.push(part));
+      response.on('error', reject);
+      response.on('end', () => {
+        resolve({ status: response.statusCode ?? 0, body: parseBody(Buffer.concat(parts).toString('utf8')) });
+      });
+    });
+    request.on('error', reject);
+    request.end(body);
+  });
 }
 
 /** The `message` of a Status object, or the bare status where the body has none. */
