@@ -75,8 +75,18 @@ export function errorHandler({ log, metrics }: { readonly log: Logger; readonly 
     }
     if (status === 401) response.set('WWW-Authenticate', 'Bearer realm="foresail", Basic realm="foresail"');
     if (status === 503) response.set('Retry-After', '5');
-    response.status(status).json(body);
+    response.status(status);
+    afterBody(request, () => response.json(body));
   };
+}
+
+/**
+ * Senders read the answer after they wrote everything: one that came earlier could be lost behind a reset connection.
+ * What they write is thrown away, and the server's request timeout ends it.
+ */
+function afterBody(request: Request, answer: () => void): void {
+  if (request.readableEnded || request.destroyed) return answer();
+  request.once('end', answer).resume();
 }
 
 /** What a client is told about an error. Never a stack; of an unknown error only an id, under which it is logged. */
@@ -117,7 +127,10 @@ function answer(status: number, code: string, error: string, problems?: readonly
 /** The 4xx that express, its body readers and Node's parsers give to errors of the client. */
 function clientStatusOf(error: unknown): number | undefined {
   if (error instanceof URIError) return 400;
-  if (typeof error !== 'object' || error === null || !('status' in error)) return undefined;
+  if (typeof error !== 'object' || error === null) return undefined;
+  // Node's unpackers: a body is not what its Content-Encoding says.
+  if ('code' in error && typeof error.code === 'string' && error.code.startsWith('Z_')) return 400;
+  if (!('status' in error)) return undefined;
   const { status } = error;
   return typeof status === 'number' && status >= 400 && status < 500 ? status : undefined;
 }

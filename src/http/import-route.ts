@@ -28,8 +28,7 @@ const MAX_BODY_BYTES = 512 * 2 ** 20;
 export function importRoute(router: Router, { callerOf, importLines }: ImportRouteDeps): void {
   router.post('/api/v1/import', async (request, response) => {
     const { tenant } = requireRole(callerOf(request), 'writer');
-    const gzipped = request.headers['content-encoding'] === 'gzip';
-    const report = await importLines(tenant, linesOf(gzipped ? request.pipe(createGunzip()) : request));
+    const report = await importLines(tenant, linesOf(bytesOf(request)));
     if (report.badLines === 0) {
       response.json({ status: 'success', data: report });
       return;
@@ -41,20 +40,39 @@ export function importRoute(router: Router, { callerOf, importLines }: ImportRou
   });
 }
 
+/** The body's bytes, unpacked where they came packed. To stop in the middle leaves the connection open for the answer. */
+function bytesOf(request: Request): AsyncIterable<Uint8Array> {
+  if (request.headers['content-encoding'] !== 'gzip') return request.iterator({ destroyOnReturn: false });
+  const unpacked = createGunzip();
+  request.once('error', (error) => unpacked.destroy(error));
+  return request.pipe(unpacked);
+}
+
 /** @throws {ImportTooLargeError} If a line or the whole is over its limit. */
 async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   const utf8 = new TextDecoder();
   let bytes = 0;
-  let rest = '';
+  // A line is put together once, when it ends: adding each chunk to a text would copy a long line again and again.
+  let parts: string[] = [];
+  let held = 0;
   for await (const chunk of chunks) {
     bytes += chunk.length;
-    if (bytes > MAX_BODY_BYTES)
+    if (bytes > MAX_BODY_BYTES) {
       throw new ImportTooLargeError(`cannot import more than ${MAX_BODY_BYTES} bytes at once`);
-    const lines = (rest + utf8.decode(chunk, { stream: true })).split('\n');
-    rest = lines.pop() ?? '';
-    if (rest.length > MAX_LINE_BYTES)
-      throw new ImportTooLargeError(`cannot import a line over ${MAX_LINE_BYTES} bytes`);
-    yield* lines;
+    }
+    const text = utf8.decode(chunk, { stream: true });
+    let from = 0;
+    for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', from)) {
+      parts.push(text.slice(from, end));
+      yield parts.join('');
+      parts = [];
+      held = 0;
+      from = end + 1;
+    }
+    parts.push(text.slice(from));
+    held += text.length - from;
+    if (held > MAX_LINE_BYTES) throw new ImportTooLargeError(`cannot import a line over ${MAX_LINE_BYTES} bytes`);
   }
-  if (rest !== '') yield rest;
+  const last = parts.join('') + utf8.decode();
+  if (last !== '') yield last;
 }

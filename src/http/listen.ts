@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 
 export type RawHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -43,12 +44,38 @@ export async function listen({ host, port, rawHandlers, handler }: ListenOptions
       (rawHandlers.get(end === -1 ? url : url.slice(0, end)) ?? handler)(request, response);
     },
   );
+  server.on('clientError', refuseBroken);
   await opened(server, host, port);
   const { port: opens } = server.address() as AddressInfo;
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${opens}`,
     close: (graceMs = 5_000) => closed(server, graceMs),
   };
+}
+
+/** Time for a client to read what was wrong before its connection is ended. */
+const LINGER_MS = 1_000;
+
+/** Answers what is no HTTP, or is too slow or too large in its headers: Node by itself would answer without a word. */
+function refuseBroken(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (socket.writableEnded) return;
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const [status, words] =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? ['431 Request Header Fields Too Large', `the address and headers are longer than ${MAX_HEADER_BYTES} bytes`]
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? ['408 Request Timeout', 'the request came too slowly']
+        : ['400 Bad Request', 'this is not HTTP'];
+  const message = `cannot read the request: ${words}`;
+  const body = JSON.stringify({ status: 'error', errorType: 'bad_data', error: message, code: 'unreadable_request' });
+  const head = `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
+  socket.end(head + body);
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.once('close', () => clearTimeout(timer)).on('error', () => socket.destroy());
+  socket.resume();
 }
 
 function opened(server: Server, host: string, port: number): Promise<void> {
