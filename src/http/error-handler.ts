@@ -85,8 +85,8 @@ export function errorHandler({ log, metrics }: { readonly log: Logger; readonly 
  * What they write is thrown away, and the server's request timeout ends it.
  */
 function afterBody(request: Request, answer: () => void): void {
-  if (request.readableEnded || request.destroyed) return answer();
-  request.once('end', answer).resume();
+  if (request.readableEnded || request.destroyed) answer();
+  else request.once('end', answer).resume();
 }
 
 /** What a client is told about an error. Never a stack; of an unknown error only an id, under which it is logged. */
