@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { Caller } from '../model/caller.ts';
 import type { Millis } from '../model/time.ts';
 import type { Plan } from '../scaling/plan-types.ts';
+import { reasonText } from '../scaling/reasons.ts';
 import type {
   DecisionAnswer,
   DecisionRecord,
@@ -77,7 +78,7 @@ function demandForecastAnswer({ demand, forecast }: DemandForecast): z.infer<typ
 }
 
 export function decisionAnswer(decision: DecisionView): z.infer<typeof DecisionAnswer> {
-  const { id, at, namespace, policy, mode, plan, sentences, outcome } = decision;
+  const { id, at, namespace, policy, mode, plan, outcome } = decision;
   const { bounds, changed } = plan;
   return {
     id,
@@ -87,7 +88,7 @@ export function decisionAnswer(decision: DecisionView): z.infer<typeof DecisionA
     mode,
     bounds,
     changed,
-    reasons: reasonsOf(plan, sentences),
+    reasons: reasonsOf(plan, plan.reasons.map(reasonText)),
     outcome,
   };
 }

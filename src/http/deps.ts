@@ -97,6 +97,7 @@ export interface DecisionView {
   readonly policy: string;
   readonly mode: 'observe' | 'enforce';
   readonly plan: Plan;
+  /** The decision as a person would tell it. */
   readonly sentences: readonly string[];
   /** What became of it: `observed`, `applied`, `unchanged`, `conflict`, … and why. */
   readonly outcome: { readonly kind: string; readonly message?: string };

@@ -10,7 +10,7 @@ h1{font-size:22px;margin:0;letter-spacing:-.01em}
 .top span{color:var(--soft);font-size:14px}.top b{color:var(--text);font-weight:600;font-variant-numeric:tabular-nums}
 .cards{columns:2 500px;column-gap:16px}.cards article{break-inside:avoid;margin-bottom:16px}
 article,section{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:16px 18px}
-section{margin-bottom:16px}
+section{margin-top:16px}
 header{display:flex;align-items:center;gap:8px;flex-wrap:wrap}
 h2{font-size:18px;margin:0}header h2{margin-right:auto}small{color:var(--soft);font-weight:400;font-size:14px}
 h3{font-size:13px;font-weight:600;color:var(--soft);margin:14px 0 4px}

@@ -1,4 +1,5 @@
 import { formatDuration } from '../../model/time.ts';
+import { reasonText } from '../../scaling/reasons.ts';
 import { stateOf, type WorkloadState } from '../answers.ts';
 import type { DecisionView, DemandForecast, WorkloadPicture, WorkloadView } from '../deps.ts';
 import { type Html, html } from './html.ts';
@@ -104,9 +105,16 @@ function reasons({ last }: WorkloadView): Html {
 
 function decisionList(decisions: readonly DecisionView[], now: number, timeZone: string): Html {
   if (decisions.length === 0) return html`<h3>Decisions</h3><p class="note">None yet.</p>`;
-  return html`<h3>Last decisions</h3><ol class="decisions">${decisions.map(({ at, plan, sentences, outcome }) => {
-    const detail = sentences.at(0) ?? '';
-    const trouble = outcome.message === undefined ? '' : ` (${outcome.message})`;
-    return html`<li><time>${localTime(at, now, timeZone)}</time><b title="${outcome.kind}${trouble}">${plan.bounds.min}–${plan.bounds.max}</b><span>${detail}<i> ${outcome.kind}${trouble}</i></span></li>`;
-  })}</ol>`;
+  return html`<h3>Last decisions</h3><ol class="decisions">${decisions.map((decision) => decisionLine(decision, now, timeZone))}</ol>`;
+}
+
+/** Outcomes that need no explanation. */
+const PLAIN_OUTCOMES = ['applied', 'unchanged', 'observed'];
+
+function decisionLine({ at, plan, sentences, outcome }: DecisionView, now: number, timeZone: string): Html {
+  const { kind, message } = outcome;
+  const what = message === undefined || PLAIN_OUTCOMES.includes(kind) ? kind : `${kind}: ${message}`;
+  // The bounds stand beside it: of the reasons, what was asked for and what became of that.
+  const asked = plan.reasons.slice(0, 2).map(reasonText).join('; ');
+  return html`<li title="${sentences.join('\n')}"><time>${localTime(at, now, timeZone)}</time><b>${plan.bounds.min}–${plan.bounds.max}</b><span>${asked} <i>${what}</i></span></li>`;
 }
