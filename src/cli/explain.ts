@@ -65,7 +65,7 @@ function timeOf(text: string): number {
 export function explain(decision: ToldDecision): string {
   const { id, at, namespace, policy, mode, reasons, outcome, plan, input } = decision;
   const lines = [
-    `${namespace}/${policy}, ${formatInstant(at * 1000)}`,
+    `${namespace}/${policy}, ${formatInstant(Math.round(at) * 1000)}`,
     ...(input === null ? [] : ['', headline(plan, input, mode)]),
     '',
     'Why',

@@ -1,9 +1,8 @@
 import type { Command } from 'commander';
+import { forgottenPolicy, releaseInput, releaseStep } from '../loops/release.ts';
 import type { Clock } from '../model/clock.ts';
 import { SECOND } from '../model/time.ts';
-import { targetReading } from '../observe/observe.ts';
 import type { ApplyOutcome, Cluster, TargetState } from '../scaling/cluster.ts';
-import { DEFAULT_RAMP, planRelease } from '../scaling/plan.ts';
 import { NO_MEMORY, type PlannerMemory } from '../scaling/plan-types.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -77,7 +76,7 @@ export async function releaseAll(cluster: Cluster, run: ReleaseRun): Promise<num
     const open = owned.filter(({ uid }) => (refusals.get(uid) ?? 0) < ATTEMPTS);
     if (open.length === 0) return owned.length;
     for (const target of open) {
-      const step = await releaseStep(cluster, target, memories, run);
+      const step = await release(cluster, target, memories, run);
       if (step === undefined) continue;
       run.onStep(step);
       const worked = step.outcome === 'applied' || step.outcome === 'released';
@@ -88,28 +87,25 @@ export async function releaseAll(cluster: Cluster, run: ReleaseRun): Promise<num
 }
 
 /** One write towards the originals, or none where the ramp allows none yet. */
-async function releaseStep(
+async function release(
   cluster: Cluster,
   target: TargetState,
   memories: Map<string, PlannerMemory>,
   { clock, signal, immediately }: ReleaseRun,
 ): Promise<ReleaseStep | undefined> {
-  const { ref, uid, resourceVersion, ownership } = target;
-  const reading = targetReading(target);
-  const memory = memories.get(uid) ?? NO_MEMORY;
-  const plan = planRelease({ now: clock.now(), target: reading, memory, ramp: DEFAULT_RAMP, immediately });
+  const { ref, uid } = target;
+  // The server may be gone for good, and the policy with it: the annotation is all that is asked.
+  const policy = forgottenPolicy(target, ref.namespace, ref.name);
+  const input = releaseInput(target, policy, memories.get(uid) ?? NO_MEMORY, clock.now());
+  const { plan, change, last } = releaseStep(target, input, immediately);
   memories.set(uid, plan.memory);
-  const { min } = plan.bounds;
-  const done = min === Math.min(reading.original.min, target.max);
-  if (!done && min === target.min) return undefined;
-  const max = done ? Math.max(reading.original.max, min) : target.max;
-  const kept = ownership === null || done ? null : { ...ownership, written: { min, max } };
-  const outcome = await cluster.apply({ ref, uid, resourceVersion, min, max, ownership: kept, force: false }, signal);
+  if (change === null) return undefined;
+  const outcome = await cluster.apply(change, signal);
   return {
     target: `${ref.namespace}/${ref.name}`,
     from: target.min,
-    to: min,
-    outcome: outcome.kind === 'applied' && done ? 'released' : outcome.kind,
+    to: change.min,
+    outcome: outcome.kind === 'applied' && last ? 'released' : outcome.kind,
     ...(outcome.kind !== 'applied' && { message: outcome.message }),
   };
 }

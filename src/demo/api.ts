@@ -1,4 +1,5 @@
-import { DAY, HOUR, MINUTE, type Millis, SECOND } from '../model/time.ts';
+import { DAY, MINUTE, type Millis, SECOND } from '../model/time.ts';
+import type { ScalingPolicy } from '../scaling/policy.ts';
 
 /** What the demo asks the running server, over HTTP as any client would. */
 export interface DemoApi {
@@ -7,8 +8,8 @@ export interface DemoApi {
   forecast(namespace: string, name: string): Promise<DemoForecast | undefined>;
   /** The last decision that rests on a forecast; undefined while there is none. */
   trustedDecision(namespace: string, name: string): Promise<DemoDecision | undefined>;
-  /** What a demand's query answers over the four weeks before `now`, a value a minute; gaps are left out. */
-  demand(query: string, now: Millis): Promise<RecordedDemand>;
+  /** A policy's demand as the server recorded it over the four weeks before `now`; gaps over five minutes are left out. */
+  demand(policy: ScalingPolicy, now: Millis): Promise<RecordedDemand>;
 }
 
 export interface RecordedDemand {
@@ -57,7 +58,8 @@ export function openDemoApi(url: string, signal: AbortSignal): DemoApi {
       const { at, bounds, reasons } = trusted;
       return { at: at * SECOND, min: bounds.min, reasons: reasons.map(({ text }) => text) };
     },
-    demand: (query, now) => readDemand(ask, query, now),
+    demand: ({ namespace, name, demands }, now) =>
+      readDemand(ask, `${demands[0]!.name}{namespace="${namespace}",policy="${name}"}`, now),
   };
 }
 
@@ -90,7 +92,7 @@ async function readDemand(ask: <T>(path: string) => Promise<T>, query: string, n
   const end = Math.floor((now - MINUTE) / MINUTE) * MINUTE;
   const times: number[] = [];
   const values: number[] = [];
-  for (let start = end - 28 * DAY + HOUR; start <= end; start += SLICE) {
+  for (let start = end - 28 * DAY; start <= end; start += SLICE) {
     const last = Math.min(end, start + SLICE - MINUTE);
     const range = { query, start: String(start / SECOND), end: String(last / SECOND), step: '60' };
     const { result } = await ask<Matrix>(`/api/v1/query_range?${new URLSearchParams(range)}`);

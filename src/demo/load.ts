@@ -1,4 +1,4 @@
-import { DAY, HOUR, MINUTE, type Millis, SECOND } from '../model/time.ts';
+import { DAY, HOUR, type Millis, SECOND } from '../model/time.ts';
 import type { OutgoingSeries } from '../wire/encode-write-request.ts';
 import { type RemoteWriteOptions, remoteWrite } from './remote-write.ts';
 import { type DemoWorkload, RequestCounter, SCRAPE_MS } from './workloads.ts';
@@ -18,8 +18,7 @@ export interface Loaded {
 }
 
 const HISTORY_MS = 28 * DAY;
-/** History has a sample a minute: a quarter of what live scrapes give, and enough for `rate(...[2m])`. */
-const HISTORY_STEP = MINUTE;
+/** Of one request: some 9,000 samples. */
 const SLICE = 12 * HOUR;
 
 /** Sends what the store lacks: four weeks at the first start, the time that the demo was off at a later one. */
@@ -29,13 +28,13 @@ export async function sendHistory(
 ): Promise<Loaded> {
   const now = options.clock.now();
   const continuedFrom = await newestStored(options, now);
-  const start = Math.ceil(Math.max(now - HISTORY_MS, (continuedFrom ?? 0) + 1) / HISTORY_STEP) * HISTORY_STEP;
-  const end = Math.floor(now / HISTORY_STEP) * HISTORY_STEP;
-  const total = Math.max(0, (end - start) / HISTORY_STEP + 1) * options.workloads.length * 2;
+  const start = Math.ceil(Math.max(now - HISTORY_MS, (continuedFrom ?? 0) + 1) / SCRAPE_MS) * SCRAPE_MS;
+  const end = Math.floor(now / SCRAPE_MS) * SCRAPE_MS;
+  const total = Math.max(0, (end - start) / SCRAPE_MS + 1) * options.workloads.length * 2;
   const read = scraper(options);
   let samples = 0;
   for (let from = start; from <= end; from += SLICE) {
-    const series = read(from, Math.min(end, from + SLICE - HISTORY_STEP), HISTORY_STEP);
+    const series = read(from, Math.min(end, from + SLICE - SCRAPE_MS));
     await remoteWrite(series, options);
     samples += series.reduce((sum, { values }) => sum + values.length, 0);
     onProgress(samples, total);
@@ -43,7 +42,7 @@ export async function sendHistory(
   return { samples, continuedFrom, newest: Math.max(end, continuedFrom ?? 0) };
 }
 
-/** Scrapes and sends every 15 seconds until aborted. Scrapes that a sleeping machine missed are sent when it wakes. */
+/** Scrapes and sends every 30 seconds until aborted. Scrapes that a sleeping machine missed are sent when it wakes. */
 export async function sendLive(
   options: LoadOptions & { readonly after: Millis; readonly gauges: (t: Millis) => readonly OutgoingSeries[] },
 ): Promise<void> {
@@ -57,20 +56,20 @@ export async function sendLive(
       continue;
     }
     const end = Math.min(Math.floor(now / SCRAPE_MS) * SCRAPE_MS, next + SLICE);
-    const series = read(next, end, SCRAPE_MS);
+    const series = read(next, end);
     await remoteWrite([...series, ...options.gauges(end)], options);
     next = end + SCRAPE_MS;
   }
 }
 
-type Scrape = (from: Millis, to: Millis, stepMs: number) => OutgoingSeries[];
+type Scrape = (from: Millis, to: Millis) => OutgoingSeries[];
 
 function scraper({ workloads, firstStart }: LoadOptions): Scrape {
   const counters = workloads.map((workload) => ({ workload, counter: new RequestCounter(workload, firstStart) }));
-  return (from, to, stepMs) =>
+  return (from, to) =>
     counters.flatMap(({ workload, counter }) => {
-      const count = Math.floor((to - from) / stepMs) + 1;
-      const times = Float64Array.from({ length: count }, (_, i) => from + i * stepMs);
+      const count = Math.floor((to - from) / SCRAPE_MS) + 1;
+      const times = Float64Array.from({ length: count }, (_, i) => from + i * SCRAPE_MS);
       const ok = new Float64Array(count);
       const failed = new Float64Array(count);
       times.forEach((t, i) => {

@@ -1,5 +1,5 @@
 import type { Clock } from '../model/clock.ts';
-import { MINUTE, type Millis, SECOND } from '../model/time.ts';
+import { HOUR, MINUTE, type Millis, SECOND } from '../model/time.ts';
 import type { ScalingPolicy } from '../scaling/policy.ts';
 import type { OutgoingSeries } from '../wire/encode-write-request.ts';
 import type { DemoApi, DemoForecast, RecordedDemand } from './api.ts';
@@ -21,6 +21,8 @@ export interface DemoDeps {
   /** Judges the strategies on one workload's demand. Takes seconds, so it runs in another thread. */
   readonly replay: (policy: ScalingPolicy, demand: RecordedDemand) => Promise<readonly ReplayRow[]>;
   readonly onReplayed: (rows: readonly ReplayRow[]) => void;
+  /** The plans have been told: what they moved may follow. */
+  readonly onPlansTold: () => void;
   readonly save: () => Promise<void>;
   readonly print: (label: string, text: string) => void;
 }
@@ -47,6 +49,7 @@ async function showAndTell(deps: DemoDeps): Promise<void> {
   for (const { policy, yaml } of deps.policies) await deps.api.putPolicy(policy.namespace, policy.name, yaml);
   for (const { policy } of deps.policies) await tellForecast(policy, deps);
   for (const { policy } of deps.policies) await tellPlan(policy, deps);
+  deps.onPlansTold();
   await tellReplay(deps);
 }
 
@@ -60,7 +63,7 @@ async function loadHistory(deps: DemoDeps): Promise<Millis> {
   const what = continuedFrom === null ? 'four weeks of history' : 'what was missing since the last start';
   deps.print(
     'samples',
-    `${count(samples)} stored: ${what} of ${deps.workloads.length} workloads; live ones every 15 s`,
+    `${count(samples)} stored: ${what} of ${deps.workloads.length} workloads; then live ones every 30 s`,
   );
   return newest;
 }
@@ -76,36 +79,50 @@ async function runCluster({ cluster, clock, signal, save }: DemoDeps): Promise<v
 
 async function tellForecast(policy: ScalingPolicy, deps: DemoDeps): Promise<void> {
   const forecast = await waitFor(() => deps.api.forecast(policy.namespace, policy.name), deps);
-  deps.print('forecast', `${nameOf(policy)} ${sentenceOf(forecast)}`);
+  deps.print('forecast', `${nameOf(policy)} ${aheadOf(forecast)}\n${INDENT} ${trustOf(forecast)}`);
 }
 
-const AHEAD_MS = [15 * MINUTE, 60 * MINUTE, 120 * MINUTE];
+const AHEAD: readonly (readonly [ms: number, words: string])[] = [
+  [15 * MINUTE, '15 min'],
+  [HOUR, '1 h'],
+  [2 * HOUR, '2 h'],
+];
 
-/** `in 15m 634 (598 to 671), …`: the median and the interval from the 0.05 to the 0.95 quantile. */
-function sentenceOf({ issuedAt, stepMs, point, lower, upper, model, maeVsLast }: DemoForecast): string {
-  const ahead = AHEAD_MS.filter((ms) => ms / stepMs <= point.length).map((ms) => {
-    const i = Math.round(ms / stepMs) - 1;
-    return `in ${ms / MINUTE} min ${round(point[i])} (${round(lower[i])} to ${round(upper[i])})`;
-  });
-  const error = maeVsLast === null ? '' : `; error ${maeVsLast.toFixed(2)} of last value's`;
-  return `${ahead.join(', ')} from ${timeOf(issuedAt)}; by ${model}${error}`;
+/** `in 15 min 634 (598 to 671)`: the point and the interval from the 0.05 to the 0.95 quantile. */
+function aheadOf({ stepMs, point, lower, upper }: DemoForecast): string {
+  return AHEAD.filter(([ms]) => ms / stepMs <= point.length)
+    .map(([ms, words]) => {
+      const i = Math.round(ms / stepMs) - 1;
+      return `in ${words} ${round(point[i])} (${round(lower[i])} to ${round(upper[i])})`;
+    })
+    .join(',  ');
+}
+
+function trustOf({ model, maeVsLast }: DemoForecast): string {
+  const error = maeVsLast === null ? '' : `; its error is ${maeVsLast.toFixed(2)} of that of repeating the last value`;
+  return `requests/s, with 90 % intervals, by ${shortModel(model)}${error}`;
+}
+
+/** `mix(ridge 0.46, profile 0.26, last-week 0.09, …)`, without the small shares. */
+function shortModel(model: string): string {
+  const parts = model.split(', ');
+  return parts.length <= 3 ? model : `${parts.slice(0, 2).join(', ')}, ${parts.length - 2} more)`;
 }
 
 async function tellPlan(policy: ScalingPolicy, deps: DemoDeps): Promise<void> {
-  const decision = await waitFor(() => deps.api.trustedDecision(policy.namespace, policy.name), deps);
-  deps.print('plan', `${nameOf(policy)} floor ${decision.min}`);
-  for (const text of decision.reasons) deps.print('', `${' '.repeat(NAME_WIDTH)} ${text}`);
+  const { min, reasons } = await waitFor(() => deps.api.trustedDecision(policy.namespace, policy.name), deps);
+  const why = reasons.map((text) => `\n${INDENT} ${text.replace(/mix\([^)]*\)/g, shortModel)}`);
+  deps.print('plan', `${nameOf(policy)} a floor of ${min}, since${why.join('')}`);
 }
 
 async function tellReplay(deps: DemoDeps): Promise<void> {
   const rows: ReplayRow[] = [];
   for (const { policy } of deps.policies) {
-    const demand = await deps.api.demand(policy.demands[0]!.query, deps.clock.now());
+    const demand = await deps.api.demand(policy, deps.clock.now());
     rows.push(...(await deps.replay(policy, demand)));
   }
   deps.onReplayed(rows);
-  deps.print('replay', 'the last three days again, under each strategy');
-  deps.print('', formatReplayTable(rows));
+  deps.print('replay', `the last three days again, under each strategy\n${formatReplayTable(rows)}`);
 }
 
 /** Asks every half second until there is an answer. */
@@ -141,6 +158,8 @@ function gaugesOf(cluster: DemoCluster, t: Millis): readonly OutgoingSeries[] {
 }
 
 const NAME_WIDTH = 15;
+
+const INDENT = ' '.repeat(NAME_WIDTH);
 
 export function nameOf({ namespace, name }: Pick<ScalingPolicy, 'namespace' | 'name'>): string {
   return `${namespace}/${name}`.padEnd(NAME_WIDTH);

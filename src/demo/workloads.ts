@@ -126,8 +126,12 @@ function edge(hour: number, at: number, width: number): number {
   return 1 / (1 + Math.exp((at - hour) / width));
 }
 
-/** Samples are taken every 15 seconds; counters count from the nightly deploy on. */
-export const SCRAPE_MS = 15 * SECOND;
+/**
+ * Samples are taken every 30 seconds, in the past as now: where the spacing of a counter's samples changes, `rate` sees a
+ * dip that is not there.
+ */
+export const SCRAPE_MS = 30 * SECOND;
+/** Counters begin at zero then. */
 const DEPLOY_AT = 3 * HOUR;
 
 /**
