@@ -2,8 +2,10 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
-import { queryCommand, runQuery } from './query.ts';
+import { ServerError } from './client.ts';
+import { answerQuery, queryCommand } from './query.ts';
 import { renderCaret, renderCsv, renderTable } from './query-render.ts';
+import { UsageError } from './usage-error.ts';
 
 const VECTOR = {
   resultType: 'vector',
@@ -80,53 +82,36 @@ async function textOf(request: IncomingMessage): Promise<string> {
   return text;
 }
 
-function output() {
-  const out = { text: '', error: '' };
-  const deps = {
-    now: () => 7_200_000,
-    write(text: string) {
-      out.text += text;
-    },
-    writeError(text: string) {
-      out.error += text;
-    },
-  };
-  return { out, deps };
-}
+const NOW = 7_200_000;
 
-describe('runQuery()', () => {
+describe('answerQuery()', () => {
   test('asks for one instant, for a tenant', async () => {
     await using server = await serving(JSON.stringify({ status: 'success', data: VECTOR, warnings: ['careful'] }));
-    const { out, deps } = output();
-    expect(await runQuery('up', { url: `${server.url}/prometheus`, time: '90', tenant: 'blue', csv: true }, deps)).toBe(
-      0,
-    );
+    const options = { url: `${server.url}/prometheus/`, time: '90', tenant: 'blue', csv: true };
+    expect(await answerQuery('up', options, NOW)).toEqual({ output: renderCsv(VECTOR), notes: ['careful'] });
     expect(server.asked).toEqual([
       { path: '/prometheus/api/v1/query', tenant: 'blue', form: { query: 'up', time: '90' } },
     ]);
-    expect(out.text).toBe(renderCsv(VECTOR));
-    expect(out.error).toBe('careful\n');
   });
 
   test('asks for a range, with times before now', async () => {
     await using server = await serving(JSON.stringify({ status: 'success', data: MATRIX }));
-    const { out, deps } = output();
-    expect(await runQuery('up', { url: server.url, start: '-1h', step: '5m', json: true }, deps)).toBe(0);
+    const { output } = await answerQuery('up', { url: server.url, start: '-1h', step: '5m', json: true }, NOW);
     expect(server.asked[0]).toMatchObject({
       path: '/api/v1/query_range',
       form: { start: '3600', end: '7200', step: '300' },
     });
-    expect(JSON.parse(out.text)).toMatchObject({ data: MATRIX });
+    expect(JSON.parse(output)).toMatchObject({ data: MATRIX });
   });
 
   test.each([
-    ['bad_data', '1:5: parse error: unexpected identifier "bar"', 2],
-    ['execution', 'not implemented yet: bar (1:5)', 1],
-  ])('points at the fault of %s', async (errorType, error, code) => {
+    ['bad_data', '1:5: parse error: unexpected identifier "bar"', UsageError],
+    ['execution', 'not implemented yet: bar (1:5)', ServerError],
+  ])('points at the fault of %s', async (errorType, error, kind) => {
     await using server = await serving(JSON.stringify({ status: 'error', errorType, error }));
-    const { out, deps } = output();
-    expect(await runQuery('foo bar', { url: server.url }, deps)).toBe(code);
-    expect(out.error).toBe(`foresail query: ${error}\n  foo bar\n      ^\n`);
+    const asked = answerQuery('foo bar', { url: server.url }, NOW);
+    await expect(asked).rejects.toThrow(kind);
+    await expect(asked).rejects.toThrow(`${error}\n  foo bar\n      ^`);
   });
 
   test.each([
@@ -134,29 +119,26 @@ describe('runQuery()', () => {
     [{ time: 'soon' }, '--time: not a time: "soon"'],
     [{ start: '0', step: 'x' }, '--step: not a duration: "x"'],
     [{ start: '0', time: '1' }, '--time is for one instant'],
-    [{ url: 'nowhere' }, 'Invalid URL'],
-  ])('refuses %j', async (flags, message) => {
-    const { out, deps } = output();
-    expect(await runQuery('up', { url: 'http://127.0.0.1:1', ...flags }, deps)).toBe(2);
-    expect(out.error).toContain(message);
+  ])('refuses %j', async (options, message) => {
+    const asked = answerQuery('up', { url: 'http://127.0.0.1:9', ...options }, NOW);
+    await expect(asked).rejects.toThrow(UsageError);
+    await expect(asked).rejects.toThrow(message);
   });
 
-  test('says when nobody answers, or not in JSON', async () => {
-    const { out, deps } = output();
+  test('says when nobody answers, or not as a server of queries does', async () => {
     const gone = await serving('');
-    const free = gone.url;
     await gone[Symbol.asyncDispose]();
-    expect(await runQuery('up', { url: free }, deps)).toBe(1);
+    await expect(answerQuery('up', { url: gone.url }, NOW)).rejects.toThrow(/cannot reach a server/);
     await using server = await serving('<html>');
-    expect(await runQuery('up', { url: server.url }, deps)).toBe(1);
-    expect(out.error).toContain(`cannot ask ${free}: connect ECONNREFUSED`);
-    expect(out.error).toContain('it answered 200 without JSON: <html>');
+    await expect(answerQuery('up', { url: server.url }, NOW)).rejects.toThrow(/it is not JSON/);
+    await using other = await serving('{"hello": 1}');
+    await expect(answerQuery('up', { url: other.url }, NOW)).rejects.toThrow(/cannot use the answer/);
   });
 });
 
 test('queryCommand() has an example in its help', () => {
   const program = new Command();
-  queryCommand(program);
+  queryCommand(program, { signal: new AbortController().signal });
   const written: string[] = [];
   program.commands[0]?.configureOutput({ writeOut: (text) => void written.push(text) }).outputHelp();
   expect(written.join('')).toContain("foresail query 'up' --time 2026-08-03T10:00:00Z --json");

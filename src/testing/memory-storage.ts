@@ -51,6 +51,7 @@ export function memoryStorage(options: MemoryStorageOptions = {}): Storage {
 export function memoryTenant({ now, ...engine }: MemoryStorageOptions = {}): TenantStorage {
   const refs = new Map<string, SeriesRef>();
   const all: MemorySeries[] = [];
+  const families = new Map<string, MetricMetadata>();
   let pending: WriteBatch[] = [];
 
   const refOf = (labelBytes: Uint8Array): SeriesRef => {
