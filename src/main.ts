@@ -11,18 +11,14 @@ import { initCommand } from './cli/init.ts';
 import { planCommand } from './cli/plan.ts';
 import { queryCommand } from './cli/query.ts';
 import { releaseCommand } from './cli/release.ts';
-import { runServer, startDemoApp } from './cli/run-server.ts';
-import { serveCommand } from './cli/serve.ts';
+import { serve, serveCommand } from './cli/serve.ts';
 import { simulateCommand } from './cli/simulate.ts';
 import { UsageError } from './cli/usage-error.ts';
-import type { LoadOptions } from './config/load.ts';
 import { openKubeCluster } from './kube/cluster.ts';
 import { CodedError } from './model/errors.ts';
-import { leadTimeOf } from './observe/lead-time.ts';
 import { parseQuery } from './promql/parse.ts';
 import { systemClock } from './system-clock.ts';
 import { VERSION } from './version.ts';
-import { replayInThread } from './workers/replay.ts';
 
 /** Exit codes: 0 done, 1 the answer is no (or it could not be done), 2 wrong usage. */
 const stop = new AbortController();
@@ -42,22 +38,13 @@ function programOf(signal: AbortSignal): Command {
     .version(VERSION)
     .showHelpAfterError('(foresail --help lists the commands)')
     .exitOverride();
-  const server = { version: VERSION, clock: systemClock, signal };
-  const serve = (options: LoadOptions) => runServer(options, server);
+  const server = { clock: systemClock, signal };
 
-  demoCommand(program, {
-    ...server,
-    startApp: (demo) => startDemoApp(demo, server),
-    serve: (file) => serve({ file }),
-    replay: async (policy, demand) => {
-      const rows = await replayInThread({ policy, demand, startUpMs: leadTimeOf(policy).ms }, signal);
-      return rows.map((row) => ({ namespace: policy.namespace, policy: policy.name, ...row }));
-    },
-  });
-  serveCommand(program, { serve });
+  demoCommand(program, { ...server, serve: (file) => serve({ file }, server) });
+  serveCommand(program, server);
   initCommand(program);
   checkCommand(program, { checkQuery: (expression) => void parseQuery(expression) });
-  queryCommand(program);
+  queryCommand(program, server);
   planCommand(program, server);
   explainCommand(program, server);
   releaseCommand(program, { ...server, openCluster: openKubeCluster });

@@ -106,16 +106,12 @@ function openTenantLedger(keyValue: KeyValue, tenant: TenantId, nextId: (at: Mil
       const policyHash = hashOf(inputPolicy);
       const kept: Kept = { ...decision, input, policyHash };
       const next: Last = { id, at: draft.at, summary: summaryOf(draft), memory };
-      try {
-        await keyValue.write([
-          { key: decisionKey(tenant, id), value: bytes(kept) },
-          { key: indexKey(tenant, policy, id), value: bytes(1) },
-          { key: lastKey(tenant, policy, lane), value: bytes(next) },
-          ...(await policyChange(keyValue, policyKey(tenant, policyHash), { policy: inputPolicy, usedAt: draft.at })),
-        ]);
-      } finally {
-        reserved.delete(decisionKey(tenant, id));
-      }
+      await keyValue.write([
+        { key: decisionKey(tenant, id), value: bytes(kept) },
+        { key: indexKey(tenant, policy, id), value: bytes(1) },
+        { key: lastKey(tenant, policy, lane), value: bytes(next) },
+        ...(await policyChange(keyValue, policyKey(tenant, policyHash), { policy: inputPolicy, usedAt: draft.at })),
+      ]);
       return decision;
     },
 

@@ -121,7 +121,6 @@ export function memoryTenant({ now, ...engine }: MemoryStorageOptions = {}): Ten
     async describe(metadata) {
       for (const entry of metadata) described.set(entry.metric, entry);
     },
-    async describe() {},
     async ref(labelSets): Promise<readonly RefAnswer[]> {
       return labelSets.map((bytes) => ({ kind: 'ref', ref: refOf(bytes) }));
     },
