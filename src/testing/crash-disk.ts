@@ -18,7 +18,13 @@ export class CrashDisk {
   /** Appends to throw before working again, as a full device does. */
   failingAppends = 0;
 
+  /** The process ends, the machine goes on: what was written is there, and no more durable than before. */
+  kill(): void {
+    this.#boots++;
+  }
+
   /**
+   * The machine loses power.
    * @param keep Asked for each file: the share of its unsynced bytes that survives, from 0 to 1. Of names that were
    *   given or taken since their folder was synced, the worse half happens: below 0.5 new names are lost and removed
    *   ones are gone all the same.
@@ -59,37 +65,40 @@ export class CrashDisk {
   /** The disk as one process sees it: after a crash that process can do nothing any more. */
   boot(): Disk {
     const boot = this.#boots;
-    const alive = async () => {
-      if (boot !== this.#boots) throw new Error('the process is gone');
-    };
+    /** Lets a turn pass, as a system call does, and then checks in the turn in which the call acts. */
+    const turn = () =>
+      Promise.resolve({
+        act: <T>(call: () => T): T => {
+          if (boot !== this.#boots) throw new Error('the process is gone');
+          return call();
+        },
+      });
     return {
-      ensureFolder: alive,
-      list: async (folder) => {
-        await alive();
-        return [...this.#names.keys()].filter((path) => dirname(path) === folder).map((path) => basename(path));
-      },
+      ensureFolder: async () => (await turn()).act(() => undefined),
+      list: async (folder) =>
+        (await turn()).act(() => {
+          return [...this.#names.keys()].filter((path) => dirname(path) === folder).map((path) => basename(path));
+        }),
       create: async (path) => {
-        await alive();
         const content: Content = { bytes: new Uint8Array(1_024), length: 0, synced: 0 };
-        this.#names.set(path, content);
+        (await turn()).act(() => this.#names.set(path, content));
         return {
-          append: async (bytes) => {
-            await alive();
-            const failing = this.failingAppends > 0;
-            if (failing) this.failingAppends--;
-            append(content, failing ? bytes.subarray(0, bytes.length >>> 1) : bytes);
-            if (failing) throw new Error('no space left on device');
-          },
-          sync: async () => {
-            await alive();
-            content.synced = content.length;
-          },
+          append: async (bytes) =>
+            (await turn()).act(() => {
+              const failing = this.failingAppends > 0;
+              if (failing) this.failingAppends--;
+              append(content, failing ? bytes.subarray(0, bytes.length >>> 1) : bytes);
+              if (failing) throw new Error('no space left on device');
+            }),
+          sync: async () =>
+            (await turn()).act(() => {
+              content.synced = content.length;
+            }),
           close: async () => {},
         };
       },
       openToRead: async (path) => {
-        await alive();
-        const { bytes, length } = this.#content(path);
+        const { bytes, length } = (await turn()).act(() => this.#content(path));
         return {
           size: length,
           read: async (into, offset) => {
@@ -100,26 +109,30 @@ export class CrashDisk {
           close: async () => {},
         };
       },
-      rename: async (from, to) => {
-        await alive();
-        this.#names.set(to, this.#content(from));
-        this.#names.delete(from);
-      },
-      remove: async (path) => {
-        await alive();
-        this.#names.delete(path);
-      },
-      truncate: async (path, length) => {
-        await alive();
-        this.cut(path, length);
-      },
-      syncFolder: async (folder) => {
-        await alive();
-        for (const path of [...this.#durableNames.keys()]) {
-          if (dirname(path) === folder) this.#durableNames.delete(path);
-        }
-        for (const [path, content] of this.#names) if (dirname(path) === folder) this.#durableNames.set(path, content);
-      },
+      rename: async (from, to) =>
+        (await turn()).act(() => {
+          this.#names.set(to, this.#content(from));
+          this.#names.delete(from);
+        }),
+      remove: async (path) =>
+        (await turn()).act(() => {
+          this.#names.delete(path);
+        }),
+      truncate: async (path, length) => (await turn()).act(() => this.cut(path, length)),
+      sync: async (path) =>
+        (await turn()).act(() => {
+          const content = this.#content(path);
+          content.synced = content.length;
+        }),
+      syncFolder: async (folder) =>
+        (await turn()).act(() => {
+          for (const path of [...this.#durableNames.keys()]) {
+            if (dirname(path) === folder) this.#durableNames.delete(path);
+          }
+          for (const [path, content] of this.#names) {
+            if (dirname(path) === folder) this.#durableNames.set(path, content);
+          }
+        }),
     };
   }
 

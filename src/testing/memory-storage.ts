@@ -100,7 +100,6 @@ export function memoryTenant({ now, ...engine }: MemoryStorageOptions = {}): Ten
     return selected;
   };
   const evaluator: Evaluator = evaluatorOver({ select }, engine);
-  const described = new Map<string, MetricMetadata>();
 
   return {
     ...evaluator,
@@ -116,10 +115,7 @@ export function memoryTenant({ now, ...engine }: MemoryStorageOptions = {}): Ten
       return sortedSet(values.filter((value) => value !== ''));
     },
     async metadata(): Promise<readonly MetricMetadata[]> {
-      return [...described.values()].sort((a, b) => (a.metric < b.metric ? -1 : 1));
-    },
-    async describe(metadata) {
-      for (const entry of metadata) described.set(entry.metric, entry);
+      return [];
     },
     async ref(labelSets): Promise<readonly RefAnswer[]> {
       return labelSets.map((bytes) => ({ kind: 'ref', ref: refOf(bytes) }));

@@ -14,6 +14,8 @@ export interface Disk {
   remove(path: string): Promise<void>;
   /** Cuts a file and syncs it. */
   truncate(path: string, length: number): Promise<void>;
+  /** Syncs a file that another process wrote. */
+  sync(path: string): Promise<void>;
   syncFolder(path: string): Promise<void>;
 }
 
@@ -62,8 +64,9 @@ export const nodeDisk: Disk = {
   remove: (path) => rm(path, { force: true }),
   async truncate(path, length) {
     await truncate(path, length);
-    await syncAndClose(await open(path, 'r+'));
+    await syncPath(path);
   },
+  sync: syncPath,
   syncFolder: syncPath,
 };
 

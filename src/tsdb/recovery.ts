@@ -64,10 +64,17 @@ export async function recover(disk: Disk, folder: string, head: Head): Promise<R
     }
     notes.push(`${snapshot.path}: the snapshot is not whole`);
   }
+  // A killed process may have left bytes and names that are in the page cache alone. From now on they answer queries
+  // and retries, so they must be durable first; and no file may go before what replaces it is there for good.
+  await disk.syncFolder(folder);
   let logBytes = 0;
   for (const file of files) {
-    if (file.kind === 'log' && file.number >= from) logBytes += await read(file);
-    else if (file.number < from) await disk.remove(file.path);
+    if (file.kind === 'log' && file.number >= from) {
+      logBytes += await read(file);
+      await disk.sync(file.path);
+    } else if (file.number < from) {
+      await disk.remove(file.path);
+    }
   }
   const nextSegment = files.reduce((next, { number }) => Math.max(next, number + 1), 1);
   return { report: { ...report, notes }, nextSegment, logBytes };

@@ -155,13 +155,14 @@ const retain = (ms: number) =>
     await sameAs(model, store);
   });
 
-/** A crash, `turns` turns after something was begun that takes many. */
-const crash = (begin: 'nothing' | 'commit' | 'checkpoint', turns: number, keep: number) =>
+/** The end of a process, `turns` turns after something was begun that takes many. A kill keeps the page cache. */
+const crash = (begin: 'nothing' | 'commit' | 'checkpoint', turns: number, keep: number | 'page cache') =>
   command(`crash ${turns} turns into ${begin}, keeping ${keep}`, async (model, real) => {
     const running = begin === 'nothing' ? Promise.resolve() : real.store[begin]();
     const ended = running.catch(() => undefined);
     for (let i = 0; i < turns; i++) await Promise.resolve();
-    real.disk.crash(() => keep);
+    if (keep === 'page cache') real.disk.kill();
+    else real.disk.crash(() => keep);
     await ended;
     real.store = await open(real.disk, real.clock);
     expect(real.store.recovery).toMatchObject({ damagedBytes: 0, orphanSamples: 0 });
@@ -240,7 +241,11 @@ test('a store behaves as its model, whatever is written, retained, crashed and r
           fc.integer({ min: 1, max: 5 }).map((minutes) => retain(minutes * MINUTE)),
           fc.constant(retain(RETENTION / 2)),
           fc
-            .tuple(fc.constantFrom('nothing', 'commit', 'checkpoint'), fc.nat(60), fc.constantFrom(0, 0.5, 0.9, 1))
+            .tuple(
+              fc.constantFrom('nothing', 'commit', 'checkpoint'),
+              fc.nat(60),
+              fc.constantFrom<(number | 'page cache')[]>(0, 0.5, 0.9, 1, 'page cache'),
+            )
             .map(([begin, turns, keep]) => crash(begin, turns, keep)),
         ],
         { maxCommands: 30 },
