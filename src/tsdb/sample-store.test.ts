@@ -265,6 +265,24 @@ describe('durability', () => {
     expect(await contents(reopened)).toEqual(want);
   });
 
+  test('what a killed process had not synced is durable before it is read again', async () => {
+    const seen = new Set<number>();
+    for (let turns = 0; turns < 60; turns++) {
+      const disk = new CrashDisk();
+      const store = await openStore(disk);
+      write(store, 'm', [[-1, 1]]);
+      const committing = store.commit().catch(() => undefined);
+      for (let i = 0; i < turns; i++) await Promise.resolve();
+      disk.kill();
+      await committing;
+      const found = await contents(await openStore(disk));
+      disk.crash(() => 0);
+      expect(await contents(await openStore(disk))).toEqual(found);
+      seen.add(Object.keys(found).length);
+    }
+    expect(seen).toEqual(new Set([0, 1]));
+  });
+
   test('a torn tail is cut off, counted, and not seen again', async () => {
     const disk = new CrashDisk();
     const store = await openStore(disk);
