@@ -114,8 +114,11 @@ export function memoryTenant({ now, ...engine }: MemoryStorageOptions = {}): Ten
       const values = seen(matcherSets, range).map((labels) => labelValue(labels, name));
       return sortedSet(values.filter((value) => value !== ''));
     },
-    async metadata(): Promise<readonly MetricMetadata[]> {
-      return [];
+    async metadata() {
+      return [...families.values()];
+    },
+    async describe(metadata) {
+      for (const family of metadata) families.set(family.metric, family);
     },
     async ref(labelSets): Promise<readonly RefAnswer[]> {
       return labelSets.map((bytes) => ({ kind: 'ref', ref: refOf(bytes) }));
