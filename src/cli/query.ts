@@ -26,7 +26,7 @@ Examples:
 A time is ISO 8601, epoch seconds, or a length of time before now such as -1h.`;
 
 /** `foresail query 'PROMQL'`: asks a running server over its HTTP API. Any Prometheus answers too. */
-export function queryCommand(program: Command, { signal }: { readonly signal: AbortSignal }): void {
+export function queryCommand(program: Command, { signal }: { readonly signal?: AbortSignal } = {}): void {
   const command = program
     .command('query')
     .description('Ask a running server a PromQL query, at one instant or over a range')
