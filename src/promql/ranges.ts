@@ -109,7 +109,7 @@ export function samplesAt(source: RangeSource, evaluation: Evaluation, time: num
 }
 
 function windowOf({ times, values }: Run, { modifier }: RangeSource): Window {
-  return { times, values, from: 0, to: 0, start: 0, end: 0, time: 0, modifier, scalars: [] };
+  return { times, values, from: 0, to: 0, start: 0, end: 0, time: 0, modifier, rises: undefined, scalars: [] };
 }
 
 /** Windows only ever move forward, so both ends are found by walking on. */

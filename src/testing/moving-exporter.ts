@@ -41,7 +41,7 @@ function exposition(n: number): string {
   });
   lines.push('# TYPE shop_temperature gauge');
   PATHS.forEach((path, p) => {
-    lines.push(`shop_temperature{path="${path}"} ${20 + 5 * Math.sin(n / (5 + p)) - p / 3}`);
+    lines.push(`shop_temperature{path="${path}"} ${20 + 6.1 * p + 5 * Math.sin(n / (5 + p))}`);
   });
   lines.push('# TYPE shop_latency_seconds histogram');
   PATHS.forEach((path, p) => {

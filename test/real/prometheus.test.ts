@@ -28,7 +28,7 @@ const QUERIES = [
   'quantile(0.9, shop_temperature)',
   'topk(2, shop_temperature)',
   'max_over_time(rate(shop_requests_total{path="/pay"}[10s])[20s:5s])',
-  'shop_temperature > 20',
+  'shop_temperature > 26',
   'histogram_quantile(0.95, sum by (le) (rate(shop_latency_seconds_bucket[20s])))',
   'absent(shop_requests_total{path="/nowhere"})',
 ];

@@ -18,6 +18,8 @@ export interface Window {
   /** The instant of the step, which `@` and `offset` do not move. */
   time: Millis;
   modifier: 'anchored' | 'smoothed' | undefined;
+  /** No value of the whole run is below the one before it. Found when it is first asked for. */
+  rises: boolean | undefined;
   /** The scalar arguments at this step. */
   readonly scalars: number[];
 }

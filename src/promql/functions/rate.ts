@@ -18,7 +18,8 @@ function extrapolated(window: Window, out: Float64Array, at: number, counter: bo
   const last = to - 1;
   const firstValue = values[from]!;
   let change = values[last]! - firstValue;
-  if (counter) {
+  if (counter) window.rises ??= risesThroughout(values);
+  if (counter && !window.rises) {
     let previous = firstValue;
     for (let i = from + 1; i < to; i++) {
       const value = values[i]!;
@@ -40,6 +41,12 @@ function extrapolated(window: Window, out: Float64Array, at: number, counter: bo
   let factor = (sampled + toStart + toEnd) / sampled;
   if (perSecond) factor /= (end - start) / 1000;
   out[at] = change * factor;
+  return true;
+}
+
+/** Most counters never reset inside of a query, and then no window has to look for it. */
+function risesThroughout(values: Float64Array): boolean {
+  for (let i = 1; i < values.length; i++) if (values[i]! < values[i - 1]!) return false;
   return true;
 }
 
