@@ -1,15 +1,28 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { MINUTE } from '../model/time.ts';
+import { rollingForecasts } from './backtest.ts';
 import { type Forecaster, fitForecaster } from './forecaster.ts';
+import { defaultModels } from './models/default-models.ts';
+import { peakModels } from './peak.ts';
+import { appendValue, createTrack, type Track } from './track.ts';
+import { fitTransform } from './transform.ts';
 
 const STEP = 30 * MINUTE;
+const HORIZONS = Int32Array.from({ length: 12 }, (_, i) => i + 1);
 const OPTIONS = { horizonSteps: 12, peakWindowMs: 4 * STEP } as const;
 
 function fitted(values: Float64Array): Forecaster {
   const result = fitForecaster({ start: 0, stepMs: STEP, values }, OPTIONS);
   if (result.kind !== 'fitted') throw new Error(result.kind);
   return result.forecaster;
+}
+
+/** In the transform that belongs to the first 500 values, as a forecaster keeps the one of its fit. */
+function trackOf(values: Float64Array): Track {
+  const track = createTrack(fitTransform(values.subarray(0, 500)), 48);
+  for (const value of values) appendValue(track, value);
+  return track;
 }
 
 /** Two weeks of a daily rhythm with noise that a linear congruence makes. */
@@ -30,21 +43,64 @@ test('fitForecaster() forecasts a daily rhythm far better than the last value, a
   expect(error).toBeLessThan(10);
 });
 
-test('a forecast does not depend on what comes after its origin', () => {
+/** Any future: rises, falls, gaps and nonsense. */
+const FUTURE = fc.array(fc.oneof(fc.double(), fc.double({ min: 0, max: 1e4 })), { minLength: 60, maxLength: 60 });
+
+test('no model reads what comes after the origin', () => {
+  const past = rhythm(500);
+  const track = trackOf(past);
+  const context = {
+    stepMs: STEP,
+    knots: Int32Array.of(1, 2, 3, 6, 12),
+    maxGap: 3,
+    cycles: [48, 336],
+    historyLength: 900,
+  };
+  const hourly = { ...context, cycles: [48], historyLength: 500 };
+  const window = { ...hourly, knots: Int32Array.of(4) };
+  const cases = [
+    ...defaultModels(context).map((model) => ({ model, horizons: HORIZONS })),
+    ...defaultModels(hourly).map((model) => ({ model, horizons: HORIZONS })),
+    ...peakModels(window).map((model) => ({ model, horizons: window.knots })),
+  ];
+  for (const { model } of cases) model.refit(track);
   fc.assert(
-    fc.property(fc.integer({ min: 400, max: 640 }), fc.array(fc.double(), { maxLength: 60 }), (origin, future) => {
-      const values = rhythm(672);
-      const alone = fitted(values.slice(0, 350));
-      alone.update(values.subarray(350, origin));
-      const forecast = alone.predict();
-      const again = fitted(values.slice(0, 350));
-      again.update(values.subarray(350, origin));
-      const before = again.predict();
-      again.update(future);
-      expect(before).toEqual(forecast);
+    fc.property(FUTURE, (future) => {
+      const longer = trackOf(Float64Array.from([...past, ...future]));
+      for (const { model, horizons } of cases) {
+        const want = new Float64Array(horizons.length);
+        const got = new Float64Array(horizons.length);
+        model.predict(track, 499, horizons, want);
+        model.predict(longer, 499, horizons, got);
+        expect([model.name, ...got]).toEqual([model.name, ...want]);
+      }
     }),
-    { numRuns: 5 },
+    { numRuns: 20 },
   );
+});
+
+test('the mix, its intervals, its peak, its seasons and its accuracy do not depend on what comes after the origin', () => {
+  const past = rhythm(400);
+  const rolling = { ...OPTIONS, firstLength: 340, everySteps: 20, mostSteps: 1000 };
+  const until = (values: Float64Array) =>
+    [...rollingForecasts({ start: 0, stepMs: STEP, values }, rolling)].slice(0, 4);
+  const want = until(past);
+  expect(want).toHaveLength(4);
+  fc.assert(
+    fc.property(FUTURE, (future) => {
+      expect(until(Float64Array.from([...past, ...future]))).toEqual(want);
+    }),
+    { numRuns: 3 },
+  );
+});
+
+test('update() and a cold fit on the same values agree on the data, and update() alone never refits', () => {
+  const values = rhythm(600);
+  const forecaster = fitted(values.slice(0, 500));
+  forecaster.update(values.subarray(500));
+  const forecast = forecaster.predict();
+  expect(forecast.issuedAt).toBe(599 * STEP);
+  expect(forecast.historyMs).toBe(600 * STEP);
 });
 
 test.each([
@@ -74,4 +130,29 @@ test('quantiles ascend in q at each step and for the peak', () => {
   }
   const peaks = forecast.peak.quantiles.map(({ value }) => value);
   expect(peaks).toEqual([...peaks].sort((a, b) => a - b));
+});
+
+test('on noise of known spread the 0.95 quantile covers about 0.95, and the peak has its own', () => {
+  const values = rhythm(2600, 7);
+  const forecaster = fitted(values.slice(0, 1200));
+  let covered = 0;
+  let peakCovered = 0;
+  const origins = 1300;
+  for (let t = 1200; t < 1200 + origins; t++) {
+    const { quantiles, peak } = forecaster.predict();
+    if (values[t]! <= quantiles.find(({ quantile }) => quantile === 0.95)!.values[0]!) covered++;
+    const largest = Math.max(...values.subarray(t, t + 4));
+    if (largest <= peak.quantiles.find(({ quantile }) => quantile === 0.95)!.value) peakCovered++;
+    forecaster.update(values.subarray(t, t + 1));
+  }
+  expect(covered / origins).toBeGreaterThan(0.92);
+  expect(covered / origins).toBeLessThan(0.98);
+  expect(peakCovered / origins).toBeGreaterThan(0.92);
+  expect(peakCovered / origins).toBeLessThan(0.98);
+});
+
+test('a series with gaps is forecast, and its gaps are not zeros', () => {
+  const values = rhythm(672).map((value, t) => (t % 97 < 10 || (t > 400 && t < 470) ? Number.NaN : value));
+  const { point } = fitted(values).predict();
+  for (const value of point) expect(value).toBeGreaterThan(40);
 });

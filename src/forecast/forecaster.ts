@@ -8,6 +8,7 @@ import { mixed } from './mix.ts';
 import { defaultModels } from './models/default-models.ts';
 import type { Model, ModelContext } from './models/model.ts';
 import { largestKnown, peakModels } from './peak.ts';
+import { findSeasons } from './seasonality.ts';
 import { appendValue, createTrack, isKnown, type Track } from './track.ts';
 import { fitTransform, fromModel } from './transform.ts';
 import { appendVolatility, createVolatility, spreads, type Volatility } from './volatility.ts';
@@ -126,7 +127,10 @@ function createState(history: RegularSeries, options: ForecasterOptions): State 
     knots,
     peakWindow,
     quantiles: [...new Set(options.quantiles ?? DEFAULT_QUANTILES)].sort((a, b) => a - b),
-    seasons: cycles,
+    seasons:
+      options.seasons === undefined || options.seasons === 'auto'
+        ? findSeasons(history).map(({ length }) => length)
+        : cycles,
     track: createTrack(fitTransform(values), cycles[0] ?? 0, values.length + 1024),
     volatility: createVolatility(day),
     models,
