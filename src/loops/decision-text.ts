@@ -14,8 +14,8 @@ export function decisionText(input: PlanInput, plan: Plan, ownership: Verdict, a
     capital(planned),
     ...plan.reasons.map(reasonText),
     capital(describeLeadTime(input)),
-    ownership.message,
-    ...(act.message === ownership.message ? [] : [act.message]),
+    // What was written, or was not, names the ownership already; what the cluster refused does not.
+    ...(act.message.startsWith(ownership.message) ? [act.message] : [ownership.message, act.message]),
   ].map((text) => (/[.!?]$/.test(text) ? text : `${text}.`));
 }
 

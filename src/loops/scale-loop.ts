@@ -180,7 +180,7 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
     const outcome = await cluster.apply(change, signal);
     telemetry.count('boundsWrites', { outcome: outcome.kind });
     if (outcome.kind !== 'applied') return { kind: outcome.kind, message: outcome.message };
-    return { kind: 'applied', message: `written: ${change.min} to ${change.max} replicas` };
+    return { kind: 'applied', message: `${message}; written: ${change.min} to ${change.max} replicas` };
   }
 
   async function record(

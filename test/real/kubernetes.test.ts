@@ -111,7 +111,9 @@ describe.skipIf(missing !== undefined)(
       );
     });
 
-    test('enforce raises minReplicas before the ramp, and the controller scales the Deployment because of it', async () => {
+    test('enforce raises minReplicas before the ramp, and the controller scales the Deployment because of it', async ({
+      annotate,
+    }) => {
       const last = cut + ROWS_BEFORE_RISE + 12;
       const half = Math.max(...demand.slice(cut, last)) / 2;
       const ramp = demand.findIndex((value, i) => i >= cut && value >= half);
@@ -121,6 +123,8 @@ describe.skipIf(missing !== undefined)(
 
       const raised = seen.find(({ state }) => state.min >= replicas);
       const scaled = seen.find(({ state }) => state.specReplicas >= replicas);
+      const lead = (at: number | undefined) => `${((rampAt - (at ?? Number.NaN)) / 1000).toFixed(1)} s before the ramp`;
+      await annotate(`minReplicas ${replicas}: ${lead(raised?.at)}; Deployment: ${lead(scaled?.at)}`);
       expect(raised?.at).toBeLessThan(rampAt);
       expect(scaled?.at).toBeLessThan(rampAt);
       expect(raised?.state.minManagers).toEqual(['foresail']);
