@@ -4,7 +4,7 @@ import { openApiDocument } from './openapi.ts';
 
 test('the OpenAPI document is as reviewed (vitest -u writes it anew)', async () => {
   const text = `${JSON.stringify(openApiDocument('0.0.0'), undefined, 2)}\n`;
-  await expect(text).toMatchFileSnapshot('testdata/openapi.json');
+  await expect(text).toMatchFileSnapshot('testdata/openapi.golden');
 });
 
 test('every reference of the document leads somewhere', () => {
