@@ -4,39 +4,27 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { parse as parseYaml } from 'yaml';
+import { startApp } from '../app.ts';
 import { loadSettings, type Settings } from '../config/load.ts';
 import { openDemoApi } from '../demo/api.ts';
 import { type BoundsMove, openDemoCluster } from '../demo/cluster.ts';
 import type { ReplayRow } from '../demo/replay-table.ts';
-import { type DemoDeps, type DemoPolicy, nameOf, runDemo, timeOf } from '../demo/run-demo.ts';
+import { type DemoPolicy, nameOf, runDemo, timeOf } from '../demo/run-demo.ts';
 import { loadDemoState, saveDemoState } from '../demo/state-file.ts';
 import { DEMO_WORKLOADS } from '../demo/workloads.ts';
+import type { ReplayTable } from '../http/deps.ts';
 import type { Clock } from '../model/clock.ts';
-import { DAY, type TimeRange } from '../model/time.ts';
-import type { Cluster } from '../scaling/cluster.ts';
-import { parsePolicy } from '../scaling/policy.ts';
-
-/** A server of this process. Disposing it stops it and leaves everything as it is. */
-export interface RunningApp extends AsyncDisposable {
-  readonly url: string;
-}
+import type { Samples } from '../model/series.ts';
+import { DAY } from '../model/time.ts';
+import { parsePolicy, type ScalingPolicy } from '../scaling/policy.ts';
+import { createLogger } from '../telemetry/logger.ts';
+import { replayInThread } from '../workers/replay.ts';
 
 export interface DemoCommandDeps {
-  readonly version: string;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  readonly startApp: (options: DemoAppOptions) => Promise<RunningApp>;
   /** Serves a settings file until aborted. */
   readonly serve: (file: string) => Promise<void>;
-  readonly replay: DemoDeps['replay'];
-}
-
-export interface DemoAppOptions {
-  readonly settings: Settings;
-  readonly cluster: Cluster;
-  readonly clusterName: string;
-  /** The what-if table for the page. Undefined while there is none. */
-  readonly replayTable: () => { readonly range: TimeRange; readonly rows: readonly ReplayRow[] } | undefined;
 }
 
 const SETTINGS_FILE = 'foresail.yaml';
@@ -51,7 +39,7 @@ export function demoCommand(program: Command, deps: DemoCommandDeps): void {
     .option('--data <folder>', 'where the store is kept; a second start continues', './data')
     .option('--listen <host:port>', 'where to serve; port 0 takes a free one', '127.0.0.1:7070')
     .addHelpText('after', '\nExample:\n  $ foresail demo --data ./data --listen 127.0.0.1:7070')
-    .action(async (flags: { readonly data: string; readonly listen: string }) => {
+    .action(async (flags: DemoFlags) => {
       if (existsSync(SETTINGS_FILE)) {
         console.log(`serving ${SETTINGS_FILE}, which is here, instead of the demo`);
         await deps.serve(SETTINGS_FILE);
@@ -65,11 +53,7 @@ export function demoCommand(program: Command, deps: DemoCommandDeps): void {
 const RETENTION = 60 * DAY;
 const JUDGED = 3 * DAY;
 
-async function playDemo(
-  flags: { readonly data: string; readonly listen: string },
-  deps: DemoCommandDeps,
-): Promise<void> {
-  const { clock, signal, version } = deps;
+async function playDemo(flags: DemoFlags, { clock, signal }: DemoCommandDeps): Promise<void> {
   const settings = demoSettings(flags);
   await mkdir(settings.dataFolder, { recursive: true });
   const stateFile = join(settings.dataFolder, 'demo.json');
@@ -88,41 +72,62 @@ async function playDemo(
     },
   });
   const save = () => saveDemoState(stateFile, { version: 1, firstStart, cluster: cluster.save() });
-  let replayed: ReturnType<DemoAppOptions['replayTable']>;
+  let table: ReplayTable | undefined;
 
-  await using app = await deps.startApp({ settings, cluster, clusterName: 'demo', replayTable: () => replayed });
+  await using app = await startApp({
+    settings,
+    clock,
+    log: createLogger(settings.logLevel),
+    cluster: { name: 'demo', cluster, close: save },
+    replay: () => table,
+  });
   const folder = relative(process.cwd(), settings.dataFolder) || settings.dataFolder;
-  console.log(
-    `Foresail ${version}, the demo: ${app.url}/  (data in ${folder}; Ctrl-C stops it, a second start continues)\n`,
-  );
+  console.log(`Foresail's demo: ${app.url}/  (data in ${folder}; Ctrl-C stops it, a second start continues)\n`);
+  const demo = runDemo({
+    url: app.url,
+    api: openDemoApi(app.url, signal),
+    workloads: DEMO_WORKLOADS,
+    firstStart,
+    cluster,
+    clock,
+    signal,
+    policies: demoPolicies(),
+    replay: (policy, demand) => replayPolicy(policy, demand, signal),
+    onReplayed: (rows) => {
+      const end = clock.now();
+      table = { range: { start: end - JUDGED, end }, rows };
+    },
+    onPlansTold: () => {
+      for (const move of held ?? []) print('bounds', formatMove(move));
+      held = null;
+    },
+    save,
+    print,
+  });
   try {
-    await runDemo({
-      ...deps,
-      url: app.url,
-      api: openDemoApi(app.url, signal),
-      workloads: DEMO_WORKLOADS,
-      firstStart,
-      cluster,
-      policies: demoPolicies(),
-      onReplayed: (rows) => {
-        const end = clock.now();
-        replayed = { range: { start: end - JUDGED, end }, rows };
-      },
-      onPlansTold: () => {
-        for (const move of held ?? []) print('bounds', formatMove(move));
-        held = null;
-      },
-      save,
-      print,
-    });
+    await Promise.all([app.run(signal), demo]);
   } catch (error) {
     if (!signal.aborted) throw error;
-  } finally {
-    await save();
   }
 }
 
-function demoSettings(flags: { readonly data: string; readonly listen: string }): Settings {
+async function replayPolicy(
+  policy: ScalingPolicy,
+  demand: Samples,
+  signal: AbortSignal,
+): Promise<readonly ReplayRow[]> {
+  const { namespace, name } = policy;
+  const { startUpMs } = DEMO_WORKLOADS.find(({ app }) => app === policy.target.name)!;
+  const results = await replayInThread({ policy, demand, startUpMs }, signal);
+  return results.map((result) => ({ namespace, policy: name, ...result }));
+}
+
+interface DemoFlags {
+  readonly data: string;
+  readonly listen: string;
+}
+
+function demoSettings(flags: DemoFlags): Settings {
   const settings = loadSettings({ flags: { ...flags, logLevel: 'warn' } });
   return { ...settings, retentionMs: RETENTION, kubernetes: { kind: 'off' } };
 }

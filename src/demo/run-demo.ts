@@ -19,7 +19,7 @@ export interface DemoDeps {
   /** One for each workload. */
   readonly policies: readonly DemoPolicy[];
   /** Judges the strategies on one workload's demand. Takes seconds, so it runs in another thread. */
-  readonly replay: (policy: ScalingPolicy, demand: RecordedDemand, startUpMs: number) => Promise<readonly ReplayRow[]>;
+  readonly replay: (policy: ScalingPolicy, demand: RecordedDemand) => Promise<readonly ReplayRow[]>;
   readonly onReplayed: (rows: readonly ReplayRow[]) => void;
   /** The plans have been told: what they moved may follow. */
   readonly onPlansTold: () => void;
@@ -119,8 +119,7 @@ async function tellReplay(deps: DemoDeps): Promise<void> {
   const rows: ReplayRow[] = [];
   for (const { policy } of deps.policies) {
     const demand = await deps.api.demand(policy, deps.clock.now());
-    const { startUpMs } = deps.workloads.find(({ app }) => app === policy.target.name)!;
-    rows.push(...(await deps.replay(policy, demand, startUpMs)));
+    rows.push(...(await deps.replay(policy, demand)));
   }
   deps.onReplayed(rows);
   deps.print('replay', `the last three days again, under each strategy\n${formatReplayTable(rows)}`);
