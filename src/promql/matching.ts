@@ -1,6 +1,7 @@
 import { type Labels, labelsKey, labelValue, METRIC_NAME, NO_LABELS } from '../model/labels.ts';
 import { operate } from './arithmetic.ts';
 import { type BinaryExpr, isComparison, type SetOp, type VectorMatching } from './ast.ts';
+import type { QueryError } from './errors.ts';
 import type { CallContext } from './functions/definition.ts';
 import {
   emptyVector,
@@ -47,16 +48,22 @@ export function vectorBinary(expr: BinaryExpr, left: Vector, right: Vector, cont
 
   for (const group of groups) {
     if (group.many.length > 1 || group.one.length > 1) mayMerge = true;
-    const rows = new Map<number, number>();
+    const rowOfPair = new Map<number, number>();
+    const rowOfLabels = new Map<string, number>();
+    /** Pairs that give equal labels share a row, so that series which take turns do not multiply. */
     const rowOf = (manyRow: number, oneRow: number): number => {
-      const key = (manyRow + 1) * (one.heads.length + 1) + oneRow + 1;
-      let row = rows.get(key);
-      if (row === undefined) {
-        row = heads.length;
-        rows.set(key, row);
-        const manyLabels = manyRow === FILLED ? group.labels : many.heads[manyRow]!.labels;
-        const oneLabels = oneRow === FILLED ? group.labels : one.heads[oneRow]!.labels;
-        heads.push({ labels: resultLabels(manyLabels, oneLabels, expr), dropName: bool });
+      const pair = (manyRow + 1) * (one.heads.length + 1) + oneRow + 1;
+      const known = rowOfPair.get(pair);
+      if (known !== undefined) return known;
+      const manyLabels = manyRow === FILLED ? group.labels : many.heads[manyRow]!.labels;
+      const oneLabels = oneRow === FILLED ? group.labels : one.heads[oneRow]!.labels;
+      const labels = resultLabels(manyLabels, oneLabels, expr);
+      const key = labelsKey(labels);
+      const row = rowOfLabels.get(key) ?? heads.length;
+      rowOfPair.set(pair, row);
+      rowOfLabels.set(key, row);
+      if (row === heads.length) {
+        heads.push({ labels, dropName: bool });
         cells.push({ values: new Float64Array(steps), present: new Uint8Array(steps) });
       }
       return row;
@@ -67,11 +74,12 @@ export function vectorBinary(expr: BinaryExpr, left: Vector, right: Vector, cont
       let met = 0;
       const meet = (manyRow: number, oneRow: number): void => {
         const row = rowOf(manyRow, oneRow);
-        if (met++ > 0) checkUnique(matching, heads, cells, { row, step }, rows, expr, context);
+        const cell = cells[row]!;
+        if (cell.present[step] !== 0 || (matching.group === 'none' && met > 0)) throw notUnique(expr, context);
+        met++;
         const a = manyRow === FILLED ? manyFill! : many.values[manyRow * steps + step]!;
         const b = oneRow === FILLED ? oneFill! : one.values[oneRow * steps + step]!;
         const result = swapped ? compute(b, a) : compute(a, b);
-        const cell = cells[row]!;
         cell.values[step] = filter ? (swapped ? b : a) : result;
         // 2 marks a pair that met and did not satisfy the comparison, until the end.
         cell.present[step] = filter && result === 0 ? 2 : 1;
@@ -189,24 +197,13 @@ function onlyPresent(
   return found;
 }
 
-function checkUnique(
-  matching: VectorMatching,
-  heads: readonly Head[],
-  cells: readonly { readonly present: Uint8Array }[],
-  { row, step }: { readonly row: number; readonly step: number },
-  rows: ReadonlyMap<number, number>,
-  { span }: BinaryExpr,
-  { error }: MatchingContext,
-): void {
-  if (matching.group === 'none') {
-    const message = 'multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)';
-    throw error(span, message);
-  }
-  const key = labelsKey(heads[row]!.labels);
-  for (const other of rows.values()) {
-    if (other === row || cells[other]!.present[step] === 0 || labelsKey(heads[other]!.labels) !== key) continue;
-    throw error(span, 'multiple matches for labels: grouping labels must ensure unique matches');
-  }
+/** Without grouping all rows of a group count as equal: there may be one of them at a step. */
+function notUnique({ matching, span }: BinaryExpr, { error }: MatchingContext): QueryError {
+  const message =
+    matching.group === 'none'
+      ? 'many-to-one matching must be explicit (group_left/group_right)'
+      : 'grouping labels must ensure unique matches';
+  return error(span, `multiple matches for labels: ${message}`);
 }
 
 function resultLabels(many: Labels, one: Labels, { op, matching }: BinaryExpr): Labels {

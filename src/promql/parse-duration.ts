@@ -12,7 +12,7 @@ const MAX_MS = 2 ** 63 / 1e6;
 const FORMS = 'number, duration, step(), or range()';
 
 /** Inside brackets: an arithmetic expression of durations and seconds. */
-export function parseDurationExpr(cursor: Cursor, context: string, minRank = 1): Duration {
+function parseDurationExpr(cursor: Cursor, context: string, minRank = 1): Duration {
   return nested(cursor, () => {
     let left = parseTerm(cursor, context);
     for (;;) {
