@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { parsePolicyFile } from '../config/policy-files.ts';
 import { formatLocated } from '../config/yaml-document.ts';
@@ -67,7 +68,7 @@ async function runSimulate(flags: Flags): Promise<void> {
     strategies: STRATEGIES.filter((name) => wanted.has(name)),
     forecaster: (history, windowMs) => openTraceForecaster(policy, history, windowMs),
   });
-  const title = `${policy.namespace}/${policy.name} on ${flags.trace}`;
+  const title = `${policy.namespace}/${policy.name} on ${basename(flags.trace)}`;
   if (flags.decisions !== undefined) write(flags.decisions, decisionLines(report));
   if (flags.svg !== undefined) write(flags.svg, simulationSvg(report, title));
   if (flags.report !== undefined) write(flags.report, simulationHtml(report, title, simulationTable(report)));

@@ -1,4 +1,5 @@
 import { MINUTE } from '../model/time.ts';
+import { peakWindowMs } from '../scaling/peak-window.ts';
 import type { LeadTime } from '../scaling/plan-types.ts';
 import type { ScalingPolicy } from '../scaling/policy.ts';
 
@@ -17,7 +18,8 @@ export function refreshMsOf({ demands }: ScalingPolicy): number {
   return Math.max(...demands.map(({ stepMs }) => stepMs));
 }
 
-/** How far ahead a plan must know the largest demand: until replicas decided at the next forecast are ready. */
+/** How far ahead of its last sample a forecast must know the largest demand. That sample is up to one step old. */
 export function planWindowMs(policy: ScalingPolicy): number {
-  return leadTimeOf(policy).ms + refreshMsOf(policy);
+  const refreshMs = refreshMsOf(policy);
+  return peakWindowMs({ leadTimeMs: leadTimeOf(policy).ms, refreshMs, sampleAgeMs: refreshMs, ramp: policy.ramp });
 }

@@ -120,7 +120,8 @@ test.each([
 ])('leadTimeOf() is $want.source for $leadTime', ({ leadTime, learned, want }) => {
   const policy = policyOf({ leadTime });
   expect(leadTimeOf(policy, learned)).toEqual(want);
-  expect(planWindowMs(policy)).toBe(leadTimeOf(policy).ms + MINUTE);
+  // A refresh, a sample that is a step old, and two minutes in which the default ramp doubles a floor.
+  expect(planWindowMs(policy)).toBe(leadTimeOf(policy).ms + 4 * MINUTE);
 });
 
 test('sumOver() sums series step by step and leaves gaps', () => {

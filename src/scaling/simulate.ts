@@ -2,6 +2,7 @@ import type { Samples } from '../model/series.ts';
 import { DAY, HOUR, MINUTE, type Millis, SECOND } from '../model/time.ts';
 import { reconcile } from './hpa/reconcile.ts';
 import { type HpaSpec, NEW_HPA } from './hpa/types.ts';
+import { peakWindowMs } from './peak-window.ts';
 import type { LeadTime } from './plan-types.ts';
 import type { ScalingPolicy } from './policy.ts';
 import { type DemandTrace, demandTrace } from './simulation/demand-trace.ts';
@@ -111,8 +112,9 @@ function runStrategy(name: StrategyName, setup: Setup): Omit<StrategyResult, 'po
   const { policy, trace, rows, from, startUpMs, metricLagMs, hpaTarget, refreshMs = MINUTE } = setup;
   const { perReplica, stepMs } = demandOf(policy);
   const leadTime = leadTimeOf(policy, startUpMs);
-  // The newest row is up to its lag and one step old, and the answer must last until the next forecast.
-  const windowMs = leadTime.ms + refreshMs + metricLagMs + stepMs;
+  // The newest row is up to its lag and one step old.
+  const sampleAgeMs = metricLagMs + stepMs;
+  const windowMs = peakWindowMs({ leadTimeMs: leadTime.ms, refreshMs, sampleAgeMs, ramp: policy.ramp });
   const forecaster = (history: Samples) => setup.forecaster(history, windowMs);
   const context = { rows, trace, policy, metricLagMs, leadTime, refreshMs, windowMs, forecaster, from };
   const strategy = strategyOf(name, context);
