@@ -5,7 +5,7 @@ import { fromModel, type Transform } from './transform.ts';
 /** An expert's errors are remembered for six hours of the day, or for this many horizons where that is longer. */
 const MEMORY_HORIZONS = 6;
 /** Residuals kept behind the quantiles: a week's, within these bounds. */
-const LEAST_KEPT = 168;
+const LEAST_KEPT = 252;
 const MOST_KEPT = 1008;
 
 /**

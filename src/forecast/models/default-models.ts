@@ -11,13 +11,15 @@ import { windowRidge } from './window-ridge.ts';
 /** A window of lags is worth its cubic cost up to here: a week of hours. */
 const MOST_WINDOW_LAGS = 192;
 
+/** Steps in a day from which a ridge of the last days has enough rows. */
 const ROWS_FOR_A_RECENT_RIDGE = 96;
 
 /** The experts of the mix. The last value comes first: it answers alone until anything was scored. */
 export function defaultModels(context: ModelContext): readonly Model[] {
   const { cycles, stepMs, historyLength } = context;
   const [first, second] = cycles;
-  const rowStride = stepMs < 2 * MINUTE ? 2 : 1;
+  // Neighbouring rows of a fine step say nearly the same: about six thousand are enough.
+  const rowStride = Math.max(1, Math.round(historyLength / 6000));
   const models: Model[] = [lastValue(), smoothed(), ridge(context, { rowStride })];
   // Where a day has many rows, a second ridge lives in the present: a row is worth half by the next day.
   if (first !== undefined && first >= ROWS_FOR_A_RECENT_RIDGE) {

@@ -1,0 +1,122 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { Command } from 'commander';
+import { afterAll, expect, test } from 'vitest';
+import { backtestCommand } from './backtest.ts';
+import { detectCommand } from './detect.ts';
+import { forecastCommand } from './forecast.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'foresail-cli-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+async function run(...args: string[]): Promise<void> {
+  const program = new Command('foresail').exitOverride().configureOutput({ writeErr: () => {} });
+  forecastCommand(program);
+  backtestCommand(program);
+  detectCommand(program);
+  for (const command of program.commands) command.exitOverride().configureOutput({ writeErr: () => {} });
+  await program.parseAsync(args, { from: 'user' });
+}
+
+function fileOf(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, name.endsWith('.gz') ? gzipSync(text) : text);
+  return path;
+}
+
+const linesOf = (path: string) => readFileSync(path, 'utf8').trimEnd().split('\n');
+const hours = Array.from(
+  { length: 200 },
+  (_, t) => `${1_700_000_000 + t * 3600},${(100 + 40 * Math.sin((2 * Math.PI * t) / 24)).toFixed(3)}`,
+);
+
+test('forecast writes one row a step and continues the grid', async () => {
+  const input = fileOf('a.csv.gz', `timestamp,value\n${hours.join('\n')}\n`);
+  const output = join(folder, 'a.out.csv');
+  await run('forecast', '--input', input, '--horizon', '3', '--quantiles', '0.5', '--output', output);
+  const [header, ...rows] = linesOf(output);
+  expect(header).toBe('series,timestamp,mean,lo-80,hi-80,lo-95,hi-95,q0.5');
+  expect(rows.map((row) => row.split(',')[1])).toEqual([200, 201, 202].map((t) => String(1_700_000_000 + t * 3600)));
+});
+
+test('forecast takes many series, interleaved, and keeps their names', async () => {
+  const rows = hours.flatMap((row) => [`"a,b",${row},x`, `c,${row},y`]);
+  const input = fileOf('b.csv', `series,timestamp,value,label\n${rows.join('\n')}\n`);
+  const output = join(folder, 'b.out.csv');
+  await run('forecast', '--input', input, '--horizon', '2', '--step', '1h', '--output', output);
+  expect(
+    linesOf(output)
+      .slice(1)
+      .map((row) => row.slice(0, 3)),
+  ).toEqual(['"a,', '"a,', 'c,1', 'c,1']);
+});
+
+test('backtest writes rolling forecasts that know nothing of later rows', async () => {
+  const from = String(1_700_000_000 + 150 * 3600);
+  const roll = async (name: string, rows: readonly string[]) => {
+    const output = join(folder, `${name}.out.csv`);
+    const input = fileOf(`${name}.csv`, `timestamp,value\n${rows.join('\n')}\n`);
+    await run(
+      'backtest',
+      '--input',
+      input,
+      '--horizon',
+      '4',
+      '--origins-every',
+      '6h',
+      '--from',
+      from,
+      '--forecasts',
+      output,
+    );
+    return linesOf(output).slice(0, 1 + 3 * 4);
+  };
+  const whole = await roll('whole', hours);
+  expect(whole[0]).toBe('series,origin,timestamp,mean,lo-80,hi-80,lo-95,hi-95');
+  expect(whole[1]!.split(',').slice(1, 3)).toEqual([from, String(1_700_000_000 + 151 * 3600)]);
+  expect(
+    await roll('changed', [...hours.slice(0, 163), '1700586900,1e9', ...hours.slice(163).map((row) => `${row}9`)]),
+  ).toEqual(whole);
+});
+
+test('detect answers each row in its order, repeated, backward and empty ones included', async () => {
+  const input = fileOf(
+    'd.csv',
+    'timestamp,value\n2026-01-01T00:00:00Z,1\n2026-01-01T00:00:00Z,2\n2025-12-31T00:00:00Z,3\n2026-01-02,\n',
+  );
+  const output = join(folder, 'd.out.csv');
+  await run('detect', '--input', input, '--output', output);
+  const [header, ...rows] = linesOf(output);
+  expect(header).toBe('series,timestamp,value,expected,lower,upper,score,anomaly');
+  expect(rows.map((row) => row.split(',').slice(1, 3).join(' '))).toEqual([
+    '2026-01-01T00:00:00Z 1',
+    '2026-01-01T00:00:00Z 2',
+    '2025-12-31T00:00:00Z 3',
+    '2026-01-02 ',
+  ]);
+  for (const row of rows) expect(row.split(',').slice(-2)).toEqual(['0', '0']);
+});
+
+test.each([
+  {
+    name: 'a wrong number',
+    text: 'timestamp,value\n1,2\n2,three\n',
+    message: /:3: column 2: expected a number, got "three"/,
+  },
+  { name: 'a wrong time', text: 'timestamp,value\nyesterday,2\n', message: /:2: column 1: not a time: "yesterday"/ },
+  { name: 'no header', text: '1,2\n3,4\n', message: /:1: expected a header row/ },
+  { name: 'too few columns', text: 'timestamp,value\n1\n', message: /:2: expected 2 columns or more, got 1/ },
+  { name: 'an empty file', text: '', message: /the file is empty/ },
+])('a command names the place of $name', async ({ text, message }) => {
+  const input = fileOf('wrong.csv', text);
+  await expect(run('detect', '--input', input, '--output', join(folder, 'wrong.out.csv'))).rejects.toThrow(message);
+});
+
+test('a missing file and a wrong flag are usage errors', async () => {
+  await expect(run('forecast', '--input', join(folder, 'missing.csv'), '--horizon', '3')).rejects.toThrow(
+    /cannot read .*missing.csv/,
+  );
+  await expect(run('forecast', '--input', 'x', '--horizon', '0')).rejects.toThrow(/expected a whole number/);
+});
