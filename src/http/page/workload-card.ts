@@ -115,6 +115,7 @@ function decisionLine({ at, plan, sentences, outcome }: DecisionView, now: numbe
   const { kind, message } = outcome;
   const what = message === undefined || PLAIN_OUTCOMES.includes(kind) ? kind : `${kind}: ${message}`;
   // The bounds stand beside it: of the reasons, what was asked for and what became of that.
-  const asked = plan.reasons.slice(0, 2).map(reasonText).join('; ');
-  return html`<li title="${sentences.join('\n')}"><time>${localTime(at, now, timeZone)}</time><b>${plan.bounds.min}–${plan.bounds.max}</b><span>${asked} <i>${what}</i></span></li>`;
+  // The models of a mix are in the tooltip: a dozen weights would bury the numbers.
+  const asked = plan.reasons.slice(0, 2).map((reason) => reasonText(reason).replace(/, by mix\([^)]*\)/, ''));
+  return html`<li title="${sentences.join('\n')}"><time>${localTime(at, now, timeZone)}</time><b>${plan.bounds.min}–${plan.bounds.max}</b><span>${asked.join('; ')} <i>${what}</i></span></li>`;
 }
