@@ -11,7 +11,7 @@ const KILLS = Number(process.env['DURABILITY_KILLS'] ?? 50);
 const SEED = Number(process.env['DURABILITY_SEED'] ?? 1);
 const SENDERS = 4;
 const SERIES_PER_SENDER = 3;
-const SAMPLES_PER_REQUEST = 5;
+const SAMPLES_PER_REQUEST = 40;
 /** Samples are a millisecond apart, from here on. */
 const FIRST_TIME = Date.now() - 6 * 3_600_000;
 
@@ -26,42 +26,47 @@ interface Sender {
   retries: number;
 }
 
-test(`${KILLS} kills at random moments lose no acknowledged sample`, async () => {
-  const random = generator(SEED);
-  const folder = await mkdtemp(join(tmpdir(), 'foresail-durability-'));
-  const senders = Array.from({ length: SENDERS }, (_, id): Sender => {
-    return { id, next: 0, acknowledged: [], unanswered: undefined, retries: 0 };
-  });
-  try {
-    for (let life = 0; life < KILLS; life++) {
-      const server = await startServe(folder);
-      const sending = senders.map((sender) => sendUntilKilled(sender, server, random));
-      await new Promise((resolve) => setTimeout(resolve, 20 + random() * 250));
-      await server.kill();
-      await Promise.all(sending);
-    }
-    await using server = await startServe(folder);
-    let read = 0;
-    for (const sender of senders) {
-      for (let series = 0; series < SERIES_PER_SENDER; series++) {
-        const stored = await samplesOf(server, nameOf(sender.id, series));
-        const lost: number[] = [];
-        for (const first of sender.acknowledged) {
-          for (let k = first; k < first + SAMPLES_PER_REQUEST; k++) {
-            if (stored.get(FIRST_TIME + k) !== sentValue(sender.id, series, k)) lost.push(k);
-          }
-        }
-        expect({ series: nameOf(sender.id, series), lost }).toEqual({ series: nameOf(sender.id, series), lost: [] });
-        read += sender.acknowledged.length * SAMPLES_PER_REQUEST;
+test(
+  `${KILLS} kills at random moments lose no acknowledged sample`,
+  async () => {
+    const random = generator(SEED);
+    const folder = await mkdtemp(join(tmpdir(), 'foresail-durability-'));
+    const senders = Array.from({ length: SENDERS }, (_, id): Sender => {
+      return { id, next: 0, acknowledged: [], unanswered: undefined, retries: 0 };
+    });
+    try {
+      for (let life = 0; life < KILLS; life++) {
+        const server = await startServe(folder);
+        const sending = senders.map((sender) => sendUntilKilled(sender, server, random));
+        await new Promise((resolve) => setTimeout(resolve, 20 + random() * 250));
+        await server.kill();
+        await Promise.all(sending);
       }
-      expect(sender.acknowledged.length).toBeGreaterThan(KILLS);
+      await using server = await startServe(folder);
+      let read = 0;
+      for (const sender of senders) {
+        for (let series = 0; series < SERIES_PER_SENDER; series++) {
+          const stored = await samplesOf(server, nameOf(sender.id, series));
+          const lost: number[] = [];
+          for (const first of sender.acknowledged) {
+            for (let k = first; k < first + SAMPLES_PER_REQUEST; k++) {
+              if (stored.get(FIRST_TIME + k) !== sentValue(sender.id, series, k)) lost.push(k);
+            }
+          }
+          expect({ series: nameOf(sender.id, series), lost }).toEqual({ series: nameOf(sender.id, series), lost: [] });
+          read += sender.acknowledged.length * SAMPLES_PER_REQUEST;
+        }
+        expect(sender.acknowledged.length).toBeGreaterThan(KILLS);
+      }
+      const retries = senders.reduce((sum, sender) => sum + sender.retries, 0);
+      process.stdout.write(`${KILLS} kills: ${read} acknowledged samples read back, ${retries} requests sent again\n`);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
     }
-    const retries = senders.reduce((sum, sender) => sum + sender.retries, 0);
-    process.stdout.write(`${KILLS} kills: ${read} acknowledged samples read back, ${retries} requests sent again\n`);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-});
+    // A life is the program's start and a fraction of a second; a busy machine takes several times as long.
+  },
+  30_000 + KILLS * 6_000,
+);
 
 async function sendUntilKilled(
   sender: Sender,
