@@ -22,6 +22,10 @@ export interface ControlPlaneOptions {
   readonly controllers?: boolean;
 }
 
+/** Why a test is skipped where there is none. */
+export const NO_CONTROL_PLANE =
+  'there is no control plane: set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubectl and kwok';
+
 /**
  * The folder with etcd, kube-apiserver and the rest: `KUBEBUILDER_ASSETS`, or what `../shared/kubernetes/install`
  * unpacks. Undefined where there is neither: tests then say so and skip.

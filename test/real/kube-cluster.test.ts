@@ -1,17 +1,26 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openKubeCluster } from '../../src/kube/cluster.ts';
 import type { BoundsChange, Cluster, Ownership, TargetRef, TargetState } from '../../src/scaling/cluster.ts';
-import { type ControlPlane, findControlPlane, startControlPlane } from '../../src/testing/control-plane.ts';
+import {
+  type ControlPlane,
+  findControlPlane,
+  NO_CONTROL_PLANE,
+  startControlPlane,
+} from '../../src/testing/control-plane.ts';
 
 const assets = await findControlPlane();
 
 /** What `openKubeCluster` claims about field ownership, each shown against a real API server. */
-describe.skipIf(assets === undefined)('openKubeCluster() on a real API server', () => {
+describe('openKubeCluster() on a real API server', () => {
   let plane: ControlPlane;
   let cluster: Cluster & AsyncDisposable;
 
+  beforeEach(({ skip }) => {
+    if (assets === undefined) skip(NO_CONTROL_PLANE);
+  });
   beforeAll(async () => {
-    plane = await startControlPlane(assets!);
+    if (assets === undefined) return;
+    plane = await startControlPlane(assets);
     cluster = await openKubeCluster({ kubeconfig: plane.kubeconfig });
     await plane.kubectl(['create', 'namespace', 'shop']);
   });
