@@ -13,7 +13,7 @@ export interface Verdict {
 }
 
 /** Where the band ends, in scores. */
-export const ANOMALY_SCORE = 0.6;
+const ANOMALY_SCORE = 0.6;
 /** Samples before the first score. */
 const LEARNING = 60;
 /** Buckets of the time of day. */

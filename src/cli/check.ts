@@ -20,7 +20,7 @@ export function checkCommand(program: Command, deps: PolicyCheckDeps): void {
 }
 
 /** 0: all is right. 1: something is wrong. 2: a file could not be read at all. */
-export function exitCodeOf(checks: readonly FileCheck[]): number {
+function exitCodeOf(checks: readonly FileCheck[]): number {
   const problems = checks.flatMap((check) => check.problems);
   if (problems.some(({ path, message }) => path.length === 0 && message.startsWith('cannot be read'))) return 2;
   return problems.length > 0 ? 1 : 0;

@@ -62,7 +62,7 @@ function timeOf(text: string): number {
 }
 
 /** The decision as a person would tell it. */
-export function explain(decision: ToldDecision): string {
+function explain(decision: ToldDecision): string {
   const { id, at, namespace, policy, mode, reasons, outcome, plan, input } = decision;
   const lines = [
     `${namespace}/${policy}, ${formatInstant(Math.round(at) * 1000)}`,

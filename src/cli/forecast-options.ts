@@ -44,7 +44,7 @@ export function parseQuantiles(text: string): readonly number[] {
 }
 
 /** The two quantiles that bound a central interval. */
-export function boundsOf(level: number): readonly [lower: number, upper: number] {
+function boundsOf(level: number): readonly [lower: number, upper: number] {
   const outside = Math.round((1 - level) * 1e9) / 2e9;
   return [outside, 1 - outside];
 }

@@ -19,7 +19,7 @@ export function initCommand(program: Command): void {
 }
 
 /** @returns The exit code. */
-export function writeSettings(output: string, force: boolean): number {
+function writeSettings(output: string, force: boolean): number {
   if (output === '-') {
     process.stdout.write(commentedSettings());
     return 0;

@@ -76,7 +76,7 @@ async function runSimulate(flags: Flags): Promise<void> {
 }
 
 /** The table as text. */
-export function simulationTable({ from, to, startUpMs, metricLagMs, hpaTarget, results }: SimulationReport): string {
+function simulationTable({ from, to, startUpMs, metricLagMs, hpaTarget, results }: SimulationReport): string {
   const head = [
     'strategy',
     'over capacity',

@@ -96,7 +96,7 @@ export function loadSettings({ file, flags = {}, env = process.env }: LoadOption
 }
 
 /** Reads a settings file's one document. */
-export function readSettingsFile(file: string): YamlDocument {
+function readSettingsFile(file: string): YamlDocument {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');

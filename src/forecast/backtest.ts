@@ -30,7 +30,7 @@ export interface BacktestMetrics {
 }
 
 /** Quantiles that a backtest needs: those of its pinball loss and of its interval. */
-export const BACKTEST_QUANTILES = [0.025, 0.1, 0.5, 0.9, 0.95, 0.975] as const;
+const BACKTEST_QUANTILES = [0.025, 0.1, 0.5, 0.9, 0.95, 0.975] as const;
 const PINBALL_QUANTILES = [0.1, 0.5, 0.9, 0.95] as const;
 
 export function backtestSums(): BacktestSums {

@@ -42,7 +42,7 @@ export type FitResult =
   | { readonly kind: 'fitted'; readonly forecaster: Forecaster }
   | Extract<NoForecast, { kind: 'insufficient-history' | 'no-data' }>;
 
-export const DEFAULT_QUANTILES = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.8, 0.9, 0.95, 0.975, 0.99] as const;
+const DEFAULT_QUANTILES = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.8, 0.9, 0.95, 0.975, 0.99] as const;
 /** Known values below which there is nothing to learn from. */
 const LEAST_VALUES = 12;
 /** The share of the history, and the time, over which the deployed mix is replayed for its weights and residuals. */

@@ -14,9 +14,9 @@ export const PolicyAnswer = z.object({
   file: z.string().optional(),
   policy: ScalingPolicyDocument,
 });
-export const PolicyList = z.array(PolicyAnswer);
+const PolicyList = z.array(PolicyAnswer);
 
-export const Reason = z.object({ code: z.string(), text: z.string().describe('The reason as a sentence.') });
+const Reason = z.object({ code: z.string(), text: z.string().describe('The reason as a sentence.') });
 
 export const PlanAnswer = z.object({
   at: seconds,

@@ -12,7 +12,7 @@ export interface ImportRouteDeps {
 }
 
 /** A body, or one line of it, is larger than the server takes. Send it in smaller pieces. */
-export class ImportTooLargeError extends CodedError {
+class ImportTooLargeError extends CodedError {
   override readonly name = 'ImportTooLargeError';
   readonly code = 'import_too_large';
 }

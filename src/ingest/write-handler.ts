@@ -34,7 +34,7 @@ export interface WriteLimits {
   readonly maxInFlightBytes: number;
 }
 
-export const DEFAULT_WRITE_LIMITS: WriteLimits = {
+const DEFAULT_WRITE_LIMITS: WriteLimits = {
   labels: DEFAULT_LABEL_LIMITS,
   maxCompressedBytes: 32 << 20,
   maxDecodedBytes: 32 << 20,

@@ -5,6 +5,7 @@ import { labelsOf, METRIC_NAME } from '../model/labels.ts';
 import { decodeSamples } from '../model/series.ts';
 import { DEFAULT_TENANT } from '../model/tenant.ts';
 import { DAY, HOUR, MINUTE, SECOND } from '../model/time.ts';
+import { planWindowMs } from '../observe/lead-time.ts';
 import { parsePolicy, type ScalingPolicy } from '../scaling/policy.ts';
 import { recordedTelemetry } from '../testing/loop-telemetry.ts';
 import { memoryKeyValue } from '../testing/memory-key-value.ts';
@@ -31,7 +32,7 @@ describe('the forecast loop', () => {
     expect(status).toMatchObject({ kind: 'forecast', forecast: { issuedAt: T0 - STEP, stepMs: STEP } });
     if (status?.kind === 'forecast') {
       expect(status.forecast.point.length).toBe(12);
-      expect(status.forecast.peak.windowMs).toBe(15 * MINUTE);
+      expect(status.forecast.peak.windowMs).toBe(planWindowMs(policyOf()));
       expect(status.forecast.peak.quantiles.map(({ quantile }) => quantile)).toContain(0.93);
     }
   });

@@ -36,7 +36,7 @@ export function compileMatcher(matcher: Matcher): (value: string) => boolean {
 const LITERALS = /^[a-zA-Z0-9_:\-/ ]*(?:\|[a-zA-Z0-9_:\-/ ]*)*$/;
 
 /** A whole-value test. Lists of plain texts (`a|b|c`), `.*` and `.+` need no automaton. */
-export function compileRegex(pattern: string): (value: string) => boolean {
+function compileRegex(pattern: string): (value: string) => boolean {
   if (pattern === '.*') return () => true;
   if (pattern === '.+') return (text) => text !== '';
   if (LITERALS.test(pattern)) {

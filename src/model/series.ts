@@ -75,8 +75,8 @@ export function upperBound(sorted: Float64Array, x: number): number {
 }
 
 /** The bits of a staleness marker: a NaN that Prometheus writes when a series ends. */
-export const STALE_HIGH = 0x7ff00000;
-export const STALE_LOW = 0x00000002;
+const STALE_HIGH = 0x7ff00000;
+const STALE_LOW = 0x00000002;
 
 /** True where `values[index]` is a staleness marker. Looks at bits, since arithmetic would quiet the NaN. */
 export function isStaleMarker(values: Float64Array, index: number): boolean {

@@ -12,7 +12,7 @@ export function quantileSorted(sorted: ArrayLike<number>, count: number, q: numb
 }
 
 /** The finite values in ascending order. */
-export function sortedFinite(values: Float64Array): Float64Array {
+function sortedFinite(values: Float64Array): Float64Array {
   const kept = values.filter(Number.isFinite);
   return kept.sort();
 }

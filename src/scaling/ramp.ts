@@ -45,7 +45,7 @@ export function timeToReach(floor: number, history: FloorHistory, ramp: Ramp, no
 }
 
 /** What was in force at some time in (now - 1 min, now]: the entries of that minute and the one before them. */
-export function lastMinute(history: FloorHistory, now: Millis): FloorHistory {
+function lastMinute(history: FloorHistory, now: Millis): FloorHistory {
   const first = history.findIndex(({ at }) => at > now - MINUTE);
   return first === -1 ? history.slice(-1) : history.slice(Math.max(0, first - 1));
 }

@@ -23,10 +23,7 @@ export async function serve(
   return listen({ host: '127.0.0.1', port: 0, rawHandlers: new Map(), handler });
 }
 
-export function httpDeps({
-  callers,
-  ...changes
-}: Partial<HttpDeps> & { readonly callers?: CallerSettings } = {}): HttpDeps {
+function httpDeps({ callers, ...changes }: Partial<HttpDeps> & { readonly callers?: CallerSettings } = {}): HttpDeps {
   const { callerOf, authenticate } = callerReader(callers ?? { tenancyOn: false, tokens: [] });
   return {
     version: '0.0.0-test',
@@ -65,7 +62,7 @@ const SERIES: readonly SampledSeries[] = [
   seriesOf({ [METRIC_NAME]: 'up', job: 'a', 'my.label': 'x' }, [1, 2, 3]),
 ];
 
-export function seriesOf(labels: Record<string, string>, values: readonly number[]): SampledSeries {
+function seriesOf(labels: Record<string, string>, values: readonly number[]): SampledSeries {
   const times = Float64Array.from(values, (_, i) => NOW - (values.length - 1 - i) * 60_000);
   return { labels: labelsOf(labels), times, values: Float64Array.from(values) };
 }
@@ -132,4 +129,4 @@ export function memoryKeyValue(): KeyValue {
   };
 }
 
-export const TENANT_A = 'a' as TenantId;
+const TENANT_A = 'a' as TenantId;

@@ -61,7 +61,7 @@ export function samplePlan(floor: number, demotion: Demotion | null): Plan {
   };
 }
 
-export function sampleTarget(min: number, replicas: number): TargetReading {
+function sampleTarget(min: number, replicas: number): TargetReading {
   return { min, max: 60, original: { min: 2, max: 60 }, specReplicas: replicas, statusReplicas: replicas };
 }
 

@@ -20,7 +20,7 @@ export interface HeadChunk {
   visible: number;
 }
 
-export function newChunk(capacity: number): HeadChunk {
+function newChunk(capacity: number): HeadChunk {
   const values = new Float64Array(capacity);
   return { times: new Float64Array(capacity), values, words: new Uint32Array(values.buffer), count: 0, visible: 0 };
 }

@@ -43,9 +43,9 @@ export type LogRecord =
 /** `FSR1` read as a little-endian number; starts every record, so that reading can find its way back after damage. */
 const MAGIC = 0x31525346;
 /** Magic, length of the body, CRC-32 of length and body. */
-export const FRAME_BYTES = 12;
+const FRAME_BYTES = 12;
 /** Writers keep records below this; a longer one is damage. */
-export const MAX_BODY_BYTES = 16 << 20;
+const MAX_BODY_BYTES = 16 << 20;
 /** Samples in one record: 20 bytes each stay far below `MAX_BODY_BYTES`. */
 export const MAX_RECORD_SAMPLES = 65_536;
 

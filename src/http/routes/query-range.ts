@@ -26,7 +26,7 @@ export function queryRangeRoute(router: Router, { callerOf, storage, limits }: Q
 }
 
 /** @throws {BadParameterError} In Prometheus's words. */
-export function stepRangeOf(parameters: Parameters, maxPoints: number): StepRange {
+function stepRangeOf(parameters: Parameters, maxPoints: number): StepRange {
   const start = instantOf(parameters, 'start');
   const end = instantOf(parameters, 'end');
   if (end < start) throw new BadParameterError('end', 'end timestamp must not be before start time');
