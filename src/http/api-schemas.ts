@@ -14,8 +14,6 @@ export const PolicyAnswer = z.object({
   file: z.string().optional(),
   policy: ScalingPolicyDocument,
 });
-const PolicyList = z.array(PolicyAnswer);
-
 const Reason = z.object({ code: z.string(), text: z.string().describe('The reason as a sentence.') });
 
 export const PlanAnswer = z.object({

@@ -7,7 +7,7 @@ import { compareLabels, labelsOf, METRIC_NAME } from '../model/labels.ts';
 import { compileMatcher, type Matcher } from '../model/matcher.ts';
 import type { QueryValue } from '../model/query-result.ts';
 import type { SampledSeries } from '../model/series.ts';
-import { DEFAULT_TENANT, type TenantId } from '../model/tenant.ts';
+import { DEFAULT_TENANT } from '../model/tenant.ts';
 import type { KeyValue } from '../storage/key-value.ts';
 import type { Evaluator, SeriesReader } from '../storage/storage.ts';
 import { createLogger } from '../telemetry/logger.ts';
@@ -128,5 +128,3 @@ export function memoryKeyValue(): KeyValue {
     },
   };
 }
-
-const TENANT_A = 'a' as TenantId;
