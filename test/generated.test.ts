@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parseAllDocuments, parse as parseYaml } from 'yaml';
 import { foresailDashboard } from '../dashboards/foresail.ts';
+import { referencePages } from '../docs/reference-pages.ts';
 import { policySchema } from '../scaling-policies/schema.ts';
 import { parsePolicy } from '../src/scaling/policy.ts';
 import { createMetrics } from '../src/telemetry/metrics.ts';
@@ -13,6 +14,10 @@ test.each([
   { file: 'dashboards/foresail.json', source: foresailDashboard },
 ])('$file is what `npm run generate` writes', ({ file, source }) => {
   expect(JSON.parse(read(file))).toEqual(JSON.parse(JSON.stringify(source())));
+});
+
+test('docs/reference has what `npm run generate` writes', async () => {
+  for (const [file, text] of Object.entries(await referencePages())) expect(read(`docs/reference/${file}`)).toBe(text);
 });
 
 describe('every metric that is named exists', async () => {

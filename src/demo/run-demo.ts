@@ -48,9 +48,10 @@ export async function runDemo(deps: DemoDeps): Promise<void> {
 async function showAndTell(deps: DemoDeps): Promise<void> {
   for (const { policy, yaml } of deps.policies) await deps.api.putPolicy(policy.namespace, policy.name, yaml);
   for (const { policy } of deps.policies) await tellForecast(policy, deps);
-  for (const { policy } of deps.policies) await tellPlan(policy, deps);
-  deps.onPlansTold();
-  await tellReplay(deps);
+  // The replay has its own thread: it runs while the first plans are made.
+  const [rows] = await Promise.all([replayAll(deps), tellPlans(deps)]);
+  deps.onReplayed(rows);
+  deps.print('replay', `the last three days again, under each strategy\n${formatReplayTable(rows)}`);
 }
 
 async function loadHistory(deps: DemoDeps): Promise<Millis> {
@@ -115,14 +116,15 @@ async function tellPlan(policy: ScalingPolicy, deps: DemoDeps): Promise<void> {
   deps.print('plan', `${nameOf(policy)} a floor of ${min}, since${why.join('')}`);
 }
 
-async function tellReplay(deps: DemoDeps): Promise<void> {
+async function tellPlans(deps: DemoDeps): Promise<void> {
+  for (const { policy } of deps.policies) await tellPlan(policy, deps);
+  deps.onPlansTold();
+}
+
+async function replayAll({ policies, api, clock, replay }: DemoDeps): Promise<readonly ReplayRow[]> {
   const rows: ReplayRow[] = [];
-  for (const { policy } of deps.policies) {
-    const demand = await deps.api.demand(policy, deps.clock.now());
-    rows.push(...(await deps.replay(policy, demand)));
-  }
-  deps.onReplayed(rows);
-  deps.print('replay', `the last three days again, under each strategy\n${formatReplayTable(rows)}`);
+  for (const { policy } of policies) rows.push(...(await replay(policy, await api.demand(policy, clock.now()))));
+  return rows;
 }
 
 /** Asks every half second until there is an answer. */
