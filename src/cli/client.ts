@@ -96,5 +96,6 @@ function reasonOf(error: unknown): string {
   if (typeof cause === 'object' && cause !== null && 'code' in cause) {
     return cause.code === 'ECONNREFUSED' ? 'nothing listens there' : String(cause.code);
   }
+  if (cause instanceof Error) return cause.message;
   return error instanceof Error ? error.message : String(error);
 }

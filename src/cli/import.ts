@@ -82,7 +82,7 @@ async function importPrometheus(options: PrometheusOptions, deps: ImportCommandD
   const total = openImport(options, deps.signal);
   for (const selector of options.match) {
     for await (const slice of readSlices({ selector, start, end, stepMs }, source)) {
-      await total.send(slice.lines, slice.histograms);
+      await total.send(slice.lines, { nativeHistograms: slice.histograms });
       const done = (slice.end - start + 1) / (end - start + 1);
       total.progress(`${selector}: ${Math.floor(done * 100)} %, up to ${formatInstant(slice.end)}`);
     }
@@ -93,8 +93,8 @@ async function importPrometheus(options: PrometheusOptions, deps: ImportCommandD
 async function importCsv(options: CsvOptions, deps: ImportCommandDeps): Promise<void> {
   const total = openImport(options, deps.signal);
   const labels = { ...labelsIn(options.label), __name__: options.metric };
-  for await (const { lines, rows } of readCsvLines(options.input, labels)) {
-    await total.send(lines);
+  for await (const { lines, rows, gaps } of readCsvLines(options.input, labels)) {
+    await total.send(lines, { gaps });
     total.progress(`${options.input}: ${rows} rows`);
   }
   total.finish();
