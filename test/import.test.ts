@@ -45,7 +45,7 @@ describe('foresail import', () => {
     writeFileSync(csv, ['series,timestamp,value', ...rows, `b,${START},-0`, `b,${START + 60},+Inf`].join('\n'));
     expect(JSON.parse((await importCsv()).out)).toMatchObject({ appended: 300, duplicates: 0, gaps: 2, error: null });
     expect(JSON.parse((await importCsv()).out)).toMatchObject({ appended: 0, duplicates: 300, error: null });
-    expect(await ask(from, 'count_over_time(demand{app="shop"}[5h])')).toMatchObject([
+    expect(await ask(from, 'count_over_time(demand{app="shop"}[6h])')).toMatchObject([
       { metric: { app: 'shop', series: 'a' }, value: [expect.anything(), '299'] },
       { metric: { app: 'shop', series: 'b' } },
     ]);
