@@ -1,4 +1,4 @@
-import type { Cluster } from './scaling/cluster.ts';
+import type { Cluster } from '../scaling/cluster.ts';
 
 /** What stands in for a cluster where none is configured: there is nothing to read and nothing to change. */
 export const noCluster: Cluster = {
