@@ -144,6 +144,37 @@ describe('planReplicas() holds and ramps over time', () => {
     expect(Math.max(...floors)).toBe(15);
   });
 
+  test('a floor that came into force without a record counts from when it is seen: no second step within the minute', () => {
+    const memory = { recent: [{ at: NOW - HOUR, floor: 10 }] };
+    const at = (min: number, peak: number) => planReplicas(input({ min, memory, demands: [reading(peak)] })).bounds.min;
+    // Written as 15 and not recorded, as when the program was killed in between: 22 would be two steps at once.
+    expect(at(15, 4000)).toBe(15);
+    expect(at(9, 300)).toBe(9);
+    // Far from what is remembered, whoever wrote it: it is not cut to within a step of what is remembered.
+    expect(at(40, 300)).toBe(36);
+  });
+
+  test('a clock that was set back stops no ramp, and holds nothing for longer', () => {
+    const ahead = NOW + HOUR;
+    const memory = {
+      recent: [
+        { at: ahead - MINUTE, floor: 10 },
+        { at: ahead, floor: 15 },
+      ],
+      held: [{ floor: 15, until: ahead + 10 * MINUTE }],
+    };
+    const rises = [];
+    let raised = input({ min: 15, memory, demands: [reading(4000)] });
+    for (let i = 1; i <= 2; i++) {
+      const plan = planReplicas({ ...raised, now: NOW + i * MINUTE });
+      rises.push(plan.bounds.min);
+      raised = { ...raised, memory: plan.memory, target: { ...raised.target, min: plan.bounds.min } };
+    }
+    expect(rises).toEqual([15, 22]);
+    const held = planReplicas(input({ min: 15, memory, demands: [reading(300)] })).reasons;
+    expect(held).toContainEqual({ code: 'HoldDown', replicas: 15, until: NOW + 10 * MINUTE });
+  });
+
   test('a write that was lost does not count: the ramp starts from what is in force', () => {
     const first = planReplicas(input({ demands: [reading(4000)] }));
     const second = planReplicas(input({ demands: [reading(4000)], memory: first.memory, now: NOW + 15_000 }));

@@ -7,7 +7,7 @@ import { correctedHistory, type FloorHistory, type Ramp, reachable, timeToReach,
 import { rampBack } from './ramp-back.ts';
 
 /** Changes whenever the same input may give another plan. */
-export const PLANNER_VERSION = '1';
+export const PLANNER_VERSION = '2';
 
 /**
  * What the bounds should be now, and why. Pure: the same input always gives the same plan.
@@ -38,7 +38,10 @@ export function planReplicas(input: PlanInput): Plan {
   const inForce = history.at(-1)!.floor;
   const until = now + policy.ramp.holdDownMs;
   const justDemoted = asked.demotion !== null && memory.demotedSince === undefined;
-  const held = (memory.held ?? []).filter((entry) => entry.until > now && entry.floor > limits.low);
+  const held = (memory.held ?? [])
+    .filter((entry) => entry.until > now && entry.floor > limits.low)
+    // After a clock was set back, or `holdDown` shortened, nothing is held for longer than from now on.
+    .map(({ floor, until: before }) => ({ floor, until: Math.min(before, until) }));
   const holding = justDemoted ? keepHighest(held, { floor: inForce, until }) : held;
   const top = highestOf(holding);
   // To hold is to stay: it never raises the floor above what is in force.

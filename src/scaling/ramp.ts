@@ -25,12 +25,17 @@ export function lowestAfterMinute(base: number, { downRatioPerMinute }: Ramp): n
   return Math.max(0, Math.min(base - 1, Math.ceil(base * (1 - downRatioPerMinute) - EPSILON)));
 }
 
-/** The floors within reach now: no minute may see more than its share of change. `history` is not empty. */
+/**
+ * The floors within reach now: no minute may see more than its share of change. `history` is not empty, and to stay is
+ * always within reach: what somebody else changed within this minute is neither followed nor undone.
+ */
 export function reachable(history: FloorHistory, ramp: Ramp, now: Millis): { low: number; high: number } {
   const floors = lastMinute(history, now).map(({ floor }) => floor);
-  const high = highestAfterMinute(Math.min(...floors), ramp);
-  // A floor that somebody cut within this minute is not raised again for the sake of the way down.
-  return { low: Math.min(lowestAfterMinute(Math.max(...floors), ramp), high, floors.at(-1)!), high };
+  const inForce = floors.at(-1)!;
+  return {
+    low: Math.min(lowestAfterMinute(Math.max(...floors), ramp), inForce),
+    high: Math.max(highestAfterMinute(Math.min(...floors), ramp), inForce),
+  };
 }
 
 /** How long the way up to `floor` takes, from what was lowest within the last minute. */
@@ -51,14 +56,16 @@ function lastMinute(history: FloorHistory, now: Millis): FloorHistory {
 }
 
 /**
- * The history with what is in force now as its newest entry. Where that differs from what was planned last, the plan
- * did not come into force, or somebody else set the field: what the cluster says counts.
+ * The history with what is in force now as its newest entry: what the cluster says counts. Where that is what the last
+ * plan was to replace, the plan did not come into force. Any other value was set by somebody else, or by a write of
+ * which no record was kept, and nobody knows when: it counts as set now.
  */
 export function correctedHistory(history: FloorHistory, inForce: number, now: Millis): FloorHistory {
-  const last = history.at(-1);
-  if (last === undefined) return [{ at: now, floor: inForce }];
-  if (last.floor === inForce) return history;
-  return [...history.slice(0, -1), { at: last.at, floor: inForce }];
+  // After a clock was set back, what lies ahead of it counts as of now.
+  const past = history.map((entry) => (entry.at > now ? { at: now, floor: entry.floor } : entry));
+  if (past.at(-1)?.floor === inForce) return past;
+  if (past.at(-2)?.floor === inForce) return past.slice(0, -1);
+  return [...past, { at: now, floor: inForce }];
 }
 
 /** The history after a plan, as short as the next one needs it. */
