@@ -12,7 +12,13 @@ export interface FilePolicy {
 
 export interface PolicyFiles {
   readonly policies: readonly FilePolicy[];
+  /** Places where a policy may stand that cannot be read. */
   readonly problems: readonly LocatedProblem[];
+}
+
+export interface PolicyFilesInForce extends PolicyFiles {
+  /** Policies that stand in two places: what is in force is known. */
+  readonly doubled: readonly LocatedProblem[];
 }
 
 const YAML_FILE = /\.(ya?ml|json)$/;
@@ -21,9 +27,9 @@ const MAX_FILE_BYTES = 4 * 1024 * 1024;
 /**
  * A reader of policy files that looks at the disk at each call, and parses a file again only when it changed.
  *
- * A file that breaks keeps the policies that it had when it was last right: a typing error releases no floor.
+ * What breaks keeps the policies that stood there when the file was last right: a typing error releases no floor.
  */
-export function policyFileReader(paths: readonly string[], deps: PolicyCheckDeps): () => PolicyFiles {
+export function policyFileReader(paths: readonly string[], deps: PolicyCheckDeps): () => PolicyFilesInForce {
   const known = new Map<string, { readonly stamp: string; readonly content: PolicyFiles }>();
   return () => {
     const problems: LocatedProblem[] = [];
@@ -41,6 +47,11 @@ export function policyFileReader(paths: readonly string[], deps: PolicyCheckDeps
 
 /** Reads and checks one file's policies, which may be several documents. */
 export function parsePolicyFile(text: string, file: string, deps: PolicyCheckDeps): PolicyFiles {
+  if (text.trim() === '') {
+    // A write that was cut off leaves this behind. Who means it deletes the file.
+    const message = 'it is empty: to remove its policies, delete it';
+    return { policies: [], problems: [{ file, line: 1, column: 1, path: [], message }] };
+  }
   const yaml = parseYaml(text, file);
   if (yaml.kind === 'broken') return { policies: [], problems: yaml.problems };
   const policies: FilePolicy[] = [];
@@ -65,14 +76,23 @@ function readChanged(
     if (before?.stamp === stamp) return before.content;
     if (size > MAX_FILE_BYTES) throw new RangeError(`larger than ${MAX_FILE_BYTES} bytes`);
     const parsed = parsePolicyFile(readFileSync(file, 'utf8'), file, deps);
-    const broken = parsed.problems.length > 0 && parsed.policies.length === 0;
-    const content = broken && before !== undefined ? { ...before.content, problems: parsed.problems } : parsed;
+    const content = parsed.problems.length === 0 ? parsed : withLastRight(parsed, before?.content.policies ?? []);
     known.set(file, { stamp, content });
     return content;
   } catch (error) {
     const message = `cannot be read: ${(error as NodeJS.ErrnoException).code ?? (error as Error).message}`;
     return { policies: before?.content.policies ?? [], problems: [{ file, line: 1, column: 1, path: [], message }] };
   }
+}
+
+/** The policies that are right, and those that were right before: which of them a problem is about is not always known. */
+function withLastRight({ policies, problems }: PolicyFiles, before: readonly FilePolicy[]): PolicyFiles {
+  const right = new Set(policies.map(nameOf));
+  return { policies: [...policies, ...before.filter((entry) => !right.has(nameOf(entry)))], problems };
+}
+
+function nameOf({ policy: { namespace, name } }: FilePolicy): string {
+  return `${namespace}/${name}`;
 }
 
 function filesUnder(path: string, problems: LocatedProblem[]): readonly string[] {
@@ -88,11 +108,11 @@ function filesUnder(path: string, problems: LocatedProblem[]): readonly string[]
 }
 
 /** The first file in order keeps a policy that stands in two. */
-function withoutDuplicates({ policies, problems }: PolicyFiles): PolicyFiles {
+function withoutDuplicates({ policies, problems }: PolicyFiles): PolicyFilesInForce {
   const first = new Map<string, FilePolicy>();
   const doubled: LocatedProblem[] = [];
   for (const entry of policies) {
-    const key = `${entry.policy.namespace}/${entry.policy.name}`;
+    const key = nameOf(entry);
     const other = first.get(key);
     if (other === undefined) first.set(key, entry);
     else {
@@ -100,5 +120,5 @@ function withoutDuplicates({ policies, problems }: PolicyFiles): PolicyFiles {
       doubled.push({ file: entry.file, line: 1, column: 1, path: [], message });
     }
   }
-  return { policies: [...first.values()], problems: [...problems, ...doubled] };
+  return { policies: [...first.values()], problems, doubled };
 }

@@ -21,12 +21,12 @@ const policy = (name: string, namespace = 'shop', max = 60) => ({
   spec: { target: { name }, demand: { query: 'up', capacity: { perReplica: 1 } }, replicas: { min: 2, max } },
 });
 
-function open(tenancy = { on: false, namespaces: new Map<string, TenantId>() }) {
+function open(tenancy = { on: false, namespaces: new Map<string, TenantId>() }, keyValue = memoryKeyValue()) {
   const checkQuery = (text: string) => {
     if (text !== 'up') throw new RangeError('not PromQL');
   };
   const readFiles = policyFileReader([folder], { checkQuery });
-  return openPolicyStore({ keyValue: memoryKeyValue(), readFiles, checkQuery, tenancy });
+  return openPolicyStore({ keyValue, readFiles, checkQuery, tenancy });
 }
 
 const write = (file: string, ...documents: object[]) =>
@@ -100,4 +100,61 @@ test.each([
   const document = policy('cart');
   const put = open().put(DEFAULT_TENANT, 'shop', 'cart', { ...document, spec: { ...document.spec, ...change } });
   await expect(put).rejects.toThrow(want);
+});
+
+test.each([
+  { name: 'a typing error', text: '{broken' },
+  { name: 'a key that is unknown to this version', text: JSON.stringify({ ...policy('cart'), extra: 1 }) },
+  { name: 'nothing at all, as of a write that was cut off', text: '' },
+])('inForce() says that policies are unreadable: a file with $name at a start', async ({ text }) => {
+  writeFileSync(join(folder, 'a.yaml'), text);
+  const { policies, unreadable } = await open().inForce();
+  expect(policies).toEqual([]);
+  expect(unreadable).toEqual([expect.stringContaining('a.yaml:1:')]);
+});
+
+test('inForce() knows a policy that was taken out of its file, or commented out, from one that cannot be read', async () => {
+  const store = open();
+  write('a.yaml', policy('cart'), policy('search'));
+  await store.list();
+  write('a.yaml', policy('cart'));
+  expect((await store.inForce()).unreadable).toEqual([]);
+  writeFileSync(join(folder, 'a.yaml'), '# no policy any more\n');
+  expect(await store.inForce()).toEqual({ policies: [], unreadable: [] });
+});
+
+test('a policy that breaks beside others in its file stays in its last right form', async () => {
+  const store = open();
+  write('a.yaml', policy('cart'), policy('search'));
+  await store.list();
+  write('a.yaml', { ...policy('cart'), extra: 1 }, policy('search', 'shop', 70));
+  expect(await names(store)).toEqual(['shop/cart file 60', 'shop/search file 70']);
+  expect((await store.inForce()).unreadable).toHaveLength(1);
+});
+
+test('a stored policy that this version refuses is unreadable until it is put again or removed', async () => {
+  const keyValue = memoryKeyValue();
+  const store = open(undefined, keyValue);
+  const put = (name: string, text: string) =>
+    keyValue.write([{ key: `policy/${DEFAULT_TENANT}/shop/${name}`, value: new TextEncoder().encode(text) }]);
+  await put('cart', JSON.stringify({ ...policy('cart'), extra: 1 }));
+  await put('torn', '{"apiVersion":');
+  await store.put(DEFAULT_TENANT, 'shop', 'search', policy('search'));
+  expect(await names(store)).toEqual(['shop/search http 60']);
+  expect((await store.inForce()).unreadable).toEqual([
+    expect.stringContaining('shop/cart'),
+    expect.stringContaining('torn'),
+  ]);
+  await store.put(DEFAULT_TENANT, 'shop', 'cart', policy('cart'));
+  expect(await store.remove(DEFAULT_TENANT, 'shop', 'torn')).toBe(true);
+  expect((await store.inForce()).unreadable).toEqual([]);
+});
+
+test('a stored policy that a file hides is not missed, though it cannot be read', async () => {
+  const keyValue = memoryKeyValue();
+  const store = open(undefined, keyValue);
+  const key = `policy/${DEFAULT_TENANT}/shop/cart`;
+  await keyValue.write([{ key, value: new TextEncoder().encode('{') }]);
+  write('a.yaml', policy('cart'));
+  expect((await store.inForce()).unreadable).toEqual([]);
 });

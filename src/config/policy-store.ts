@@ -4,7 +4,7 @@ import type { ScalingPolicy, ScalingPolicyDocument } from '../scaling/policy.ts'
 import { type KeyValue, keysUnder } from '../storage/key-value.ts';
 import { checkPolicy, type PolicyCheckDeps } from './check-policy.ts';
 import { NamespaceOfAnotherTenantError, PolicyFromFileError } from './errors.ts';
-import type { PolicyFiles } from './policy-files.ts';
+import type { PolicyFilesInForce } from './policy-files.ts';
 import { formatLocated } from './yaml-document.ts';
 
 /** A policy in force: whose it is, and where it comes from. */
@@ -15,6 +15,12 @@ export interface StoredPolicy {
   readonly policy: ScalingPolicy;
 }
 
+export interface PoliciesInForce {
+  readonly policies: readonly StoredPolicy[];
+  /** Where a policy may stand that is not in force, or only in its last right form, and why: a line each. */
+  readonly unreadable: readonly string[];
+}
+
 /**
  * The policies in force. Read `list` at each pass instead of waiting for a notification.
  *
@@ -23,6 +29,8 @@ export interface StoredPolicy {
 export interface PolicyStore {
   /** All tenants' policies, by namespace and name. */
   list(): Promise<readonly StoredPolicy[]>;
+  /** The same, with what cannot be read: while that is anything, a policy that is not listed may still be meant to be. */
+  inForce(): Promise<PoliciesInForce>;
   read(tenant: TenantId, namespace: string, name: string): Promise<StoredPolicy | undefined>;
   /**
    * @returns Whether it is new, and what is now in force.
@@ -45,7 +53,7 @@ export interface PolicyStore {
 export interface PolicyStoreDeps extends PolicyCheckDeps {
   readonly keyValue: KeyValue;
   /** Looks at the files now (`policyFileReader`). */
-  readonly readFiles: () => PolicyFiles;
+  readonly readFiles: () => PolicyFilesInForce;
   readonly tenancy: { readonly on: boolean; readonly namespaces: ReadonlyMap<string, TenantId> };
 }
 
@@ -57,38 +65,56 @@ export function openPolicyStore(deps: PolicyStoreDeps): PolicyStore {
   const { keyValue, readFiles, tenancy } = deps;
   const ownerOf = (namespace: string) => (tenancy.on ? tenancy.namespaces.get(namespace) : DEFAULT_TENANT);
 
-  async function readAll(): Promise<{
-    readonly policies: readonly StoredPolicy[];
-    readonly problems: readonly string[];
-  }> {
+  async function readAll(): Promise<PoliciesInForce & { readonly problems: readonly string[] }> {
     const files = readFiles();
-    const problems = files.problems.map(formatLocated);
+    const unreadable = files.problems.map(formatLocated);
+    const others = files.doubled.map(formatLocated);
     const byName = new Map<string, StoredPolicy>();
     for (const { file, document, policy } of files.policies) {
       const tenant = ownerOf(policy.namespace);
       if (tenant === undefined) {
-        problems.push(`${file}: the namespace ${policy.namespace} belongs to no tenant: add it to tenancy.namespaces`);
+        unreadable.push(
+          `${file}: the namespace ${policy.namespace} belongs to no tenant: add it to tenancy.namespaces`,
+        );
         continue;
       }
       byName.set(nameOf(policy), { tenant, source: { kind: 'file', file }, document, policy });
     }
     for await (const [key, value] of keyValue.list(keysUnder(PREFIX))) {
-      const check = checkPolicy(JSON.parse(FROM_UTF8.decode(value)), deps);
-      if (check.kind === 'problems') {
-        problems.push(`${key}: ${check.problems.map(formatProblem).join('; ')}`);
+      const [, owner, namespace = '', name = ''] = key.split('/');
+      // A file has it: what is stored is not asked.
+      if (byName.has(`${namespace}/${name}`)) continue;
+      const tenant = ownerOf(namespace);
+      if (tenant !== undefined && tenant !== owner) {
+        others.push(`${key}: the namespace ${namespace} now belongs to ${tenant}`);
         continue;
       }
-      const { document, policy } = check;
-      const tenant = ownerOf(policy.namespace);
-      if (tenant === undefined || key !== keyOf(tenant, policy.namespace, policy.name)) {
-        problems.push(`${key}: the namespace ${policy.namespace} now belongs to ${tenant ?? 'no tenant'}`);
-        continue;
-      }
-      if (!byName.has(nameOf(policy)))
+      const check = checkStored(value, namespace, name);
+      if (check.kind === 'problems') unreadable.push(`${key}: ${check.problems.map(formatProblem).join('; ')}`);
+      else if (tenant === undefined) {
+        unreadable.push(`${key}: the namespace ${namespace} belongs to no tenant: add it to tenancy.namespaces`);
+      } else {
+        const { document, policy } = check;
         byName.set(nameOf(policy), { tenant, source: { kind: 'http' }, document, policy });
+      }
     }
     const policies = [...byName].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, stored]) => stored);
-    return { policies, problems };
+    return { policies, unreadable, problems: [...unreadable, ...others] };
+  }
+
+  /** A stored document was right once, but perhaps for another version. */
+  function checkStored(value: Uint8Array, namespace: string, name: string) {
+    let stored: unknown;
+    try {
+      stored = JSON.parse(FROM_UTF8.decode(value));
+    } catch (error) {
+      return { kind: 'problems', problems: [{ path: [], message: (error as Error).message }] } as const;
+    }
+    const check = checkPolicy(stored, deps);
+    if (check.kind === 'problems') return check;
+    const problems = misnamed(check.policy, namespace, name);
+    if (problems.length > 0) return { kind: 'problems', problems } as const;
+    return { kind: 'ok', document: check.document, policy: check.policy } as const;
   }
 
   async function read(tenant: TenantId, namespace: string, name: string): Promise<StoredPolicy | undefined> {
@@ -114,6 +140,10 @@ export function openPolicyStore(deps: PolicyStoreDeps): PolicyStore {
 
   return {
     list: async () => (await readAll()).policies,
+    inForce: async () => {
+      const { policies, unreadable } = await readAll();
+      return { policies, unreadable };
+    },
     problems: async () => (await readAll()).problems,
     read,
 
@@ -133,10 +163,11 @@ export function openPolicyStore(deps: PolicyStoreDeps): PolicyStore {
 
     async remove(tenant, namespace, name) {
       refuseForeign(tenant, namespace);
-      const before = await read(tenant, namespace, name);
-      refuseFilePolicy(before);
-      if (before === undefined) return false;
-      await keyValue.write([{ key: keyOf(tenant, namespace, name), value: undefined }]);
+      refuseFilePolicy(await read(tenant, namespace, name));
+      const key = keyOf(tenant, namespace, name);
+      // One that cannot be read can still be removed.
+      if ((await keyValue.read(key)) === undefined) return false;
+      await keyValue.write([{ key, value: undefined }]);
       return true;
     },
   };

@@ -40,7 +40,7 @@ function httpDeps({ callers, ...changes }: Partial<HttpDeps> & { readonly caller
     parseSelector,
     policies: openPolicyStore({
       keyValue: memoryKeyValue(),
-      readFiles: () => ({ policies: [], problems: [] }),
+      readFiles: () => ({ policies: [], problems: [], doubled: [] }),
       checkQuery: () => {},
       tenancy: { on: false, namespaces: new Map() },
     }),
