@@ -100,10 +100,10 @@ test.each([
   },
   {
     name: 'all errors at once',
-    text: 'loops:\n  scale: 15\n  forecast: soon\nlimits: {queryPoints: 0, seriesPerTenant: many}\nstorag: x\n',
+    text: 'loops:\n  scale: soon\nretention: 15\nlimits: {queryPoints: 0, seriesPerTenant: many}\nstorag: x\n',
     want: [
-      'foresail.yaml:2:3: loops.scale: expected a text, got 15',
-      'foresail.yaml:3:3: loops.forecast: expected a duration such as 30s, 5m or 28d, got "soon"',
+      'foresail.yaml:3:1: retention: expected a text, got 15',
+      'foresail.yaml:2:3: loops.scale: expected a duration such as 30s, 5m or 28d, got "soon"',
       'foresail.yaml:4:26: limits.seriesPerTenant: expected a number, got "many"',
       'foresail.yaml:4:10: limits.queryPoints: expected at least 1, got 0',
       'foresail.yaml:5:1: storag: unknown key (expected listen, data, storage, retention, tenancy, authentication, policies, kubernetes, loops, limits or log); did you mean "storage"?',

@@ -23,7 +23,7 @@ export interface Settings {
   /** Absolute files and folders. */
   readonly policies: readonly string[];
   readonly kubernetes: KubernetesAccess;
-  readonly loops: { readonly scaleMs: number; readonly forecastMs: number };
+  readonly loops: { readonly scaleMs: number };
   readonly limits: {
     readonly seriesPerTenant: number;
     readonly samplesInMemory: number;
@@ -88,7 +88,7 @@ export function loadSettings({ file, flags = {}, env = process.env }: LoadOption
     authentication: tokens.length === 0 ? { kind: 'none' } : { kind: 'tokens', tokens },
     policies: document.policies.map((path) => resolve(folder, path)),
     kubernetes: resolveKubernetes(document.kubernetes, folder, env),
-    loops: { scaleMs: parseDuration(document.loops.scale), forecastMs: parseDuration(document.loops.forecast) },
+    loops: { scaleMs: parseDuration(document.loops.scale) },
     limits: limitsOf(document.limits),
     logLevel: document.log.level,
   };

@@ -82,10 +82,7 @@ export const SettingsDocument = z.strictObject({
     .default('auto')
     .describe('auto: the account of the pod, else KUBECONFIG, else ~/.kube/config, else off. Or {kubeconfig: PATH}.'),
   loops: z
-    .strictObject({
-      scale: duration.default('15s').describe('Time between two looks at each policy.'),
-      forecast: duration.default('1m').describe('Time between two forecasts of each demand.'),
-    })
+    .strictObject({ scale: duration.default('15s').describe('Time between two looks at each policy.') })
     .prefault({})
     .describe('How often things are done.'),
   limits: z

@@ -60,7 +60,9 @@ export const DecisionAnswer = z.object({
   at: seconds,
   namespace: z.string(),
   policy: z.string(),
-  mode: z.enum(['observe', 'enforce']),
+  mode: z
+    .enum(['observe', 'enforce', 'release'])
+    .describe('release: the policy let go of the target, and its bounds go back.'),
   bounds,
   changed: z.boolean(),
   reasons: z.array(Reason),

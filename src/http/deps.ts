@@ -6,6 +6,7 @@ import type { Matcher } from '../model/matcher.ts';
 import type { Samples } from '../model/series.ts';
 import type { TenantId } from '../model/tenant.ts';
 import type { Millis, TimeRange } from '../model/time.ts';
+import type { Decision } from '../scaling/decision-types.ts';
 import type { Plan, PlanInput, TargetReading } from '../scaling/plan-types.ts';
 import type { ScalingPolicy, ScalingPolicyDocument } from '../scaling/policy.ts';
 import type { Evaluator, SeriesReader } from '../storage/storage.ts';
@@ -95,7 +96,7 @@ export interface DecisionView {
   readonly at: Millis;
   readonly namespace: string;
   readonly policy: string;
-  readonly mode: 'observe' | 'enforce';
+  readonly mode: Decision['mode'];
   readonly plan: Plan;
   /** The decision as a person would tell it. */
   readonly sentences: readonly string[];

@@ -7,18 +7,7 @@ import type { DecisionView, DemandForecast, PolicyView, WorkloadView } from './d
 
 /** What people are shown of records, made from the records themselves. */
 
-export function decisionView({
-  id,
-  at,
-  namespace,
-  policy,
-  plan,
-  ownership,
-  act,
-  input,
-  ...rest
-}: Decision): DecisionView {
-  const mode = rest.mode === 'release' ? 'enforce' : rest.mode;
+export function decisionView({ id, at, namespace, policy, plan, ownership, act, input, mode }: Decision): DecisionView {
   const outcome = act.kind === 'none' ? { kind: ownership.kind, message: ownership.message } : act;
   return { id, at, namespace, policy, mode, plan, sentences: plan.reasons.map(reasonText), outcome, input };
 }
