@@ -17,6 +17,10 @@ export class CrashDisk {
   #boots = 0;
   /** Appends to throw before working again, as a full device does. */
   failingAppends = 0;
+  /** Syncs of files to throw before working again. What they were to sync is then lost, as after a real one. */
+  failingSyncs = 0;
+  /** Files open for writing. */
+  open = 0;
 
   /** The process ends, the machine goes on: what was written is there, and no more durable than before. */
   kill(): void {
@@ -82,6 +86,7 @@ export class CrashDisk {
       create: async (path) => {
         const content: Content = { bytes: new Uint8Array(1_024), length: 0, synced: 0 };
         (await turn()).act(() => this.#names.set(path, content));
+        this.open++;
         return {
           append: async (bytes) =>
             (await turn()).act(() => {
@@ -92,9 +97,16 @@ export class CrashDisk {
             }),
           sync: async () =>
             (await turn()).act(() => {
+              if (this.failingSyncs > 0) {
+                this.failingSyncs--;
+                content.bytes.fill(0, content.synced, content.length);
+                throw new Error('input/output error');
+              }
               content.synced = content.length;
             }),
-          close: async () => {},
+          close: async () => {
+            this.open--;
+          },
         };
       },
       openToRead: async (path) => {

@@ -11,11 +11,13 @@ export class Head {
   readonly tenants = new Map<TenantId, TenantHead>();
   readonly #byNumber = new Map<number, TenantHead>();
   readonly #seed: number;
+  /** The largest number of a tenant: where damage took a tenant's record, its number is not used again. */
+  #lastNumber = 0;
   /** Samples held, staged ones included. */
   samples = 0;
   /** Canonical label bytes of all series. */
   labelBytes = 0;
-  /** Readers see nothing older. Set by retention passes. */
+  /** Readers see nothing older. Set by retention passes; they go back where the clock does. */
   readonly floors: Record<RetentionClass, number> = {
     raw: Number.NEGATIVE_INFINITY,
     demand: Number.NEGATIVE_INFINITY,
@@ -31,7 +33,8 @@ export class Head {
     return count;
   }
 
-  addTenant(id: TenantId, number = this.#byNumber.size + 1): TenantHead {
+  addTenant(id: TenantId, number = this.#lastNumber + 1): TenantHead {
+    this.#lastNumber = Math.max(this.#lastNumber, number);
     const tenant = new TenantHead(id, number, this.#seed);
     this.tenants.set(id, tenant);
     this.#byNumber.set(number, tenant);
@@ -98,7 +101,7 @@ export class Head {
   /** Hides and drops what is older than its class is kept. Returns how many samples left memory. */
   drop(now: number, retentionMs: Readonly<Record<RetentionClass, number>>): number {
     for (const retention of ['raw', 'demand'] as const) {
-      this.floors[retention] = Math.max(this.floors[retention], now - retentionMs[retention]);
+      this.floors[retention] = now - retentionMs[retention];
     }
     let dropped = 0;
     for (const tenant of this.tenants.values()) {

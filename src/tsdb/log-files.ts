@@ -34,7 +34,7 @@ export async function listLogFiles(disk: Disk, folder: string): Promise<readonly
   return files.sort((a, b) => a.number - b.number);
 }
 
-/** Creates a file with its header, not yet synced. */
+/** Creates a file with its header, not yet synced. Leaves nothing behind, no open file either, where it cannot. */
 export async function createLogFile(disk: Disk, path: string, kind: FileKind): Promise<WritableFile> {
   const file = await disk.create(path);
   const header = new Uint8Array(HEADER_BYTES);
@@ -42,7 +42,13 @@ export async function createLogFile(disk: Disk, path: string, kind: FileKind): P
   const view = new DataView(header.buffer);
   view.setUint32(8, VERSION, true);
   view.setUint32(12, crc32(header.subarray(0, 12)), true);
-  await file.append(header);
+  try {
+    await file.append(header);
+  } catch (error) {
+    await file.close().catch(() => undefined);
+    await disk.remove(path).catch(() => undefined);
+    throw error;
+  }
   return file;
 }
 

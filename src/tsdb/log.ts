@@ -15,6 +15,8 @@ export interface LogOptions {
    * synced: the moment from which readers may see them.
    */
   readonly onTake: () => () => void;
+  /** Called after each sync that succeeded, with the time that the sync itself took. */
+  readonly onSync?: (seconds: number) => void;
 }
 
 /** Records taken together, until they are synced. */
@@ -119,7 +121,9 @@ export class Log implements AsyncDisposable {
       if (this.#file === undefined || this.#synced >= this.#options.segmentBytes) await this.#openSegment();
       const file = this.#file!;
       for (const { buffer } of this.#unsynced) await file.append(buffer.bytes);
+      const began = performance.now();
       await file.sync();
+      this.#options.onSync?.((performance.now() - began) / 1_000);
     } catch (cause) {
       await this.#giveUpSegment();
       const reason = cause instanceof Error ? cause.message : String(cause);
@@ -137,24 +141,29 @@ export class Log implements AsyncDisposable {
 
   async #openSegment(): Promise<void> {
     const { disk, folder } = this.#options;
-    await this.#file?.close();
+    const file = this.#file;
     this.#file = undefined;
     this.#olderBytes += this.#synced;
     this.#synced = 0;
-    this.#segment++;
-    this.#file = await createLogFile(disk, logPath(folder, 'log', this.#segment), 'log');
+    await file?.close();
+    const next = this.#segment + 1;
+    this.#file = await createLogFile(disk, logPath(folder, 'log', next), 'log');
+    this.#segment = next;
     this.#synced = HEADER_BYTES;
     await disk.syncFolder(folder);
   }
 
   async #giveUpSegment(): Promise<void> {
     const file = this.#file;
+    if (file === undefined) return;
     this.#file = undefined;
-    // What is behind the synced part is a torn tail; recovery cuts it off if this cannot.
-    await file?.close().catch(() => undefined);
+    await file.close().catch(() => undefined);
     const { disk, folder } = this.#options;
-    if (file !== undefined) {
-      await disk.truncate(logPath(folder, 'log', this.#segment), this.#synced).catch(() => undefined);
-    }
+    const path = logPath(folder, 'log', this.#segment);
+    // What is behind the synced part is a torn tail; recovery cuts it off if this cannot.
+    if (this.#synced > HEADER_BYTES) return await disk.truncate(path, this.#synced).catch(() => undefined);
+    // Senders try again many times while a device is full: that must not leave a file each time.
+    this.#synced = 0;
+    await disk.remove(path).catch(() => undefined);
   }
 }

@@ -34,6 +34,8 @@ export interface SampleStoreOptions {
   readonly segmentBytes: number;
   /** Called once backfilled samples of a series are stored: what was fitted on its history should be fitted again. */
   readonly onBackfill?: (tenant: TenantId, labels: Labels) => void;
+  /** Called after each sync of the log, with the time that it took. */
+  readonly onSync?: (seconds: number) => void;
 }
 
 /** A snapshot is not worth its writing while the log is shorter than this many segments. */
@@ -76,7 +78,9 @@ export class SampleStore implements AsyncDisposable {
     const { report, nextSegment, logBytes } = await recover(disk, folder, head);
     head.drop(now(), limits.retentionMs);
     const onTake = () => store.#takeStaged();
-    const log = new Log({ disk, folder, segment: nextSegment, segmentBytes, onTake }, logBytes);
+    const { onSync } = options;
+    const hooks = { onTake, ...(onSync !== undefined && { onSync }) };
+    const log = new Log({ disk, folder, segment: nextSegment, segmentBytes, ...hooks }, logBytes);
     const store: SampleStore = new SampleStore(options, head, report, log);
     store.#snapshotBytes = head.samples * 16;
     return store;
@@ -86,6 +90,7 @@ export class SampleStore implements AsyncDisposable {
     return this.#log.sizeBytes;
   }
 
+  /** @throws {StorageFullError} If a series is new and too much waits for the log already. */
   ref(id: TenantId, labelSets: readonly Uint8Array[], retention: RetentionClass): readonly RefAnswer[] {
     return labelSets.map((labels) => {
       const series = this.#seriesOf(id, labels, retention);
@@ -140,6 +145,7 @@ export class SampleStore implements AsyncDisposable {
     return outcomes;
   }
 
+  /** @throws {StorageFullError} If too much waits for the log already. */
   describe(id: TenantId, metadata: readonly MetricMetadata[]): void {
     const tenant = this.#tenant(id);
     if (tenant === undefined) return;
@@ -148,6 +154,7 @@ export class SampleStore implements AsyncDisposable {
       if (known === undefined && tenant.metadata.size >= this.#options.limits.maxMetadataPerTenant) continue;
       const { metric, type, help, unit } = entry;
       if (known?.type === type && known.help === help && known.unit === unit) continue;
+      this.#checkBacklog(metric.length + help.length + unit.length);
       tenant.metadata.set(metric, { metric, type, help, unit });
       this.#log.append({ kind: 'metadata', tenant: tenant.number, metric, type, help, unit });
     }
@@ -281,9 +288,17 @@ export class SampleStore implements AsyncDisposable {
         message: `the limit of ${maxLabelBytes} bytes for labels of all series is reached (${id})`,
       };
     }
+    this.#checkBacklog(labels.length);
     const series = this.head.addSeries(tenant, tenant.nextRef, labels, retention);
     this.#logSeries(tenant, series, labels);
     return series;
+  }
+
+  /** While the log cannot be written, what waits for it in memory must not grow for ever. */
+  #checkBacklog(bytes: number): void {
+    const { maxBacklogBytes } = this.#options.limits;
+    if (this.#log.backlogBytes + bytes <= maxBacklogBytes) return;
+    throw new StorageFullError(`more than ${maxBacklogBytes} bytes wait for the log: its device is full or too slow`);
   }
 
   #logSeries(tenant: TenantHead, { ref, retention }: HeadSeries, labels: Uint8Array): void {
