@@ -11,20 +11,23 @@ import { initCommand } from './cli/init.ts';
 import { planCommand } from './cli/plan.ts';
 import { queryCommand } from './cli/query.ts';
 import { releaseCommand } from './cli/release.ts';
-import { serve, serveCommand } from './cli/serve.ts';
+import { serveCommand } from './cli/serve.ts';
 import { simulateCommand } from './cli/simulate.ts';
-import { UsageError } from './cli/usage-error.ts';
-import { openKubeCluster } from './kube/cluster.ts';
 import { CodedError } from './model/errors.ts';
-import { parseQuery } from './promql/parse.ts';
 import { systemClock } from './system-clock.ts';
 import { VERSION } from './version.ts';
 
-/** Exit codes: 0 done, 1 the answer is no (or it could not be done), 2 wrong usage. */
+/** Commands that run until they are told to stop, whoever reads what they print. */
+const SERVERS: readonly string[] = ['demo', 'serve'];
+/** Commands that compute and wait for nothing: a signal ends them at once, as it ends any program that says nothing of it. */
+const OFFLINE: readonly string[] = ['init', 'check', 'simulate', 'forecast', 'backtest', 'detect'];
+/** Codes of errors that another command line, or another settings file, mends. */
+const WRONG_USAGE: readonly string[] = ['usage', 'invalid_settings'];
+/** A shell's exit code of a program that a signal ended. */
+const INTERRUPTED = { SIGINT: 130, SIGTERM: 143 } as const;
+
 const stop = new AbortController();
-for (const name of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(name, () => stop.abort(new Error(`stopped by ${name}`)));
-}
+let interrupted: number | undefined;
 
 try {
   await programOf(stop.signal).parseAsync();
@@ -36,18 +39,23 @@ function programOf(signal: AbortSignal): Command {
   const program = new Command('foresail')
     .description('Forecasts the demand on Kubernetes workloads and raises their replica floors before it arrives.')
     .version(VERSION)
-    .showHelpAfterError('(foresail --help lists the commands)')
-    .exitOverride();
+    .configureOutput({ outputError: (text, write) => write(`${oneLine(text)} (foresail --help lists the commands)\n`) })
+    .exitOverride()
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ foresail demo            (then foresail COMMAND --help has an example of each)',
+    )
+    .hook('preAction', (_program, command) => prepare(command.name()));
   const server = { clock: systemClock, signal };
 
-  demoCommand(program, { ...server, serve: (file) => serve({ file }, server) });
+  demoCommand(program, server);
   serveCommand(program, server);
   initCommand(program);
-  checkCommand(program, { checkQuery: (expression) => void parseQuery(expression) });
+  checkCommand(program);
   queryCommand(program, server);
   planCommand(program, server);
   explainCommand(program, server);
-  releaseCommand(program, { ...server, openCluster: openKubeCluster });
+  releaseCommand(program, server);
   importCommand(program, { ...server, random: Math.random });
   simulateCommand(program);
   forecastCommand(program);
@@ -56,14 +64,34 @@ function programOf(signal: AbortSignal): Command {
   return program;
 }
 
+/** Signals end what waits, and a reader that goes away ends what only prints. */
+function prepare(command: string): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE' && !SERVERS.includes(command)) process.exit();
+    });
+  }
+  if (OFFLINE.includes(command)) return;
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(name, () => {
+      interrupted = INTERRUPTED[name];
+      stop.abort(new Error(`stopped by ${name}`));
+    });
+  }
+}
+
 /** Prints what went wrong, once, in one line; a broken invariant also shows where. */
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  if (stop.signal.aborted) return 0;
-  if (error instanceof UsageError) {
-    console.error(error.message);
-    return 2;
-  }
+  if (interrupted !== undefined) return interrupted;
   console.error(error instanceof CodedError ? error.message : error);
-  return 1;
+  return error instanceof CodedError && WRONG_USAGE.includes(error.code) ? 2 : 1;
+}
+
+/** Commander puts what it thinks was meant on a line of its own. */
+function oneLine(text: string): string {
+  return text
+    .replace(/^error: /, '')
+    .trim()
+    .replaceAll('\n', ' ');
 }

@@ -12,7 +12,15 @@ import type { RegularSeries } from '../model/series.ts';
 import { formatDuration, type Millis, parseInstant } from '../model/time.ts';
 import { type CsvFile, type CsvSeries, formatTime, formatValue, loadSeries, openSink, quoteCell } from './csv.ts';
 import { MOST_HISTORY_STEPS, pathOf, reasonOf } from './forecast.ts';
-import { asArgument, columnsOf, parseCount, parseSeasons, parseStep, quantilesOf } from './forecast-options.ts';
+import {
+  asArgument,
+  columnsOf,
+  parseCount,
+  parseSeasons,
+  parseStep,
+  quantilesOf,
+  seedOption,
+} from './forecast-options.ts';
 import { progressOf } from './progress.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -54,6 +62,7 @@ export function backtestCommand(program: Command): void {
     .option('--origins-every <duration>', 'rolling form: time between two origins', parseStep)
     .option('--from <instant>', 'rolling form: the first origin', (text) => asArgument(() => parseInstant(text)))
     .option('--forecasts <file>', "rolling form: write the mix's forecasts there (- for standard output)")
+    .addOption(seedOption())
     .option('--json', 'print JSON')
     .addHelpText(
       'after',

@@ -211,6 +211,13 @@ function splitCells(text: string): string[] {
   return cells;
 }
 
+/** What is wrong with a file, in words for what happens often. */
 function reasonOf(error: unknown): string {
+  if (error instanceof Error && 'code' in error) {
+    if (error.code === 'ENOENT') return 'there is no such file or folder';
+    if (error.code === 'EISDIR') return 'it is a folder';
+    if (error.code === 'EACCES') return 'it may not be read or written';
+    if (error.code === 'Z_DATA_ERROR') return 'it is named .gz, but is not gzip';
+  }
   return error instanceof Error ? error.message : String(error);
 }

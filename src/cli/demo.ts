@@ -1,36 +1,12 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
-import { parse as parseYaml } from 'yaml';
-import { startApp } from '../app.ts';
-import { loadSettings, type Settings } from '../config/load.ts';
-import { openDemoApi } from '../demo/api.ts';
-import { type BoundsMove, openDemoCluster } from '../demo/cluster.ts';
-import type { ReplayRow } from '../demo/replay-table.ts';
-import { type DemoPolicy, nameOf, runDemo, timeOf } from '../demo/run-demo.ts';
-import { loadDemoState, saveDemoState } from '../demo/state-file.ts';
-import { DEMO_WORKLOADS } from '../demo/workloads.ts';
-import type { ReplayTable } from '../http/deps.ts';
-import type { Clock } from '../model/clock.ts';
-import type { Samples } from '../model/series.ts';
-import { DAY } from '../model/time.ts';
-import { parsePolicy, type ScalingPolicy } from '../scaling/policy.ts';
-import { createLogger } from '../telemetry/logger.ts';
-import { replayInThread } from '../workers/replay.ts';
-
-export interface DemoCommandDeps {
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
-  /** Serves a settings file until aborted. */
-  readonly serve: (file: string) => Promise<void>;
-}
+import type { DemoFlags } from './play-demo.ts';
+import type { ServerDeps } from './run-server.ts';
 
 const SETTINGS_FILE = 'foresail.yaml';
 
 /** `foresail demo`, which is what `npm start` runs: the real program on workloads that are made up. */
-export function demoCommand(program: Command, deps: DemoCommandDeps): void {
+export function demoCommand(program: Command, deps: ServerDeps): void {
   program
     .command('demo')
     .description(
@@ -42,116 +18,11 @@ export function demoCommand(program: Command, deps: DemoCommandDeps): void {
     .action(async (flags: DemoFlags) => {
       if (existsSync(SETTINGS_FILE)) {
         console.log(`serving ${SETTINGS_FILE}, which is here, instead of the demo`);
-        await deps.serve(SETTINGS_FILE);
+        const { serve } = await import('./run-server.ts');
+        await serve({ file: SETTINGS_FILE }, deps);
         return;
       }
+      const { playDemo } = await import('./play-demo.ts');
       await playDemo(flags, deps);
     });
-}
-
-/** Four weeks of history are read, and a restart a month later must find them. */
-const RETENTION = 60 * DAY;
-const JUDGED = 3 * DAY;
-
-async function playDemo(flags: DemoFlags, { clock, signal }: DemoCommandDeps): Promise<void> {
-  const settings = demoSettings(flags);
-  await mkdir(settings.dataFolder, { recursive: true });
-  const stateFile = join(settings.dataFolder, 'demo.json');
-  const state = await loadDemoState(stateFile);
-  const firstStart = state?.firstStart ?? clock.now();
-  // A plan may be acted on before it is told: its moves wait until then.
-  let held: BoundsMove[] | null = [];
-  const cluster = openDemoCluster({
-    workloads: DEMO_WORKLOADS,
-    firstStart,
-    clock,
-    saved: state?.cluster,
-    onMove: (move) => {
-      if (held === null) print('bounds', formatMove(move));
-      else held.push(move);
-    },
-  });
-  const save = () => saveDemoState(stateFile, { version: 1, firstStart, cluster: cluster.save() });
-  let table: ReplayTable | undefined;
-
-  await using app = await startApp({
-    settings,
-    clock,
-    log: createLogger(settings.logLevel),
-    cluster: { name: 'demo', cluster, close: save },
-    replay: () => table,
-  });
-  const folder = relative(process.cwd(), settings.dataFolder) || settings.dataFolder;
-  console.log(`Foresail's demo: ${app.url}/  (data in ${folder}; Ctrl-C stops it, a second start continues)\n`);
-  const demo = runDemo({
-    url: app.url,
-    api: openDemoApi(app.url, signal),
-    workloads: DEMO_WORKLOADS,
-    firstStart,
-    cluster,
-    clock,
-    signal,
-    policies: demoPolicies(),
-    replay: (policy, demand) => replayPolicy(policy, demand, signal),
-    onReplayed: (rows) => {
-      const end = clock.now();
-      table = { range: { start: end - JUDGED, end }, rows };
-    },
-    onPlansTold: () => {
-      for (const move of held ?? []) print('bounds', formatMove(move));
-      held = null;
-    },
-    save,
-    print,
-  });
-  try {
-    await Promise.all([app.run(signal), demo]);
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  }
-}
-
-async function replayPolicy(
-  policy: ScalingPolicy,
-  demand: Samples,
-  signal: AbortSignal,
-): Promise<readonly ReplayRow[]> {
-  const { namespace, name } = policy;
-  const { startUpMs } = DEMO_WORKLOADS.find(({ app }) => app === policy.target.name)!;
-  const results = await replayInThread({ policy, demand, startUpMs }, signal);
-  return results.map((result) => ({ namespace, policy: name, ...result }));
-}
-
-interface DemoFlags {
-  readonly data: string;
-  readonly listen: string;
-}
-
-function demoSettings(flags: DemoFlags): Settings {
-  const settings = loadSettings({ flags: { ...flags, logLevel: 'warn' } });
-  return { ...settings, retentionMs: RETENTION, kubernetes: { kind: 'off' } };
-}
-
-/** The files of `scaling-policies/demo/`, which the package carries beside `dist/`. */
-function demoPolicies(): readonly DemoPolicy[] {
-  const folder = fileURLToPath(new URL('../../scaling-policies/demo/', import.meta.url));
-  const policies = readdirSync(folder).map((file) => {
-    const yaml = readFileSync(join(folder, file), 'utf8');
-    return { yaml, policy: parsePolicy(parseYaml(yaml)) };
-  });
-  const order = DEMO_WORKLOADS.map(({ app }) => app);
-  return policies.sort((a, b) => order.indexOf(a.policy.name) - order.indexOf(b.policy.name));
-}
-
-const LABEL_WIDTH = 8;
-
-/** A label and a text; further lines of the text stand below it. */
-function print(label: string, text: string): void {
-  const indent = ' '.repeat(LABEL_WIDTH + 2);
-  console.log(`${label.padEnd(LABEL_WIDTH)}  ${text.replaceAll('\n', `\n${indent}`)}`);
-}
-
-function formatMove({ ref, at, before, after }: BoundsMove): string {
-  const max = before.max === after.max ? '' : `, max ${before.max} → ${after.max}`;
-  return `${nameOf(ref)} min ${before.min} → ${after.min}${max}  at ${timeOf(at)}`;
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { createDetector, type DetectorState, judge } from '../anomaly/detector.ts';
 import { type CsvRow, formatValue, openSink, quoteCell, readRows } from './csv.ts';
+import { seedOption } from './forecast-options.ts';
 
 interface Flags {
   readonly input: string;
@@ -15,6 +16,7 @@ export function detectCommand(program: Command): void {
     .description('Score each row of a CSV file for how unusual it is, from the rows above it alone.')
     .requiredOption('--input <file>', 'CSV with a header: timestamp,value or series,timestamp,value; .gz too')
     .option('--output <file>', 'write there instead of to standard output')
+    .addOption(seedOption())
     .option('--json', 'one JSON object a row')
     .addHelpText('after', '\nExample:\n  $ foresail detect --input demand.csv --output scores.csv')
     .action(runDetect);

@@ -1,7 +1,20 @@
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../model/time.ts';
 
 /** Parsers of the flags that `forecast` and `backtest` share. Commander turns what they throw into exit code 2. */
+
+/** Offline commands give the same answer for the same file: a seed is taken, so that scripts may name one, and unused. */
+export function seedOption(): Option {
+  return new Option(
+    '--seed <number>',
+    'of random parts; nothing here is random yet, so any seed gives the same',
+  ).argParser(parseSeed);
+}
+
+function parseSeed(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('expected a whole number of zero or more, such as 1');
+  return Number(text);
+}
 
 export function parseCount(text: string): number {
   const count = Number(text);

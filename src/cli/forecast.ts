@@ -12,6 +12,7 @@ import {
   parseSeasons,
   parseStep,
   quantilesOf,
+  seedOption,
 } from './forecast-options.ts';
 import { progressOf } from './progress.ts';
 
@@ -50,6 +51,7 @@ export function forecastCommand(program: Command): void {
     .option('--level <levels>', 'central intervals', parseLevels, [0.8, 0.95])
     .option('--quantiles <quantiles>', 'quantiles to add as columns, such as 0.5,0.9,0.95', parseQuantiles, [])
     .option('--output <file>', 'write there instead of to standard output')
+    .addOption(seedOption())
     .option('--json', 'one JSON object a series, with its model, seasons and accuracy')
     .addHelpText(
       'after',

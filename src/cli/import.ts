@@ -36,7 +36,8 @@ interface CsvOptions extends CommonOptions {
 export function importCommand(program: Command, deps: ImportCommandDeps): void {
   const command = program
     .command('import')
-    .description("Fill the past of the running server's store; importing again changes nothing");
+    .description("Fill the past of the running server's store; importing again changes nothing")
+    .addHelpText('after', '\nExample:\n  $ foresail import csv --input demand.csv --metric demand_rps');
 
   serverOptions(
     command

@@ -1,6 +1,5 @@
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { commentedSettings } from '../config/commented-file.ts';
 
 /** `foresail init`: writes a settings file with every default and what it means. */
 export function initCommand(program: Command): void {
@@ -13,19 +12,20 @@ export function initCommand(program: Command): void {
       'after',
       '\nExample:\n  $ foresail init --output foresail.yaml && foresail serve --config foresail.yaml',
     )
-    .action(({ output, force }: { output: string; force: boolean }) => {
-      process.exitCode = writeSettings(output, force);
+    .action(async ({ output, force }: { output: string; force: boolean }) => {
+      const { commentedSettings } = await import('../config/commented-file.ts');
+      process.exitCode = writeSettings(commentedSettings(), output, force);
     });
 }
 
 /** @returns The exit code. */
-function writeSettings(output: string, force: boolean): number {
+function writeSettings(text: string, output: string, force: boolean): number {
   if (output === '-') {
-    process.stdout.write(commentedSettings());
+    process.stdout.write(text);
     return 0;
   }
   try {
-    writeFileSync(output, commentedSettings(), { flag: force ? 'w' : 'wx' });
+    writeFileSync(output, text, { flag: force ? 'w' : 'wx' });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const why = code === 'EEXIST' ? 'it is there already: use --force to replace it' : (code ?? String(error));

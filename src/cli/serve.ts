@@ -1,15 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
-import { startApp } from '../app.ts';
-import { type LoadOptions, loadSettings } from '../config/load.ts';
-import type { Clock } from '../model/clock.ts';
-import { createLogger } from '../telemetry/logger.ts';
-import { VERSION } from '../version.ts';
-
-export interface ServeCommandDeps {
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
-}
+import type { ServerDeps } from './run-server.ts';
 
 const SETTINGS_FILE = 'foresail.yaml';
 
@@ -21,7 +12,7 @@ interface ServeFlags {
 }
 
 /** `foresail serve`: the program for real. */
-export function serveCommand(program: Command, deps: ServeCommandDeps): void {
+export function serveCommand(program: Command, deps: ServerDeps): void {
   program
     .command('serve')
     .description(`Run the server: with ${SETTINGS_FILE} where it is here, else with the defaults and no policies`)
@@ -32,15 +23,7 @@ export function serveCommand(program: Command, deps: ServeCommandDeps): void {
     .addHelpText('after', '\nExample:\n  $ foresail init && foresail serve --config foresail.yaml')
     .action(async ({ config, ...flags }: ServeFlags) => {
       const file = config ?? (existsSync(SETTINGS_FILE) ? SETTINGS_FILE : undefined);
+      const { serve } = await import('./run-server.ts');
       await serve({ ...(file !== undefined && { file }), flags }, deps);
     });
-}
-
-/** Serves until it is told to stop. Ending changes nothing in the cluster. */
-export async function serve(options: LoadOptions, { clock, signal }: ServeCommandDeps): Promise<void> {
-  const settings = loadSettings(options);
-  const log = createLogger(settings.logLevel);
-  await using app = await startApp({ settings, clock, log });
-  console.log(`foresail ${VERSION} answers at ${app.url}/ (data in ${settings.dataFolder})`);
-  await app.run(signal);
 }

@@ -3,7 +3,7 @@ import { openDemoCluster } from '../demo/cluster.ts';
 import { DEMO_WORKLOADS } from '../demo/workloads.ts';
 import { MINUTE } from '../model/time.ts';
 import type { TargetState } from '../scaling/cluster.ts';
-import { type ReleaseStep, releaseAll } from './release.ts';
+import { type ReleaseStep, releaseAll } from './release-all.ts';
 
 const START = Date.UTC(2026, 10, 18, 4);
 const CHECKOUT = { kind: 'HorizontalPodAutoscaler', namespace: 'shop', name: 'checkout' } as const;

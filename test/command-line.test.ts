@@ -1,0 +1,105 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+/** The program as a shell sees it: exit codes, one line that says what to change, pipes that close, signals. */
+
+const MAIN = join(import.meta.dirname, '..', 'dist', 'main.js');
+const COMMANDS = [
+  ...['demo', 'serve', 'init', 'check', 'query', 'plan', 'explain', 'release', 'import', 'import prometheus'],
+  ...['import csv', 'simulate', 'forecast', 'backtest', 'detect'],
+];
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'foresail-shell-'));
+  const row = (i: number) => `${1_700_000_000 + i * 60},${(100 + 50 * Math.sin(i / 230)).toFixed(3)}`;
+  writeFileSync(
+    join(folder, 'demand.csv'),
+    `timestamp,value\n${Array.from({ length: 50_000 }, (_, i) => row(i)).join('\n')}\n`,
+  );
+  writeFileSync(join(folder, 'empty.csv'), '');
+  writeFileSync(join(folder, 'plain.csv.gz'), 'timestamp,value\n1,1\n');
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function start(line: string) {
+  const env = { PATH: process.env['PATH'], HOME: folder };
+  return spawn(process.execPath, [MAIN, ...line.split(' ')], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+async function run(line: string) {
+  const child = start(line);
+  const written = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (part: string) => {
+      written[name] += part;
+    });
+  }
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, ...written };
+}
+
+test.concurrent.each(COMMANDS)('%s --help has an example', async (command) => {
+  const { code, stdout } = await run(`${command} --help`);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(new RegExp(`\\$ .*foresail ${command}`));
+});
+
+describe.concurrent('wrong usage: exit code 2 and one line that says what to change', () => {
+  test.each([
+    ['frocast', 'Did you mean forecast?'],
+    ['forecast --horizon 3', "'--input <file>' not specified"],
+    ['forecast --input demand.csv --horizon none', 'expected a whole number from 1 to 100000'],
+    ['forecast --input demand.csv --horizon 3 --seed x', 'expected a whole number'],
+    ['forecast --input absent.csv --horizon 3', 'cannot read absent.csv: there is no such file'],
+    ['detect --input .', 'cannot read .: it is a folder'],
+    ['detect --input empty.csv', 'empty.csv:1: expected a header row'],
+    ['detect --input plain.csv.gz', 'not gzip'],
+    ['detect --input demand.csv --output absent/x.csv', 'cannot write absent/x.csv'],
+    ['simulate --trace demand.csv --policy absent.yaml', 'absent.yaml'],
+    ['query up --end 2026-01-01', '--end and --step need --start'],
+    ['plan', 'expected exactly one of'],
+    ['release', 'expected --all'],
+    ['serve --listen nonsense', '--listen: expected HOST:PORT'],
+    ['serve --config absent.yaml', 'absent.yaml:1:1: cannot be read'],
+  ])('%s', async (line, want) => {
+    const { code, stderr } = await run(line);
+    expect(code).toBe(2);
+    expect(stderr).toContain(want);
+    expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+  });
+});
+
+test('a server that is not there: exit code 1 and one line', async () => {
+  const { code, stderr } = await run('query up --url http://127.0.0.1:1');
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^cannot reach a server at .*\n$/);
+});
+
+test.each([
+  'detect --input demand.csv',
+  'forecast --input demand.csv --horizon 20000 --season 1440',
+])('%s ends quietly when nobody reads on', async (line) => {
+  const child = start(line);
+  let errors = '';
+  child.stderr.setEncoding('utf8').on('data', (part: string) => {
+    errors += part;
+  });
+  child.stdout.once('data', () => child.stdout.destroy());
+  const [code] = (await once(child, 'exit')) as [number | null];
+  expect(errors).not.toContain('EPIPE');
+  expect(code).toBe(0);
+});
+
+test('Ctrl-C ends what computes, at once and as a shell expects', async () => {
+  const child = start(ROLLING);
+  // What it writes is not read on, so it cannot come to its end.
+  await once(child.stdout, 'readable');
+  child.kill('SIGINT');
+  const [, signal] = (await once(child, 'exit')) as [number | null, string | null];
+  expect(signal).toBe('SIGINT');
+});
