@@ -4,6 +4,7 @@ import { errorHandler } from './error-handler.ts';
 import { NotFoundError } from './errors.ts';
 import { openApiDocument } from './openapi.ts';
 import { mount } from './route.ts';
+import { grafanaProbeRoutes } from './routes/grafana-probes.ts';
 import { healthRoutes } from './routes/health.ts';
 import { labelValuesRoute } from './routes/label-values.ts';
 import { labelsRoute } from './routes/labels.ts';
@@ -13,6 +14,7 @@ import { planRoutes } from './routes/plans.ts';
 import { policyRoutes } from './routes/policies.ts';
 import { queryRoute } from './routes/query.ts';
 import { queryRangeRoute } from './routes/query-range.ts';
+import { queryTextRoutes } from './routes/query-text.ts';
 import { seriesRoute } from './routes/series.ts';
 import { statusRoute } from './routes/status.ts';
 
@@ -26,6 +28,7 @@ export function createHttpHandler(deps: HttpDeps): Express {
   for (const route of [queryRoute, queryRangeRoute, seriesRoute, labelsRoute, labelValuesRoute, metadataRoute]) {
     route(router, deps);
   }
+  for (const route of [queryTextRoutes, grafanaProbeRoutes]) route(router, deps);
   for (const route of [policyRoutes, planRoutes, statusRoute, healthRoutes, pageRoute]) route(router, deps);
   const openApi = openApiDocument(deps.version);
   mount(router, '/api/openapi.json', { GET: (_request, response) => void response.json(openApi) });

@@ -77,6 +77,11 @@ export function openApiDocument(version: string): object {
         LOOKBACK,
         LIMIT,
       ]),
+      '/api/v1/format_query': getAndPost('An expression, laid out.', [QUERY]),
+      '/api/v1/parse_query': getAndPost("An expression's tree.", [QUERY]),
+      '/api/v1/query_exemplars': getAndPost('None: exemplars are not stored.', [QUERY, START, END]),
+      '/api/v1/rules': { get: operation('None: for clients that ask every Prometheus.', [], PROMETHEUS_DATA) },
+      '/api/v1/alerts': { get: operation('None: for clients that ask every Prometheus.', [], PROMETHEUS_DATA) },
       '/api/v1/series': getAndPost('Label sets that match.', [{ ...MATCH, required: true }, START, END, LIMIT]),
       '/api/v1/labels': getAndPost('Label names.', [MATCH, START, END, LIMIT]),
       '/api/v1/label/{name}/values': {

@@ -5,6 +5,7 @@ import type { Matcher, MatcherOp } from '../model/matcher.ts';
 import type { Aggregator, At, BinaryOp, Duration, Expr, VectorMatching, VectorSelector } from './ast.ts';
 import { AGGREGATORS, isComparison, isSetOp, takesParameter } from './ast.ts';
 import { parseQuery, RANKS } from './parse.ts';
+import { prettyExpr } from './pretty.ts';
 import { formatExpr } from './print.ts';
 
 const span = { start: 0, end: 0 };
@@ -130,6 +131,34 @@ const { vector } = fc.letrec<{ vector: Expr }>((tie) => ({
       }),
   ),
 }));
+
+test('prettyExpr() writes what parseQuery() reads back to the same tree', () => {
+  fc.assert(
+    fc.property(vector, (expr) => {
+      expect(withoutSpans(parseQuery(prettyExpr(expr)))).toEqual(withoutSpans(expr));
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('prettyExpr() splits what is longer than a line, and only that', () => {
+  const long = 'rate(http_request_duration_seconds_bucket{namespace="shop",workload="checkout"}[5m])';
+  expect(prettyExpr(parseQuery('sum(rate(a[5m])) by (job)'))).toBe('sum by (job) (rate(a[5m]))');
+  expect(prettyExpr(parseQuery(`histogram_quantile(0.9, -(sum by (le) (${long}) * 1000) > bool 2)`))).toBe(
+    [
+      'histogram_quantile(',
+      '  0.9,',
+      '    -(',
+      `        sum by (le) (${long})`,
+      '      *',
+      '        1000',
+      '    )',
+      '  > bool',
+      '    2',
+      ')',
+    ].join('\n'),
+  );
+});
 
 test('formatExpr() writes what parseQuery() reads back to the same tree', () => {
   fc.assert(

@@ -1,7 +1,16 @@
 import { METRIC_NAME } from '../model/labels.ts';
 import type { Matcher } from '../model/matcher.ts';
 import { formatDuration } from '../model/time.ts';
-import type { AggregateExpr, At, BinaryExpr, Duration, Expr, VectorMatching, VectorSelector } from './ast.ts';
+import type {
+  AggregateExpr,
+  At,
+  BinaryExpr,
+  Duration,
+  Expr,
+  SubqueryExpr,
+  VectorMatching,
+  VectorSelector,
+} from './ast.ts';
 import { quote } from './unquote.ts';
 
 const PLAIN_LABEL = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
@@ -18,24 +27,36 @@ export function formatExpr(expr: Expr): string {
     case 'unary':
       return `${expr.op}${formatExpr(expr.operand)}`;
     case 'binary':
-      return formatBinary(expr);
+      return `${formatExpr(expr.left)} ${formatOperator(expr)} ${formatExpr(expr.right)}`;
     case 'call':
       return `${expr.name}(${expr.args.map(formatExpr).join(', ')})`;
-    case 'aggregate':
-      return formatAggregate(expr);
+    case 'aggregate': {
+      const first = expr.parameter === undefined ? '' : `${formatExpr(expr.parameter)}, `;
+      return `${formatAggregation(expr)}(${first}${formatExpr(expr.operand)})`;
+    }
     case 'selector':
       return `${formatSelector(expr)}${formatModifiers(expr)}`;
     case 'matrix':
       return `${formatSelector(expr.selector)}[${formatLengthExpr(expr.range)}]${formatModifiers(expr.selector)}`;
-    case 'subquery': {
-      const step = expr.step === undefined ? '' : formatLengthExpr(expr.step);
-      return `${formatExpr(expr.inner)}[${formatLengthExpr(expr.range)}:${step}]${formatModifiers(expr)}`;
-    }
+    case 'subquery':
+      return `${formatExpr(expr.inner)}${formatSubqueryWindow(expr)}`;
   }
 }
 
-function formatBinary({ op, left, right, bool, matching }: BinaryExpr): string {
-  return `${formatExpr(left)} ${op}${bool ? ' bool' : ''}${formatMatching(matching)} ${formatExpr(right)}`;
+/** A binary operator with all that modifies it: `/ on (job) group_left ()`. */
+export function formatOperator({ op, bool, matching }: BinaryExpr): string {
+  return `${op}${bool ? ' bool' : ''}${formatMatching(matching)}`;
+}
+
+/** What stands before an aggregation's parentheses: `sum by (job) `. */
+export function formatAggregation({ op, without, grouping }: AggregateExpr): string {
+  return without || grouping.length > 0 ? `${op} ${without ? 'without' : 'by'} (${formatNames(grouping)}) ` : op;
+}
+
+/** What stands after a subquery's expression: `[1h:1m] offset 5m`. */
+export function formatSubqueryWindow(expr: SubqueryExpr): string {
+  const step = expr.step === undefined ? '' : formatLengthExpr(expr.step);
+  return `[${formatLengthExpr(expr.range)}:${step}]${formatModifiers(expr)}`;
 }
 
 function formatMatching({ on, labels, group, include, fillLeft, fillRight }: VectorMatching): string {
@@ -46,12 +67,6 @@ function formatMatching({ on, labels, group, include, fillLeft, fillRight }: Vec
   if (fillLeft !== undefined) text += ` fill_left (${formatNumber(fillLeft)})`;
   if (fillRight !== undefined) text += ` fill_right (${formatNumber(fillRight)})`;
   return text;
-}
-
-function formatAggregate({ op, operand, parameter, without, grouping }: AggregateExpr): string {
-  const clause = without || grouping.length > 0 ? ` ${without ? 'without' : 'by'} (${formatNames(grouping)}) ` : '';
-  const first = parameter === undefined ? '' : `${formatExpr(parameter)}, `;
-  return `${op}${clause}(${first}${formatExpr(operand)})`;
 }
 
 function formatSelector({ name, matchers }: VectorSelector): string {
