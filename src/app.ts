@@ -42,6 +42,7 @@ import type { Logger } from './telemetry/logger.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
 import { withSpan } from './telemetry/tracing.ts';
 import { openTsdb } from './tsdb/open-tsdb.ts';
+import type { RecoveryReport } from './tsdb/recovery.ts';
 import { VERSION } from './version.ts';
 
 export interface AppOptions {
@@ -82,7 +83,12 @@ export async function startApp(options: AppOptions): Promise<App> {
       maxSeriesPerTenant: settings.limits.seriesPerTenant,
       retentionMs: { raw: settings.retentionMs, demand: DEMAND_RETENTION_MS },
     },
+    onSync: (seconds) => {
+      metrics.commits.inc();
+      metrics.syncSeconds.observe(seconds);
+    },
   });
+  reportRecovery(tsdb.stats().recovery, metrics, log);
   const { storage, keyValue } = tsdb;
   const target = options.cluster ?? (await openCluster(settings));
   const { cluster } = target;
@@ -189,7 +195,11 @@ export async function startApp(options: AppOptions): Promise<App> {
       metrics.ingestSamples.inc(stored);
       for (const [reason, count] of dropped) metrics.droppedSamples.inc({ reason }, count);
     },
-    onRefusal: (status) => metrics.ingestRequests.inc({ protocol: 'remote-write-1', code: String(status) }),
+    onAnswer: ({ status, seconds, receivedBytes }) => {
+      metrics.ingestRequests.inc({ protocol: 'remote-write-1', code: String(status) });
+      metrics.ingestBytes.inc(receivedBytes);
+      metrics.ingestSeconds.observe({ protocol: 'remote-write-1' }, seconds);
+    },
     onError: (error) => log.error({ err: error }, 'cannot store a write request'),
     limits: {
       maxCompressedBytes: settings.limits.writeBytes,
@@ -227,9 +237,8 @@ export async function startApp(options: AppOptions): Promise<App> {
     await tsdb.maintain(clock.now());
   };
   const updateGauges = async () => {
-    const { samples, logBytes } = tsdb.stats();
-    metrics.samplesInMemory.set(samples);
-    metrics.storeBytes.set(logBytes);
+    metrics.samplesInMemory.set(tsdb.stats().samples);
+    metrics.storeBytes.set(await tsdb.sizeOnDisk());
     for (const tenant of await storage.tenants()) metrics.series.set({ tenant }, tsdb.statsOf(tenant).series);
     metrics.policyProblems.set((await policies.problems()).length);
   };
@@ -270,6 +279,15 @@ async function openCluster({ kubernetes }: Settings) {
       return { name, cluster, close: async () => await cluster[Symbol.asyncDispose]() };
     }
   }
+}
+
+/** What a start could not read is never passed over in silence. */
+function reportRecovery(recovery: RecoveryReport, metrics: Metrics, log: Logger): void {
+  metrics.recoverySeconds.set(recovery.durationMs / SECOND);
+  metrics.recoveryLostBytes.set({ kind: 'torn' }, recovery.tornBytes);
+  metrics.recoveryLostBytes.set({ kind: 'damaged' }, recovery.damagedBytes);
+  metrics.recoveryLostSamples.set(recovery.orphanSamples);
+  for (const note of recovery.notes) log.warn({ note }, 'the store was not whole when it was opened');
 }
 
 /** The loops' names of counts, gauges and timings are those of `createMetrics`. */

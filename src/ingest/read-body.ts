@@ -20,9 +20,8 @@ export function takeShare(budget: BodyBudget, bytes: number): Disposable | undef
   };
 }
 
-/** A body and its share of the budget, which disposing gives back. */
-export type Body = Disposable &
-  (
+/** A body and its share of the budget, which disposing gives back. `received` counts what was read of it. */
+export type Body = Disposable & { readonly received: number } & (
     | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
     | { readonly kind: 'too-large' }
     /** The budget is used up. */
@@ -40,8 +39,8 @@ export function readBody(request: IncomingMessage, maxBytes: number, budget: Bod
     budget.left += held;
     held = 0;
   };
-  if (announced > maxBytes) return Promise.resolve({ kind: 'too-large', [Symbol.dispose]: release });
-  if (announced > budget.left) return Promise.resolve({ kind: 'no-room', [Symbol.dispose]: release });
+  if (announced > maxBytes) return Promise.resolve({ kind: 'too-large', received: 0, [Symbol.dispose]: release });
+  if (announced > budget.left) return Promise.resolve({ kind: 'no-room', received: 0, [Symbol.dispose]: release });
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
@@ -49,7 +48,7 @@ export function readBody(request: IncomingMessage, maxBytes: number, budget: Bod
     const stop = (kind: 'too-large' | 'no-room') => {
       request.off('data', take);
       release();
-      resolve({ kind, [Symbol.dispose]: release });
+      resolve({ kind, received: length, [Symbol.dispose]: release });
     };
     const take = (chunk: Buffer) => {
       length += chunk.length;
@@ -62,7 +61,7 @@ export function readBody(request: IncomingMessage, maxBytes: number, budget: Bod
     request.on('data', take);
     request.once('end', () => {
       const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length);
-      resolve({ kind: 'bytes', bytes, [Symbol.dispose]: release });
+      resolve({ kind: 'bytes', bytes, received: length, [Symbol.dispose]: release });
     });
     const gone = (cause?: Error) => {
       if (request.complete) return;

@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { CodedError } from '../model/errors.ts';
 import type { TenantId } from '../model/tenant.ts';
 import { InvalidTenantError } from '../model/tenant.ts';
 import { StorageFullError } from '../storage/errors.ts';
@@ -18,11 +17,19 @@ export interface WriteHandlerDeps {
   readonly statusOf?: (error: unknown) => number | undefined;
   /** Counts of a finished request, stored and dropped samples among them. */
   readonly onRequest?: (tenant: TenantId, summary: AppendSummary) => void;
-  /** Counts a request that was answered with another status than 204. */
-  readonly onRefusal?: (status: number, reason: string) => void;
+  /** Called once for every request, when its answer is decided. */
+  readonly onAnswer?: (answer: WriteAnswer) => void;
   /** Errors that are nobody's fault but ours. */
   readonly onError?: (error: unknown) => void;
   readonly limits?: Partial<WriteLimits>;
+}
+
+export interface WriteAnswer {
+  readonly status: number;
+  /** From the request's headers to the decision. */
+  readonly seconds: number;
+  /** Of the body, as it came over the wire. */
+  readonly receivedBytes: number;
 }
 
 export interface WriteLimits {
@@ -50,12 +57,10 @@ const MAX_DISCARDED_BYTES = 256 << 20;
 /** A refusal that has its status already. */
 class WriteRefusal extends Error {
   readonly status: number;
-  readonly reason: string;
 
-  constructor(status: number, reason: string, message: string) {
+  constructor(status: number, message: string) {
     super(message);
     this.status = status;
-    this.reason = reason;
   }
 }
 
@@ -69,11 +74,21 @@ export function writeHandler(deps: WriteHandlerDeps): (request: IncomingMessage,
   const limits = { ...DEFAULT_WRITE_LIMITS, ...deps.limits };
   const budget = newBodyBudget(limits.maxInFlightBytes);
   return (request, response) => {
-    receive(request, deps, limits, budget).then(
+    const began = performance.now();
+    const received = { bytes: 0 };
+    const answered = (status: number) => {
+      deps.onAnswer?.({ status, seconds: (performance.now() - began) / 1_000, receivedBytes: received.bytes });
+    };
+    receive(request, deps, limits, budget, received).then(
       () => {
         response.writeHead(204).end();
+        answered(204);
       },
-      (error: unknown) => refuse(request, response, deps, refusalOf(error, deps)),
+      (error: unknown) => {
+        const refusal = refusalOf(error, deps);
+        refuse(request, response, refusal);
+        answered(refusal.status);
+      },
     );
   };
 }
@@ -83,12 +98,14 @@ async function receive(
   deps: WriteHandlerDeps,
   limits: WriteLimits,
   budget: BodyBudget,
+  received: { bytes: number },
 ): Promise<void> {
   checkHeaders(request);
   const { tenant } = deps.callerOf(request);
   using body = await readBody(request, limits.maxCompressedBytes, budget);
+  received.bytes = body.received;
   if (body.kind === 'too-large') {
-    throw new WriteRefusal(413, 'body_too_large', `the body is larger than ${limits.maxCompressedBytes} bytes`);
+    throw new WriteRefusal(413, `the body is larger than ${limits.maxCompressedBytes} bytes`);
   }
   if (body.kind === 'no-room') throw inFlight();
   using room = takeShare(budget, Math.min(snappyLength(body.bytes), limits.maxDecodedBytes));
@@ -98,69 +115,50 @@ async function receive(
   deps.onRequest?.(tenant, summary);
   const { stored, refused, deferred, messages } = summary;
   if (deferred > 0) {
-    throw new WriteRefusal(
-      503,
-      'storage_full',
-      `${deferred} samples were not stored, ${stored} were: the store is full`,
-    );
+    throw new WriteRefusal(503, `${deferred} samples were not stored, ${stored} were: the store is full`);
   }
   if (refused > 0) {
     const more = refused > messages.length ? '; …' : '';
-    throw new WriteRefusal(
-      400,
-      'partial',
-      `${refused} samples were not stored, ${stored} were: ${messages.join('; ')}${more}`,
-    );
+    throw new WriteRefusal(400, `${refused} samples were not stored, ${stored} were: ${messages.join('; ')}${more}`);
   }
 }
 
 function inFlight(): WriteRefusal {
-  return new WriteRefusal(503, 'too_many_in_flight', 'too many bytes of requests are in flight');
+  return new WriteRefusal(503, 'too many bytes of requests are in flight');
 }
 
 function checkHeaders({ method, headers }: IncomingMessage): void {
-  if (method !== 'POST') throw new WriteRefusal(405, 'method', `${method} is not allowed here: use POST`);
+  if (method !== 'POST') throw new WriteRefusal(405, `${method} is not allowed here: use POST`);
   const [type = '', ...parameters] = (headers['content-type'] ?? '')
     .toLowerCase()
     .split(';')
     .map((part) => part.trim());
   if (type !== '' && type !== 'application/x-protobuf') {
-    throw new WriteRefusal(415, 'content_type', `cannot read "${type}": expected application/x-protobuf`);
+    throw new WriteRefusal(415, `cannot read "${type}": expected application/x-protobuf`);
   }
   for (const parameter of parameters) {
     const [name, value] = parameter.split('=');
     if (name === 'proto' && value !== 'prometheus.writerequest') {
-      throw new WriteRefusal(415, 'content_type', `cannot read "${value}": expected prometheus.WriteRequest`);
+      throw new WriteRefusal(415, `cannot read "${value}": expected prometheus.WriteRequest`);
     }
   }
   const encoding = (headers['content-encoding'] ?? '').toLowerCase();
   if (encoding !== '' && encoding !== 'snappy') {
-    throw new WriteRefusal(415, 'content_encoding', `cannot read the encoding "${encoding}": expected snappy`);
+    throw new WriteRefusal(415, `cannot read the encoding "${encoding}": expected snappy`);
   }
 }
 
 function refusalOf(error: unknown, { statusOf, onError }: WriteHandlerDeps): WriteRefusal {
   if (error instanceof WriteRefusal) return error;
-  if (error instanceof WireError) return new WriteRefusal(400, error.code, error.message);
-  if (error instanceof StorageFullError) return new WriteRefusal(503, error.code, error.message);
-  const reason = error instanceof CodedError ? error.code : 'internal';
+  if (error instanceof WireError) return new WriteRefusal(400, error.message);
+  if (error instanceof StorageFullError) return new WriteRefusal(503, error.message);
   const status = statusOf?.(error) ?? (error instanceof InvalidTenantError ? 400 : 500);
   if (status >= 500) onError?.(error);
   // What went wrong inside is not the sender's business.
-  return new WriteRefusal(
-    status,
-    reason,
-    status >= 500 || !(error instanceof Error) ? 'internal error' : error.message,
-  );
+  return new WriteRefusal(status, status >= 500 || !(error instanceof Error) ? 'internal error' : error.message);
 }
 
-function refuse(
-  request: IncomingMessage,
-  response: ServerResponse,
-  { onRefusal }: WriteHandlerDeps,
-  { status, reason, message }: WriteRefusal,
-): void {
-  onRefusal?.(status, reason);
+function refuse(request: IncomingMessage, response: ServerResponse, { status, message }: WriteRefusal): void {
   if (response.destroyed || response.headersSent) return;
   response.setHeader('content-type', 'text/plain; charset=utf-8');
   if (status === 405) response.setHeader('allow', 'POST');

@@ -33,7 +33,10 @@ export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
       'code',
     ]),
     ingestBytes: counter('foresail_ingest_received_bytes_total', 'Bytes of write requests as received, packed.'),
-    ingestSamples: counter('foresail_ingest_samples_total', 'Samples stored by write requests, duplicates left out.'),
+    ingestSamples: counter(
+      'foresail_ingest_samples_total',
+      'Samples of write requests that are stored, those sent again included.',
+    ),
     droppedSamples: counter('foresail_dropped_samples_total', 'Samples refused or not understood, by reason.', [
       'reason',
     ]),
@@ -42,7 +45,7 @@ export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
     ]),
     ingestSeconds: seconds(
       'foresail_ingest_request_duration_seconds',
-      'From the first byte of a write request to its answer.',
+      'From the headers of a write request to its answer.',
       ['protocol'],
     ),
 
@@ -51,10 +54,19 @@ export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
     syncSeconds: seconds('foresail_store_sync_duration_seconds', 'Time that a sync of the log took.'),
     series: gauge('foresail_store_series', 'Series in memory.', ['tenant']),
     samplesInMemory: gauge('foresail_store_samples', 'Samples in memory.'),
-    storeBytes: gauge('foresail_store_size_bytes', 'Size of the store on disk.'),
+    storeBytes: gauge('foresail_store_size_bytes', 'Size of the data folder: log, snapshots and state.'),
     recoverySeconds: gauge(
       'foresail_store_recovery_duration_seconds',
       'Time that reading the log took at the last start.',
+    ),
+    recoveryLostBytes: gauge(
+      'foresail_store_recovery_lost_bytes',
+      'Bytes that the last start could not read: torn (an unfinished write, cut off) or damaged (stepped over).',
+      ['kind'],
+    ),
+    recoveryLostSamples: gauge(
+      'foresail_store_recovery_lost_samples',
+      'Samples that the last start read and dropped, since the record that names their series was damaged.',
     ),
 
     // HTTP

@@ -1,5 +1,5 @@
-import { type FileHandle, mkdir, open, readdir, rename, rm, truncate } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat, truncate } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 
 /** Every file that the store writes goes through here, so that a test can drop what was not synced. */
 export interface Disk {
@@ -69,6 +69,21 @@ export const nodeDisk: Disk = {
   sync: syncPath,
   syncFolder: syncPath,
 };
+
+/** Bytes of the files in a folder and the folders in it. Files that go meanwhile count nothing. */
+export async function folderBytes(folder: string): Promise<number> {
+  const entries = await readdir(folder, { withFileTypes: true, recursive: true });
+  const files = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+  const sizes = await Promise.all(
+    files.map((path) =>
+      stat(path).then(
+        ({ size }) => size,
+        () => 0,
+      ),
+    ),
+  );
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
 
 async function syncPath(path: string): Promise<void> {
   await syncAndClose(await open(path, 'r'));

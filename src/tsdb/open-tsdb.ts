@@ -7,7 +7,7 @@ import type { Millis } from '../model/time.ts';
 import { evaluatorOver } from '../promql/run.ts';
 import type { KeyValue } from '../storage/key-value.ts';
 import type { Evaluator, SeriesReader, Storage, TenantStorage } from '../storage/storage.ts';
-import { type Disk, nodeDisk } from './disk.ts';
+import { type Disk, folderBytes, nodeDisk } from './disk.ts';
 import { samplesOf } from './head.ts';
 import { LevelKeyValue } from './key-value.ts';
 import { DEFAULT_LIMITS, type TsdbLimits } from './limits.ts';
@@ -25,6 +25,8 @@ export interface TsdbOptions {
   readonly disk?: Disk;
   /** Called once backfilled samples of a series are stored: what was fitted on its history should be fitted again. */
   readonly onBackfill?: (tenant: TenantId, labels: Labels) => void;
+  /** Called after each sync of the log, with the time that it took. */
+  readonly onSync?: (seconds: number) => void;
 }
 
 /** Label bytes as senders write them, to references: the store owns this memory and decoding reads it. */
@@ -51,6 +53,8 @@ export interface Tsdb extends AsyncDisposable {
   /** Drops what is older than its class is kept; shortens the log when that is worth it. To be called every minute. */
   maintain(now: Millis): Promise<void>;
   stats(): TsdbStats;
+  /** Bytes of all files in the data folder: log, snapshots and state. */
+  sizeOnDisk(): Promise<number>;
   /** What one tenant has in memory. Looks at each of its series. */
   statsOf(tenant: TenantId): { readonly series: number; readonly samples: number };
 }
@@ -78,6 +82,7 @@ export async function openTsdb(options: TsdbOptions): Promise<Tsdb> {
       seed: randomInt(2 ** 32),
       segmentBytes: SEGMENT_BYTES,
       ...(options.onBackfill !== undefined && { onBackfill: options.onBackfill }),
+      ...(options.onSync !== undefined && { onSync: options.onSync }),
     });
   } catch (error) {
     await keyValue[Symbol.asyncDispose]();
@@ -112,6 +117,7 @@ export async function openTsdb(options: TsdbOptions): Promise<Tsdb> {
       logBytes: samples.logBytes,
       recovery: samples.recovery,
     }),
+    sizeOnDisk: () => folderBytes(dir),
     statsOf: (id) => {
       const series = [...(head.tenants.get(id)?.series.values() ?? [])];
       return { series: series.length, samples: series.reduce((sum, each) => sum + samplesOf(each), 0) };

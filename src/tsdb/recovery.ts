@@ -3,9 +3,10 @@ import type { Head } from './head.ts';
 import { type LogFile, listLogFiles, readLogFile } from './log-files.ts';
 import type { LogRecord } from './record.ts';
 
-/** What opening the log found. All counts are zero after a clean stop; after a crash only `tornBytes` may not be. */
+/** What opening the log found. All counts of what is lost are zero after a clean stop; after a crash only `tornBytes` may not be. */
 export interface RecoveryReport {
   readonly records: number;
+  readonly durationMs: number;
   /** Cut off at the ends of files: writes that the crash interrupted. */
   readonly tornBytes: number;
   /** Stepped over between good records: the device changed them. */
@@ -28,6 +29,7 @@ export interface Recovered {
 
 /** Fills the head from the newest snapshot and the segments after it, and cuts torn tails off. */
 export async function recover(disk: Disk, folder: string, head: Head): Promise<Recovered> {
+  const began = performance.now();
   const files = await listLogFiles(disk, folder);
   const report = { records: 0, tornBytes: 0, damagedBytes: 0, orphanSamples: 0, unknownRecords: 0 };
   const notes: string[] = [];
@@ -77,5 +79,5 @@ export async function recover(disk: Disk, folder: string, head: Head): Promise<R
     }
   }
   const nextSegment = files.reduce((next, { number }) => Math.max(next, number + 1), 1);
-  return { report: { ...report, notes }, nextSegment, logBytes };
+  return { report: { ...report, durationMs: performance.now() - began, notes }, nextSegment, logBytes };
 }
