@@ -14,19 +14,19 @@ test('/metrics counts what the store and the receiver did', async () => {
   expect(await send(new Uint8Array(3))).toBe(400);
 
   const metrics = await (await fetch(`${program.url}/metrics`)).text();
-  const valueOf = (name: string) => {
+  const sampleOf = (name: string) => {
     const line = metrics.split('\n').find((each) => each.startsWith(`${name} `));
     return line === undefined ? undefined : Number(line.slice(name.length + 1));
   };
-  expect(valueOf('foresail_ingest_requests_total{protocol="remote-write-1",code="204"}')).toBe(2);
-  expect(valueOf('foresail_ingest_requests_total{protocol="remote-write-1",code="400"}')).toBe(1);
-  expect(valueOf('foresail_ingest_received_bytes_total')).toBe(2 * body.length + 3);
-  expect(valueOf('foresail_ingest_samples_total')).toBe(2);
-  expect(valueOf('foresail_ingest_request_duration_seconds_count{protocol="remote-write-1"}')).toBe(3);
+  expect(sampleOf('foresail_ingest_requests_total{protocol="remote-write-1",code="204"}')).toBe(2);
+  expect(sampleOf('foresail_ingest_requests_total{protocol="remote-write-1",code="400"}')).toBe(1);
+  expect(sampleOf('foresail_ingest_received_bytes_total')).toBe(2 * body.length + 3);
+  expect(sampleOf('foresail_ingest_samples_total')).toBe(2);
+  expect(sampleOf('foresail_ingest_request_duration_seconds_count{protocol="remote-write-1"}')).toBe(3);
   // The second write had nothing new to sync.
-  expect(valueOf('foresail_store_commits_total')).toBe(1);
-  expect(valueOf('foresail_store_sync_duration_seconds_count')).toBe(1);
-  expect(valueOf('foresail_store_recovery_duration_seconds')).toBeGreaterThan(0);
-  expect(valueOf('foresail_store_recovery_lost_bytes{kind="damaged"}')).toBe(0);
-  expect(valueOf('foresail_store_size_bytes')).toBeGreaterThan(0);
+  expect(sampleOf('foresail_store_commits_total')).toBe(1);
+  expect(sampleOf('foresail_store_sync_duration_seconds_count')).toBe(1);
+  expect(sampleOf('foresail_store_recovery_duration_seconds')).toBeGreaterThan(0);
+  expect(sampleOf('foresail_store_recovery_lost_bytes{kind="damaged"}')).toBe(0);
+  expect(sampleOf('foresail_store_size_bytes')).toBeGreaterThan(0);
 });
