@@ -68,6 +68,10 @@ export async function appendRequest(
     }
     for (let i = 0; i < outcomes.length; i++) {
       const outcome = outcomes[i]!;
+      if (outcome === OUTCOME.appended || outcome === OUTCOME.duplicate) {
+        summary.stored++;
+        continue;
+      }
       const refusal = REFUSALS[outcome];
       const deferral = DEFERRALS[outcome];
       if (refusal !== undefined) {
@@ -79,8 +83,6 @@ export async function appendRequest(
       } else if (deferral !== undefined) {
         summary.deferred++;
         drop(deferral, 1);
-      } else {
-        summary.stored++;
       }
     }
     drop('exemplar', part.skipped.exemplars);

@@ -188,7 +188,7 @@ describe('writeHandler() keeps', () => {
     await sendSeries([one([['__name__', 'm']], [[-2, 1]])], { 'x-scope-orgid': 'drop' });
     const seen = tsdb.seenLabels(tenant);
     const labels = encodeWriteRequest([one([['__name__', 'm']], [])]).subarray(2);
-    expect(seen.find(labels, 0, labels.length)).toBe(1);
+    expect(seen.find(new DataView(labels.buffer, labels.byteOffset, labels.length), 0, labels.length)).toBe(1);
     // As if another request had learnt it a moment before the series was dropped.
     seen.learn(labels, 99);
     expect((await sendSeries([one([['__name__', 'm']], [[-1, 2]])], { 'x-scope-orgid': 'drop' })).status).toBe(204);

@@ -8,6 +8,7 @@ import { decodeSnappy, snappyLength } from '../wire/snappy.ts';
 import { type AppendSummary, appendRequest, type SeenLabels } from './append-request.ts';
 import { DEFAULT_LABEL_LIMITS, type LabelLimits } from './check-labels.ts';
 import { type BodyBudget, newBodyBudget, readBody, takeShare } from './read-body.ts';
+import { type Scratches, takeScratch } from './scratch.ts';
 
 export interface WriteHandlerDeps {
   readonly storage: Pick<Storage, 'tenant'>;
@@ -73,13 +74,14 @@ class WriteRefusal extends Error {
 export function writeHandler(deps: WriteHandlerDeps): (request: IncomingMessage, response: ServerResponse) => void {
   const limits = { ...DEFAULT_WRITE_LIMITS, ...deps.limits };
   const budget = newBodyBudget(limits.maxInFlightBytes);
+  const scratches: Scratches = [];
   return (request, response) => {
     const began = performance.now();
     const received = { bytes: 0 };
     const answered = (status: number) => {
       deps.onAnswer?.({ status, seconds: (performance.now() - began) / 1_000, receivedBytes: received.bytes });
     };
-    receive(request, deps, limits, budget, received).then(
+    receive(request, deps, { limits, budget, scratches, received }).then(
       () => {
         response.writeHead(204).end();
         answered(204);
@@ -93,12 +95,17 @@ export function writeHandler(deps: WriteHandlerDeps): (request: IncomingMessage,
   };
 }
 
+interface Receiving {
+  readonly limits: WriteLimits;
+  readonly budget: BodyBudget;
+  readonly scratches: Scratches;
+  readonly received: { bytes: number };
+}
+
 async function receive(
   request: IncomingMessage,
   deps: WriteHandlerDeps,
-  limits: WriteLimits,
-  budget: BodyBudget,
-  received: { bytes: number },
+  { limits, budget, scratches, received }: Receiving,
 ): Promise<void> {
   checkHeaders(request);
   const { tenant } = deps.callerOf(request);
@@ -110,7 +117,8 @@ async function receive(
   if (body.kind === 'no-room') throw inFlight();
   using room = takeShare(budget, Math.min(snappyLength(body.bytes), limits.maxDecodedBytes));
   if (room === undefined) throw inFlight();
-  const bytes = decodeSnappy(body.bytes, { maxBytes: limits.maxDecodedBytes });
+  using scratch = takeScratch(scratches);
+  const bytes = decodeSnappy(body.bytes, { maxBytes: limits.maxDecodedBytes, buffer: scratch.buffer });
   const summary = await appendRequest(bytes, deps.storage.tenant(tenant), deps.seenLabels(tenant), limits.labels);
   deps.onRequest?.(tenant, summary);
   const { stored, refused, deferred, messages } = summary;

@@ -16,8 +16,16 @@ export class AliasTable {
     this.#table = new BytesTable(seed);
   }
 
-  find(bytes: Uint8Array, start: number, end: number): number {
+  find(bytes: DataView, start: number, end: number): number {
     return this.#table.find(bytes, start, end);
+  }
+
+  expectedLength(bytes: DataView, start: number, limit: number): number {
+    return this.#table.expectedLength(bytes, start, limit);
+  }
+
+  takeExpected(): number {
+    return this.#table.takeExpected();
   }
 
   learn(bytes: Uint8Array, ref: number): void {

@@ -29,22 +29,34 @@ export class BytesTable {
   }
 
   /** The number of these bytes, or 0. */
-  find(bytes: Uint8Array, start: number, end: number): number {
+  find(bytes: DataView, start: number, end: number): number {
     const guess = this.#guess;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    if (guess < this.#count && this.#isEntry(guess, view, start, end)) {
+    if (guess < this.#count && this.#isEntry(guess, bytes, start, end)) {
       this.#guess = guess + 1;
       return this.#numbers[guess]!;
     }
-    const entry = this.#entryOf(view, start, end, this.#hash(view, start, end));
+    const entry = this.#entryOf(bytes, start, end, this.#hash(bytes, start, end));
     if (entry < 0) return 0;
     this.#guess = entry + 1;
     return this.#numbers[entry]!;
   }
 
+  /** The length of the entry after the last one found, where its bytes stand at `start`; 0 where others do. */
+  expectedLength(bytes: DataView, start: number, limit: number): number {
+    const guess = this.#guess;
+    if (guess >= this.#count) return 0;
+    const length = this.#offsets[guess + 1]! - this.#offsets[guess]!;
+    return start + length <= limit && this.#isEntry(guess, bytes, start, start + length) ? length : 0;
+  }
+
+  /** The number of the entry that `expectedLength` has just found. */
+  takeExpected(): number {
+    return this.#numbers[this.#guess++]!;
+  }
+
   /** Remembers a number for these bytes; 0 forgets it, and keeps the bytes. */
   set(bytes: Uint8Array, number: number): void {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const view = viewOf(bytes);
     const hash = this.#hash(view, 0, bytes.length);
     const found = this.#entryOf(view, 0, bytes.length, hash);
     if (found >= 0) {
@@ -69,8 +81,16 @@ export class BytesTable {
     if (this.#offsets[entry + 1]! - from !== length) return false;
     const own = this.#view;
     let i = 0;
-    for (; i + 4 <= length; i += 4) {
-      if (own.getUint32(from + i) !== view.getUint32(start + i)) return false;
+    for (; i + 16 <= length; i += 16) {
+      const a = from + i;
+      const b = start + i;
+      // Differences of four words at once: equal bytes are the usual case, and branches cost more than arithmetic.
+      const differing =
+        (own.getInt32(a, true) ^ view.getInt32(b, true)) |
+        (own.getInt32(a + 4, true) ^ view.getInt32(b + 4, true)) |
+        (own.getInt32(a + 8, true) ^ view.getInt32(b + 8, true)) |
+        (own.getInt32(a + 12, true) ^ view.getInt32(b + 12, true));
+      if (differing !== 0) return false;
     }
     for (; i < length; i++) if (own.getUint8(from + i) !== view.getUint8(start + i)) return false;
     return true;
@@ -124,6 +144,11 @@ export class BytesTable {
     this.#slots = new Uint32Array(this.#slots.length * 2);
     for (let entry = 0; entry < this.#count; entry++) this.#place(entry, this.#hashes[entry]!);
   }
+}
+
+/** For `find`, which is called too often to make a view each time. */
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function widened(from: Uint32Array<ArrayBuffer>, length: number): Uint32Array<ArrayBuffer> {

@@ -7,6 +7,7 @@ import type { Millis } from '../model/time.ts';
 import { evaluatorOver } from '../promql/run.ts';
 import type { KeyValue } from '../storage/key-value.ts';
 import type { Evaluator, SeriesReader, Storage, TenantStorage } from '../storage/storage.ts';
+import type { AliasTable } from './alias-table.ts';
 import { type Disk, folderBytes, nodeDisk } from './disk.ts';
 import { samplesOf } from './head.ts';
 import { LevelKeyValue } from './key-value.ts';
@@ -31,7 +32,9 @@ export interface TsdbOptions {
 
 /** Label bytes as senders write them, to references: the store owns this memory and decoding reads it. */
 export interface SeenLabels {
-  find(bytes: Uint8Array, start: number, end: number): number;
+  find(bytes: DataView, start: number, end: number): number;
+  expectedLength(bytes: DataView, start: number, limit: number): number;
+  takeExpected(): number;
   learn(bytes: Uint8Array, ref: number): void;
   /** Forgets all of them: one was out of date. */
   clear(): void;
@@ -103,11 +106,7 @@ export async function openTsdb(options: TsdbOptions): Promise<Tsdb> {
       [Symbol.asyncDispose]: close,
     },
     keyValue,
-    seenLabels: (id) => ({
-      find: (bytes, start, end) => head.tenants.get(id)?.aliases.find(bytes, start, end) ?? 0,
-      learn: (bytes, ref) => head.tenants.get(id)?.aliases.learn(bytes, ref),
-      clear: () => head.tenants.get(id)?.aliases.clear(),
-    }),
+    seenLabels: (id) => seenLabelsOf(() => head.tenants.get(id)?.aliases),
     maintain: (now) => samples.maintain(now),
     stats: () => ({
       tenants: head.tenants.size,
@@ -123,6 +122,22 @@ export async function openTsdb(options: TsdbOptions): Promise<Tsdb> {
       return { series: series.length, samples: series.reduce((sum, each) => sum + samplesOf(each), 0) };
     },
     [Symbol.asyncDispose]: close,
+  };
+}
+
+/** A tenant exists from its first write on, and for good. */
+function seenLabelsOf(lookUp: () => AliasTable | undefined): SeenLabels {
+  let known = lookUp();
+  const table = () => {
+    known ??= lookUp();
+    return known;
+  };
+  return {
+    find: (bytes, start, end) => table()?.find(bytes, start, end) ?? 0,
+    expectedLength: (bytes, start, limit) => table()?.expectedLength(bytes, start, limit) ?? 0,
+    takeExpected: () => table()?.takeExpected() ?? 0,
+    learn: (bytes, ref) => table()?.learn(bytes, ref),
+    clear: () => table()?.clear(),
   };
 }
 

@@ -2,7 +2,7 @@ import { decodeLabels, encodeLabels } from '../model/labels.ts';
 import type { TenantId } from '../model/tenant.ts';
 import type { MetricMetadata, RetentionClass, SeriesRef } from '../storage/write.ts';
 import { AliasTable } from './alias-table.ts';
-import { BytesTable } from './bytes-table.ts';
+import { BytesTable, viewOf } from './bytes-table.ts';
 import { type HeadSeries, newSeries } from './head-series.ts';
 import { LabelIndex } from './label-index.ts';
 
@@ -30,7 +30,7 @@ export class TenantHead {
   }
 
   find(labelBytes: Uint8Array): HeadSeries | undefined {
-    return this.series.get(this.#byLabels.find(labelBytes, 0, labelBytes.length));
+    return this.series.get(this.#byLabels.find(viewOf(labelBytes), 0, labelBytes.length));
   }
 
   add(ref: SeriesRef, labelBytes: Uint8Array, retention: RetentionClass): HeadSeries {

@@ -53,11 +53,40 @@ describe('decodeWriteRequest()', () => {
     const first = decodeWriteRequest(bytes, NOTHING_KNOWN);
     const known = first.unseen[0]!.raw!;
     const table: LabelTable = {
-      find: (all, start, end) => (all.subarray(start, end).join() === known.join() ? 7 : 0),
+      find: (all, start, end) => {
+        const asked = new Uint8Array(all.buffer, all.byteOffset + start, end - start);
+        return asked.join() === known.join() ? 7 : 0;
+      },
     };
     const second = decodeWriteRequest(bytes, table);
     expect([...second.refs]).toEqual([7, 7, 0]);
     expect(second.unseen.map(({ labels }) => labels)).toEqual([[['__name__', 'b']]]);
+  });
+
+  test('believes what the table expects, unless more labels follow', () => {
+    const bytes = encodeWriteRequest([
+      { labels: [['a', '1']], times: [1], values: Float64Array.of(10) },
+      {
+        labels: [
+          ['a', '1'],
+          ['b', '2'],
+        ],
+        times: [2],
+        values: Float64Array.of(20),
+      },
+    ]);
+    const { length } = decodeWriteRequest(bytes, NOTHING_KNOWN).unseen[0]!.raw!;
+    const asked: number[] = [];
+    const table: LabelTable = {
+      find: (_, start, end) => {
+        asked.push(end - start);
+        return 8;
+      },
+      expectedLength: () => length,
+      takeExpected: () => 7,
+    };
+    expect([...decodeWriteRequest(bytes, table).refs]).toEqual([7, 8]);
+    expect(asked).toEqual([2 * length]);
   });
 
   /** `up` with one sample, written by hand: fields in any order, unknown ones between. */

@@ -3,7 +3,14 @@ import { ProtoReader } from './protobuf.ts';
 
 /** Finds the reference of a series by its label bytes as they were sent. The store owns it; 0 means unseen. */
 export interface LabelTable {
-  find(bytes: Uint8Array, start: number, end: number): number;
+  find(bytes: DataView, start: number, end: number): number;
+  /**
+   * Senders repeat their series in the same order: the length of the label bytes that are expected next, where they
+   * stand at `start`; 0 where others do. A table without it is asked for every series.
+   */
+  expectedLength?(bytes: DataView, start: number, limit: number): number;
+  /** The reference of what `expectedLength` has just found. */
+  takeExpected?(): number;
 }
 
 /** A series that the table does not know, with its samples' place in the columns. */
@@ -132,6 +139,13 @@ class Part {
     let labelsStart = -1;
     let labelsEnd = -1;
     let scattered = false;
+    // Known bytes need no walk through their labels.
+    const expected = this.#table?.expectedLength?.(reader.view, start, end) ?? 0;
+    if (expected > 0) {
+      labelsStart = start;
+      labelsEnd = start + expected;
+      reader.at = labelsEnd;
+    }
     while (reader.at < end) {
       const fieldStart = reader.at;
       const tag = reader.tag();
@@ -156,7 +170,7 @@ class Part {
       this.#count = firstSample;
       return;
     }
-    const known = scattered || labelsStart < 0 ? 0 : table.find(reader.bytes, labelsStart, labelsEnd);
+    const known = scattered || labelsStart < 0 ? 0 : this.#refOf(table, labelsStart, labelsEnd, expected);
     if (known !== 0) {
       this.#refs.fill(known, firstSample, this.#count);
       return;
@@ -166,6 +180,11 @@ class Part {
     this.#refs.fill(0, firstSample, this.#count);
     const raw = scattered || labelsStart < 0 ? undefined : reader.bytes.slice(labelsStart, labelsEnd);
     this.#unseen.push({ labels, raw, invalidUtf8, firstSample, endSample: this.#count });
+  }
+
+  #refOf(table: LabelTable, start: number, end: number, expected: number): number {
+    if (expected > 0 && start + expected === end) return table.takeExpected?.() ?? 0;
+    return table.find(this.reader.view, start, end);
   }
 
   #readSample(): void {

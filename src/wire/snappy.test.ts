@@ -48,7 +48,10 @@ describe('decodeSnappy()', () => {
       fc.property(compressible, (bytes) => {
         const block = new Uint8Array(snappyjs.compress(bytes));
         expect(snappyLength(block)).toBe(bytes.length);
-        expect(decodeSnappy(block, { maxBytes: LIMIT, buffer: new Uint8Array(100) })).toEqual(bytes);
+        for (const size of [100, 10_000]) {
+          const buffer = new Uint8Array(size).fill(0xee);
+          expect(decodeSnappy(block, { maxBytes: LIMIT, buffer })).toEqual(bytes);
+        }
       }),
     );
   });

@@ -3,7 +3,7 @@ import { WireError } from './errors.ts';
 export interface SnappyOptions {
   /** A block that announces more decoded bytes is refused before anything is allocated. */
   readonly maxBytes: number;
-  /** Decoded into, where it is large enough; otherwise a new buffer is allocated. */
+  /** Decoded into, where it is large enough; otherwise a new buffer is allocated. What is behind may change as well. */
   readonly buffer?: Uint8Array;
 }
 
@@ -33,6 +33,8 @@ export function decodeSnappy(block: Uint8Array, { maxBytes, buffer }: SnappyOpti
   const source = new DataView(block.buffer, block.byteOffset, block.byteLength);
   const target = new DataView(out.buffer, out.byteOffset, out.byteLength);
   const blockEnd = block.length;
+  // Whole words may be written up to here: what is too much of the last one is overwritten by what follows it.
+  const roomy = out.length - 3;
   let at = bodyStart;
   let to = 0;
 
@@ -53,10 +55,10 @@ export function decodeSnappy(block: Uint8Array, { maxBytes, buffer }: SnappyOpti
       if (to + size > length) throw tooLong(element, length);
       if (size > 64) {
         out.set(block.subarray(at, at + size), to);
+      } else if (at + size + 3 <= blockEnd && to + size <= roomy) {
+        for (let i = 0; i < size; i += 4) target.setInt32(to + i, source.getInt32(at + i, true), true);
       } else {
-        let i = 0;
-        for (; i + 4 <= size; i += 4) target.setUint32(to + i, source.getUint32(at + i));
-        for (; i < size; i++) out[to + i] = block[at + i]!;
+        for (let i = 0; i < size; i++) out[to + i] = block[at + i]!;
       }
       at += size;
       to += size;
@@ -83,10 +85,13 @@ export function decodeSnappy(block: Uint8Array, { maxBytes, buffer }: SnappyOpti
       throw new WireError('snappy block', `a copy reaches ${offset} bytes back where ${to} are decoded`, element);
     }
     if (to + size > length) throw tooLong(element, length);
-    let i = 0;
     // A copy may overlap what it writes; four bytes at a time is right only from 4 bytes back.
-    if (offset >= 4) for (; i + 4 <= size; i += 4) target.setUint32(to + i, target.getUint32(to + i - offset));
-    for (; i < size; i++) out[to + i] = out[to + i - offset]!;
+    if (offset >= 4 && to + size <= roomy) {
+      const from = to - offset;
+      for (let i = 0; i < size; i += 4) target.setInt32(to + i, target.getInt32(from + i, true), true);
+    } else {
+      for (let i = 0; i < size; i++) out[to + i] = out[to + i - offset]!;
+    }
     to += size;
   }
   if (to !== length) {
