@@ -22,7 +22,7 @@ import { openForecastLoop } from './loops/forecast-loop.ts';
 import { runRetentionLoop } from './loops/retention-loop.ts';
 import { runLoop } from './loops/run-loop.ts';
 import { openScaleLoop } from './loops/scale-loop.ts';
-import type { LoopTelemetry } from './loops/telemetry.ts';
+import { type LoopTelemetry, reasonOf } from './loops/telemetry.ts';
 import type { Clock } from './model/clock.ts';
 import { CodedError } from './model/errors.ts';
 import { DEFAULT_TENANT, type TenantId } from './model/tenant.ts';
@@ -66,6 +66,8 @@ export interface App extends AsyncDisposable {
 const DEMAND_RETENTION_MS = 400 * DAY;
 const MAINTAIN_EVERY_MS = MINUTE;
 const GAUGES_EVERY_MS = 15 * SECOND;
+const NOT_RELEASED =
+  'some policies cannot be read: until they can, no target is released because its policy is not in force';
 
 /** Opens the store, the cluster and the HTTP server, and ties every part to the others. Nothing moves before `run`. */
 export async function startApp(options: AppOptions): Promise<App> {
@@ -115,7 +117,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const scaleLoop = openScaleLoop({
     clock,
     telemetry,
-    policies: policies.list,
+    policies: policies.inForce,
     tenantOf: (namespace) =>
       settings.tenancy.on ? (settings.tenancy.namespaces.get(namespace) ?? DEFAULT_TENANT) : DEFAULT_TENANT,
     cluster,
@@ -125,8 +127,9 @@ export async function startApp(options: AppOptions): Promise<App> {
       ...ledger.tenant(tenant),
       record: async (draft) => {
         if (draft.mode !== 'release') lastPass.set(`${tenant}/${draft.namespace}/${draft.policy}`, draft);
-        await appendSeries(storage.tenant(tenant), stateSeries(draft));
-        return ledger.tenant(tenant).record(draft);
+        const kept = await ledger.tenant(tenant).record(draft);
+        await appendState(tenant, draft);
+        return kept;
       },
     }),
     intervalMs: settings.loops.scaleMs,
@@ -168,7 +171,9 @@ export async function startApp(options: AppOptions): Promise<App> {
     replay: async () => options.replay?.(),
     status: async (tenant) => {
       const { series, samples } = tsdb.statsOf(tenant);
-      return { series, samples, cluster: target.name, problems: await policies.problems() };
+      const [problems, { unreadable }] = await Promise.all([policies.problems(), policies.inForce()]);
+      const held = unreadable.length === 0 ? [] : [NOT_RELEASED];
+      return { series, samples, cluster: target.name, problems: [...problems, ...held] };
     },
     routes: [
       (router) =>
@@ -206,6 +211,18 @@ export async function startApp(options: AppOptions): Promise<App> {
       maxDecodedBytes: settings.limits.writeBytes,
     },
   });
+
+  /** The pictures can do without a point; the decision is kept already. */
+  async function appendState(tenant: TenantId, draft: DecisionDraft): Promise<void> {
+    try {
+      const { dropped } = await appendSeries(storage.tenant(tenant), stateSeries(draft));
+      for (const outcome of Object.keys(dropped)) {
+        telemetry.count('loopSkips', { loop: 'scale', reason: `state-sample-${outcome}` });
+      }
+    } catch (error) {
+      telemetry.count('loopFailures', { loop: 'scale', reason: `state-series-${reasonOf(error)}` });
+    }
+  }
 
   async function planNow(tenant: TenantId, policy: ScalingPolicy) {
     const observed = await observe(policy, clock.now(), {

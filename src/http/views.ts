@@ -28,7 +28,7 @@ export function workloadView({ policy, source }: PolicyView, last: DecisionDraft
 function troublesOf({ plan, ownership, act }: DecisionDraft): readonly string[] {
   const troubles = plan.demotion === null ? [] : [demotionText(plan.demotion)];
   if (['left', 'give-up', 'given-up'].includes(ownership.kind)) troubles.push(ownership.message);
-  if (act.kind === 'owned' || act.kind === 'refused') troubles.push(act.message);
+  if (['owned', 'refused', 'failed'].includes(act.kind)) troubles.push(act.message);
   return troubles;
 }
 

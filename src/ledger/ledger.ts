@@ -18,13 +18,15 @@ export interface TenantLedger {
   read(id: string): Promise<Decision | undefined>;
   /** Newest first. */
   list(query?: DecisionQuery): Promise<readonly Decision[]>;
-  memoryOf(policy: PolicyName, lane?: Lane): Promise<PlannerMemory>;
+  /**
+   * What the planner remembers of a policy.
+   * @param released Instead of a target that the policy lets go of, by its name: a policy may plan for one target while
+   *   it lets go of others.
+   */
+  memoryOf(policy: PolicyName, released?: string): Promise<PlannerMemory>;
   /** Forgets what the planner remembers: the target was let go of. Decisions stay. */
-  forget(policy: PolicyName, lane?: Lane): Promise<void>;
+  forget(policy: PolicyName, released?: string): Promise<void>;
 }
-
-/** Plans and releases remember apart: a policy may plan for one target while it lets go of another. */
-export type Lane = 'plan' | 'release';
 
 export interface PolicyName {
   readonly namespace: string;
@@ -78,7 +80,7 @@ export function openLedger(keyValue: KeyValue): Ledger {
 }
 
 function openTenantLedger(keyValue: KeyValue, tenant: TenantId, nextId: (at: Millis) => string): TenantLedger {
-  const lastOf = (policy: PolicyName, lane: Lane) => readJson<Last>(keyValue, lastKey(tenant, policy, lane));
+  const lastOf = (policy: PolicyName, released?: string) => readJson<Last>(keyValue, lastKey(tenant, policy, released));
 
   async function expand(kept: Kept): Promise<Decision> {
     const { policyHash, input, ...rest } = kept;
@@ -90,13 +92,13 @@ function openTenantLedger(keyValue: KeyValue, tenant: TenantId, nextId: (at: Mil
   return {
     async record(draft) {
       const policy = { namespace: draft.namespace, name: draft.policy };
-      const lane = draft.mode === 'release' ? 'release' : 'plan';
-      const last = await lastOf(policy, lane);
+      const released = draft.mode === 'release' ? draft.input.policy.target.name : undefined;
+      const last = await lastOf(policy, released);
       const occasion = occasionOf(draft, last);
       const { memory } = draft.plan;
       if (occasion === undefined && last !== undefined) {
         if (JSON.stringify(memory) !== JSON.stringify(last.memory)) {
-          await keyValue.write([{ key: lastKey(tenant, policy, lane), value: bytes({ ...last, memory }) }]);
+          await keyValue.write([{ key: lastKey(tenant, policy, released), value: bytes({ ...last, memory }) }]);
         }
         return undefined;
       }
@@ -109,7 +111,7 @@ function openTenantLedger(keyValue: KeyValue, tenant: TenantId, nextId: (at: Mil
       await keyValue.write([
         { key: decisionKey(tenant, id), value: bytes(kept) },
         { key: indexKey(tenant, policy, id), value: bytes(1) },
-        { key: lastKey(tenant, policy, lane), value: bytes(next) },
+        { key: lastKey(tenant, policy, released), value: bytes(next) },
         ...(await policyChange(keyValue, policyKey(tenant, policyHash), { policy: inputPolicy, usedAt: draft.at })),
       ]);
       return decision;
@@ -138,8 +140,8 @@ function openTenantLedger(keyValue: KeyValue, tenant: TenantId, nextId: (at: Mil
       return found;
     },
 
-    memoryOf: async (policy, lane = 'plan') => (await lastOf(policy, lane))?.memory ?? NO_MEMORY,
-    forget: (policy, lane = 'plan') => keyValue.write([{ key: lastKey(tenant, policy, lane), value: undefined }]),
+    memoryOf: async (policy, released) => (await lastOf(policy, released))?.memory ?? NO_MEMORY,
+    forget: (policy, released) => keyValue.write([{ key: lastKey(tenant, policy, released), value: undefined }]),
   };
 }
 
@@ -219,7 +221,8 @@ function indexKey(tenant: TenantId, { namespace, name }: PolicyName, id: string)
   return `decision-of/${tenant}/${namespace}/${name}/${id}`;
 }
 
-function lastKey(tenant: TenantId, { namespace, name }: PolicyName, lane: Lane): string {
+function lastKey(tenant: TenantId, { namespace, name }: PolicyName, released?: string): string {
+  const lane = released === undefined ? 'plan' : `release/${released}`;
   return `decision-last/${tenant}/${namespace}/${name}/${lane}`;
 }
 

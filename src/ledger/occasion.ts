@@ -30,5 +30,6 @@ export function occasionOf(
   }
   // A write is always kept: it changed the cluster, even where it only repeats a value that somebody had set back.
   if (draft.act.kind === 'applied') return 'bounds';
-  return draft.at - last.at >= HOUR ? 'hourly' : undefined;
+  // A clock may have been set back.
+  return Math.abs(draft.at - last.at) >= HOUR ? 'hourly' : undefined;
 }

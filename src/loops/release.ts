@@ -4,7 +4,7 @@ import { targetReading } from '../observe/observe.ts';
 import type { BoundsChange, TargetState } from '../scaling/cluster.ts';
 import { planRelease } from '../scaling/plan.ts';
 import type { Plan, PlanInput, PlannerMemory } from '../scaling/plan-types.ts';
-import { parsePolicy, type ScalingPolicy } from '../scaling/policy.ts';
+import { parsePolicy, type ScalingPolicy, ScalingPolicyDocument } from '../scaling/policy.ts';
 
 /** One step of the way back to the bounds before Foresail. */
 export interface ReleaseStep {
@@ -35,17 +35,27 @@ export function releaseStep(state: TargetState, input: PlanInput, immediately = 
   return { plan, change: { ...write, ownership: { ...ownership, written: bounds } }, last: false };
 }
 
-/** What a release is planned and recorded from: the policy as it last was. */
+/** What a release is planned and recorded from: the policy as it last was, and the target that it lets go of. */
 export function releaseInput(state: TargetState, policy: ScalingPolicy, memory: PlannerMemory, now: Millis): PlanInput {
   return {
     now,
-    policy,
+    policy: { ...policy, target: { kind: state.ref.kind, name: state.ref.name } },
     demands: [],
-    target: targetReading(state),
+    target: targetReading(state, { lettingGo: true }),
     leadTime: leadTimeOf(policy),
     refreshMs: refreshMsOf(policy),
     memory,
   };
+}
+
+/**
+ * The policy that the annotation names. A policy scales targets of its own namespace only, so an annotation that says
+ * otherwise was copied or edited: the object's own names then stand for it.
+ */
+export function policyNameOf({ ref, ownership }: TargetState): { readonly namespace: string; readonly name: string } {
+  const [namespace, name, ...rest] = (ownership?.policy ?? '').split('/');
+  const isName = rest.length === 0 && ScalingPolicyDocument.shape.metadata.shape.name.safeParse(name).success;
+  return { namespace: ref.namespace, name: isName && namespace === ref.namespace ? name! : ref.name };
 }
 
 /** A policy of which nothing but its name is left, in the annotation: its ramps are the defaults. */

@@ -30,11 +30,12 @@ export async function runLoop(
       telemetry.log.error({ err: error, loop: name }, `a pass of the ${name} loop ended early`);
     }
     const ended = clock.now();
-    telemetry.time('loopSeconds', { loop: name }, (ended - began) / 1000);
+    telemetry.time('loopSeconds', { loop: name }, Math.max(0, ended - began) / 1000);
     telemetry.gauge('loopLastPass', { loop: name }, ended / 1000);
     const interval = typeof intervalMs === 'function' ? intervalMs() : intervalMs;
     try {
-      await clock.sleep(Math.max(0, began + interval - ended), signal);
+      // A clock that was set back meanwhile makes nobody wait for longer than one interval.
+      await clock.sleep(Math.min(interval, Math.max(0, began + interval - ended)), signal);
     } catch (error) {
       if (signal.aborted) return;
       throw error;

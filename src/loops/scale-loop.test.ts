@@ -1,18 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { openForecastStore } from '../forecasts/forecast-store.ts';
-import { openLedger } from '../ledger/ledger.ts';
-import type { Forecast } from '../model/forecast.ts';
-import { DEFAULT_TENANT } from '../model/tenant.ts';
-import { DAY, HOUR, MINUTE, SECOND } from '../model/time.ts';
-import { parsePolicy, type ScalingPolicy } from '../scaling/policy.ts';
+import { HOUR, MINUTE, SECOND } from '../model/time.ts';
+import type { ScalingPolicy } from '../scaling/policy.ts';
 import { replayDecision } from '../scaling/replay.ts';
-import { type FakeCluster, fakeCluster } from '../testing/fake-cluster.ts';
-import { type RecordedTelemetry, recordedTelemetry } from '../testing/loop-telemetry.ts';
-import { memoryKeyValue } from '../testing/memory-key-value.ts';
-import { type SimClock, simClock } from '../testing/sim-clock.ts';
-import { openScaleLoop, type ScaleLoop } from './scale-loop.ts';
-
-const T0 = 20_000 * DAY;
+import { openScaleWorld as openWorld, worldPolicy as policyOf } from '../testing/scale-world.ts';
 
 describe('the scale loop', () => {
   test('raises the floor before the demand, taking the field over once and saying so', async () => {
@@ -160,95 +150,3 @@ describe('the scale loop', () => {
     expect(world.telemetry.complaints).toEqual(['the policy shop/nowhere is skipped: there is no shop/nowhere']);
   });
 });
-
-interface World {
-  readonly clock: SimClock;
-  readonly cluster: { -readonly [K in keyof FakeCluster]: FakeCluster[K] };
-  readonly telemetry: RecordedTelemetry;
-  readonly policies: ScalingPolicy[];
-  readonly ledger: ReturnType<ReturnType<typeof openLedger>['tenant']>;
-  /** Lets the loop run for so long; a fresh forecast stands at every pass. */
-  run(ms: number): Promise<void>;
-  /** The loop stops, and another one begins on the same store and cluster. */
-  restart(): void;
-}
-
-function openWorld(policies: ScalingPolicy[]): World {
-  const keyValue = memoryKeyValue();
-  const clock = simClock(T0);
-  const cluster: World['cluster'] = fakeCluster('shop', ['web', 'broken']);
-  const telemetry = recordedTelemetry();
-  const ledger = openLedger(keyValue).tenant(DEFAULT_TENANT);
-  const forecasts = openForecastStore(keyValue).tenant(DEFAULT_TENANT);
-  const open = (): ScaleLoop =>
-    openScaleLoop({
-      clock,
-      telemetry,
-      policies: async () => policies.map((policy) => ({ tenant: DEFAULT_TENANT, policy })),
-      tenantOf: () => DEFAULT_TENANT,
-      cluster: { ...cluster, read: (ref, signal) => cluster.read(ref, signal) },
-      storageOf: () => ({
-        instant: async (_, time) => ({ value: { kind: 'scalar', time, value: 100 }, warnings: [], infos: [] }),
-      }),
-      forecastsOf: () => ({
-        latest: async (key) => {
-          await forecasts.issue(key, forecastAt(clock.now()), []);
-          return await forecasts.latest(key);
-        },
-      }),
-      ledgerOf: () => ledger,
-    });
-  let loop = open();
-  return {
-    clock,
-    cluster,
-    telemetry,
-    policies,
-    ledger,
-    restart() {
-      loop = open();
-    },
-    async run(ms) {
-      const stop = new AbortController();
-      const running = loop.run(stop.signal);
-      await clock.advance(ms);
-      stop.abort();
-      await running;
-    },
-  };
-}
-
-function policyOf(
-  name: string,
-  { mode, takeOver = 'once', paused = false }: Partial<Pick<ScalingPolicy, 'mode' | 'takeOver' | 'paused'>>,
-): ScalingPolicy {
-  return parsePolicy({
-    apiVersion: 'foresail.dev/v1alpha1',
-    kind: 'ScalingPolicy',
-    metadata: { name, namespace: 'shop' },
-    spec: {
-      mode,
-      takeOver,
-      paused,
-      target: { name },
-      demand: { query: 'rps', capacity: { perReplica: 100 } },
-      leadTime: '2m',
-      replicas: { min: 1, max: 50 },
-      ramp: { maxUpPerMinute: '300%', maxDownPerMinute: '10%', holdDown: '1m' },
-    },
-  });
-}
-
-function forecastAt(issuedAt: number): Forecast {
-  return {
-    issuedAt,
-    stepMs: MINUTE,
-    point: new Float64Array(10).fill(850),
-    quantiles: [{ quantile: 0.95, values: new Float64Array(10).fill(900) }],
-    peak: { windowMs: 3 * MINUTE, quantiles: [{ quantile: 0.95, value: 900 }] },
-    model: 'ridge',
-    seasons: [],
-    accuracy: { mae: 1, maeVsLast: 0.5, coverage: 0.95, origins: 100 },
-    historyMs: 28 * DAY,
-  };
-}

@@ -3,22 +3,24 @@ import type { TenantId } from '../model/tenant.ts';
 import { SECOND } from '../model/time.ts';
 import { type ObserveDeps, observe, targetOf } from '../observe/observe.ts';
 import type { Announcement, Cluster, TargetRef, TargetState } from '../scaling/cluster.ts';
-import type { ActOutcome, Decision, DecisionDraft } from '../scaling/decision-types.ts';
+import type { ActOutcome, DecisionDraft } from '../scaling/decision-types.ts';
 import { decideOwnership, type OwnershipDecision } from '../scaling/ownership.ts';
 import { planReplicas } from '../scaling/plan.ts';
-import type { PlannerMemory } from '../scaling/plan-types.ts';
+import { NO_MEMORY } from '../scaling/plan-types.ts';
 import type { ScalingPolicy } from '../scaling/policy.ts';
+import { type Claims, claimsOf } from './claims.ts';
+import { type DecisionLedger, openDecisionKeeper, type PolicyName } from './decision-keeper.ts';
 import { decisionText } from './decision-text.ts';
 import { inParallel } from './in-parallel.ts';
-import { forgottenPolicy, releaseInput, releaseStep } from './release.ts';
+import { forgottenPolicy, policyNameOf, releaseInput, releaseStep } from './release.ts';
 import { runLoop } from './run-loop.ts';
 import { type LoopTelemetry, reasonOf } from './telemetry.ts';
-import type { TenantPolicy } from './tenant-policy.ts';
+import type { TenantPolicies, TenantPolicy } from './tenant-policy.ts';
 
 export interface ScaleLoopDeps {
   readonly clock: Clock;
   readonly telemetry: LoopTelemetry;
-  readonly policies: () => Promise<readonly TenantPolicy[]>;
+  readonly policies: () => Promise<TenantPolicies>;
   /** Whose namespace it is: where the release of a policy that is gone is recorded. */
   readonly tenantOf: (namespace: string) => TenantId;
   readonly cluster: Cluster;
@@ -29,26 +31,9 @@ export interface ScaleLoopDeps {
   readonly intervalMs?: number;
 }
 
-/** One tenant's part of the ledger, as far as the loop needs it. */
-export interface DecisionLedger {
-  record(draft: DecisionDraft): Promise<Decision | undefined>;
-  list(query: {
-    readonly namespace: string;
-    readonly policy: string;
-    readonly limit: number;
-  }): Promise<readonly Decision[]>;
-  memoryOf(policy: PolicyName, lane?: 'release'): Promise<PlannerMemory>;
-  forget(policy: PolicyName, lane?: 'release'): Promise<void>;
-}
-
 interface PolicyLabels {
   readonly namespace: string;
   readonly policy: string;
-}
-
-interface PolicyName {
-  readonly namespace: string;
-  readonly name: string;
 }
 
 export interface ScaleLoop {
@@ -68,32 +53,43 @@ const LISTED_EVERY = 20;
  */
 export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
   const { clock, telemetry, cluster } = deps;
+  const keeper = openDecisionKeeper(deps.ledgerOf, telemetry);
   const said = new Map<string, string>();
   let passes = 0;
-  let lastHolders = '';
+  let lastClaims = '';
   let releasing = 0;
 
   async function pass(signal: AbortSignal): Promise<void> {
-    const policies = await deps.policies();
-    await inParallel(policies, AT_ONCE, ({ tenant, policy }) =>
-      guarded(policy, signal, () => scaleOne(tenant, policy, signal)),
-    );
-    const holders = new Set(
-      policies.filter(({ policy }) => policy.mode === 'enforce').map(({ policy }) => holderOf(policy)),
-    );
-    const names = [...holders].sort().join();
-    const due = passes % LISTED_EVERY === 0 || names !== lastHolders || releasing > 0;
+    const inForce = await readPolicies();
+    const { policies } = inForce;
+    const claims = claimsOf(inForce);
+    await inParallel(policies, AT_ONCE, (each) => guarded(each.policy, signal, () => scaleOne(each, claims, signal)));
+    const due = passes % LISTED_EVERY === 0 || claims.fingerprint !== lastClaims || releasing > 0;
     passes++;
     if (!due || signal.aborted) return;
-    const abandoned = (await cluster.listOwned(signal)).filter(({ ref, ownership }) => {
-      return ownership !== null && !holders.has(`${ownership.policy} ${ref.namespace}/${ref.name}`);
-    });
-    lastHolders = names;
-    releasing = abandoned.length;
+    const owned = await cluster.listOwned(signal);
+    const unknown = owned.filter((state) => claims.of(state) === 'unknown');
+    const abandoned = owned.filter((state) => claims.of(state) === 'released');
+    lastClaims = claims.fingerprint;
+    releasing = abandoned.length + unknown.length;
+    for (const state of unknown) {
+      const { namespace, name } = policyNameOf(state);
+      const why = 'its policy is not in force, and some policies cannot be read now';
+      const target = `${state.ref.namespace}/${state.ref.name}`;
+      skip('policies-unreadable', { namespace, policy: name }, `the target ${target} is not released: ${why}`);
+    }
     await inParallel(abandoned, AT_ONCE, (state) => {
-      const name = policyNameOf(state);
-      return guarded(name, signal, () => releaseOne(state, name, policies, signal));
+      return guarded(policyNameOf(state), signal, () => releaseOne(state, policies, signal));
     });
+  }
+
+  async function readPolicies(): Promise<TenantPolicies> {
+    try {
+      return await deps.policies();
+    } catch (error) {
+      telemetry.count('loopSkips', { loop: 'scale', reason: 'policies-unreadable' });
+      throw error;
+    }
   }
 
   async function guarded(name: PolicyName, signal: AbortSignal, action: () => Promise<void>): Promise<void> {
@@ -107,14 +103,16 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
     }
   }
 
-  async function scaleOne(tenant: TenantId, policy: ScalingPolicy, signal: AbortSignal): Promise<void> {
+  async function scaleOne({ tenant, policy }: TenantPolicy, claims: Claims, signal: AbortSignal): Promise<void> {
     const labels = { namespace: policy.namespace, policy: policy.name };
-    const ledger = deps.ledgerOf(tenant);
     const sources: ObserveDeps = {
       instant: (...query) => deps.storageOf(tenant).instant(...query),
       latestForecast: (key) => deps.forecastsOf(tenant).latest(key),
-      readTarget: cluster.read,
-      memoryOf: (name) => ledger.memoryOf(name),
+      readTarget: async (target, aborted) => {
+        const state = await cluster.read(target, aborted);
+        return state.kind === 'found' ? claims.inherited(state, policy) : state;
+      },
+      memoryOf: (name) => keeper.memoryOf(tenant, name),
     };
     for (let attempt = 0; ; attempt++) {
       const observed = await observe(policy, clock.now(), sources, signal);
@@ -125,7 +123,7 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
       const { input, state, problems } = observed;
       const plan = planReplicas(input);
       const owner = decideOwnership(state, plan, policy, input.now);
-      const act = await carryOut(owner, signal);
+      const act = await carryOut(owner, labels, signal);
       // It changed since it was read: read and decide again, once. After that the next pass does.
       if (act.kind === 'conflict' && attempt === 0) continue;
       if (act.kind === 'conflict') skip('conflict', labels, `${policy.namespace}/${policy.name}: ${act.message}`);
@@ -138,7 +136,7 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
       }
       telemetry.gauge('demoted', labels, plan.demotion === null ? 0 : 1);
       telemetry.gauge('floor', labels, plan.bounds.min);
-      await record(ledger, tenant, { mode: policy.mode, input, plan, owner, act });
+      await keeper.keep(tenant, draftOf({ tenant, mode: policy.mode, input, plan, act }, owner));
       if (act.kind === 'applied') await announce(targetOf(policy), owner.announcement, signal);
       return;
     }
@@ -147,18 +145,20 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
   /** One step back for a target whose policy is gone, only observes now, or has another target. */
   async function releaseOne(
     listed: TargetState,
-    name: PolicyName,
     policies: readonly TenantPolicy[],
     signal: AbortSignal,
   ): Promise<void> {
+    const name = policyNameOf(listed);
+    const target = listed.ref.name;
     const tenant = deps.tenantOf(name.namespace);
-    const ledger = deps.ledgerOf(tenant);
     // The policy as it is, or was when it last decided, has the ramp; its name alone still has the default one.
     const current = policies.find(({ policy }) => policy.namespace === name.namespace && policy.name === name.name);
-    const [last] = await ledger.list({ namespace: name.namespace, policy: name.name, limit: 1 });
+    const [last] = await deps.ledgerOf(tenant).list({ namespace: name.namespace, policy: name.name, limit: 1 });
     const policy = current?.policy ?? last?.input.policy ?? forgottenPolicy(listed, name.namespace, name.name);
-    const begun = await ledger.memoryOf(name, 'release');
-    const memory = begun.recent.length > 0 ? begun : await ledger.memoryOf(name);
+    const begun = await keeper.memoryOf(tenant, name, target);
+    // What the policy planned last was for another target where it has one now.
+    const planned = policy.target.name === target ? await keeper.memoryOf(tenant, name) : NO_MEMORY;
+    const memory = begun.recent.length > 0 ? begun : planned;
     const input = releaseInput(listed, policy, memory, clock.now());
     const { plan, change, last: isLast } = releaseStep(listed, input);
     const message = isLast
@@ -166,46 +166,33 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
       : `the policy ${name.namespace}/${name.name} lets go of the target: the bounds go back step by step`;
     const announcement = isLast ? ({ type: 'Normal', reason: 'Released', message } as const) : null;
     const owner: OwnershipDecision = { kind: isLast ? 'hand-back' : 'write', message, change, announcement };
-    const act = await carryOut(owner, signal);
-    await record(ledger, tenant, { mode: 'release', input, plan, owner, act });
+    const act = await carryOut(owner, { namespace: name.namespace, policy: name.name }, signal);
+    await keeper.keep(tenant, draftOf({ tenant, mode: 'release', input, plan, act }, owner));
     if (act.kind !== 'applied' || !isLast) return;
     releasing--;
-    await ledger.forget(name, 'release');
-    if (current === undefined) await ledger.forget(name);
+    await keeper.forget(tenant, name, target);
+    if (current === undefined) await keeper.forget(tenant, name);
     await announce(listed.ref, announcement, signal);
   }
 
-  async function carryOut({ change, message }: OwnershipDecision, signal: AbortSignal): Promise<ActOutcome> {
+  async function carryOut(
+    { change, message }: OwnershipDecision,
+    labels: PolicyLabels,
+    signal: AbortSignal,
+  ): Promise<ActOutcome> {
     if (change === null) return { kind: 'none', message };
-    const outcome = await cluster.apply(change, signal);
-    telemetry.count('boundsWrites', { outcome: outcome.kind });
-    if (outcome.kind !== 'applied') return { kind: outcome.kind, message: outcome.message };
-    return { kind: 'applied', message: `${message}; written: ${change.min} to ${change.max} replicas` };
-  }
-
-  async function record(
-    ledger: DecisionLedger,
-    tenant: TenantId,
-    made: Pick<Decision, 'mode' | 'input' | 'plan' | 'act'> & { readonly owner: OwnershipDecision },
-  ): Promise<void> {
-    const { mode, input, plan, owner, act } = made;
-    const ownership = { kind: owner.kind, message: owner.message };
-    const kept = await ledger.record({
-      at: input.now,
-      tenant,
-      namespace: input.policy.namespace,
-      policy: input.policy.name,
-      mode,
-      planner: plan.planner,
-      input,
-      plan,
-      ownership,
-      act,
-      text: decisionText(input, plan, ownership, act),
-    });
-    if (kept === undefined) return;
-    telemetry.count('decisions', { occasion: kept.occasion });
-    telemetry.log.info({ decision: kept.id, namespace: kept.namespace, policy: kept.policy }, kept.text.join(' '));
+    try {
+      const outcome = await cluster.apply(change, signal);
+      telemetry.count('boundsWrites', { outcome: outcome.kind });
+      if (outcome.kind !== 'applied') return { kind: outcome.kind, message: outcome.message };
+      return { kind: 'applied', message: `${message}; written: ${change.min} to ${change.max} replicas` };
+    } catch (error) {
+      if (signal.aborted) throw error;
+      telemetry.count('boundsWrites', { outcome: 'failed' });
+      telemetry.count('loopFailures', { loop: 'scale', reason: reasonOf(error) });
+      telemetry.log.warn({ err: error, ...labels }, `cannot write the bounds of ${labels.namespace}/${labels.policy}`);
+      return { kind: 'failed', message: (error as Error).message };
+    }
   }
 
   async function announce(target: TargetRef, event: Announcement | null, signal: AbortSignal): Promise<void> {
@@ -235,12 +222,13 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
   return { pass, run: (signal) => runLoop({ name: 'scale', intervalMs, clock, telemetry }, pass, signal) };
 }
 
-/** Who may hold which target: a policy that now has another target lets go of the old one. */
-function holderOf(policy: ScalingPolicy): string {
-  return `${policy.namespace}/${policy.name} ${policy.namespace}/${policy.target.name}`;
-}
-
-function policyNameOf({ ownership }: TargetState): PolicyName {
-  const [namespace = '', name = ''] = (ownership?.policy ?? '').split('/');
-  return { namespace, name };
+function draftOf(
+  made: Pick<DecisionDraft, 'tenant' | 'mode' | 'input' | 'plan' | 'act'>,
+  { kind, message }: OwnershipDecision,
+): DecisionDraft {
+  const { input, plan, act } = made;
+  const { namespace, name: policy } = input.policy;
+  const ownership = { kind, message };
+  const text = decisionText(input, plan, ownership, act);
+  return { ...made, at: input.now, namespace, policy, planner: plan.planner, ownership, text };
 }

@@ -6,3 +6,9 @@ export interface TenantPolicy {
   readonly tenant: TenantId;
   readonly policy: ScalingPolicy;
 }
+
+/** All policies in force, and where one may stand that cannot be read now: a line each. */
+export interface TenantPolicies {
+  readonly policies: readonly TenantPolicy[];
+  readonly unreadable: readonly string[];
+}

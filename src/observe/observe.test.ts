@@ -26,7 +26,15 @@ describe('targetReading()', () => {
     { name: 'maximum set by its owner', min: 8, max: 30, owned: ownership, want: { min: 2, max: 30 } },
   ])('$name', ({ min, max, owned, want }) => {
     const state = { ...fakeCluster('shop', ['web']).state('web'), min, max, ownership: owned };
-    expect(targetReading(state)).toMatchObject({ min, max, original: want });
+    expect(targetReading(state, { lettingGo: false })).toMatchObject({ min, max, original: want });
+  });
+
+  test('what another manager holds at our very value is its own, for who lets go', () => {
+    const state = { ...fakeCluster('shop', ['web']).state('web'), min: 8, max: 20, ownership };
+    const shared = { ...state, minManagers: ['foresail', 'helm'] };
+    expect(targetReading(shared, { lettingGo: true }).original.min).toBe(8);
+    const ours = { ...state, minManagers: ['foresail'] };
+    expect(targetReading(ours, { lettingGo: true }).original.min).toBe(2);
   });
 });
 

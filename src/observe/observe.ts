@@ -53,7 +53,7 @@ export async function observe(
     now,
     policy,
     demands,
-    target: targetReading(state),
+    target: targetReading(state, { lettingGo: policy.paused }),
     leadTime: leadTimeOf(policy),
     refreshMs: refreshMsOf(policy),
     memory: await deps.memoryOf(policy),
@@ -65,13 +65,20 @@ export function targetOf({ target, namespace }: ScalingPolicy): TargetRef {
   return { kind: target.kind, namespace, name: target.name };
 }
 
-/** The bounds and replicas as a plan sees them. A bound that we did not write is its owner's new original. */
-export function targetReading({ min, max, specReplicas, statusReplicas, ownership }: TargetState): TargetReading {
+/**
+ * The bounds and replicas as a plan sees them. A bound that we did not write is its owner's new original. So is, for
+ * who lets go, one that another manager has set to the very value that we wrote: what others want is not taken back.
+ */
+export function targetReading(
+  { min, max, specReplicas, statusReplicas, ownership, minManagers }: TargetState,
+  { lettingGo }: { readonly lettingGo: boolean },
+): TargetReading {
+  const shared = lettingGo && minManagers.some((manager) => manager !== 'foresail');
   const original =
     ownership === null
       ? { min, max }
       : {
-          min: min === ownership.written.min ? ownership.original.min : min,
+          min: min === ownership.written.min && !shared ? ownership.original.min : min,
           max: max === ownership.written.max ? ownership.original.max : max,
         };
   return { min, max, original, specReplicas, statusReplicas };

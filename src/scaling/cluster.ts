@@ -53,7 +53,7 @@ export interface Ownership {
   readonly written: { readonly min: number; readonly max: number };
   /** When another manager set the field back, lately. Two within 30 minutes are a fight. */
   readonly setBackAt: readonly Millis[];
-  /** Set once the field was given up: who took it. Only a person (or a changed policy) ends this. */
+  /** Set once the field was given up: who took it. Only a person ends this, here or in the policy: `decideOwnership`. */
   readonly givenUp: { readonly at: Millis; readonly manager: string } | null;
 }
 

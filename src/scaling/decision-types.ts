@@ -33,7 +33,10 @@ export interface Verdict {
 
 /** What became of the bounds. */
 export interface ActOutcome {
-  /** `none`: nothing was written, and the message says why. The others are what the cluster answered. */
-  readonly kind: 'none' | 'applied' | 'conflict' | 'owned' | 'refused';
+  /**
+   * `none`: nothing was written, and the message says why. `failed`: there was no answer, and the write may have come
+   * into force or not. The others are what the cluster answered.
+   */
+  readonly kind: 'none' | 'applied' | 'conflict' | 'owned' | 'refused' | 'failed';
   readonly message: string;
 }

@@ -154,7 +154,7 @@ describe('decideOwnership() on a target that we hold', () => {
     },
     {
       name: 'given up',
-      state: { ownership: { ...TAKEN, givenUp: { at: NOW - 1, manager: 'argocd' } } },
+      state: { ownership: { ...TAKEN, setBackAt: [NOW - 2, NOW - 1], givenUp: { at: NOW - 1, manager: 'argocd' } } },
       plan: planned(9),
       policy: {},
       kind: 'given-up',

@@ -55,15 +55,41 @@ export function decideOwnership(state: TargetState, plan: Plan, policy: ScalingP
   if (ownership !== null && ownership.policy !== name) {
     return nothing('left', `the policy ${ownership.policy} already scales it: one target has one policy`);
   }
-  if (ownership !== null && ownership.givenUp !== null) {
-    return nothing('given-up', givenUpText(ownership.givenUp.manager));
-  }
+  if (ownership !== null && ownership.givenUp !== null) return decideGivenUp(state, ownership, plan, policy, now);
   const still = plan.reasons.find(({ code }) => code === 'Maintenance' || code === 'ScaledToZero');
   if (still !== undefined) return nothing('unchanged', reasonText(still));
   if (ownership === null) return decideFirst(state, plan, policy);
   const setBack = state.min !== ownership.written.min;
   if (plan.reasons[0]?.code === 'Paused') return decidePaused(state, ownership, plan, setBack);
   return setBack ? decideSetBack(state, ownership, plan, policy, now) : decideHeld(state, ownership, plan, policy);
+}
+
+/**
+ * The field was given up, and stays so until a person says otherwise: by taking the annotation away, by pausing the
+ * policy (or removing it, or letting it only observe: the loop then releases the target), or with `takeOver: once`
+ * where `never` was why it was given up.
+ */
+function decideGivenUp(
+  state: TargetState,
+  ownership: Ownership,
+  plan: Plan,
+  policy: ScalingPolicy,
+  now: Millis,
+): OwnershipDecision {
+  if (plan.reasons[0]?.code === 'Paused') {
+    const left = 'the policy is paused, and minReplicas was given up before: the annotation is removed';
+    return {
+      kind: 'hand-back',
+      message: left,
+      change: changeOf(state, { min: state.min, max: state.max }, null, false),
+      announcement: null,
+    };
+  }
+  const fought = ownership.setBackAt.length >= FIGHT_SET_BACKS;
+  if (!fought && policy.takeOver === 'once') {
+    return decideOwnership({ ...state, ownership: { ...ownership, givenUp: null } }, plan, policy, now);
+  }
+  return nothing('given-up', givenUpText(ownership.givenUp?.manager ?? 'somebody'));
 }
 
 /** The target was never touched. It is not touched before there is something to change. */
@@ -121,14 +147,16 @@ function decideSetBack(
 /** On the way back nothing is taken over: a minimum that somebody else has set since is theirs already. */
 function decidePaused(state: TargetState, ownership: Ownership, plan: Plan, setBack: boolean): OwnershipDecision {
   const original = originalOf(state, ownership);
-  const back = { min: setBack ? state.min : Math.min(original.min, state.max), max: state.max };
-  if (!setBack && plan.bounds.min !== back.min) {
+  // What another manager has set since, be it to the very value that we wrote, is its own.
+  const theirs = setBack || othersOf(state).length > 0;
+  const back = { min: theirs ? state.min : Math.min(original.min, state.max), max: state.max };
+  if (!theirs && plan.bounds.min !== back.min) {
     if (isInForce(state, plan)) return nothing('unchanged', 'the ramp allows no step yet');
     const next: Ownership = { ...ownership, original, written: plan.bounds };
     return {
       kind: 'write',
       message: 'the policy is paused: minReplicas goes back by the ramp',
-      change: changeOf(state, plan.bounds, next, othersOf(state).length > 0),
+      change: changeOf(state, plan.bounds, next, false),
       announcement: null,
     };
   }
@@ -203,5 +231,5 @@ function listed(managers: readonly string[]): string {
 }
 
 function givenUpText(manager: string): string {
-  return `${manager} set minReplicas back and keeps it; to let Foresail have it, take minReplicas out of what ${manager} applies, then remove the annotation foresail.dev/ownership`;
+  return `${manager} set minReplicas back and keeps it; to let Foresail have it, take minReplicas out of what ${manager} applies, then pause the policy for a minute, or remove the annotation foresail.dev/ownership`;
 }

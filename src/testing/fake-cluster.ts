@@ -2,8 +2,13 @@ import type { Announcement, ApplyOutcome, Cluster, Ownership, TargetRef, TargetS
 
 /** A cluster in memory with the API server's rules of field ownership, as far as bounds go. */
 export interface FakeCluster extends Cluster {
-  /** Another manager sets the minimum, as `kubectl apply` does: the field is its own then. */
+  /** Another manager sets the minimum, as `kubectl apply` does: the field is its own then, or shared at the same value. */
   set(name: string, min: number, manager?: string): void;
+  setMax(name: string, max: number): void;
+  /** The workload's own replicas, where no bound moves them. */
+  setReplicas(name: string, replicas: number): void;
+  /** The object is deleted and made again: another uid, nothing of ours. */
+  recreate(name: string): void;
   state(name: string): TargetState;
   readonly announcements: readonly Announcement[];
   /** Writes that reached the cluster, refused ones included. */
@@ -13,6 +18,7 @@ export interface FakeCluster extends Cluster {
 }
 
 interface Entry {
+  uid: string;
   min: number;
   max: number;
   managers: string[];
@@ -22,32 +28,36 @@ interface Entry {
 }
 
 const OURS = 'foresail';
+const FIRST_MANAGER = 'kubectl-client-side-apply';
 
 export function fakeCluster(namespace: string, names: readonly string[], { min = 2, max = 50 } = {}): FakeCluster {
-  const entries = new Map<string, Entry>(
-    names.map((name) => [
-      name,
-      { min, max, managers: ['kubectl-client-side-apply'], ownership: null, version: 1, replicas: min },
-    ]),
-  );
+  let made = 0;
+  const newEntry = (name: string): Entry => {
+    const uid = `uid-${name}-${made++}`;
+    return { uid, min, max, managers: [FIRST_MANAGER], ownership: null, version: made, replicas: min };
+  };
+  const entries = new Map<string, Entry>(names.map((name) => [name, newEntry(name)]));
   const announcements: Announcement[] = [];
   let writes = 0;
   let interferences = 0;
-  const stateOf = (name: string, entry: Entry): TargetState => ({
-    kind: 'found',
-    ref: { kind: 'HorizontalPodAutoscaler', namespace, name },
-    uid: `uid-${name}`,
-    resourceVersion: String(entry.version),
-    min: entry.min,
-    max: entry.max,
-    minManagers: [...entry.managers],
-    maxManagers: ['kubectl-client-side-apply'],
-    controller: null,
-    workload: { kind: 'Deployment', name },
-    specReplicas: Math.max(entry.replicas, entry.min),
-    statusReplicas: Math.max(entry.replicas, entry.min),
-    ownership: entry.ownership,
-  });
+  const stateOf = (name: string, entry: Entry): TargetState => {
+    const replicas = entry.replicas === 0 ? 0 : Math.min(Math.max(entry.replicas, entry.min), entry.max);
+    return {
+      kind: 'found',
+      ref: { kind: 'HorizontalPodAutoscaler', namespace, name },
+      uid: entry.uid,
+      resourceVersion: String(entry.version),
+      min: entry.min,
+      max: entry.max,
+      minManagers: [...entry.managers],
+      maxManagers: [FIRST_MANAGER],
+      controller: null,
+      workload: { kind: 'Deployment', name },
+      specReplicas: replicas,
+      statusReplicas: replicas,
+      ownership: entry.ownership,
+    };
+  };
   const entryOf = (ref: Pick<TargetRef, 'name'>) => entries.get(ref.name);
 
   return {
@@ -57,11 +67,23 @@ export function fakeCluster(namespace: string, names: readonly string[], { min =
       interferences = times;
     },
     state: (name) => stateOf(name, entryOf({ name })!),
-    set(name, value, manager = 'kubectl-client-side-apply') {
+    set(name, value, manager = FIRST_MANAGER) {
       const entry = entryOf({ name })!;
       if (entry.min !== value) entry.managers = [manager];
+      else if (!entry.managers.includes(manager)) entry.managers.push(manager);
       entry.min = value;
       entry.version++;
+    },
+    setMax(name, value) {
+      const entry = entryOf({ name })!;
+      entry.max = value;
+      entry.version++;
+    },
+    setReplicas(name, replicas) {
+      entryOf({ name })!.replicas = replicas;
+    },
+    recreate(name) {
+      entries.set(name, newEntry(name));
     },
     async read(ref) {
       const entry = entryOf(ref);
@@ -76,13 +98,16 @@ export function fakeCluster(namespace: string, names: readonly string[], { min =
         interferences--;
         entry.version++;
       }
-      if (change.resourceVersion !== String(entry.version)) return { kind: 'conflict', message: 'it changed' };
+      if (change.uid !== entry.uid || change.resourceVersion !== String(entry.version)) {
+        return { kind: 'conflict', message: 'it changed' };
+      }
       if (change.min > change.max) return { kind: 'refused', message: 'maxReplicas must be at least minReplicas' };
       const others = entry.managers.filter((manager) => manager !== OURS);
       if (change.min !== entry.min && others.length > 0 && !change.force) {
         return { kind: 'owned', managers: others, message: `conflict with ${others}` };
       }
-      if (change.ownership === null) entry.managers = [...(entry.ownership?.takenFrom ?? [])];
+      if (change.ownership === null)
+        entry.managers = others.length > 0 ? others : [...(entry.ownership?.takenFrom ?? [])];
       else if (change.min !== entry.min) entry.managers = [OURS];
       Object.assign(entry, { min: change.min, max: change.max, ownership: change.ownership });
       entry.version++;

@@ -4,16 +4,19 @@ import type { Millis } from '../model/time.ts';
 export interface SimClock extends Clock {
   /** Moves time on to each wake-up in turn, and lets whoever wakes run until all sleep again. */
   advance(ms: number): Promise<void>;
+  /** Somebody sets the clock: no time passes, and whoever sleeps sleeps for as long as before. */
+  set(byMs: number): void;
 }
 
 interface Sleeper {
-  readonly at: Millis;
+  at: Millis;
   readonly wake: () => void;
 }
 
 /** Time that passes only when a test says so: a day in milliseconds. */
 export function simClock(start: Millis): SimClock {
   let now = start;
+  let until = start;
   const sleepers = new Set<Sleeper>();
   return {
     now: () => now,
@@ -34,8 +37,13 @@ export function simClock(start: Millis): SimClock {
         signal?.addEventListener('abort', onAbort, { once: true });
         sleepers.add(sleeper);
       }),
+    set(byMs) {
+      now += byMs;
+      for (const sleeper of sleepers) sleeper.at += byMs;
+      until += byMs;
+    },
     async advance(ms) {
-      const until = now + ms;
+      until = now + ms;
       await settle();
       for (;;) {
         const next = [...sleepers].filter(({ at }) => at <= until).sort((a, b) => a.at - b.at)[0];
