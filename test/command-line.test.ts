@@ -82,7 +82,7 @@ test('a server that is not there: exit code 1 and one line', async () => {
 
 test.each([
   'detect --input demand.csv',
-  'forecast --input demand.csv --horizon 20000 --season 1440',
+  'forecast --input demand.csv --step 1h --horizon 3000',
 ])('%s ends quietly when nobody reads on', async (line) => {
   const child = start(line);
   let errors = '';
@@ -95,8 +95,12 @@ test.each([
   expect(code).toBe(0);
 });
 
+test('what is long goes to a file without a word on standard error', async () => {
+  expect(await run('detect --input demand.csv --output scores.csv')).toEqual({ code: 0, stdout: '', stderr: '' });
+});
+
 test('Ctrl-C ends what computes, at once and as a shell expects', async () => {
-  const child = start(ROLLING);
+  const child = start('detect --input demand.csv');
   // What it writes is not read on, so it cannot come to its end.
   await once(child.stdout, 'readable');
   child.kill('SIGINT');

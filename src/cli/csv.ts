@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
@@ -95,7 +94,7 @@ export function openSink(path: string | undefined): RowSink {
       throw new UsageError(`cannot write ${path ?? 'the output'}: ${reasonOf(failure)}`, { cause: failure });
     const chunk = buffer;
     buffer = '';
-    if (chunk !== '' && !stream.write(chunk)) await Promise.race([once(stream, 'drain'), once(stream, 'close')]);
+    if (chunk !== '' && !stream.write(chunk)) await drained(stream);
   };
   return {
     async write(line) {
@@ -113,6 +112,17 @@ export function openSink(path: string | undefined): RowSink {
       }
     },
   };
+}
+
+/** Resolves when a stream takes more, or is at its end: what went wrong then shows at the next write. */
+function drained(stream: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      for (const event of ['drain', 'close', 'error']) stream.off(event, done);
+      resolve();
+    };
+    for (const event of ['drain', 'close', 'error']) stream.on(event, done);
+  });
 }
 
 /** A cell that may hold commas or quotes. */
