@@ -43,6 +43,7 @@ import { createMetrics, type Metrics } from './telemetry/metrics.ts';
 import { withSpan } from './telemetry/tracing.ts';
 import { openTsdb } from './tsdb/open-tsdb.ts';
 import type { RecoveryReport } from './tsdb/recovery.ts';
+import { takeTurns } from './turns.ts';
 import { VERSION } from './version.ts';
 
 export interface AppOptions {
@@ -76,10 +77,11 @@ export async function startApp(options: AppOptions): Promise<App> {
   const metrics = createMetrics({ version: VERSION, ofProcess: true });
   const telemetry = loopTelemetry(metrics, log);
 
+  const pause = takeTurns();
   const tsdb = await openTsdb({
     dir: settings.dataFolder,
     clock,
-    evaluator: (reader) => evaluatorOver(reader, { maxSamples: settings.limits.querySamples }),
+    evaluator: (reader) => evaluatorOver(reader, { maxSamples: settings.limits.querySamples, pause }),
     limits: {
       maxSamples: settings.limits.samplesInMemory,
       maxSeriesPerTenant: settings.limits.seriesPerTenant,

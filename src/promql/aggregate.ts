@@ -1,61 +1,74 @@
-import { type Labels, labelsKey, METRIC_NAME } from '../model/labels.ts';
+import { type Labels, labelsKey } from '../model/labels.ts';
 import type { AggregateExpr } from './ast.ts';
 import { formatFloat } from './format-float.ts';
 import type { CallContext } from './functions/definition.ts';
+import { groupLabels, groupsOf } from './groups.ts';
 import { compareNanLast } from './numeric.ts';
-import { reducerOf } from './reduce.ts';
+import { grown, reducerOf } from './reduce.ts';
+import type { Rows } from './rows.ts';
 import { isLabelName, quote } from './unquote.ts';
-import { emptyVector, type Head, pickLabels, type Scalar, type Vector, withLabel, withoutEmptyRows } from './value.ts';
+import { emptyVector, type Scalar, type Vector, withLabel, withoutEmptyRows } from './value.ts';
+import { rowsPerPiece, type Work } from './work.ts';
+
+/** Cells of a quantile, which sorts its members, are the dearest. */
+const CELLS_PER_PIECE = 256;
 
 type AggregationContext = Pick<CallContext, 'grid' | 'annotations' | 'error'>;
 
-interface Groups {
-  readonly heads: readonly Head[];
-  /** The group of each row. */
-  readonly groupOf: Uint32Array;
-}
-
 /** `sum`, `avg`, `quantile`, …: one series for each group. */
-export function reduceGroups(
+export function* reduceGroups(
   expr: AggregateExpr,
-  vector: Vector,
+  rows: Rows,
   q: Scalar | undefined,
   context: AggregationContext,
-): Vector {
+): Work<Vector> {
   const { steps } = context.grid;
-  const { heads, groupOf } = groupsOf(expr, vector);
   if (q !== undefined) checkQuantiles(q.values, expr, context);
-  const out = emptyVector(heads, steps);
-  const reducer = reducerOf(expr.op, heads.length * steps, q?.values);
-  const { values, present } = vector;
-  for (let row = 0; row < vector.heads.length; row++) {
-    const base = groupOf[row]! * steps;
-    for (let step = 0; step < steps; step++) {
-      const cell = row * steps + step;
-      if (present[cell] === 0) continue;
-      const to = base + step;
-      reducer.add(to, values[cell]!, out.present[to] === 0);
-      out.present[to] = 1;
+  const groups = groupsOf(expr);
+  const reducer = reducerOf(expr.op, q?.values);
+  const row = { values: new Float64Array(steps), present: new Uint8Array(steps) };
+  const piece = rowsPerPiece(steps);
+  let seen = new Uint8Array();
+  for (let index = 0; index < rows.count; index++) {
+    if (index % piece === piece - 1) yield;
+    const head = rows.read(index, row.values, row.present, 0);
+    if (head === undefined) continue;
+    const base = groups.ordinalOf(head) * steps;
+    if (base === seen.length) {
+      seen = grown(seen, Math.max(steps, 2 * base));
+      reducer.grow(seen.length);
     }
+    reducer.add(base, row, seen);
+    for (let step = 0; step < steps; step++) if (row.present[step] === 1) seen[base + step] = 1;
   }
-  for (let cell = 0, step = 0; cell < out.values.length; cell++) {
-    if (out.present[cell] === 1) out.values[cell] = reducer.finish(cell, step);
+  const cells = groups.heads.length * steps;
+  const values = new Float64Array(cells);
+  for (let cell = 0, step = 0; cell < cells; cell++) {
+    if (seen[cell] === 1) values[cell] = reducer.finish(cell, step);
     if (++step === steps) step = 0;
+    if (cell % CELLS_PER_PIECE === 0) yield;
   }
-  return withoutEmptyRows(out, steps);
+  return { kind: 'vector', heads: groups.heads, values, present: seen.subarray(0, cells) };
 }
 
 /** `topk` and `bottomk` keep the k greatest or smallest elements of each group, `limitk` the first k. */
-export function limitGroups(expr: AggregateExpr, vector: Vector, k: Scalar, context: AggregationContext): Vector {
+export function* limitGroups(
+  expr: AggregateExpr,
+  vector: Vector,
+  k: Scalar,
+  context: AggregationContext,
+): Work<Vector> {
   const { steps } = context.grid;
   const counts = checkCounts(k.values, expr, context);
-  const { heads, groupOf } = groupsOf(expr, vector);
-  const members: number[][] = heads.map(() => []);
+  const groups = groupsOf(expr);
+  const groupOf = vector.heads.map((head) => groups.ordinalOf(head));
+  const members: number[][] = groups.heads.map(() => []);
   const present = new Uint8Array(vector.present.length);
   const order: number[] = [];
   for (let step = 0; step < steps; step++) {
     const count = counts[step]!;
     if (count < 1) continue;
+    yield;
     for (const list of members) list.length = 0;
     for (let row = 0; row < vector.heads.length; row++) {
       if (vector.present[row * steps + step] === 1) members[groupOf[row]!]!.push(row);
@@ -110,33 +123,6 @@ export function countValues(expr: AggregateExpr, vector: Vector, label: string, 
     for (let step = 0; step < steps; step++) if (counts[step]! > 0) out.present[row * steps + step] = 1;
   });
   return out;
-}
-
-function groupsOf({ grouping, without }: AggregateExpr, { heads }: Vector): Groups {
-  const names = new Set(grouping);
-  const ordinals = new Map<string, number>();
-  const groups: { labels: Labels; dropName: boolean }[] = [];
-  const groupOf = new Uint32Array(heads.length);
-  const single = !without && grouping.length === 0;
-  heads.forEach(({ labels, dropName }, row) => {
-    const kept = single ? [] : groupLabels(labels, names, without);
-    const key = single ? '' : labelsKey(kept);
-    let ordinal = ordinals.get(key);
-    if (ordinal === undefined) {
-      ordinal = groups.length;
-      ordinals.set(key, ordinal);
-      groups.push({ labels: kept, dropName });
-    }
-    if (dropName) groups[ordinal]!.dropName = true;
-    groupOf[row] = ordinal;
-  });
-  return { heads: groups, groupOf };
-}
-
-function groupLabels(labels: Labels, names: ReadonlySet<string>, without: boolean): Labels {
-  return without
-    ? labels.filter(([name]) => name !== METRIC_NAME && !names.has(name))
-    : pickLabels(labels, names, true);
 }
 
 function compareGreatest(a: number, b: number): number {

@@ -1,161 +1,218 @@
 import { countValues, limitGroups, reduceGroups } from './aggregate.ts';
 import type { SubqueryExpr, VectorSelector } from './ast.ts';
 import { type AggregateExpr, type BinaryExpr, type CallExpr, type Expr, isSetOp, type SetOp, unwrap } from './ast.ts';
-import { negated, scalarBinary, vectorScalar } from './binary.ts';
+import { negatedRows, scalarBinary, vectorScalarRows } from './binary.ts';
+import { typeOf } from './check.ts';
 import { durationMs } from './duration.ts';
 import { notImplemented, QueryError } from './errors.ts';
-import { checkSize, type Evaluation, loadedOf } from './evaluation.ts';
-import { mapped, vectorArg } from './functions/arguments.ts';
+import { type Evaluation, hold, holding, loadedOf } from './evaluation.ts';
+import { mappedRows, vectorArg } from './functions/arguments.ts';
 import { absentWhere } from './functions/conversion.ts';
 import type { CallContext } from './functions/definition.ts';
 import { implementationOf } from './functions/table.ts';
 import { setBinary, vectorBinary } from './matching.ts';
-import { callOverWindows, type RangeSource, selectorSource, subqueryGrid } from './ranges.ts';
+import { type RangeSource, selectorSource, subqueryGrid, windowRows } from './ranges.ts';
+import { collect, type Rows, rowsOf } from './rows.ts';
 import { offsetMsOf, pinnedTime } from './selectors.ts';
 import { positionOf } from './span.ts';
-import { emptyVector, type Grid, type Value, type Vector } from './value.ts';
-import { latest, runsOf, type Sight, smoothed } from './windows.ts';
+import { emptyVector, type Grid, timeOf, type Value, type Vector } from './value.ts';
+import { latestRows, runOfRow, type Sight, sightsOf, smoothedRows } from './windows.ts';
+import type { Work } from './work.ts';
 
 /** Evaluates a node at all steps of a grid at once. */
-export function evaluate(expr: Expr, evaluation: Evaluation, grid: Grid): Value {
-  evaluation.checkAborted();
+export function* evaluate(expr: Expr, evaluation: Evaluation, grid: Grid): Work<Value> {
+  return yield* holding(evaluation, evaluateNode(expr, evaluation, grid));
+}
+
+function* evaluateNode(expr: Expr, evaluation: Evaluation, grid: Grid): Work<Value> {
   switch (expr.kind) {
     case 'number':
       return { kind: 'scalar', values: new Float64Array(grid.steps).fill(expr.value) };
     case 'string':
       return { kind: 'string', value: expr.value };
     case 'paren':
-      return evaluate(expr.inner, evaluation, grid);
+      return yield* evaluate(expr.inner, evaluation, grid);
     case 'unary': {
-      const value = evaluate(expr.operand, evaluation, grid);
-      if (expr.op === '+') return value;
-      if (value.kind === 'vector') return negated(value);
-      if (value.kind === 'scalar') return { kind: 'scalar', values: value.values.map((x) => -x) };
-      throw new TypeError('a string has no sign');
+      if (typeOf(expr.operand) === 'vector') break;
+      const value = yield* evaluate(expr.operand, evaluation, grid);
+      if (value.kind !== 'scalar') throw new TypeError('a string has no sign');
+      return expr.op === '+' ? value : { kind: 'scalar', values: value.values.map((x) => -x) };
     }
-    case 'binary':
-      return evaluateBinary(expr, evaluation, grid);
-    case 'call':
-      return evaluateCall(expr, evaluation, grid);
+    case 'binary': {
+      const { op, span } = expr;
+      if (isTrim(expr)) throw notImplemented(evaluation.query, span, `${op} (native histograms)`);
+      if (sidesOf(expr) === 'mixed') break;
+      return yield* evaluateBinary(expr, evaluation, grid);
+    }
+    case 'call': {
+      const implementation = implementationOf(expr.name);
+      if (implementation.kind === 'each' || implementation.kind === 'range') break;
+      return yield* evaluateCall(expr, evaluation, grid);
+    }
     case 'aggregate':
-      return evaluateAggregate(expr, evaluation, grid);
+      return yield* evaluateAggregate(expr, evaluation, grid);
     case 'selector':
-      return evaluateSelector(expr, evaluation, grid, 'values');
+      break;
     case 'matrix':
     case 'subquery':
       throw new TypeError('a range vector stands only inside a function or at the top');
   }
+  const rows = yield* evaluateRows(expr, evaluation, grid);
+  hold(rows.count * grid.steps, expr.span, evaluation);
+  return yield* collect(rows, grid.steps);
+}
+
+/** An instant vector row by row: of selectors, range functions and what goes value by value, without holding it. */
+function* evaluateRows(expr: Expr, evaluation: Evaluation, grid: Grid): Work<Rows> {
+  switch (expr.kind) {
+    case 'paren':
+      return yield* evaluateRows(expr.inner, evaluation, grid);
+    case 'selector':
+      return selectorRows(expr, evaluation, grid, 'values');
+    case 'unary': {
+      const rows = yield* evaluateRows(expr.operand, evaluation, grid);
+      return expr.op === '+' ? rows : negatedRows(rows, grid.steps);
+    }
+    case 'binary': {
+      if (sidesOf(expr) !== 'mixed' || isTrim(expr)) break;
+      const scalarIsLeft = typeOf(expr.left) === 'scalar';
+      const [vector, scalar] = scalarIsLeft ? [expr.right, expr.left] : [expr.left, expr.right];
+      const rows = yield* evaluateRows(vector, evaluation, grid);
+      return vectorScalarRows(expr, rows, yield* scalarValues(scalar, evaluation, grid), scalarIsLeft);
+    }
+    case 'call': {
+      const implementation = implementationOf(expr.name);
+      if (implementation.kind === 'each') {
+        return mappedRows(yield* evaluateRows(expr.args[0]!, evaluation, grid), grid.steps, implementation.compute);
+      }
+      if (implementation.kind !== 'range') break;
+      const at = expr.args.findIndex((arg) => isRange(arg));
+      const scalars: Float64Array[] = [];
+      for (const [i, arg] of expr.args.entries()) {
+        if (i !== at) scalars.push(yield* scalarValues(arg, evaluation, grid));
+      }
+      const source = yield* evaluateRange(expr.args[at]!, evaluation, grid);
+      return windowRows(source, implementation, scalars, callContext(expr, evaluation, grid), evaluation);
+    }
+    default:
+      break;
+  }
+  return rowsOf(vectorArg([yield* evaluate(expr, evaluation, grid)], 0), grid.steps);
 }
 
 /** The range vector of a selector or a subquery. */
-export function evaluateRange(expr: Expr, evaluation: Evaluation, grid: Grid): RangeSource {
+export function* evaluateRange(expr: Expr, evaluation: Evaluation, grid: Grid): Work<RangeSource> {
   const node = unwrap(expr);
   if (node.kind === 'matrix') return selectorSource(node, sightOfNode(node.selector, evaluation), evaluation);
   if (node.kind !== 'subquery') throw new TypeError(`a ${node.kind} is no range vector`);
-  return evaluateSubquery(node, evaluation, grid);
+  return yield* evaluateSubquery(node, evaluation, grid);
 }
 
-function evaluateSubquery(node: SubqueryExpr, evaluation: Evaluation, grid: Grid): RangeSource {
+function* evaluateSubquery(node: SubqueryExpr, evaluation: Evaluation, grid: Grid): Work<RangeSource> {
   const sight = sightOfNode(node, evaluation);
   const inner = subqueryGrid(node, sight, evaluation, grid);
-  checkSize(inner.steps, node.span, evaluation);
-  const vector =
-    inner.steps > 0 ? vectorArg([evaluate(node.inner, evaluation, inner)], 0) : emptyVector([], inner.steps);
-  const runs = runsOf(vector, inner);
+  hold(inner.steps, node.span, evaluation);
+  const value = inner.steps > 0 ? yield* evaluate(node.inner, evaluation, inner) : emptyVector([], inner.steps);
+  const vector = vectorArg([value], 0);
   const rangeMs = durationMs(node.range, evaluation.durations, node.span);
-  return { count: runs.length, run: (index) => runs[index]!, sight, rangeMs, modifier: undefined };
+  const run = (row: number) => runOfRow(vector, row, inner);
+  return { count: vector.heads.length, run, sight, rangeMs, modifier: undefined };
 }
 
-function evaluateSelector(
-  node: VectorSelector,
-  evaluation: Evaluation,
-  grid: Grid,
-  wanted: 'values' | 'times',
-): Vector {
+function selectorRows(node: VectorSelector, evaluation: Evaluation, grid: Grid, wanted: 'values' | 'times'): Rows {
   const { series, range } = loadedOf(evaluation, node);
   if (node.modifier === 'anchored') throw notImplemented(evaluation.query, node.span, 'anchored instant vector');
-  checkSize(series.length * grid.steps, node.span, evaluation);
-  const view = { grid, sight: sightOfNode(node, evaluation), lookbackMs: evaluation.lookbackMs };
-  return node.modifier === 'smoothed' ? smoothed(series, range, view) : latest(series, range, view, wanted);
+  const view = { sights: sightsOf(sightOfNode(node, evaluation), grid), lookbackMs: evaluation.lookbackMs };
+  return node.modifier === 'smoothed' ? smoothedRows(series, range, view) : latestRows(series, range, view, wanted);
 }
 
-function evaluateBinary(expr: BinaryExpr, evaluation: Evaluation, grid: Grid): Value {
-  const { op, span } = expr;
-  if (op === '</' || op === '>/') throw notImplemented(evaluation.query, span, `${op} (native histograms)`);
-  const left = evaluate(expr.left, evaluation, grid);
-  const right = evaluate(expr.right, evaluation, grid);
+function* evaluateBinary(expr: BinaryExpr, evaluation: Evaluation, grid: Grid): Work<Value> {
+  const { op } = expr;
+  const left = yield* evaluate(expr.left, evaluation, grid);
+  const right = yield* evaluate(expr.right, evaluation, grid);
   if (left.kind === 'scalar' && right.kind === 'scalar') return scalarBinary(expr, left, right);
-  if (left.kind === 'vector' && right.kind === 'scalar') return vectorScalar(expr, left, right, false);
-  if (left.kind === 'scalar' && right.kind === 'vector') return vectorScalar(expr, right, left, true);
   if (left.kind !== 'vector' || right.kind !== 'vector') throw new TypeError('a string is no operand');
   const context = { grid, error: errorsOf(evaluation) };
   if (isSetOp(op)) return setBinary(expr as BinaryExpr & { op: SetOp }, left, right, context);
-  return vectorBinary(expr, left, right, context);
+  return yield* vectorBinary(expr, left, right, context);
 }
 
-function evaluateAggregate(expr: AggregateExpr, evaluation: Evaluation, grid: Grid): Vector {
+function* evaluateAggregate(expr: AggregateExpr, evaluation: Evaluation, grid: Grid): Work<Vector> {
   const { op } = expr;
   const context = { grid, annotations: evaluation.annotations, error: errorsOf(evaluation) };
   if (op === 'limit_ratio') throw notImplemented(evaluation.query, expr.span, op);
-  const parameter = expr.parameter === undefined ? undefined : evaluate(expr.parameter, evaluation, grid);
-  const vector = vectorArg([evaluate(expr.operand, evaluation, grid)], 0);
+  const parameter = expr.parameter === undefined ? undefined : yield* evaluate(expr.parameter, evaluation, grid);
   switch (op) {
     case 'count_values':
-      if (parameter?.kind !== 'string') throw new TypeError('count_values needs a string');
-      return countValues(expr, vector, parameter.value, context);
     case 'topk':
     case 'bottomk':
-    case 'limitk':
-      if (parameter?.kind !== 'scalar') throw new TypeError(`${op} needs a scalar`);
-      return limitGroups(expr, vector, parameter, context);
-    default:
+    case 'limitk': {
+      const vector = vectorArg([yield* evaluate(expr.operand, evaluation, grid)], 0);
+      if (parameter?.kind === 'string') return countValues(expr, vector, parameter.value, context);
+      if (parameter?.kind !== 'scalar') throw new TypeError(`${op} needs a parameter`);
+      return yield* limitGroups(expr, vector, parameter, context);
+    }
+    default: {
       if (parameter !== undefined && parameter.kind !== 'scalar') throw new TypeError(`${op} needs a scalar`);
-      return reduceGroups(expr, vector, parameter, context);
+      const rows = yield* evaluateRows(expr.operand, evaluation, grid);
+      return yield* reduceGroups(expr, rows, parameter, context);
+    }
   }
 }
 
-function evaluateCall(call: CallExpr, evaluation: Evaluation, grid: Grid): Value {
+function* evaluateCall(call: CallExpr, evaluation: Evaluation, grid: Grid): Work<Value> {
   const implementation = implementationOf(call.name);
   switch (implementation.kind) {
-    case 'missing':
-      throw notImplemented(evaluation.query, call.span, call.name);
-    case 'each':
-      return mapped(vectorArg([evaluate(call.args[0]!, evaluation, grid)], 0), 1, implementation.compute);
-    case 'whole': {
-      const args = call.args.map((arg) => evaluate(arg, evaluation, grid));
-      return implementation.compute(args, callContext(call, evaluation, grid));
-    }
-    case 'range': {
-      const at = call.args.findIndex((arg) => isRange(arg));
-      const scalars = call.args.filter((_, i) => i !== at).map((arg) => scalarValues(arg, evaluation, grid));
-      const source = evaluateRange(call.args[at]!, evaluation, grid);
-      return callOverWindows(source, implementation, scalars, callContext(call, evaluation, grid), evaluation);
+    case 'whole':
+    case 'pieces': {
+      const args: Value[] = [];
+      for (const arg of call.args) args.push(yield* evaluate(arg, evaluation, grid));
+      const context = callContext(call, evaluation, grid);
+      if (implementation.kind === 'whole') return implementation.compute(args, context);
+      return yield* implementation.compute(args, context);
     }
     case 'evaluator':
-      return call.name === 'timestamp' ? timestamps(call, evaluation, grid) : absentOverTime(call, evaluation, grid);
+      if (call.name === 'timestamp') return yield* timestamps(call, evaluation, grid);
+      return yield* absentOverTime(call, evaluation, grid);
+    default:
+      throw notImplemented(evaluation.query, call.span, call.name);
   }
 }
 
 /** Of a selector, the times of its samples; of anything else, the times of the steps. */
-function timestamps(call: CallExpr, evaluation: Evaluation, grid: Grid): Vector {
+function* timestamps(call: CallExpr, evaluation: Evaluation, grid: Grid): Work<Vector> {
+  const { steps } = grid;
   const arg = unwrap(call.args[0]!);
-  if (arg.kind === 'selector') return mapped(evaluateSelector(arg, evaluation, grid, 'times'), 1, (seconds) => seconds);
-  const vector = vectorArg([evaluate(arg, evaluation, grid)], 0);
-  return mapped(vector, grid.steps, (_, step) => (grid.start + step * grid.stepMs) / 1000);
+  const rows =
+    arg.kind === 'selector'
+      ? mappedRows(selectorRows(arg, evaluation, grid, 'times'), steps, (seconds) => seconds)
+      : mappedRows(yield* evaluateRows(arg, evaluation, grid), steps, (_, step) => timeOf(grid, step) / 1000);
+  hold(rows.count * steps, call.span, evaluation);
+  return yield* collect(rows, steps);
 }
 
-function absentOverTime(call: CallExpr, evaluation: Evaluation, grid: Grid): Vector {
-  const source = evaluateRange(call.args[0]!, evaluation, grid);
+function* absentOverTime(call: CallExpr, evaluation: Evaluation, grid: Grid): Work<Vector> {
+  const source = yield* evaluateRange(call.args[0]!, evaluation, grid);
   const present = implementationOf('present_over_time');
   if (present.kind !== 'range') throw new TypeError('present_over_time is a range function');
-  const vector = callOverWindows(source, present, [], callContext(call, evaluation, grid), evaluation);
-  return absentWhere(vector, grid.steps, unwrap(call.args[0]!));
+  const rows = windowRows(source, present, [], callContext(call, evaluation, grid), evaluation);
+  hold(rows.count * grid.steps, call.span, evaluation);
+  return absentWhere(yield* collect(rows, grid.steps), grid.steps, unwrap(call.args[0]!));
 }
 
-function scalarValues(arg: Expr, evaluation: Evaluation, grid: Grid): Float64Array {
-  const value = evaluate(arg, evaluation, grid);
+function* scalarValues(arg: Expr, evaluation: Evaluation, grid: Grid): Work<Float64Array> {
+  const value = yield* evaluate(arg, evaluation, grid);
   if (value.kind !== 'scalar') throw new TypeError(`a ${value.kind} is no scalar`);
   return value.values;
+}
+
+/** Whether a vector meets a scalar, or both sides are alike. */
+function sidesOf({ left, right }: BinaryExpr): 'mixed' | 'alike' {
+  return typeOf(left) === typeOf(right) ? 'alike' : 'mixed';
+}
+
+function isTrim({ op }: BinaryExpr): boolean {
+  return op === '</' || op === '>/';
 }
 
 function isRange(arg: Expr): boolean {

@@ -6,6 +6,8 @@ import type { VectorSelector } from './ast.ts';
 import type { DurationContext } from './duration.ts';
 import { QueryError } from './errors.ts';
 import { positionOf, type Span } from './span.ts';
+import type { Value } from './value.ts';
+import type { Work } from './work.ts';
 
 /** Samples of one selector, and the range that they were loaded for. */
 export interface LoadedSelector {
@@ -13,7 +15,7 @@ export interface LoadedSelector {
   readonly range: TimeRange;
 }
 
-/** All that evaluating needs besides the tree. Nothing is loaded any more: evaluation is pure and synchronous. */
+/** All that evaluating needs besides the tree. Nothing is loaded any more: evaluation is pure, though in pieces. */
 export interface Evaluation {
   readonly query: string;
   readonly range: StepRange;
@@ -21,12 +23,15 @@ export interface Evaluation {
   readonly lookbackMs: number;
   /** The step of a subquery that names none. */
   readonly subqueryStepMs: number;
-  /** A vector may not have more cells (series times steps) than this. */
-  readonly maxSamples: number;
+  readonly account: SampleAccount;
   readonly annotations: Annotations;
   readonly durations: DurationContext;
-  /** Throws when the query was given up. */
-  readonly checkAborted: () => void;
+}
+
+/** Samples that a query holds in memory now: those loaded, and the cells of the vectors that are not done with. */
+export interface SampleAccount {
+  held: number;
+  readonly most: number;
 }
 
 export function loadedOf(evaluation: Evaluation, selector: VectorSelector): LoadedSelector {
@@ -35,8 +40,18 @@ export function loadedOf(evaluation: Evaluation, selector: VectorSelector): Load
   return loaded;
 }
 
-export function checkSize(cells: number, span: Span, { query, maxSamples }: Evaluation): void {
-  if (cells > maxSamples) throw tooManySamples(positionOf(query, span));
+/** Before memory for so many cells is taken. */
+export function hold(cells: number, span: Span, { query, account }: Evaluation): void {
+  account.held += cells;
+  if (account.held > account.most) throw tooManySamples(positionOf(query, span));
+}
+
+/** Once a node has its value, what its operands held is free again. */
+export function* holding({ account }: Evaluation, work: Work<Value>): Work<Value> {
+  const before = account.held;
+  const value = yield* work;
+  account.held = before + (value.kind === 'string' ? 0 : value.values.length);
+  return value;
 }
 
 export function tooManySamples(position?: ReturnType<typeof positionOf>): QueryError {

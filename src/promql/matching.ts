@@ -13,6 +13,7 @@ import {
   withoutEmptyRows,
   withoutMetadata,
 } from './value.ts';
+import { rowsPerPiece, type Work } from './work.ts';
 
 export type MatchingContext = Pick<CallContext, 'grid' | 'error'>;
 
@@ -26,7 +27,7 @@ interface Group {
 const FILLED = -1;
 
 /** Arithmetic and comparison between two vectors. */
-export function vectorBinary(expr: BinaryExpr, left: Vector, right: Vector, context: MatchingContext): Vector {
+export function* vectorBinary(expr: BinaryExpr, left: Vector, right: Vector, context: MatchingContext): Work<Vector> {
   const { matching, op, bool } = expr;
   const { steps } = context.grid;
   const swapped = matching.group === 'right';
@@ -46,7 +47,13 @@ export function vectorBinary(expr: BinaryExpr, left: Vector, right: Vector, cont
   const groups = groupsOf(many, one, matching);
   let mayMerge = matching.group !== 'none' || matching.labels.includes(METRIC_NAME);
 
+  let rows = 0;
   for (const group of groups) {
+    rows += group.many.length + 1;
+    if (rows > rowsPerPiece(steps)) {
+      rows = 0;
+      yield;
+    }
     if (group.many.length > 1 || group.one.length > 1) mayMerge = true;
     const rowOfPair = new Map<number, number>();
     const rowOfLabels = new Map<string, number>();

@@ -4,10 +4,11 @@ import type { MatrixSelector, SubqueryExpr } from './ast.ts';
 import { durationMs } from './duration.ts';
 import type { QueryError } from './errors.ts';
 import { type Evaluation, loadedOf } from './evaluation.ts';
-import type { CallContext, Implementation, Window } from './functions/definition.ts';
+import type { CallContext, Implementation, RunFunction, Window, Windows } from './functions/definition.ts';
 import { extendedSamples } from './functions/extended.ts';
-import { emptyVector, type Grid, timeOf, type Vector, withoutEmptyRows } from './value.ts';
-import { type Run, runOf, type Sight, sightOf } from './windows.ts';
+import type { Rows } from './rows.ts';
+import { type Grid, timeOf } from './value.ts';
+import { type Run, runOf, type Sight, sightOf, sightsOf } from './windows.ts';
 
 /** Range vectors at all steps: whole runs of samples, of which each step sees the window that ends at its sight. */
 export interface RangeSource {
@@ -49,45 +50,51 @@ export function subqueryGrid(node: SubqueryExpr, sight: Sight, evaluation: Evalu
 }
 
 /** Computes a range function at every step, one row for each series of the range vector. */
-export function callOverWindows(
+export function windowRows(
   source: RangeSource,
   implementation: Implementation & { readonly kind: 'range' },
   scalars: readonly Float64Array[],
   context: CallContext,
   evaluation: Evaluation,
-): Vector {
-  const { grid, call } = context;
-  const { steps } = grid;
+): Rows {
+  const { grid } = context;
   checkModifier(source, context);
   implementation.check?.(scalars, context);
-  const out = emptyVector([], 0);
-  const heads: { labels: Run['labels']; dropName: boolean }[] = [];
-  const values = new Float64Array(source.count * steps);
-  const present = new Uint8Array(source.count * steps);
+  const { rangeMs, modifier } = source;
+  const ends = sightsOf(source.sight, grid);
+  const { compute, overRun, keepsName = false } = implementation;
+  const hint = context.call.name === 'rate' || context.call.name === 'increase' ? hintCounters(context) : undefined;
   // A pinned window is the same at every step, and so is its result but for arguments that change and predict_linear.
   const once = source.sight.pinned !== undefined && scalars.length === 0;
-  for (let row = 0; row < source.count; row++) {
-    if ((row & 0xff) === 0) evaluation.checkAborted();
-    const run = source.run(row);
-    heads.push({ labels: run.labels, dropName: run.dropName || implementation.keepsName !== true });
+  const byWindow: RunFunction = (run, _, { values, present, at }) => {
     const window = windowOf(run, source);
-    const base = row * steps;
-    for (let step = 0; step < steps; step++) {
+    let found = 0;
+    for (let step = 0; step < grid.steps; step++) {
       if (once && step > 0) {
-        values[base + step] = values[base]!;
-        present[base + step] = present[base]!;
+        values[at + step] = values[at]!;
+        found += present[at + step] = present[at]!;
         continue;
       }
-      moveWindow(window, run, source, evaluation.lookbackMs, sightOf(source.sight, grid, step));
+      moveWindow(window, run, source, evaluation.lookbackMs, ends[step]!);
+      present[at + step] = 0;
       if (window.from === window.to) continue;
       window.time = timeOf(grid, step);
       for (let i = 0; i < scalars.length; i++) window.scalars[i] = scalars[i]![step]!;
-      if (implementation.compute(window, values, base + step)) present[base + step] = 1;
+      if (compute(window, values, at + step)) found += present[at + step] = 1;
     }
-  }
-  const vector = withoutEmptyRows({ ...out, heads, values, present }, steps);
-  if (call.name === 'rate' || call.name === 'increase') hintCounters(vector, context);
-  return vector;
+    return found;
+  };
+  const fill = modifier === undefined ? (overRun ?? byWindow) : byWindow;
+  const windows: Windows = { ends, rangeMs };
+  return {
+    count: source.count,
+    read(row, values, present, at) {
+      const run = source.run(row);
+      if (fill(run, windows, { values, present, at }) === 0) return undefined;
+      hint?.(run.labels);
+      return { labels: run.labels, dropName: run.dropName || !keepsName };
+    },
+  };
 }
 
 /** What a range vector holds at the only step of an instant query. */
@@ -108,18 +115,19 @@ export function samplesAt(source: RangeSource, evaluation: Evaluation, time: num
   return found;
 }
 
-function windowOf({ times, values }: Run, { modifier }: RangeSource): Window {
-  return { times, values, from: 0, to: 0, start: 0, end: 0, time: 0, modifier, rises: undefined, scalars: [] };
+function windowOf({ times, values, from }: Run, { modifier }: RangeSource): Window {
+  return { times, values, from, to: from, start: 0, end: 0, time: 0, modifier, scalars: [] };
 }
 
 /** Windows only ever move forward, so both ends are found by walking on. */
-function moveWindow(window: Window, { times }: Run, source: RangeSource, lookbackMs: number, end: number): void {
+function moveWindow(window: Window, run: Run, source: RangeSource, lookbackMs: number, end: number): void {
   window.end = end;
   window.start = end - source.rangeMs;
   const after = source.modifier === undefined ? window.start : window.start - lookbackMs;
   const until = source.modifier === 'smoothed' ? end + lookbackMs : end;
   let { from, to } = window;
-  while (to < times.length && times[to]! <= until) to++;
+  const { times } = run;
+  while (to < run.to && times[to]! <= until) to++;
   while (from < to && times[from]! <= after) from++;
   window.from = from;
   window.to = to;
@@ -139,14 +147,14 @@ function modifierError(
 }
 
 /** Hints at gauges under `rate`, by the suffix of their names or the type that they tell. */
-function hintCounters({ heads }: Vector, { call, annotations }: CallContext): void {
+function hintCounters({ call, annotations }: CallContext): (labels: Run['labels']) => void {
   const seen = new Set<string>();
-  for (const { labels } of heads) {
+  return (labels) => {
     const name = labelValue(labels, METRIC_NAME);
-    if (name === '' || seen.has(name)) continue;
+    if (name === '' || seen.has(name)) return;
     seen.add(name);
-    if (COUNTER_SUFFIX.test(name)) continue;
+    if (COUNTER_SUFFIX.test(name)) return;
     const message = 'metric might not be a counter, name does not end in _total/_sum/_count/_bucket:';
     annotations.info(`${message} ${JSON.stringify(name)}`, call.args[0]!.span);
-  }
+  };
 }

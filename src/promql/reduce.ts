@@ -1,31 +1,40 @@
 import type { Aggregator } from './ast.ts';
 import { type KahanSum, kahanAdd, quantileOf } from './numeric.ts';
 
-/** Takes the elements of groups one at a time. A cell is one group at one step. */
+/** One row of a vector: its cells at all steps, `values` where `present` is 1. */
+export interface Row {
+  readonly values: Float64Array;
+  readonly present: Uint8Array;
+}
+
+/** Takes the members of groups a row at a time. A cell is one group at one step. */
 export interface Reducer {
-  add(cell: number, value: number, first: boolean): void;
+  /** Makes room for so many cells. */
+  grow(cells: number): void;
+  /** Adds a row to the cells from `base` on. `seen` is 1 for the cells that have had a value before. */
+  add(base: number, row: Row, seen: Uint8Array): void;
   finish(cell: number, step: number): number;
 }
 
 /** @param q For `quantile`: which, at each step. */
-export function reducerOf(op: Aggregator, cells: number, q: Float64Array | undefined): Reducer {
+export function reducerOf(op: Aggregator, q: Float64Array | undefined): Reducer {
   switch (op) {
     case 'sum':
-      return sum(cells);
+      return sum();
     case 'avg':
-      return average(cells);
+      return average();
     case 'count':
-      return fold(cells, (count) => count + 1, 1);
+      return fold((count) => count + 1, 1);
     case 'group':
-      return fold(cells, () => 1, 1);
+      return fold(() => 1, 1);
     case 'min':
-      return fold(cells, (best, value) => (value < best || Number.isNaN(best) ? value : best));
+      return fold((best, value) => (value < best || Number.isNaN(best) ? value : best));
     case 'max':
-      return fold(cells, (best, value) => (value > best || Number.isNaN(best) ? value : best));
+      return fold((best, value) => (value > best || Number.isNaN(best) ? value : best));
     case 'stdvar':
-      return variance(cells, (value) => value);
+      return variance((value) => value);
     case 'stddev':
-      return variance(cells, Math.sqrt);
+      return variance(Math.sqrt);
     case 'quantile':
       return quantile(q!);
     default:
@@ -33,69 +42,104 @@ export function reducerOf(op: Aggregator, cells: number, q: Float64Array | undef
   }
 }
 
-function fold(cells: number, next: (state: number, value: number) => number, initial?: number): Reducer {
-  const states = new Float64Array(cells);
+/** A longer column with the same beginning. */
+export function grown<T extends Float64Array | Uint8Array>(column: T, length: number): T {
+  const longer = new (column.constructor as new (length: number) => T)(length);
+  longer.set(column);
+  return longer;
+}
+
+function fold(next: (state: number, value: number) => number, initial?: number): Reducer {
+  let states = new Float64Array();
   return {
-    add(cell, value, first) {
-      states[cell] = first ? (initial ?? value) : next(states[cell]!, value);
+    grow(cells) {
+      states = grown(states, cells);
+    },
+    add(base, { values, present }, seen) {
+      for (let step = 0; step < present.length; step++) {
+        if (present[step] === 0) continue;
+        const cell = base + step;
+        const value = values[step]!;
+        states[cell] = seen[cell] === 0 ? (initial ?? value) : next(states[cell]!, value);
+      }
     },
     finish: (cell) => states[cell]!,
   };
 }
 
-function sum(cells: number): Reducer {
-  const sums = new Float64Array(cells);
-  const errors = new Float64Array(cells);
-  const state: KahanSum = { sum: 0, c: 0 };
+/** Compensated as `kahanAdd` does it, written out: this is the loop that most queries spend their time in. */
+function sum(): Reducer {
+  let sums = new Float64Array();
+  let errors = new Float64Array();
   return {
-    add(cell, value, first) {
-      if (first) {
-        sums[cell] = value;
-        return;
+    grow(cells) {
+      sums = grown(sums, cells);
+      errors = grown(errors, cells);
+    },
+    add(base, { values, present }, seen) {
+      for (let step = 0; step < present.length; step++) {
+        if (present[step] === 0) continue;
+        const cell = base + step;
+        const value = values[step]!;
+        if (seen[cell] === 0) {
+          sums[cell] = value;
+          continue;
+        }
+        const before = sums[cell]!;
+        const total = before + value;
+        if (total === Number.POSITIVE_INFINITY || total === Number.NEGATIVE_INFINITY) errors[cell] = 0;
+        else if (Math.abs(before) >= Math.abs(value)) errors[cell]! += before - total + value;
+        else errors[cell]! += value - total + before;
+        sums[cell] = total;
       }
-      state.sum = sums[cell]!;
-      state.c = errors[cell]!;
-      kahanAdd(state, value);
-      sums[cell] = state.sum;
-      errors[cell] = state.c;
     },
     finish: (cell) => sums[cell]! + errors[cell]!,
   };
 }
 
 /** The mean of the sum, or, once the sum would overflow, a mean that grows with each element. */
-function average(cells: number): Reducer {
-  const sums = new Float64Array(cells);
-  const errors = new Float64Array(cells);
-  const counts = new Float64Array(cells);
-  const growing = new Uint8Array(cells);
+function average(): Reducer {
+  let sums = new Float64Array();
+  let errors = new Float64Array();
+  let counts = new Float64Array();
+  let growing = new Uint8Array();
   const state: KahanSum = { sum: 0, c: 0 };
+  const addValue = (cell: number, value: number): void => {
+    const count = counts[cell]!;
+    state.sum = sums[cell]!;
+    state.c = errors[cell]!;
+    if (growing[cell] === 0) {
+      kahanAdd(state, value);
+      if (state.sum === Number.POSITIVE_INFINITY || state.sum === Number.NEGATIVE_INFINITY) {
+        growing[cell] = 1;
+        state.sum = sums[cell]! / (count - 1);
+        state.c = errors[cell]! / (count - 1);
+      }
+    }
+    if (growing[cell] === 1) {
+      const share = (count - 1) / count;
+      state.sum *= share;
+      state.c *= share;
+      kahanAdd(state, value / count);
+    }
+    sums[cell] = state.sum;
+    errors[cell] = state.c;
+  };
   return {
-    add(cell, value, first) {
-      counts[cell]!++;
-      if (first) {
-        sums[cell] = value;
-        return;
+    grow(cells) {
+      sums = grown(sums, cells);
+      errors = grown(errors, cells);
+      counts = grown(counts, cells);
+      growing = grown(growing, cells);
+    },
+    add(base, { values, present }, seen) {
+      for (let step = 0; step < present.length; step++) {
+        if (present[step] === 0) continue;
+        const cell = base + step;
+        counts[cell]!++;
+        if (seen[cell] === 0) sums[cell] = values[step]!;
+        else addValue(cell, values[step]!);
       }
-      const count = counts[cell]!;
-      state.sum = sums[cell]!;
-      state.c = errors[cell]!;
-      if (growing[cell] === 0) {
-        kahanAdd(state, value);
-        if (state.sum === Number.POSITIVE_INFINITY || state.sum === Number.NEGATIVE_INFINITY) {
-          growing[cell] = 1;
-          state.sum = sums[cell]! / (count - 1);
-          state.c = errors[cell]! / (count - 1);
-        }
-      }
-      if (growing[cell] === 1) {
-        const share = (count - 1) / count;
-        state.sum *= share;
-        state.c *= share;
-        kahanAdd(state, value / count);
-      }
-      sums[cell] = state.sum;
-      errors[cell] = state.c;
     },
     finish(cell) {
       if (growing[cell] === 1) return sums[cell]! + errors[cell]!;
@@ -105,21 +149,31 @@ function average(cells: number): Reducer {
 }
 
 /** Welford's update. */
-function variance(cells: number, result: (variance: number) => number): Reducer {
-  const counts = new Float64Array(cells);
-  const means = new Float64Array(cells);
-  const squares = new Float64Array(cells);
+function variance(result: (variance: number) => number): Reducer {
+  let counts = new Float64Array();
+  let means = new Float64Array();
+  let squares = new Float64Array();
   return {
-    add(cell, value, first) {
-      const count = ++counts[cell]!;
-      if (first) {
-        means[cell] = value;
-        squares[cell] = Number.isFinite(value) ? 0 : Number.NaN;
-        return;
+    grow(cells) {
+      counts = grown(counts, cells);
+      means = grown(means, cells);
+      squares = grown(squares, cells);
+    },
+    add(base, { values, present }, seen) {
+      for (let step = 0; step < present.length; step++) {
+        if (present[step] === 0) continue;
+        const cell = base + step;
+        const value = values[step]!;
+        const count = ++counts[cell]!;
+        if (seen[cell] === 0) {
+          means[cell] = value;
+          squares[cell] = Number.isFinite(value) ? 0 : Number.NaN;
+          continue;
+        }
+        const distance = value - means[cell]!;
+        means[cell]! += distance / count;
+        squares[cell]! += distance * (value - means[cell]!);
       }
-      const distance = value - means[cell]!;
-      means[cell]! += distance / count;
-      squares[cell]! += distance * (value - means[cell]!);
     },
     finish: (cell) => result(squares[cell]! / counts[cell]!),
   };
@@ -128,9 +182,13 @@ function variance(cells: number, result: (variance: number) => number): Reducer 
 function quantile(q: Float64Array): Reducer {
   const members = new Map<number, number[]>();
   return {
-    add(cell, value, first) {
-      if (first) members.set(cell, [value]);
-      else members.get(cell)!.push(value);
+    grow() {},
+    add(base, { values, present }, seen) {
+      for (let step = 0; step < present.length; step++) {
+        if (present[step] === 0) continue;
+        if (seen[base + step] === 0) members.set(base + step, [values[step]!]);
+        else members.get(base + step)!.push(values[step]!);
+      }
     },
     finish: (cell, step) => quantileOf(q[step]!, Float64Array.from(members.get(cell)!)),
   };

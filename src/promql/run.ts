@@ -2,7 +2,7 @@ import { compareLabels, NO_LABELS } from '../model/labels.ts';
 import type { Matcher } from '../model/matcher.ts';
 import { formatMatcher } from '../model/matcher.ts';
 import type { QueryResult, QueryValue, StepRange } from '../model/query-result.ts';
-import type { SampledSeries, SelectedSeries } from '../model/series.ts';
+import type { SampledSeries, Samples, SelectedSeries } from '../model/series.ts';
 import { MINUTE, type Millis, type TimeRange } from '../model/time.ts';
 import { type CollectedAnnotations, collectAnnotations } from './annotations.ts';
 import { type Expr, unwrap, type VectorSelector } from './ast.ts';
@@ -13,7 +13,8 @@ import { type Evaluation, type LoadedSelector, tooManySamples } from './evaluati
 import { parseQuery } from './parse.ts';
 import { samplesAt } from './ranges.ts';
 import { type SelectorNeed, selectorsOf } from './selectors.ts';
-import { type Grid, mergeRows, timeOf, type Value, type Vector, withoutEmptyRows, withoutMetadata } from './value.ts';
+import { type Grid, type Head, mergeRows, timeOf, type Vector, withoutEmptyRows, withoutMetadata } from './value.ts';
+import { finishPaced, rowsPerPiece, type Work } from './work.ts';
 
 /** Loads the series that match, with every chunk that touches the range (both ends included). */
 export type Select = (
@@ -29,6 +30,11 @@ export interface EngineOptions {
   readonly subqueryStepMs?: number;
   /** The most samples that a query may hold in memory. Default 50 million. */
   readonly maxSamples?: number;
+  /**
+   * Called between pieces of work, a millisecond long at most. A promise makes the query wait, so that others get
+   * their turn; without this, a query runs through.
+   */
+  readonly pause?: () => Promise<void> | undefined;
 }
 
 export interface QueryOptions {
@@ -39,6 +45,8 @@ export interface QueryOptions {
 
 const LOOKBACK_MS = 5 * MINUTE;
 const MAX_SAMPLES = 50_000_000;
+/** A row's labels cost about a microsecond. */
+const ROWS_PER_PIECE = 512;
 
 /** PromQL over anything that selects series: `storage/`'s Evaluator. */
 export function evaluatorOver(reader: { readonly select: Select }, engine: EngineOptions = {}) {
@@ -74,7 +82,7 @@ async function runQuery(
   { query, range, instant }: Question,
   options: EngineOptions & QueryOptions,
 ): Promise<QueryResult> {
-  const { lookbackMs = LOOKBACK_MS, maxSamples = MAX_SAMPLES, subqueryStepMs = MINUTE, signal } = options;
+  const { lookbackMs = LOOKBACK_MS, maxSamples = MAX_SAMPLES, subqueryStepMs = MINUTE, pause, signal } = options;
   const expr = parseQuery(query);
   const type = typeOf(expr);
   if (!instant && type !== 'scalar' && type !== 'vector') {
@@ -85,13 +93,15 @@ async function runQuery(
   if (steps > maxSamples) throw tooManySamples();
   const annotations = collectAnnotations(query);
   const loaded = await load(select, selectorsOf(expr, range, { query, lookbackMs }), maxSamples, signal);
+  signal?.throwIfAborted();
   const evaluation: Evaluation = {
-    ...{ query, range, loaded, lookbackMs, subqueryStepMs, maxSamples, annotations },
+    ...{ query, range, loaded: loaded.bySelector, lookbackMs, subqueryStepMs, annotations },
     durations: { query, stepMs: instant ? 0 : range.stepMs, rangeMs: range.end - range.start },
-    checkAborted: () => signal?.throwIfAborted(),
+    account: { held: loaded.samples, most: maxSamples },
   };
   const grid: Grid = { start: range.start, stepMs: range.stepMs, steps };
-  const value = instant ? instantValue(expr, evaluation, grid) : rangeValue(expr, evaluation, grid);
+  const work = instant ? instantValue(expr, evaluation, grid) : rangeValue(expr, evaluation, grid);
+  const value = await finishPaced(work, { pause, signal });
   return { value, ...told(annotations) };
 }
 
@@ -101,8 +111,8 @@ async function load(
   needs: readonly SelectorNeed[],
   maxSamples: number,
   signal: AbortSignal | undefined,
-): Promise<ReadonlyMap<VectorSelector, LoadedSelector>> {
-  const loaded = new Map<VectorSelector, LoadedSelector>();
+): Promise<{ readonly bySelector: ReadonlyMap<VectorSelector, LoadedSelector>; readonly samples: number }> {
+  const bySelector = new Map<VectorSelector, LoadedSelector>();
   const byKey = new Map<string, readonly SelectedSeries[]>();
   let left = maxSamples;
   for (const { selector, matchers, range } of needs) {
@@ -116,9 +126,9 @@ async function load(
       if (left < 0) throw tooManySamples();
       byKey.set(key, series);
     }
-    loaded.set(selector, { series, range });
+    bySelector.set(selector, { series, range });
   }
-  return loaded;
+  return { bySelector, samples: maxSamples - left };
 }
 
 function samplesIn(series: readonly SelectedSeries[]): number {
@@ -127,54 +137,81 @@ function samplesIn(series: readonly SelectedSeries[]): number {
   return count;
 }
 
-function instantValue(expr: Expr, evaluation: Evaluation, grid: Grid): QueryValue {
+function* instantValue(expr: Expr, evaluation: Evaluation, grid: Grid): Work<QueryValue> {
   const { start: time } = grid;
   const { kind } = unwrap(expr);
   if (kind === 'matrix' || kind === 'subquery') {
-    const series = samplesAt(evaluateRange(expr, evaluation, grid), evaluation, time);
+    const series = samplesAt(yield* evaluateRange(expr, evaluation, grid), evaluation, time);
     return { kind: 'matrix', series: [...series].sort((a, b) => compareLabels(a.labels, b.labels)) };
   }
-  const value = evaluate(expr, evaluation, grid);
+  const value = yield* evaluate(expr, evaluation, grid);
   switch (value.kind) {
     case 'string':
       return { kind: 'string', time, value: value.value };
     case 'scalar':
       return { kind: 'scalar', time, value: value.values[0]! };
     case 'vector': {
-      const { heads, values } = named(value, 1);
+      const { heads, values } = yield* named(value, 1);
       return { kind: 'vector', samples: heads.map(({ labels }, row) => ({ labels, time, value: values[row]! })) };
     }
   }
 }
 
-function rangeValue(expr: Expr, evaluation: Evaluation, grid: Grid): QueryValue {
+function* rangeValue(expr: Expr, evaluation: Evaluation, grid: Grid): Work<QueryValue> {
   if (grid.steps === 0) return { kind: 'matrix', series: [] };
-  const value: Value = evaluate(expr, evaluation, grid);
+  const value = yield* evaluate(expr, evaluation, grid);
   if (value.kind === 'string') throw new TypeError('a string has no steps');
+  const allTimes = Float64Array.from({ length: grid.steps }, (_, step) => timeOf(grid, step));
   if (value.kind === 'scalar') {
-    const times = value.values.map((_, step) => timeOf(grid, step));
-    return { kind: 'matrix', series: [{ labels: NO_LABELS, times, values: value.values }] };
+    return { kind: 'matrix', series: [{ labels: NO_LABELS, times: allTimes, values: value.values }] };
   }
-  const { heads, values, present } = named(value, grid.steps);
-  const series = heads.map(({ labels }, row): SampledSeries => {
-    const from = row * grid.steps;
-    const cells: number[] = [];
-    for (let step = 0; step < grid.steps; step++) if (present[from + step] === 1) cells.push(step);
-    const times = Float64Array.from(cells, (step) => timeOf(grid, step));
-    return { labels, times, values: Float64Array.from(cells, (step) => values[from + step]!) };
-  });
+  const vector = yield* named(value, grid.steps);
+  const series: SampledSeries[] = [];
+  const piece = rowsPerPiece(grid.steps);
+  for (let row = 0; row < vector.heads.length; row++) {
+    if (row % piece === piece - 1) yield;
+    series.push({ labels: vector.heads[row]!.labels, ...samplesOfRow(vector, row, allTimes) });
+  }
   return { kind: 'matrix', series: series.sort((a, b) => compareLabels(a.labels, b.labels)) };
 }
 
+/** Series without gaps share their times. */
+function samplesOfRow({ values, present }: Vector, row: number, allTimes: Float64Array): Samples {
+  const steps = allTimes.length;
+  const base = row * steps;
+  let count = 0;
+  for (let step = 0; step < steps; step++) count += present[base + step]!;
+  if (count === steps) return { times: allTimes, values: values.subarray(base, base + steps) };
+  const kept = { times: new Float64Array(count), values: new Float64Array(count) };
+  for (let step = 0, at = 0; step < steps; step++) {
+    if (present[base + step] === 0) continue;
+    kept.times[at] = allTimes[step]!;
+    kept.values[at++] = values[base + step]!;
+  }
+  return kept;
+}
+
 /** Takes away the names that functions and operators dropped. */
-function named(vector: Vector, steps: number): Vector {
-  const heads = vector.heads.map((head) => ({
-    labels: head.dropName ? withoutMetadata(head.labels) : head.labels,
-    dropName: false,
-  }));
-  return mergeRows(withoutEmptyRows({ ...vector, heads }, steps), steps, () => {
+function* named(vector: Vector, steps: number): Work<Vector> {
+  const heads: Head[] = [];
+  for (const head of vector.heads) {
+    heads.push(head.dropName ? { labels: withoutMetadata(head.labels), dropName: false } : head);
+    if (heads.length % ROWS_PER_PIECE === 0) yield;
+  }
+  const kept = withoutEmptyRows({ ...vector, heads }, steps);
+  if (yield* inOrder(kept.heads)) return kept;
+  return mergeRows(kept, steps, () => {
     throw new QueryError('execution', 'vector cannot contain metrics with the same labelset');
   });
+}
+
+/** Whether each label set is greater than the one before, as those of a selector are: then none comes twice. */
+function* inOrder(heads: readonly Head[]): Work<boolean> {
+  for (let row = 1; row < heads.length; row++) {
+    if (compareLabels(heads[row - 1]!.labels, heads[row]!.labels) >= 0) return false;
+    if (row % ROWS_PER_PIECE === 0) yield;
+  }
+  return true;
 }
 
 function told({ warnings, infos }: CollectedAnnotations): Pick<QueryResult, 'warnings' | 'infos'> {

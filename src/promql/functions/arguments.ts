@@ -1,4 +1,5 @@
-import type { Value, Vector } from '../value.ts';
+import type { Rows } from '../rows.ts';
+import type { Head, Value, Vector } from '../value.ts';
 
 /* The type checker has run before these, so a wrong kind is our own mistake. */
 
@@ -28,9 +29,24 @@ export function mapped(vector: Vector, steps: number, compute: (value: number, s
     if (present[cell] === 1) out[cell] = compute(values[cell]!, step);
     if (++step === steps) step = 0;
   }
-  return { kind: 'vector', heads: heads.map(dropName), values: out, present: present.slice() };
+  return { kind: 'vector', heads: heads.map(withDroppedName), values: out, present: present.slice() };
 }
 
-function dropName<T extends { readonly dropName: boolean }>(head: T): T {
-  return head.dropName ? head : { ...head, dropName: true };
+/** The same, row by row. */
+export function mappedRows(rows: Rows, steps: number, compute: (value: number, step: number) => number): Rows {
+  return {
+    count: rows.count,
+    read(row, values, present, at) {
+      const head = rows.read(row, values, present, at);
+      if (head === undefined) return undefined;
+      for (let step = 0; step < steps; step++) {
+        if (present[at + step] === 1) values[at + step] = compute(values[at + step]!, step);
+      }
+      return withDroppedName(head);
+    },
+  };
+}
+
+export function withDroppedName(head: Head): Head {
+  return head.dropName ? head : { labels: head.labels, dropName: true };
 }

@@ -5,6 +5,8 @@ import type { CallExpr } from '../ast.ts';
 import type { QueryError } from '../errors.ts';
 import type { Span } from '../span.ts';
 import type { Grid, Value } from '../value.ts';
+import type { Run } from '../windows.ts';
+import type { Work } from '../work.ts';
 
 /** The samples that one step of a range function sees: `from` to `to` (exclusive) of the columns. Reused from step to step. */
 export interface Window {
@@ -18,14 +20,28 @@ export interface Window {
   /** The instant of the step, which `@` and `offset` do not move. */
   time: Millis;
   modifier: 'anchored' | 'smoothed' | undefined;
-  /** No value of the whole run is below the one before it. Found when it is first asked for. */
-  rises: boolean | undefined;
   /** The scalar arguments at this step. */
   readonly scalars: number[];
 }
 
 /** Writes the result for one window to `out[at]`. False if there is none. */
 export type RangeFunction = (window: Window, out: Float64Array, at: number) => boolean;
+
+/** The windows of all steps: step `i` sees the samples in (ends[i] - rangeMs, ends[i]]. The ends never descend. */
+export interface Windows {
+  readonly ends: Float64Array;
+  readonly rangeMs: number;
+}
+
+/** Where a row's results go: `values` and, for each step, `present` (0 or 1), from index `at` on. */
+export interface RowTarget {
+  readonly values: Float64Array;
+  readonly present: Uint8Array;
+  readonly at: number;
+}
+
+/** A range function at all steps of one series. Returns at how many steps there is a result. */
+export type RunFunction = (run: Run, windows: Windows, target: RowTarget) => number;
 
 export interface CallContext {
   readonly call: CallExpr;
@@ -43,12 +59,16 @@ export type Implementation =
   | {
       readonly kind: 'range';
       readonly compute: RangeFunction;
+      /** The same at all steps in one go, where there is a faster way. Not asked where there is a modifier. */
+      readonly overRun?: RunFunction;
       readonly keepsName?: boolean;
       /** Looks at the scalar arguments before any window: warns, or throws. */
       readonly check?: (scalars: readonly Float64Array[], context: CallContext) => void;
     }
   /** All steps at once. */
   | { readonly kind: 'whole'; readonly compute: (args: readonly Value[], context: CallContext) => Value }
+  /** All steps at once, and worth a rest in between. */
+  | { readonly kind: 'pieces'; readonly compute: (args: readonly Value[], context: CallContext) => Work<Value> }
   /** Needs more than its arguments' values: `evaluate` does it itself. */
   | { readonly kind: 'evaluator' }
   /** Parsed and checked, not evaluated yet. */

@@ -3,6 +3,7 @@ import { formatInstant } from '../../model/time.ts';
 import type { Expr } from '../ast.ts';
 import { formatFloat, parseFloatLabel } from '../format-float.ts';
 import { emptyVector, type Head, timeOf, type Value, type Vector, withLabel, withoutEmptyRows } from '../value.ts';
+import type { Work } from '../work.ts';
 import { scalarArg, stringArg, vectorArg } from './arguments.ts';
 import { type Bucket, bucketFraction, bucketQuantile } from './buckets.ts';
 import type { CallContext } from './definition.ts';
@@ -14,67 +15,75 @@ interface Histogram {
   readonly uppers: number[];
 }
 
-export function histogramQuantile(args: readonly Value[], context: CallContext): Vector {
+/** Some hundred microseconds of work at the usual dozen of buckets. */
+const HISTOGRAMS_PER_PIECE = 256;
+
+export function* histogramQuantile(args: readonly Value[], context: CallContext): Work<Vector> {
   const q = scalarArg(args, 0);
   const { call } = context;
   checkQuantiles(q, call.args[0]!, context);
   const histograms = histogramsOf(vectorArg(args, 1), call.args[1]!, context);
-  return evaluate(vectorArg(args, 1), histograms, context, (buckets, step, head) =>
+  return yield* evaluate(vectorArg(args, 1), histograms, context, (buckets, step, head) =>
     quantileAt(q[step]!, buckets, { head, step, arg: call.args[1]! }, context),
   );
 }
 
 /** Several quantiles at once, told apart by a label. */
-export function histogramQuantiles(args: readonly Value[], context: CallContext): Vector {
+export function* histogramQuantiles(args: readonly Value[], context: CallContext): Work<Vector> {
   const vector = vectorArg(args, 0);
   const label = stringArg(args, 1);
   const { call } = context;
   const histograms = histogramsOf(vector, call.args[0]!, context);
-  const parts = args.slice(2).map((_, i) => {
+  const parts: Vector[] = [];
+  for (let i = 0; i < args.length - 2; i++) {
     const q = scalarArg(args, i + 2);
     checkQuantiles(q, call.args[i + 2]!, context);
     const named = histograms.map(({ head, rows, uppers }) => {
       const text = Number.isInteger(q[0]!) ? `${formatFloat(q[0]!)}.0` : formatFloat(q[0]!);
       return { head: { labels: withLabel(head.labels, label, text), dropName: true }, rows, uppers };
     });
-    return evaluate(vector, named, context, (buckets, step, head) =>
+    const part = evaluate(vector, named, context, (buckets, step, head) =>
       quantileAt(q[step]!, buckets, { head, step, arg: call.args[0]! }, context),
     );
-  });
+    parts.push(yield* part);
+  }
   return joined(parts, context.grid.steps);
 }
 
-export function histogramFraction(args: readonly Value[], context: CallContext): Vector {
+export function* histogramFraction(args: readonly Value[], context: CallContext): Work<Vector> {
   const lower = scalarArg(args, 0);
   const upper = scalarArg(args, 1);
   const vector = vectorArg(args, 2);
   const histograms = histogramsOf(vector, context.call.args[2]!, context);
-  return evaluate(vector, histograms, context, (buckets, step) => bucketFraction(lower[step]!, upper[step]!, buckets));
+  return yield* evaluate(vector, histograms, context, (buckets, step) =>
+    bucketFraction(lower[step]!, upper[step]!, buckets),
+  );
 }
 
-function evaluate(
+function* evaluate(
   { values, present }: Vector,
   histograms: readonly Histogram[],
   { grid }: CallContext,
   compute: (buckets: Bucket[], step: number, head: Head) => number,
-): Vector {
+): Work<Vector> {
   const { steps } = grid;
   const out = emptyVector(
     histograms.map(({ head }) => head),
     steps,
   );
-  histograms.forEach(({ head, rows, uppers }, index) => {
+  for (const [index, { head, rows, uppers }] of histograms.entries()) {
     for (let step = 0; step < steps; step++) {
+      if (step % HISTOGRAMS_PER_PIECE === 0) yield;
       const buckets: Bucket[] = [];
-      rows.forEach((row, i) => {
-        const cell = row * steps + step;
+      for (let i = 0; i < rows.length; i++) {
+        const cell = rows[i]! * steps + step;
         if (present[cell] === 1) buckets.push({ upper: uppers[i]!, count: values[cell]! });
-      });
+      }
       if (buckets.length === 0) continue;
       out.values[index * steps + step] = compute(buckets, step, head);
       out.present[index * steps + step] = 1;
     }
-  });
+  }
   return withoutEmptyRows(out, steps);
 }
 

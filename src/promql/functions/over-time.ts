@@ -39,13 +39,18 @@ function growingMean(rest: Float64Array, before: number, sum: number, c: number)
   return mean.sum + mean.c;
 }
 
-export const minOverTime: RangeFunction = (window, out, at) => {
-  out[at] = window.values[extreme(window, (value, best) => value < best)]!;
+/** NaN gives way to any number. */
+export const minOverTime: RangeFunction = ({ values, from, to }, out, at) => {
+  let least = values[from]!;
+  for (let i = from + 1; i < to; i++) if (values[i]! < least || Number.isNaN(least)) least = values[i]!;
+  out[at] = least;
   return true;
 };
 
-export const maxOverTime: RangeFunction = (window, out, at) => {
-  out[at] = window.values[extreme(window, (value, best) => value > best)]!;
+export const maxOverTime: RangeFunction = ({ values, from, to }, out, at) => {
+  let greatest = values[from]!;
+  for (let i = from + 1; i < to; i++) if (values[i]! > greatest || Number.isNaN(greatest)) greatest = values[i]!;
+  out[at] = greatest;
   return true;
 };
 
@@ -60,7 +65,6 @@ export const tsOfMaxOverTime: RangeFunction = (window, out, at) => {
   return true;
 };
 
-/** NaN gives way to any number. */
 function extreme({ values, from, to }: Window, better: (value: number, best: number) => boolean): number {
   let best = from;
   for (let i = from; i < to; i++) if (better(values[i]!, values[best]!) || Number.isNaN(values[best]!)) best = i;

@@ -1,53 +1,78 @@
-import type { RangeFunction, Window } from './definition.ts';
+import type { Run } from '../windows.ts';
+import type { RangeFunction, RowTarget, RunFunction, Window, Windows } from './definition.ts';
 import { anchoredStart, extendedIncrease } from './extended.ts';
 
+/*
+ * Here over a window with `anchored` or `smoothed`; a plain one is extrapolated, at all steps of a series in one go.
+ */
+
 /** Per second, corrected for counter resets. */
-export const rate: RangeFunction = (window, out, at) => extrapolated(window, out, at, true, true);
-export const increase: RangeFunction = (window, out, at) => extrapolated(window, out, at, true, false);
+export const rate: RangeFunction = (window, out, at) => extendedIncrease(window, out, at, true, true);
+export const increase: RangeFunction = (window, out, at) => extendedIncrease(window, out, at, true, false);
 /** For gauges: a fall is a fall. */
-export const delta: RangeFunction = (window, out, at) => extrapolated(window, out, at, false, false);
+export const delta: RangeFunction = (window, out, at) => extendedIncrease(window, out, at, false, false);
+
+export const rateOverRun: RunFunction = (run, windows, target) => extrapolated(run, windows, target, true, true);
+export const increaseOverRun: RunFunction = (run, windows, target) => extrapolated(run, windows, target, true, false);
+export const deltaOverRun: RunFunction = (run, windows, target) => extrapolated(run, windows, target, false, false);
+
+const NO_RESETS: readonly number[] = [];
 
 /**
  * The change between the first and the last sample, extended to the window's ends where the samples come near them
  * (within 1.1 times their mean distance), else by half a distance. A counter is not extended below zero.
  */
-function extrapolated(window: Window, out: Float64Array, at: number, counter: boolean, perSecond: boolean): boolean {
-  const { times, values, from, to, start, end } = window;
-  if (window.modifier !== undefined) return extendedIncrease(window, out, at, counter, perSecond);
-  if (to - from < 2) return false;
-  const last = to - 1;
-  const firstValue = values[from]!;
-  let change = values[last]! - firstValue;
-  if (counter) window.rises ??= risesThroughout(values);
-  if (counter && !window.rises) {
-    let previous = firstValue;
-    for (let i = from + 1; i < to; i++) {
-      const value = values[i]!;
-      if (value < previous) change += previous;
-      previous = value;
+function extrapolated(
+  run: Run,
+  { ends, rangeMs }: Windows,
+  { values: out, present, at }: RowTarget,
+  counter: boolean,
+  perSecond: boolean,
+): number {
+  const { times, values } = run;
+  const resetAt = counter ? resetsOf(run) : NO_RESETS;
+  const rangeSeconds = rangeMs / 1000;
+  let { from, from: to } = run;
+  let nextReset = 0;
+  let found = 0;
+  for (let step = 0; step < ends.length; step++) {
+    const end = ends[step]!;
+    const start = end - rangeMs;
+    while (to < run.to && times[to]! <= end) to++;
+    while (from < to && times[from]! <= start) from++;
+    if (to - from < 2) {
+      present[at + step] = 0;
+      continue;
     }
+    const last = to - 1;
+    const firstValue = values[from]!;
+    let change = values[last]! - firstValue;
+    while (nextReset < resetAt.length && resetAt[nextReset]! <= from) nextReset++;
+    for (let i = nextReset; i < resetAt.length && resetAt[i]! < to; i++) change += values[resetAt[i]! - 1]!;
+    let toStart = (times[from]! - start) / 1000;
+    let toEnd = (end - times[last]!) / 1000;
+    const sampled = (times[last]! - times[from]!) / 1000;
+    const distance = sampled / (last - from);
+    const threshold = distance * 1.1;
+    if (toStart >= threshold) toStart = distance / 2;
+    if (counter && change > 0 && firstValue >= 0) {
+      const toZero = sampled * (firstValue / change);
+      if (toZero < toStart) toStart = toZero;
+    }
+    if (toEnd >= threshold) toEnd = distance / 2;
+    const factor = (sampled + toStart + toEnd) / sampled;
+    out[at + step] = change * (perSecond ? factor / rangeSeconds : factor);
+    present[at + step] = 1;
+    found++;
   }
-  let toStart = (times[from]! - start) / 1000;
-  let toEnd = (end - times[last]!) / 1000;
-  const sampled = (times[last]! - times[from]!) / 1000;
-  const distance = sampled / (last - from);
-  const threshold = distance * 1.1;
-  if (toStart >= threshold) toStart = distance / 2;
-  if (counter && change > 0 && firstValue >= 0) {
-    const toZero = sampled * (firstValue / change);
-    if (toZero < toStart) toStart = toZero;
-  }
-  if (toEnd >= threshold) toEnd = distance / 2;
-  let factor = (sampled + toStart + toEnd) / sampled;
-  if (perSecond) factor /= (end - start) / 1000;
-  out[at] = change * factor;
-  return true;
+  return found;
 }
 
-/** Most counters never reset inside of a query, and then no window has to look for it. */
-function risesThroughout(values: Float64Array): boolean {
-  for (let i = 1; i < values.length; i++) if (values[i]! < values[i - 1]!) return false;
-  return true;
+/** Where a counter is below its value before. Most never are inside of a query. */
+function resetsOf({ values, from, to }: Run): readonly number[] {
+  const found: number[] = [];
+  for (let i = from + 1; i < to; i++) if (values[i]! < values[i - 1]!) found.push(i);
+  return found;
 }
 
 export const irate: RangeFunction = (window, out, at) => lastChange(window, out, at, true);

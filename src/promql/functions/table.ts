@@ -5,14 +5,14 @@ import { checkQuantiles, histogramFraction, histogramQuantile, histogramQuantile
 import { labelJoin, labelReplace } from './labels.ts';
 import { clamp, clampMax, clampMin, EACH, round } from './math.ts';
 import * as overTime from './over-time.ts';
-import { changes, delta, idelta, increase, irate, rate, resets } from './rate.ts';
+import * as rates from './rate.ts';
 import { sortByLabel, sortByValue } from './sorting.ts';
 import { checkFactors, deriv, doubleExponentialSmoothing, predictLinear } from './trend.ts';
 
 type Whole = (Implementation & { kind: 'whole' })['compute'];
 
 const RANGE: Readonly<Record<string, RangeFunction>> = {
-  ...{ rate, increase, delta, irate, idelta, resets, changes, deriv },
+  ...{ irate: rates.irate, idelta: rates.idelta, resets: rates.resets, changes: rates.changes, deriv },
   predict_linear: predictLinear,
   sum_over_time: overTime.sumOverTime,
   avg_over_time: overTime.avgOverTime,
@@ -48,6 +48,9 @@ const WHOLE: Readonly<Record<string, Whole>> = {
   sort_desc: sortByValue(-1),
   sort_by_label: sortByLabel(1),
   sort_by_label_desc: sortByLabel(-1),
+};
+
+const PIECES: Readonly<Record<string, (Implementation & { kind: 'pieces' })['compute']>> = {
   histogram_quantile: histogramQuantile,
   histogram_quantiles: histogramQuantiles,
   histogram_fraction: histogramFraction,
@@ -65,6 +68,10 @@ const TABLE: ReadonlyMap<string, Implementation> = new Map<string, Implementatio
   ...Object.entries(DATES).map(([name, part]) => [name, { kind: 'whole', compute: dateOf(part) }] as const),
   ...Object.entries(RANGE).map(([name, compute]) => [name, { kind: 'range', compute }] as const),
   ...Object.entries(WHOLE).map(([name, compute]) => [name, { kind: 'whole', compute }] as const),
+  ...Object.entries(PIECES).map(([name, compute]) => [name, { kind: 'pieces', compute }] as const),
+  ['rate', { kind: 'range', compute: rates.rate, overRun: rates.rateOverRun }],
+  ['increase', { kind: 'range', compute: rates.increase, overRun: rates.increaseOverRun }],
+  ['delta', { kind: 'range', compute: rates.delta, overRun: rates.deltaOverRun }],
   ['first_over_time', { kind: 'range', compute: overTime.firstOverTime, keepsName: true }],
   ['last_over_time', { kind: 'range', compute: overTime.lastOverTime, keepsName: true }],
   ['quantile_over_time', { kind: 'range', compute: overTime.quantileOverTime, check: checkQuantile }],
