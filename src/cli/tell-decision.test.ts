@@ -66,7 +66,7 @@ test('tellDecision() tells a decision with its numbers', () => {
     /rps +790, 15s ago/,
     /its forecast +at most 1203 within 3m \(quantile 0.95\), from 2026-11-18T17:54:00Z/,
     /made by +ridge on (4w|28d) of history/,
-    /its error +0.224 of repeating the last value; 95.1 % of the truths/,
+    /its error +0.224 of that of a naive forecast; 95.1 % of the peaks/,
     /replicas +19 asked for, 18 there/,
     /bounds in force +16 to 60; 2 to 60 without Foresail/,
     /lead time +2m \(given\), and 1m until the next forecast/,

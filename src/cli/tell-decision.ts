@@ -83,9 +83,8 @@ function demandFacts({ name, current, forecast }: DemandReading, now: number): (
     case 'ready': {
       const { peak, windowMs, quantile, model, maeVsLast, coverage, historyMs, issuedAt } = forecast;
       const most = peak === null ? 'not a number' : `at most ${short(peak)}`;
-      const error = maeVsLast === null ? 'not known yet' : `${short(maeVsLast)} of repeating the last value`;
-      const covered =
-        coverage === null ? '' : `; ${short(100 * coverage)} % of the truths were below its 0.95 quantile`;
+      const error = maeVsLast === null ? 'not known yet' : `${short(maeVsLast)} of that of a naive forecast`;
+      const covered = coverage === null ? '' : `; ${short(100 * coverage)} % of the peaks were below its 0.95 quantile`;
       return [
         [name, present],
         [

@@ -1,5 +1,6 @@
 import { type ConformalState, conformalState, type Footing, scoreConformal } from './intervals.ts';
 import { type MixState, mixState, mixWeights, scoreExperts } from './mix.ts';
+import { compare, createSkill, type Skill } from './skill.ts';
 import { fromModel, type Transform } from './transform.ts';
 
 /** An expert's errors are remembered for six hours of the day, or for this many horizons where that is longer. */
@@ -19,25 +20,28 @@ export interface Channel {
   readonly mix: MixState;
   readonly weights: Float64Array;
   readonly conformal: ConformalState;
+  /** Undefined where nobody asks how the quantiles compare. */
+  readonly skill: Skill | undefined;
   /** A slot for each waiting origin: the experts' predictions and the mix in model space, both spreads. */
   readonly waiting: Float64Array;
   readonly waitingOrigins: Float64Array;
   readonly sums: ChannelSums;
 }
 
-/** Sums over scored origins: errors of the mix and of the last value, and how often the 0.95 quantile held. */
+/** Sums over scored origins: errors of the mix and of the naive forecast, and how often the 0.95 quantile held. */
 export interface ChannelSums {
   origins: number;
   error: number;
-  lastError: number;
+  naiveError: number;
   watched: number;
   covered: number;
 }
 
+/** @param naives Naive forecasts to compare with: the error with the first, the quantiles with all where there are several. */
 export function createChannel(
   experts: number,
   horizon: number,
-  { stride, day }: { readonly stride: number; readonly day: number },
+  { stride, day, naives }: { readonly stride: number; readonly day: number; readonly naives: number },
 ): Channel {
   const slots = Math.floor(horizon / stride) + 2;
   const memory = Math.max(MEMORY_HORIZONS * horizon, day / 4);
@@ -48,9 +52,10 @@ export function createChannel(
     mix: mixState(experts),
     weights: new Float64Array(experts),
     conformal: conformalState(residuals),
+    skill: naives > 1 ? createSkill(naives, { stride, day, residuals }) : undefined,
     waiting: new Float64Array(slots * (experts + 3)),
     waitingOrigins: new Float64Array(slots).fill(-1),
-    sums: { origins: 0, error: 0, lastError: 0, watched: 0, covered: 0 },
+    sums: { origins: 0, error: 0, naiveError: 0, watched: 0, covered: 0 },
   };
   mixWeights(channel.mix, channel.weights);
   return channel;
@@ -74,12 +79,15 @@ export function awaitTruth(
   channel.waitingOrigins[slot] = origin;
 }
 
-/** Scores what was forecast at the `turn`-th scored origin, now that its truth is there. NaN: it never came. */
+/**
+ * Scores what was forecast at the `turn`-th scored origin, now that its truth is there. NaN: it never came. The naive
+ * forecasts are those of the origin, in model space.
+ */
 export function settle(
   channel: Channel,
   turn: number,
   origin: number,
-  truth: { readonly z: number; readonly lastZ: number },
+  truth: { readonly z: number; readonly naives: readonly number[] },
   transform: Transform,
 ): void {
   const experts = channel.weights.length;
@@ -96,12 +104,13 @@ export function settle(
 
   const z = channel.waiting[at + experts]!;
   const footing = { z, spreadZ: channel.waiting[at + experts + 1]!, spreadY: channel.waiting[at + experts + 2]! };
-  const { sums, conformal } = channel;
+  const { sums, conformal, skill } = channel;
   sums.origins++;
   sums.error += Math.abs(fromModel(transform, z) - truthY);
-  sums.lastError += Math.abs(fromModel(transform, truth.lastZ) - truthY);
-  const covered = scoreConformal(conformal, transform, footing, truth.z, truthY);
-  if (covered === undefined) return;
+  sums.naiveError += Math.abs(fromModel(transform, truth.naives[0]!) - truthY);
+  const scored = scoreConformal(conformal, transform, footing, truth.z, truthY);
+  if (skill !== undefined) compare(skill, scored, transform, footing, truth, truthY);
+  if (scored === undefined) return;
   sums.watched++;
-  if (covered) sums.covered++;
+  if (scored.covered) sums.covered++;
 }

@@ -43,6 +43,16 @@ test('fitForecaster() forecasts a daily rhythm far better than the last value, a
   expect(error).toBeLessThan(10);
 });
 
+test('the peak of a rhythm is forecast far better than naive, that of a random walk is not', () => {
+  let level = 0;
+  const walk = rhythm(2000).map((value, t) => {
+    level += (value - 110 - 50 * Math.sin((2 * Math.PI * t) / 48)) / 100;
+    return 100 * Math.exp(level);
+  });
+  expect(fitted(rhythm(2000)).predict().accuracy.peakVsNaive).toBeLessThan(0.7);
+  expect(fitted(walk).predict().accuracy.peakVsNaive).toBeGreaterThan(0.97);
+});
+
 /** Any future: rises, falls, gaps and nonsense. */
 const FUTURE = fc.array(fc.oneof(fc.double(), fc.double({ min: 0, max: 1e4 })), { minLength: 60, maxLength: 60 });
 

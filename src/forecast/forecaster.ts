@@ -1,13 +1,14 @@
-import type { Forecast, ForecastAccuracy, NoForecast } from '../model/forecast.ts';
+import type { Forecast, NoForecast } from '../model/forecast.ts';
 import type { RegularSeries } from '../model/series.ts';
 import { DAY, MINUTE, WEEK } from '../model/time.ts';
+import { accuracyOf } from './accuracy.ts';
 import { awaitTruth, type Channel, createChannel, settle } from './channel.ts';
-import { fanOf, LEAST_RESIDUALS, spreadFan } from './intervals.ts';
+import { fanOf, spreadFan } from './intervals.ts';
 import { knotsUpTo, placeBetween } from './knots.ts';
 import { mixed } from './mix.ts';
 import { defaultModels } from './models/default-models.ts';
 import type { Model, ModelContext } from './models/model.ts';
-import { largestKnown, peakModels } from './peak.ts';
+import { largestIn, largestKnown, peakModels } from './peak.ts';
 import { findSeasons } from './seasonality.ts';
 import { appendValue, createTrack, isKnown, type Track } from './track.ts';
 import { fitTransform, fromModel } from './transform.ts';
@@ -135,8 +136,8 @@ function createState(history: RegularSeries, options: ForecasterOptions): State 
     volatility: createVolatility(day),
     models,
     peakModels: peaks,
-    channels: Array.from(knots, (knot) => createChannel(models.length, knot, { stride, day })),
-    peakChannel: createChannel(peaks.length, peakWindow[0]!, { stride, day }),
+    channels: Array.from(knots, (knot) => createChannel(models.length, knot, { stride, day, naives: 1 })),
+    peakChannel: createChannel(peaks.length, peakWindow[0]!, { stride, day, naives: 2 }),
     stride,
     refitEvery: Math.max(day, 24),
   };
@@ -167,17 +168,17 @@ function advance(state: State, value: number, scored: boolean): void {
   for (const channel of state.channels) {
     const origin = now - channel.horizon;
     if (origin < 0 || origin % stride !== 0) continue;
-    settleAt(state, channel, origin, isKnown(track, now) ? track.z[now]! : Number.NaN);
+    const z = isKnown(track, now) ? track.z[now]! : Number.NaN;
+    settle(channel, origin / stride, origin, { z, naives: [track.z[origin]!] }, track.transform);
   }
-  const peakOrigin = now - state.peakChannel.horizon;
+  const { peakChannel } = state;
+  const peakOrigin = now - peakChannel.horizon;
   if (peakOrigin >= 0 && peakOrigin % stride === 0) {
-    settleAt(state, state.peakChannel, peakOrigin, largestKnown(track, peakOrigin + 1, now + 1));
+    const z = largestKnown(track, peakOrigin + 1, now + 1);
+    const naives = [largestIn(track, peakOrigin + 1 - peakChannel.horizon, peakOrigin + 1), track.z[peakOrigin]!];
+    settle(peakChannel, peakOrigin / stride, peakOrigin, { z, naives }, track.transform);
   }
   if (now % stride === 0 && isKnown(track, now)) awaitAll(state, now);
-}
-
-function settleAt(state: State, channel: Channel, origin: number, z: number): void {
-  settle(channel, origin / state.stride, origin, { z, lastZ: state.track.z[origin]! }, state.track.transform);
 }
 
 function awaitAll(state: State, origin: number): void {
@@ -233,7 +234,7 @@ function predict(state: State): Forecast {
     peak: { windowMs: state.peakWindowMs, quantiles: predictPeak(state, origin) },
     model: describe(state),
     seasons: state.seasons,
-    accuracy: accuracyOf(channels),
+    accuracy: accuracyOf(channels, state.peakChannel),
     historyMs: track.length * stepMs,
   };
 }
@@ -264,25 +265,6 @@ function describe({ channels, models }: State): string {
   named.sort((a, b) => b.share - a.share);
   if (named.length === 1) return named[0]!.name;
   return `mix(${named.map((entry) => `${entry.name} ${entry.share.toFixed(2)}`).join(', ')})`;
-}
-
-function accuracyOf(channels: readonly Channel[]): ForecastAccuracy {
-  const total = { origins: 0, error: 0, lastError: 0, watched: 0, covered: 0 };
-  let origins = 0;
-  for (const { sums } of channels) {
-    origins = Math.max(origins, sums.origins);
-    total.origins += sums.origins;
-    total.error += sums.error;
-    total.lastError += sums.lastError;
-    total.watched += sums.watched;
-    total.covered += sums.covered;
-  }
-  return {
-    mae: total.origins > 0 ? total.error / total.origins : Number.NaN,
-    maeVsLast: total.lastError > 0 ? total.error / total.lastError : total.origins > 0 ? 1 : Number.NaN,
-    coverage: total.watched >= LEAST_RESIDUALS ? total.covered / total.watched : Number.NaN,
-    origins,
-  };
 }
 
 function checkOptions(

@@ -120,11 +120,19 @@ function scoreQuantile({ scores, tails }: ConformalState, q: number, route: numb
   return quantileSorted(sorted, count, upper ? 1 - beyond : beyond);
 }
 
-const WATCHED_QUANTILES = [1 - WATCHED, WATCHED];
+const WATCHED_QUANTILES = [1 - WATCHED, 0.5, WATCHED];
+
+/** How the quantiles made without a truth did at it. */
+export interface Scored {
+  /** Whether the truth was at or below the 0.95 quantile. */
+  readonly covered: boolean;
+  /** Pinball losses at 0.5 and at 0.95 added up, in the series' unit. */
+  readonly loss: number;
+}
 
 /**
  * Takes a truth in: scores the quantiles that were made without it, then adds its residual.
- * @returns Whether the truth was at or below the 0.95 quantile; undefined while there are too few residuals to tell.
+ * @returns Undefined while there are too few residuals to tell.
  */
 export function scoreConformal(
   state: ConformalState,
@@ -132,20 +140,23 @@ export function scoreConformal(
   footing: Footing,
   truthZ: number,
   truthY: number,
-): boolean | undefined {
+): Scored | undefined {
   const point = fromModel(transform, footing.z);
-  let covered: boolean | undefined;
+  let scored: Scored | undefined;
   if (state.scores[0]!.count >= LEAST_RESIDUALS) {
     const routes = ROUTES.length;
     const fan = fanOf(state, WATCHED_QUANTILES);
-    const made = new Float64Array(2);
+    const made = new Float64Array(3);
     spreadFan(fan, fan, 0, transform, footing, made);
-    covered = truthY <= made[1]!;
-    adaptTail(state, 0, !covered);
+    scored = {
+      covered: truthY <= made[2]!,
+      loss: pinballLoss(truthY - made[1]!, 0.5) + pinballLoss(truthY - made[2]!, WATCHED),
+    };
+    adaptTail(state, 0, !scored.covered);
     adaptTail(state, 1, truthY < made[0]!);
     for (let route = 0; route < routes; route++) {
       const below = truthY - carried(route, fan.scores[route]!, transform, footing, point);
-      const above = truthY - carried(route, fan.scores[routes + route]!, transform, footing, point);
+      const above = truthY - carried(route, fan.scores[2 * routes + route]!, transform, footing, point);
       loseBy(state, route, below, 1 - WATCHED);
       loseBy(state, routes + route, above, WATCHED);
     }
@@ -155,7 +166,7 @@ export function scoreConformal(
   appendSorted(state.scores[1]!, residualZ);
   appendSorted(state.scores[2]!, (truthY - point) / footing.spreadY);
   appendSorted(state.scores[3]!, truthY - point);
-  return covered;
+  return scored;
 }
 
 /** A miss makes the tail's share smaller (the interval wider), a hit a little larger, level at the nominal rate. */
@@ -165,5 +176,9 @@ function adaptTail({ tails }: ConformalState, side: 0 | 1, missed: boolean): voi
 }
 
 function loseBy({ losses }: ConformalState, at: number, over: number, q: number): void {
-  losses[at] = losses[at]! * LOSS_KEPT + (1 - LOSS_KEPT) * (over >= 0 ? q * over : (q - 1) * over);
+  losses[at] = losses[at]! * LOSS_KEPT + (1 - LOSS_KEPT) * pinballLoss(over, q);
+}
+
+function pinballLoss(over: number, q: number): number {
+  return over >= 0 ? q * over : (q - 1) * over;
 }

@@ -103,7 +103,7 @@ function peakRegressors(plan: FeaturePlan): HorizonRegressors {
 }
 
 /** The largest in model space of the block [from, to), filled values included, cut to what exists. */
-function largestIn({ z, length }: Track, from: number, to: number): number {
+export function largestIn({ z, length }: Track, from: number, to: number): number {
   const low = Math.max(0, from);
   let most = z[low]!;
   for (let t = low + 1; t < Math.min(to, length); t++) if (z[t]! > most) most = z[t]!;

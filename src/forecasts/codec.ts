@@ -63,6 +63,9 @@ export function decodeForecast(bytes: Uint8Array): Forecast {
       maeVsLast: accuracy.maeVsLast ?? Number.NaN,
       coverage: accuracy.coverage ?? Number.NaN,
       origins: accuracy.origins ?? 0,
+      // Forecasts stored before these figures existed lack them.
+      peakVsNaive: accuracy.peakVsNaive ?? Number.NaN,
+      peakCoverage: accuracy.peakCoverage ?? Number.NaN,
     },
   };
 }

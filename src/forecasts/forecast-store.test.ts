@@ -93,7 +93,7 @@ function forecastAt(issuedAt: number): Forecast {
     peak: { windowMs: 3 * MINUTE, quantiles: [{ quantile: 0.95, value: 13 }] },
     model: 'last',
     seasons: [],
-    accuracy: { mae: 1, maeVsLast: 0.5, coverage: Number.NaN, origins: 10 },
+    accuracy: { mae: 1, maeVsLast: 0.5, coverage: Number.NaN, origins: 10, peakVsNaive: 0.5, peakCoverage: 0.95 },
     historyMs: DAY,
   };
 }

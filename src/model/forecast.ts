@@ -23,6 +23,14 @@ export interface ForecastAccuracy {
   readonly coverage: number;
   /** Number of rolling origins behind these figures. */
   readonly origins: number;
+  /**
+   * How the peak forecast does lately, which is what a planner acts on: its pinball losses at 0.5 and 0.95, divided by
+   * those of the better of two naive peaks (the largest of the last window, the last value) that have intervals of the
+   * same making. Older losses fade within days. Below 1 is better than naive; NaN until there is enough to compare.
+   */
+  readonly peakVsNaive: number;
+  /** Share of peaks below their 0.95 quantile, 0 to 1. NaN until enough origins. */
+  readonly peakCoverage: number;
 }
 
 /** The future of one regular series, as seen at `issuedAt`. Depends on no sample later than `issuedAt`. */

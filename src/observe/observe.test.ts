@@ -75,6 +75,14 @@ describe('forecastReading()', () => {
       coverage: null,
     });
   });
+
+  test('reads the error of the peak, and that of the steps only while the peak’s is not known', () => {
+    const forecast = forecastOf([{ quantile: 0.95, value: 95 }]);
+    const errorOf = (accuracy: Forecast['accuracy']) =>
+      forecastReading({ kind: 'forecast', forecast: { ...forecast, accuracy } }, policy);
+    expect(errorOf(forecast.accuracy)).toMatchObject({ maeVsLast: 0.7 });
+    expect(errorOf({ ...forecast.accuracy, peakVsNaive: Number.NaN })).toMatchObject({ maeVsLast: 0.5 });
+  });
 });
 
 describe('observe()', () => {
@@ -174,7 +182,7 @@ function forecastOf(quantiles: Forecast['peak']['quantiles']): Forecast {
     peak: { windowMs: 4 * MINUTE, quantiles },
     model: 'last',
     seasons: [],
-    accuracy: { mae: 1, maeVsLast: 0.5, coverage: Number.NaN, origins: 10 },
+    accuracy: { mae: 1, maeVsLast: 0.5, coverage: Number.NaN, origins: 10, peakVsNaive: 0.7, peakCoverage: Number.NaN },
     historyMs: DAY,
   };
 }

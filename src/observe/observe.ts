@@ -133,8 +133,9 @@ function readyReading(forecast: Forecast, quantile: number): ForecastReading {
     windowMs: peak.windowMs,
     quantile: chosen?.quantile ?? quantile,
     model,
-    maeVsLast: finiteOrNull(accuracy.maeVsLast),
-    coverage: finiteOrNull(accuracy.coverage),
+    // The peak is what the plan acts on; the steps' error stands in while the peak's is not known.
+    maeVsLast: finiteOrNull(accuracy.peakVsNaive) ?? finiteOrNull(accuracy.maeVsLast),
+    coverage: finiteOrNull(accuracy.peakCoverage) ?? finiteOrNull(accuracy.coverage),
     historyMs,
   };
 }

@@ -36,7 +36,7 @@ export type ForecastReading =
       readonly windowMs: number;
       readonly quantile: number;
       readonly model: string;
-      /** Error against repeating the last value; below 1 is better. Null where it is not known. */
+      /** Loss of the peak forecast over that of a naive peak with intervals of its own; below 1 is better. Null: not known. */
       readonly maeVsLast: number | null;
       readonly coverage: number | null;
       readonly historyMs: number;

@@ -358,7 +358,7 @@ describe('reasons in words', () => {
   test('a demotion', () => {
     const [reason] = planReplicas(input({ demands: [reading(1, { maeVsLast: 1.234 })] })).reasons;
     expect(reasonText(reason!)).toBe(
-      'the forecast of rps was lately 1.23 times as wrong as repeating the last value, and 1 is the limit; the reactive autoscaler decides, over a floor of 10 that is held and then released slowly',
+      'the forecast of rps was lately 1.23 times as wrong as a naive one, and 1 is the limit; the reactive autoscaler decides, over a floor of 10 that is held and then released slowly',
     );
   });
 });

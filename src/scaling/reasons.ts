@@ -60,7 +60,7 @@ export function demotionText(demotion: Demotion): string {
     case 'ForecastNotFinite':
       return `the forecast of ${demand} is not a number`;
     case 'WorseThanNaive':
-      return `the forecast of ${demand} was lately ${formatNumber(demotion.maeVsLast)} times as wrong as repeating the last value, and ${formatNumber(demotion.limit)} is the limit`;
+      return `the forecast of ${demand} was lately ${formatNumber(demotion.maeVsLast)} times as wrong as a naive one, and ${formatNumber(demotion.limit)} is the limit`;
   }
 }
 

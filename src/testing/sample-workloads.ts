@@ -103,7 +103,7 @@ export function sampleForecast(): DemandForecast['forecast'] {
     },
     model: 'mix(ridge 0.71, yesterday 0.29)',
     seasons: [1440, 10_080],
-    accuracy: { mae: 31, maeVsLast: 0.54, coverage: 0.953, origins: 400 },
+    accuracy: { mae: 31, maeVsLast: 0.54, coverage: 0.953, origins: 400, peakVsNaive: 0.5, peakCoverage: 0.95 },
     historyMs: 28 * DAY,
   };
   return { kind: 'ready', ...forecast };

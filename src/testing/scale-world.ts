@@ -138,7 +138,7 @@ export function forecastOf(peak: number, issuedAt: Millis): Forecast {
     peak: { windowMs: 3 * MINUTE, quantiles: [{ quantile: 0.95, value: peak }] },
     model: 'ridge',
     seasons: [],
-    accuracy: { mae: 1, maeVsLast: 0.5, coverage: 0.95, origins: 100 },
+    accuracy: { mae: 1, maeVsLast: 0.5, coverage: 0.95, origins: 100, peakVsNaive: 0.5, peakCoverage: 0.95 },
     historyMs: 28 * DAY,
   };
 }

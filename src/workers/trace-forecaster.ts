@@ -88,8 +88,8 @@ function readingOf(forecaster: Forecaster, { quantile }: ScalingPolicy, windowMs
     windowMs,
     quantile,
     model,
-    maeVsLast: finite(accuracy.maeVsLast),
-    coverage: finite(accuracy.coverage),
+    maeVsLast: finite(accuracy.peakVsNaive) ?? finite(accuracy.maeVsLast),
+    coverage: finite(accuracy.peakCoverage) ?? finite(accuracy.coverage),
     historyMs,
   };
 }
