@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { backtestCommand } from './cli/backtest.ts';
 import { checkCommand } from './cli/check.ts';
+import { decomposeCommand } from './cli/decompose.ts';
 import { demoCommand } from './cli/demo.ts';
 import { detectCommand } from './cli/detect.ts';
 import { explainCommand } from './cli/explain.ts';
@@ -60,6 +61,7 @@ function programOf(signal: AbortSignal): Command {
   simulateCommand(program);
   forecastCommand(program);
   backtestCommand(program);
+  decomposeCommand(program);
   detectCommand(program);
   return program;
 }

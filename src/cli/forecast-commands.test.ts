@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { Command } from 'commander';
 import { afterAll, expect, test } from 'vitest';
 import { backtestCommand } from './backtest.ts';
+import { decomposeCommand } from './decompose.ts';
 import { detectCommand } from './detect.ts';
 import { forecastCommand } from './forecast.ts';
 
@@ -15,6 +16,7 @@ async function run(...args: string[]): Promise<void> {
   const program = new Command('foresail').exitOverride().configureOutput({ writeErr: () => {} });
   forecastCommand(program);
   backtestCommand(program);
+  decomposeCommand(program);
   detectCommand(program);
   for (const command of program.commands) command.exitOverride().configureOutput({ writeErr: () => {} });
   await program.parseAsync(args, { from: 'user' });
@@ -51,6 +53,35 @@ test('forecast takes many series, interleaved, and keeps their names', async () 
       .slice(1)
       .map((row) => row.slice(0, 3)),
   ).toEqual(['"a,', '"a,', 'c,1', 'c,1']);
+});
+
+test('decompose finds the day, and its parts add up to the value', async () => {
+  const gappy = hours.map((row, t) => (t === 50 ? `${row.split(',')[0]},` : row));
+  const rows = gappy.map((row) => `daily,${row}`);
+  const flat = Array.from({ length: 30 }, (_, t) => `flat,${1_700_000_000 + t * 3600},5`);
+  const input = fileOf('parts.csv', `series,timestamp,value\n${[...rows, ...flat].join('\n')}\n`);
+  const output = join(folder, 'parts.out.csv');
+  await run('decompose', '--input', input, '--output', output);
+  const [header, ...parts] = linesOf(output).map((row) => row.split(','));
+  expect(header!.join(',')).toBe('series,timestamp,value,trend,season-24,remainder');
+  expect(parts).toHaveLength(230);
+  for (const [name, , value, trend, season, remainder] of parts) {
+    if (value === 'NaN') expect(remainder).toBe('NaN');
+    else expect(Number(trend) + Number(season) + Number(remainder)).toBeCloseTo(Number(value), 6);
+    if (name === 'flat') expect([Number(trend).toFixed(9), season]).toEqual(['5.000000000', '']);
+    else expect(Math.abs(Number(trend) - 100)).toBeLessThan(10);
+  }
+  expect(parts.filter(([, , value]) => value === 'NaN')).toHaveLength(1);
+});
+
+test('decompose --json has the same parts, and takes the seasons it is given', async () => {
+  const input = fileOf('json.csv', `timestamp,value\n${hours.join('\n')}\n`);
+  const output = join(folder, 'json.out');
+  await run('decompose', '--input', input, '--season', '12,24,168', '--json', '--output', output);
+  const answer = JSON.parse(linesOf(output)[0]!);
+  expect(answer).toMatchObject({ series: '', start: '1700000000', stepSeconds: 3600 });
+  expect(answer.seasons.map(({ length }: { length: number }) => length)).toEqual([12, 24]);
+  expect(answer.value).toHaveLength(200);
 });
 
 test('backtest writes rolling forecasts that know nothing of later rows', async () => {

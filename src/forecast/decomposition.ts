@@ -1,5 +1,5 @@
+import { median } from 'simple-statistics';
 import { loess, loessAt } from '../numeric/loess.ts';
-import { quantile } from '../numeric/quantile.ts';
 
 /** A series taken apart: at each step the trend, the seasons and the remainder add up to the value. */
 export interface Decomposition {
@@ -141,7 +141,7 @@ function movingMean(values: Float64Array, length: number): Float64Array {
 
 function bisquare(remainder: Float64Array): Float64Array {
   const sizes = remainder.map(Math.abs);
-  const h = 6 * quantile(sizes, 0.5);
+  const h = 6 * median(Array.from(sizes));
   return sizes.map((size) => {
     if (size <= 0.001 * h) return 1;
     return size > 0.999 * h ? 0 : (1 - (size / h) ** 2) ** 2;

@@ -1,3 +1,4 @@
+import { median } from 'simple-statistics';
 import { quantile } from '../numeric/quantile.ts';
 
 /** Model space: logarithmic above `scale` and linear well below it, or plainly linear where values are negative. */
@@ -15,12 +16,12 @@ export function fitTransform(values: Float64Array): Transform {
   const known = values.filter(Number.isFinite);
   const negative = known.filter((value) => value < 0).length;
   if (negative > known.length / 100) {
-    const shift = quantile(known, 0.5);
+    const shift = median(Array.from(known));
     const spread = quantile(known, 0.9) - quantile(known, 0.1);
     return { kind: 'linear', shift, scale: positiveOr(spread, largestOf(known)) };
   }
-  const positive = known.filter((value) => value > 0);
-  return { kind: 'log', shift: 0, scale: positiveOr(quantile(positive, 0.5), 1) };
+  const positive = Array.from(known).filter((value) => value > 0);
+  return { kind: 'log', shift: 0, scale: positive.length === 0 ? 1 : positiveOr(median(positive), 1) };
 }
 
 export function toModel({ kind, shift, scale }: Transform, y: number): number {
