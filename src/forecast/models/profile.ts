@@ -1,4 +1,3 @@
-import { median } from 'simple-statistics';
 import { blockMean } from '../track.ts';
 import type { Model } from './model.ts';
 import { seasonBefore } from './same-last-season.ts';
@@ -28,8 +27,15 @@ export function profile(name: string, season: number, levelSteps: number, halfWi
           const value = blockMean(track, at - halfWidth, Math.min(at + halfWidth, origin) + 1);
           offs[count++] = value - blockMean(track, levelEnd - levelSteps, levelEnd);
         }
-        out[i] = count > 0 ? level + median(Array.from(offs.subarray(0, count))) : Number.NaN;
+        out[i] = count > 0 ? level + medianOfFew(offs, count) : Number.NaN;
       }
     },
   };
+}
+
+/** Sorts the first `count` in place: they are at most four. */
+function medianOfFew(values: Float64Array, count: number): number {
+  const few = values.subarray(0, count).sort();
+  const middle = count >> 1;
+  return count % 2 === 1 ? few[middle]! : (few[middle - 1]! + few[middle]!) / 2;
 }
