@@ -19,7 +19,22 @@ test.each([
   { name: 'no JSON', text: '{"metric"', message: /JSON/ },
   { name: 'a list', text: '[]', message: /expected an object/ },
   { name: 'no metric', text: '{"values":[],"timestamps":[]}', message: /metric: expected/ },
-  { name: 'no name', text: '{"metric":{"job":"a"},"values":[],"timestamps":[]}', message: /__name__/ },
+  { name: 'no name', text: '{"metric":{"job":"a"},"values":[],"timestamps":[]}', message: /no metric name/ },
+  {
+    name: 'an empty label name',
+    text: '{"metric":{"__name__":"a","":"x"},"values":[1],"timestamps":[1]}',
+    message: /empty name/,
+  },
+  {
+    name: 'a value that is too long',
+    text: `{"metric":{"__name__":"a","b":"${'x'.repeat(2_049)}"},"values":[1],"timestamps":[1]}`,
+    message: /err-mimir-label-value-too-long/,
+  },
+  {
+    name: 'half of a character',
+    text: '{"metric":{"__name__":"a","b\\ud800":"x"},"values":[1],"timestamps":[1]}',
+    message: /not valid Unicode/,
+  },
   { name: 'a label that is a number', text: '{"metric":{"a":1},"values":[],"timestamps":[]}', message: /metric\.a/ },
   { name: 'unequal lengths', text: '{"metric":{"__name__":"a"},"values":[1],"timestamps":[]}', message: /got 1 and 0/ },
   {

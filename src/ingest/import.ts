@@ -1,7 +1,7 @@
 import type { ImportReport } from '../model/import-report.ts';
-import { labelsOf, METRIC_NAME } from '../model/labels.ts';
 import type { SampledSeries } from '../model/series.ts';
 import type { BackfillOutcome } from '../storage/storage.ts';
+import { checkLabels, DEFAULT_LABEL_LIMITS } from './check-labels.ts';
 
 /** One line of VictoriaMetrics' JSON line form: a label set, values, and times in milliseconds. */
 export interface ImportLine {
@@ -81,14 +81,21 @@ export function parseImportLine(text: string): ImportLine {
   const entries = Object.entries(metric).map(([name, value]): [string, string] => {
     if (typeof value !== 'string')
       throw new RangeError(`metric.${name}: expected a text, got ${JSON.stringify(value)}`);
+    if (LONE_SURROGATE.test(name) || LONE_SURROGATE.test(value)) {
+      throw new RangeError(`metric: ${JSON.stringify(name)} or its value is not valid Unicode`);
+    }
     return [name, value];
   });
-  const labels = labelsOf(entries);
-  if (!labels.some(([name]) => name === METRIC_NAME)) throw new RangeError('metric: expected a __name__');
+  const checked = checkLabels(entries, DEFAULT_LABEL_LIMITS);
+  if (checked.kind === 'refused') throw new RangeError(`metric: ${checked.message}`);
+  const { labels } = checked;
   const samples = values.map((value, i) => ({ time: parseTime(timestamps[i], i), value: parseValue(value, i) }));
   samples.sort((a, b) => a.time - b.time);
   return columnsOf(samples, labels);
 }
+
+/** JSON can say half of a character. UTF-8 cannot: two such names would become one. */
+const LONE_SURROGATE = /\p{Surrogate}/u;
 
 function columnsOf(samples: readonly { time: number; value: number }[], labels: SampledSeries['labels']): ImportLine {
   const times = new Float64Array(samples.length);

@@ -29,12 +29,24 @@ export class LabelIndex<T extends { readonly labels: Labels }> {
   remove(gone: ReadonlySet<T>): void {
     if (gone.size === 0) return;
     this.#all = this.#all.filter((series) => !gone.has(series));
-    for (const [name, values] of this.#names) {
-      for (const [value, posting] of values) {
-        posting.series = posting.series.filter((series) => !gone.has(series));
-        if (posting.series.length === 0) values.delete(value);
+    // Only the postings of what goes are looked at, each once: the others may be many more.
+    const touched = new Map<string, Set<string>>();
+    for (const { labels } of gone) {
+      for (const [name, value] of labels) {
+        const values = touched.get(name) ?? new Set();
+        touched.set(name, values.add(value));
       }
-      if (values.size === 0) this.#names.delete(name);
+    }
+    for (const [name, values] of touched) {
+      const postings = this.#names.get(name);
+      if (postings === undefined) continue;
+      for (const value of values) {
+        const posting = postings.get(value);
+        if (posting === undefined) continue;
+        posting.series = posting.series.filter((series) => !gone.has(series));
+        if (posting.series.length === 0) postings.delete(value);
+      }
+      if (postings.size === 0) this.#names.delete(name);
     }
   }
 

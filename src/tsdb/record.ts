@@ -48,6 +48,8 @@ const FRAME_BYTES = 12;
 const MAX_BODY_BYTES = 16 << 20;
 /** Samples in one record: 20 bytes each stay far below `MAX_BODY_BYTES`. */
 export const MAX_RECORD_SAMPLES = 65_536;
+/** Of one series, far below `MAX_BODY_BYTES` too: a longer record would be taken for damage by the next start. */
+export const MAX_RECORD_LABEL_BYTES = 1 << 20;
 
 const KINDS = ['', 'tenant', 'series', 'samples', 'run', 'metadata', 'end'] as const;
 const CLASSES: readonly RetentionClass[] = ['raw', 'demand'];

@@ -18,7 +18,7 @@ import { Head, longer } from './head.ts';
 import { type HeadSeries, judgeLate, type LateSample, storedLive, storedPast } from './head-series.ts';
 import { MAX_AHEAD_MS, type TsdbLimits } from './limits.ts';
 import { Log } from './log.ts';
-import { MAX_RECORD_SAMPLES } from './record.ts';
+import { MAX_RECORD_LABEL_BYTES, MAX_RECORD_SAMPLES } from './record.ts';
 import { type RecoveryReport, recover } from './recovery.ts';
 import { writeSnapshot } from './snapshot.ts';
 import type { TenantHead } from './tenant-head.ts';
@@ -270,6 +270,10 @@ export class SampleStore implements AsyncDisposable {
       return known;
     }
     const { maxSeriesPerTenant, maxLabelBytes } = this.#options.limits;
+    if (labels.length > MAX_RECORD_LABEL_BYTES) {
+      const id = 'err-foresail-labels-too-long';
+      return { kind: 'refused', id, message: `its labels are longer than ${MAX_RECORD_LABEL_BYTES} bytes (${id})` };
+    }
     if (tenant.series.size >= maxSeriesPerTenant) {
       const id = 'err-mimir-max-series-per-user';
       const remedy =

@@ -124,3 +124,29 @@ test('a clock that jumps ahead and back again does not stop writing', async () =
   await store.commit();
   expect((await contents(store))['m']?.at(-1)).toBe(2);
 });
+
+test('series that come and go are found again, by labels and by learnt bytes', async () => {
+  let now = START;
+  await using store = await openStore(new CrashDisk(), () => now);
+  const nameAt = (day: number, i: number) => `m${day % 2 === 0 ? i : day * 100 + i}`;
+  for (let day = 0; day < 40; day++) {
+    now = START + day * DAY;
+    for (let i = 0; i < 20; i++) expect(write(store, nameAt(day, i), now, day)).toBe(OUTCOME.appended);
+    await store.commit();
+    await store.maintain(now);
+  }
+  const tenant = store.head.tenants.get(DEFAULT_TENANT)!;
+  const found = await contents(store);
+  // Eight even days share their 20 series; each of eight odd days has its own.
+  expect(Object.keys(found)).toHaveLength(20 + 8 * 20);
+  expect(tenant.index.all).toHaveLength(tenant.series.size);
+  expect(store.head.labelBytes).toBe(tenant.labelBytes);
+  for (const series of tenant.series.values()) expect(tenant.find(encodeLabels(series.labels))).toBe(series);
+  expect(tenant.find(encodeLabels(labelsOf({ __name__: nameAt(1, 0) })))).toBeUndefined();
+});
+
+test('labels that no record can hold are refused, not lost at the next start', async () => {
+  await using store = await openStore(new CrashDisk());
+  const labels = encodeLabels(labelsOf({ __name__: 'm', long: 'x'.repeat(17 << 20) }));
+  expect(store.ref(DEFAULT_TENANT, [labels], 'raw')).toMatchObject([{ kind: 'refused' }]);
+});

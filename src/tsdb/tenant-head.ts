@@ -20,6 +20,7 @@ export class TenantHead {
   labelBytes = 0;
   readonly #seed: number;
   #byLabels: BytesTable;
+  #forgottenBytes = 0;
 
   constructor(id: TenantId, number: number, seed: number) {
     this.id = id;
@@ -43,18 +44,24 @@ export class TenantHead {
     return series;
   }
 
-  /** Forgets series. Their references answer `gone` from now on. */
+  /**
+   * Forgets series. Their references answer `gone` from now on; aliases of them are found out of date when they are
+   * next used, which pods that ended never do.
+   */
   remove(gone: ReadonlySet<HeadSeries>): void {
     if (gone.size === 0) return;
-    for (const { ref } of gone) this.series.delete(ref);
     this.index.remove(gone);
-    this.aliases.clear();
-    this.#byLabels = new BytesTable(this.#seed);
-    this.labelBytes = 0;
-    for (const series of this.series.values()) {
-      const bytes = encodeLabels(series.labels);
-      this.#byLabels.set(bytes, series.ref);
-      this.labelBytes += bytes.length;
+    for (const { ref, labels } of gone) {
+      const bytes = encodeLabels(labels);
+      this.series.delete(ref);
+      this.#byLabels.set(bytes, 0);
+      this.labelBytes -= bytes.length;
+      this.#forgottenBytes += bytes.length;
     }
+    // The table keeps the bytes of what it forgot: it is made anew once they are half of it.
+    if (this.#forgottenBytes <= this.labelBytes) return;
+    this.#byLabels = new BytesTable(this.#seed);
+    this.#forgottenBytes = 0;
+    for (const series of this.series.values()) this.#byLabels.set(encodeLabels(series.labels), series.ref);
   }
 }
