@@ -21,3 +21,17 @@ export class StorageFormatError extends CodedError {
     );
   }
 }
+
+/** The data folder cannot be made, read or written. */
+export class StorageUnusableError extends CodedError {
+  override readonly name = 'StorageUnusableError';
+  readonly code = 'storage_unusable';
+
+  constructor(folder: string, cause: unknown) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    super(
+      `cannot open the data folder ${folder}: ${why}; let this user write to it, or name another folder with --data`,
+      { cause },
+    );
+  }
+}

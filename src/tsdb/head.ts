@@ -1,6 +1,7 @@
 import type { Samples } from '../model/series.ts';
 import type { TenantId } from '../model/tenant.ts';
 import type { RetentionClass, SeriesRef } from '../storage/write.ts';
+import { AliasTables } from './alias-table.ts';
 import { bitsOf, mergeRun } from './chunk.ts';
 import { dropBefore, type HeadSeries, isEmpty, restoreLive } from './head-series.ts';
 import type { LogRecord } from './record.ts';
@@ -23,8 +24,11 @@ export class Head {
     demand: Number.NEGATIVE_INFINITY,
   };
 
+  readonly #aliases: AliasTables;
+
   constructor(seed: number) {
     this.#seed = seed;
+    this.#aliases = new AliasTables(seed);
   }
 
   get seriesCount(): number {
@@ -35,7 +39,7 @@ export class Head {
 
   addTenant(id: TenantId, number = this.#lastNumber + 1): TenantHead {
     this.#lastNumber = Math.max(this.#lastNumber, number);
-    const tenant = new TenantHead(id, number, this.#seed);
+    const tenant = new TenantHead(id, number, { seed: this.#seed, aliases: this.#aliases.create() });
     this.tenants.set(id, tenant);
     this.#byNumber.set(number, tenant);
     return tenant;

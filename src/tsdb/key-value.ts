@@ -1,6 +1,6 @@
 import { ClassicLevel } from 'classic-level';
 import type { KeyChange, KeyRange, KeyValue } from '../storage/key-value.ts';
-import { StorageInUseError } from './errors.ts';
+import { StorageInUseError, StorageUnusableError } from './errors.ts';
 
 /** A `KeyValue` in a LevelDB. LevelDB locks its folder: a second process is refused. */
 export class LevelKeyValue implements KeyValue, AsyncDisposable {
@@ -14,6 +14,7 @@ export class LevelKeyValue implements KeyValue, AsyncDisposable {
    * @param folder The database's own folder.
    * @param dataFolder The folder to name where it is in use.
    * @throws {StorageInUseError} If another process has it open.
+   * @throws {StorageUnusableError} If it cannot be read or written.
    */
   static async open(folder: string, dataFolder: string): Promise<LevelKeyValue> {
     const level = new ClassicLevel<string, Uint8Array>(folder, { keyEncoding: 'utf8', valueEncoding: 'view' });
@@ -21,7 +22,7 @@ export class LevelKeyValue implements KeyValue, AsyncDisposable {
       await level.open();
     } catch (error) {
       if (isLocked(error)) throw new StorageInUseError(dataFolder, { cause: error });
-      throw new Error(`cannot open the database in ${folder}: ${messageOf(error)}`, { cause: error });
+      throw new StorageUnusableError(dataFolder, new Error(messageOf(error), { cause: error }));
     }
     return new LevelKeyValue(level);
   }

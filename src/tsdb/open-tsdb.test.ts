@@ -1,6 +1,6 @@
-import { mkdtemp, open, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { labelsOf } from '../model/labels.ts';
 import { decodeSamples } from '../model/series.ts';
@@ -8,7 +8,7 @@ import { DEFAULT_TENANT } from '../model/tenant.ts';
 import { appendSeries } from '../storage/append-series.ts';
 import { TooManySamplesError } from '../storage/errors.ts';
 import { keysUnder } from '../storage/key-value.ts';
-import { StorageFormatError, StorageInUseError } from './errors.ts';
+import { StorageFormatError, StorageInUseError, StorageUnusableError } from './errors.ts';
 import { openTsdb } from './open-tsdb.ts';
 
 const NOW = Date.parse('2026-08-03T10:00:00Z');
@@ -57,6 +57,18 @@ describe('openTsdb()', () => {
     await using _first = await openHere();
     await expect(openHere()).rejects.toThrow(StorageInUseError);
     await expect(openHere()).rejects.toThrow(join(dir, 'a', 'b'));
+  });
+
+  test('says what to do about a folder that cannot be used', async () => {
+    for (const blocked of ['a', 'a/b', 'a/b/state', 'a/b/log']) {
+      await mkdir(dirname(join(dir, blocked)), { recursive: true });
+      await writeFile(join(dir, blocked), 'a file where a folder should be');
+      const opening = openHere();
+      await expect(opening).rejects.toThrow(StorageUnusableError);
+      await expect(opening).rejects.toThrow(/^cannot open the data folder .*a\/b: .*--data$/);
+      await rm(join(dir, blocked));
+    }
+    await using _tsdb = await openHere();
   });
 
   test('refuses a log of another format version, and lets go of the folder', async () => {

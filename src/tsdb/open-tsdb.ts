@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import type { Clock } from '../model/clock.ts';
+import { CodedError } from '../model/errors.ts';
 import type { Labels } from '../model/labels.ts';
 import type { TenantId } from '../model/tenant.ts';
 import type { Millis } from '../model/time.ts';
@@ -9,6 +10,7 @@ import type { KeyValue } from '../storage/key-value.ts';
 import type { Evaluator, SeriesReader, Storage, TenantStorage } from '../storage/storage.ts';
 import type { AliasTable } from './alias-table.ts';
 import { type Disk, folderBytes, nodeDisk } from './disk.ts';
+import { StorageUnusableError } from './errors.ts';
 import { samplesOf } from './head.ts';
 import { LevelKeyValue } from './key-value.ts';
 import { DEFAULT_LIMITS, type TsdbLimits } from './limits.ts';
@@ -67,12 +69,15 @@ const SEGMENT_BYTES = 64 << 20;
 /**
  * Opens the embedded store: samples in `log/`, small state in `state/`.
  * @throws {StorageInUseError} If another process has the folder open.
+ * @throws {StorageUnusableError} If the folder cannot be made, read or written.
  * @throws {StorageFormatError} If a release with another format wrote it.
  */
 export async function openTsdb(options: TsdbOptions): Promise<Tsdb> {
   const { clock, evaluator = evaluatorOver, disk = nodeDisk } = options;
   const dir = resolve(options.dir);
-  await disk.ensureFolder(dir);
+  await disk.ensureFolder(dir).catch((error: unknown) => {
+    throw new StorageUnusableError(dir, error);
+  });
   // First, since its lock tells whether another process is here.
   const keyValue = await LevelKeyValue.open(join(dir, 'state'), dir);
   let samples: SampleStore;
@@ -89,7 +94,7 @@ export async function openTsdb(options: TsdbOptions): Promise<Tsdb> {
     });
   } catch (error) {
     await keyValue[Symbol.asyncDispose]();
-    throw error;
+    throw error instanceof CodedError ? error : new StorageUnusableError(dir, error);
   }
   const { head } = samples;
   const close = async () => {

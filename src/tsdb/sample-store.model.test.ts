@@ -6,6 +6,7 @@ import { DEFAULT_TENANT } from '../model/tenant.ts';
 import { DAY, MINUTE } from '../model/time.ts';
 import { OUTCOME } from '../storage/write.ts';
 import { CrashDisk } from '../testing/crash-disk.ts';
+import { storedLive } from './head-series.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import { readerOf } from './reader.ts';
 import { SampleStore } from './sample-store.ts';
@@ -170,7 +171,10 @@ const crash = (begin: 'nothing' | 'commit' | 'checkpoint', turns: number, keep: 
     const found = await contents(real.store);
     for (const { name, time, value } of model.staged) {
       const series = seriesIn(model, name);
-      const survived = found.get(name)?.get(time) === value && series.past.get(time) !== value;
+      const survived =
+        found.get(name)?.get(time) === value &&
+        // Where the same sample was also backfilled, only the layer itself tells.
+        (series.past.get(time) !== value || hasLive(real.store, name, time));
       if (!survived) series.live.delete(time);
     }
     model.staged = [];
@@ -178,6 +182,11 @@ const crash = (begin: 'nothing' | 'commit' | 'checkpoint', turns: number, keep: 
     model.floor = real.clock.now - RETENTION;
     await sameAs(model, real.store);
   });
+
+function hasLive({ head }: SampleStore, name: string, time: number): boolean {
+  const series = head.tenants.get(DEFAULT_TENANT)?.find(encodeLabels(labelsOf({ __name__: name })));
+  return series !== undefined && storedLive(series, time) !== undefined;
+}
 
 async function contents(store: SampleStore): Promise<Map<string, Map<number, number>>> {
   const found = new Map<string, Map<number, number>>();

@@ -1,7 +1,7 @@
 import { decodeLabels, encodeLabels } from '../model/labels.ts';
 import type { TenantId } from '../model/tenant.ts';
 import type { MetricMetadata, RetentionClass, SeriesRef } from '../storage/write.ts';
-import { AliasTable } from './alias-table.ts';
+import type { AliasTable } from './alias-table.ts';
 import { BytesTable, viewOf } from './bytes-table.ts';
 import { type HeadSeries, newSeries } from './head-series.ts';
 import { LabelIndex } from './label-index.ts';
@@ -22,11 +22,11 @@ export class TenantHead {
   #byLabels: BytesTable;
   #forgottenBytes = 0;
 
-  constructor(id: TenantId, number: number, seed: number) {
+  constructor(id: TenantId, number: number, { seed, aliases }: { seed: number; aliases: AliasTable }) {
     this.id = id;
     this.number = number;
     this.#seed = seed;
-    this.aliases = new AliasTable(seed);
+    this.aliases = aliases;
     this.#byLabels = new BytesTable(seed);
   }
 
