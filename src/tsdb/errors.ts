@@ -30,7 +30,7 @@ export class StorageUnusableError extends CodedError {
   constructor(folder: string, cause: unknown) {
     const why = cause instanceof Error ? cause.message : String(cause);
     super(
-      `cannot open the data folder ${folder}: ${why}; let this user write to it, or name another folder with --data`,
+      `cannot open the data folder ${folder}: ${why}; let this user write to it, make room, or name another folder with --data`,
       { cause },
     );
   }
