@@ -32,7 +32,11 @@ export function releaseStep(state: TargetState, input: PlanInput, immediately = 
   const write = { ref, uid, resourceVersion, ...bounds, force: false };
   if (done) return { plan, change: { ...write, ownership: null }, last: true };
   if (!plan.changed) return { plan, change: null, last: false };
-  return { plan, change: { ...write, ownership: { ...ownership, written: bounds } }, last: false };
+  return {
+    plan,
+    change: { ...write, ownership: { ...ownership, original: target.original, written: bounds } },
+    last: false,
+  };
 }
 
 /** What a release is planned and recorded from: the policy as it last was, and the target that it lets go of. */

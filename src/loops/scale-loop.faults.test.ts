@@ -228,6 +228,15 @@ describe('trouble with the store and the cluster', () => {
   });
 });
 
+test('a maximum that its owner lowers while the target is let go of stays as it is', async () => {
+  const world = await held();
+  world.policies.length = 0;
+  await world.run(2 * MINUTE);
+  world.cluster.setMax('web', 30);
+  await world.run(HOUR);
+  expect(world.cluster.state('web')).toMatchObject({ min: 2, max: 30, ownership: null });
+});
+
 describe('a clock that is set', () => {
   test.each([
     { name: 'back by an hour', ms: -HOUR },

@@ -1,13 +1,13 @@
 import type { Clock } from '../model/clock.ts';
 import type { TenantId } from '../model/tenant.ts';
-import { SECOND } from '../model/time.ts';
+import { type Millis, SECOND } from '../model/time.ts';
 import { type ObserveDeps, observe, targetOf } from '../observe/observe.ts';
 import type { Announcement, Cluster, TargetRef, TargetState } from '../scaling/cluster.ts';
 import type { ActOutcome, DecisionDraft } from '../scaling/decision-types.ts';
-import { decideOwnership, type OwnershipDecision } from '../scaling/ownership.ts';
+import { decideInherited, decideOwnership, type OwnershipDecision } from '../scaling/ownership.ts';
 import { planReplicas } from '../scaling/plan.ts';
-import { NO_MEMORY } from '../scaling/plan-types.ts';
-import type { ScalingPolicy } from '../scaling/policy.ts';
+import { NO_MEMORY, type PlannerMemory } from '../scaling/plan-types.ts';
+import { unknownHistory } from '../scaling/ramp.ts';
 import { type Claims, claimsOf } from './claims.ts';
 import { type DecisionLedger, openDecisionKeeper, type PolicyName } from './decision-keeper.ts';
 import { decisionText } from './decision-text.ts';
@@ -105,14 +105,24 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
 
   async function scaleOne({ tenant, policy }: TenantPolicy, claims: Claims, signal: AbortSignal): Promise<void> {
     const labels = { namespace: policy.namespace, policy: policy.name };
+    let found: TargetState | undefined;
+    let heirOf: PolicyName | undefined;
     const sources: ObserveDeps = {
       instant: (...query) => deps.storageOf(tenant).instant(...query),
       latestForecast: (key) => deps.forecastsOf(tenant).latest(key),
       readTarget: async (target, aborted) => {
         const state = await cluster.read(target, aborted);
-        return state.kind === 'found' ? claims.inherited(state, policy) : state;
+        if (state.kind === 'missing') return state;
+        const inherited = claims.inherited(state, policy);
+        found = state;
+        heirOf = inherited === state ? undefined : policyNameOf(state);
+        return inherited;
       },
-      memoryOf: (name) => keeper.memoryOf(tenant, name),
+      memoryOf: async (name) => {
+        // Who goes on where another policy was goes on with its ramps and its holds.
+        const memory = await keeper.memoryOf(tenant, heirOf ?? name);
+        return found === undefined ? memory : remembered(memory, found, clock.now());
+      },
     };
     for (let attempt = 0; ; attempt++) {
       const observed = await observe(policy, clock.now(), sources, signal);
@@ -122,7 +132,9 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
       }
       const { input, state, problems } = observed;
       const plan = planReplicas(input);
-      const owner = decideOwnership(state, plan, policy, input.now);
+      const decided = decideOwnership(state, plan, policy, input.now);
+      const owner =
+        heirOf === undefined ? decided : decideInherited(decided, state, `${heirOf.namespace}/${heirOf.name}`);
       const act = await carryOut(owner, labels, signal);
       // It changed since it was read: read and decide again, once. After that the next pass does.
       if (act.kind === 'conflict' && attempt === 0) continue;
@@ -159,7 +171,8 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
     // What the policy planned last was for another target where it has one now.
     const planned = policy.target.name === target ? await keeper.memoryOf(tenant, name) : NO_MEMORY;
     const memory = begun.recent.length > 0 ? begun : planned;
-    const input = releaseInput(listed, policy, memory, clock.now());
+    const now = clock.now();
+    const input = releaseInput(listed, policy, remembered(memory, listed, now), now);
     const { plan, change, last: isLast } = releaseStep(listed, input);
     const message = isLast
       ? `the policy ${name.namespace}/${name.name} let go of the target: the original bounds are back`
@@ -220,6 +233,12 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
 
   const intervalMs = deps.intervalMs ?? 15 * SECOND;
   return { pass, run: (signal) => runLoop({ name: 'scale', intervalMs, clock, telemetry }, pass, signal) };
+}
+
+/** A floor that we hold without a record of its last steps is not moved before a minute has passed. */
+function remembered(memory: PlannerMemory, { ownership, min, max }: TargetState, now: Millis): PlannerMemory {
+  if (ownership === null || memory.recent.length > 0) return memory;
+  return { ...memory, recent: unknownHistory(min, Math.min(ownership.original.min, min), max, now) };
 }
 
 function draftOf(

@@ -64,6 +64,13 @@ export function decideOwnership(state: TargetState, plan: Plan, policy: ScalingP
   return setBack ? decideSetBack(state, ownership, plan, policy, now) : decideHeld(state, ownership, plan, policy);
 }
 
+/** Where a policy goes on for another one and has nothing else to change, its name is written at least. */
+export function decideInherited(decision: OwnershipDecision, state: TargetState, from: string): OwnershipDecision {
+  if (decision.kind !== 'unchanged' || state.ownership === null) return decision;
+  const message = `it goes on where the policy ${from} was`;
+  return { kind: 'write', message, change: changeOf(state, state, state.ownership, false), announcement: null };
+}
+
 /**
  * The field was given up, and stays so until a person says otherwise: by taking the annotation away, by pausing the
  * policy (or removing it, or letting it only observe: the loop then releases the target), or with `takeOver: once`

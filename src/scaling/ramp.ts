@@ -63,9 +63,19 @@ function lastMinute(history: FloorHistory, now: Millis): FloorHistory {
 export function correctedHistory(history: FloorHistory, inForce: number, now: Millis): FloorHistory {
   // After a clock was set back, what lies ahead of it counts as of now.
   const past = history.map((entry) => (entry.at > now ? { at: now, floor: entry.floor } : entry));
-  if (past.at(-1)?.floor === inForce) return past;
-  if (past.at(-2)?.floor === inForce) return past.slice(0, -1);
+  const last = past.at(-1);
+  if (last?.floor === inForce) return past;
+  const isLost = last !== undefined && last.at > now - MINUTE && past.at(-2)?.floor === inForce;
+  if (isLost) return past.slice(0, -1);
   return [...past, { at: now, floor: inForce }];
+}
+
+/**
+ * The history of a floor that we set, and of which no record is left: any floor may have been in force within this
+ * minute, so the first step waits for the next one.
+ */
+export function unknownHistory(inForce: number, lowest: number, highest: number, now: Millis): FloorHistory {
+  return [lowest, highest, inForce].map((floor) => ({ at: now, floor }));
 }
 
 /** The history after a plan, as short as the next one needs it. */

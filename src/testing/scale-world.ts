@@ -104,12 +104,14 @@ type PolicyChange = Partial<Pick<ScalingPolicy, 'mode' | 'takeOver' | 'paused'>>
   /** Default: the target of the policy's own name. */
   readonly target?: string;
   readonly replicas?: { readonly min: number; readonly max: number };
+  /** How fast the floor may rise in a minute. */
+  readonly up?: string;
 };
 
-/** 100 of demand a replica, filled to 0.9; down by 10 % a minute. */
+/** 100 of demand a replica, filled to 0.9; up to four times as many a minute, down by 10 %. */
 export function worldPolicy(
   name: string,
-  { mode, takeOver = 'once', paused = false, target = name, replicas = { min: 1, max: 50 } }: PolicyChange,
+  { mode, takeOver = 'once', paused = false, target = name, replicas = { min: 1, max: 50 }, up = '300%' }: PolicyChange,
 ): ScalingPolicy {
   return parsePolicy({
     apiVersion: 'foresail.dev/v1alpha1',
@@ -123,7 +125,7 @@ export function worldPolicy(
       demand: { query: 'rps', capacity: { perReplica: 100 } },
       leadTime: '2m',
       replicas,
-      ramp: { maxUpPerMinute: '300%', maxDownPerMinute: '10%', holdDown: '1m' },
+      ramp: { maxUpPerMinute: up, maxDownPerMinute: '10%', holdDown: '1m' },
     },
   });
 }
