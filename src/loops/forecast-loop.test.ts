@@ -48,6 +48,18 @@ describe('the forecast loop', () => {
     expect(world.telemetry.complaints).toEqual([]);
   });
 
+  test('a clock that was a day ahead and is set right stops no forecast', async () => {
+    const world = openWorld(policyOf());
+    await world.send('a', T0 - 2 * DAY, T0 + HOUR);
+    await world.run(10 * MINUTE);
+    world.clock.set(DAY);
+    await world.run(10 * MINUTE);
+    world.clock.set(-DAY);
+    await world.run(20 * MINUTE);
+    const last = lastStepBefore(world.clock.now(), STEP);
+    expect(await world.forecasts.latest(KEY)).toMatchObject({ kind: 'forecast', forecast: { issuedAt: last } });
+  });
+
   test('a gap stays a gap, and demand that stopped is not forecast for ever', async () => {
     const world = openWorld(policyOf());
     await world.send('a', T0 - 2 * DAY, T0 - DAY);

@@ -112,10 +112,16 @@ export function openForecastLoop(deps: ForecastLoopDeps): ForecastLoop {
     const now = clock.now();
     const fingerprint = fingerprintOf(demand);
     const retry = retries.get(id);
-    if (retry !== undefined && retry.at > now && retry.fingerprint === fingerprint) return;
+    const waits = retry !== undefined && retry.at > now && retry.at <= now + LONGEST_RETRY_MS;
+    if (waits && retry.fingerprint === fingerprint) return;
     const end = lastStepBefore(now, demand.spec.stepMs);
     const before = tracked.get(id);
-    const usable = before !== undefined && before.fingerprint === fingerprint && before.refitAt > now;
+    // What was taken in ahead of a clock that was set back since is not waited for.
+    const usable =
+      before !== undefined &&
+      before.fingerprint === fingerprint &&
+      before.refitAt > now &&
+      before.end <= end + STALE_STEPS * demand.spec.stepMs;
     if (usable && before.end >= end) return;
     const attributes = { namespace: demand.policy.namespace, policy: demand.policy.name, demand: demand.spec.name };
     try {
