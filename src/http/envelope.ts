@@ -34,9 +34,10 @@ export function* envelopeOf({ value, warnings, infos }: QueryResult): Generator<
 }
 
 function* resultOf(value: QueryValue): Generator<string> {
+  const texts: Texts = { quoted: new Map(), times: new Map() };
   switch (value.kind) {
     case 'scalar':
-      yield pair(value.time, formatValue(value.value));
+      yield `${openPair(value.time, texts)}${formatValue(value.value)}"]`;
       return;
     case 'string':
       yield `[${formatTime(value.time)},${JSON.stringify(value.value)}]`;
@@ -45,7 +46,8 @@ function* resultOf(value: QueryValue): Generator<string> {
       yield '[';
       let separator = '';
       for (const { labels, time, value: number } of value.samples) {
-        yield `${separator}{"metric":${metricOf(labels)},"value":${pair(time, formatValue(number))}}`;
+        const sample = `${openPair(time, texts)}${formatValue(number)}"]`;
+        yield `${separator}{"metric":${metricOf(labels, texts)},"value":${sample}}`;
         separator = ',';
       }
       yield ']';
@@ -55,9 +57,9 @@ function* resultOf(value: QueryValue): Generator<string> {
       yield '[';
       let separator = '';
       for (const series of value.series) {
-        const values = valuesOf(series);
+        const values = valuesOf(series, texts);
         if (values === '') continue;
-        yield `${separator}{"metric":${metricOf(series.labels)},"values":[${values}]}`;
+        yield `${separator}{"metric":${metricOf(series.labels, texts)},"values":[${values}]}`;
         separator = ',';
       }
       yield ']';
@@ -65,27 +67,56 @@ function* resultOf(value: QueryValue): Generator<string> {
   }
 }
 
+/** Texts that come again and again in one answer, made once each. */
+interface Texts {
+  readonly quoted: Map<string, string>;
+  readonly times: Map<Millis, string>;
+}
+
+const MAX_TEXTS = 100_000;
+
 /** A staleness marker says that a series ended; it is no sample that anybody may see. */
-function valuesOf({ times, values }: SampledSeries): string {
+function valuesOf({ times, values }: SampledSeries, texts: Texts): string {
   let text = '';
   for (let i = 0; i < times.length; i++) {
     const value = values[i]!;
     if (Number.isNaN(value) && isStaleMarker(values, i)) continue;
-    text += `${text === '' ? '' : ','}${pair(times[i]!, formatValue(value))}`;
+    if (text !== '') text += ',';
+    text += openPair(times[i]!, texts);
+    text += formatValue(value);
+    text += '"]';
   }
   return text;
 }
 
 /** Label names in order, the metric's name first where it is there, as JSON. */
-export function metricOf(labels: Labels): string {
-  const name = labels.find(([key]) => key === METRIC_NAME);
-  const others = labels.filter(([key]) => key !== METRIC_NAME);
-  const all = name === undefined ? others : [name, ...others];
-  return `{${all.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(',')}}`;
+export function metricOf(labels: Labels, texts?: Pick<Texts, 'quoted'>): string {
+  let name = '';
+  let others = '';
+  for (const [key, value] of labels) {
+    const pair = `${quote(key, texts)}:${quote(value, texts)}`;
+    if (key === METRIC_NAME) name = pair;
+    else others += others === '' ? pair : `,${pair}`;
+  }
+  return `{${name}${name === '' || others === '' ? '' : ','}${others}}`;
 }
 
-function pair(time: Millis, value: string): string {
-  return `[${formatTime(time)},"${value}"]`;
+function quote(text: string, texts: Pick<Texts, 'quoted'> | undefined): string {
+  return texts === undefined ? JSON.stringify(text) : remembered(texts.quoted, text, JSON.stringify);
+}
+
+/** `[1785751200.5,"`: the value and `"]` follow. */
+function openPair(time: Millis, { times }: Texts): string {
+  return remembered(times, time, (instant) => `[${formatTime(instant)},"`);
+}
+
+function remembered<T>(texts: Map<T, string>, of: T, make: (of: T) => string): string {
+  let text = texts.get(of);
+  if (text === undefined) {
+    text = make(of);
+    if (texts.size < MAX_TEXTS) texts.set(of, text);
+  }
+  return text;
 }
 
 /** Seconds with at most three decimals. */
@@ -98,6 +129,8 @@ function formatTime(time: Millis): string {
  * 1e21 on. JavaScript agrees on that, but not on the least number of digits in the exponent, nor on infinity and -0.
  */
 export function formatValue(value: number): string {
+  const size = Math.abs(value);
+  if (size >= 1e-6 && size < 1e21) return String(value);
   if (value === Number.POSITIVE_INFINITY) return '+Inf';
   if (value === Number.NEGATIVE_INFINITY) return '-Inf';
   if (Object.is(value, -0)) return '-0';
