@@ -92,6 +92,43 @@ export function* limitGroups(
   };
 }
 
+/**
+ * `limit_ratio(r, v)`: about that share of all series, always the same ones; a negative ratio gives those that
+ * 1 + r leaves out. Which ones differs from Prometheus, whose hash of labels is its own affair.
+ */
+export function limitRatio(expr: AggregateExpr, vector: Vector, ratio: Scalar, context: AggregationContext): Vector {
+  const { steps } = context.grid;
+  const { span } = expr.parameter!;
+  const ratios = ratio.values.map((given) => {
+    if (Number.isNaN(given)) throw context.error(span, 'Ratio value is NaN');
+    const capped = Math.max(-1, Math.min(1, given));
+    if (capped !== given) {
+      const message = `ratio value should be between -1 and 1, got ${formatFloat(given)}, capping to ${capped}`;
+      context.annotations.warn(message, span);
+    }
+    return capped;
+  });
+  const present = vector.present.slice();
+  vector.heads.forEach(({ labels }, row) => {
+    const place = hashOf(labelsKey(labels));
+    for (let step = 0; step < steps; step++) {
+      const wanted = ratios[step]!;
+      const kept = wanted >= 0 ? place < wanted : place >= 1 + wanted;
+      if (!kept) present[row * steps + step] = 0;
+    }
+  });
+  return withoutEmptyRows({ ...vector, values: vector.values.slice(), present }, steps);
+}
+
+/** A text's place in [0, 1): FNV-1a, and MurmurHash3's last mixing since FNV's upper bits alone are poor. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
+}
+
 /** `count_values("label", v)`: how often each value occurs in each group. */
 export function countValues(expr: AggregateExpr, vector: Vector, label: string, context: AggregationContext): Vector {
   const { steps } = context.grid;

@@ -1,4 +1,4 @@
-import { countValues, limitGroups, reduceGroups } from './aggregate.ts';
+import { countValues, limitGroups, limitRatio, reduceGroups } from './aggregate.ts';
 import type { SubqueryExpr, VectorSelector } from './ast.ts';
 import { type AggregateExpr, type BinaryExpr, type CallExpr, type Expr, isSetOp, type SetOp, unwrap } from './ast.ts';
 import { negatedRows, scalarBinary, vectorScalarRows } from './binary.ts';
@@ -10,10 +10,11 @@ import { mappedRows, vectorArg } from './functions/arguments.ts';
 import { absentWhere } from './functions/conversion.ts';
 import type { CallContext } from './functions/definition.ts';
 import { implementationOf } from './functions/table.ts';
+import { addInfo } from './info.ts';
 import { setBinary, vectorBinary } from './matching.ts';
 import { type RangeSource, selectorSource, subqueryGrid, windowRows } from './ranges.ts';
 import { collect, type Rows, rowsOf } from './rows.ts';
-import { offsetMsOf, pinnedTime } from './selectors.ts';
+import { infoSight, offsetMsOf, pinnedTime } from './selectors.ts';
 import { positionOf } from './span.ts';
 import { emptyVector, type Grid, timeOf, type Value, type Vector } from './value.ts';
 import { latestRows, runOfRow, type Sight, sightsOf, smoothedRows } from './windows.ts';
@@ -140,16 +141,17 @@ function* evaluateBinary(expr: BinaryExpr, evaluation: Evaluation, grid: Grid): 
 function* evaluateAggregate(expr: AggregateExpr, evaluation: Evaluation, grid: Grid): Work<Vector> {
   const { op } = expr;
   const context = { grid, annotations: evaluation.annotations, error: errorsOf(evaluation) };
-  if (op === 'limit_ratio') throw notImplemented(evaluation.query, expr.span, op);
   const parameter = expr.parameter === undefined ? undefined : yield* evaluate(expr.parameter, evaluation, grid);
   switch (op) {
     case 'count_values':
     case 'topk':
     case 'bottomk':
-    case 'limitk': {
+    case 'limitk':
+    case 'limit_ratio': {
       const vector = vectorArg([yield* evaluate(expr.operand, evaluation, grid)], 0);
       if (parameter?.kind === 'string') return countValues(expr, vector, parameter.value, context);
       if (parameter?.kind !== 'scalar') throw new TypeError(`${op} needs a parameter`);
+      if (op === 'limit_ratio') return limitRatio(expr, vector, parameter, context);
       return yield* limitGroups(expr, vector, parameter, context);
     }
     default: {
@@ -173,6 +175,7 @@ function* evaluateCall(call: CallExpr, evaluation: Evaluation, grid: Grid): Work
     }
     case 'evaluator':
       if (call.name === 'timestamp') return yield* timestamps(call, evaluation, grid);
+      if (call.name === 'info') return yield* info(call, evaluation, grid);
       return yield* absentOverTime(call, evaluation, grid);
     default:
       throw notImplemented(evaluation.query, call.span, call.name);
@@ -189,6 +192,15 @@ function* timestamps(call: CallExpr, evaluation: Evaluation, grid: Grid): Work<V
       : mappedRows(yield* evaluateRows(arg, evaluation, grid), steps, (_, step) => timeOf(grid, step) / 1000);
   hold(rows.count * steps, call.span, evaluation);
   return yield* collect(rows, steps);
+}
+
+function* info(call: CallExpr, evaluation: Evaluation, grid: Grid): Work<Vector> {
+  const base = vectorArg([yield* evaluate(call.args[0]!, evaluation, grid)], 0);
+  const { series, range } = loadedOf(evaluation, call);
+  const sights = sightsOf(infoSight(call, evaluation.range, evaluation.durations), grid);
+  const rows = latestRows(series, range, { sights, lookbackMs: evaluation.lookbackMs }, 'times');
+  hold(rows.count * grid.steps, call.span, evaluation);
+  return yield* addInfo(base, yield* collect(rows, grid.steps), callContext(call, evaluation, grid));
 }
 
 function* absentOverTime(call: CallExpr, evaluation: Evaluation, grid: Grid): Work<Vector> {

@@ -2,7 +2,7 @@ import type { StepRange } from '../model/query-result.ts';
 import type { SelectedSeries } from '../model/series.ts';
 import type { TimeRange } from '../model/time.ts';
 import type { Annotations } from './annotations.ts';
-import type { VectorSelector } from './ast.ts';
+import type { CallExpr, VectorSelector } from './ast.ts';
 import type { DurationContext } from './duration.ts';
 import { QueryError } from './errors.ts';
 import { positionOf, type Span } from './span.ts';
@@ -19,7 +19,7 @@ export interface LoadedSelector {
 export interface Evaluation {
   readonly query: string;
   readonly range: StepRange;
-  readonly loaded: ReadonlyMap<VectorSelector, LoadedSelector>;
+  readonly loaded: ReadonlyMap<VectorSelector | CallExpr, LoadedSelector>;
   readonly lookbackMs: number;
   /** The step of a subquery that names none. */
   readonly subqueryStepMs: number;
@@ -34,8 +34,8 @@ export interface SampleAccount {
   readonly most: number;
 }
 
-export function loadedOf(evaluation: Evaluation, selector: VectorSelector): LoadedSelector {
-  const loaded = evaluation.loaded.get(selector);
+export function loadedOf(evaluation: Evaluation, node: VectorSelector | CallExpr): LoadedSelector {
+  const loaded = evaluation.loaded.get(node);
   if (loaded === undefined) throw new TypeError('a selector was not loaded before evaluating');
   return loaded;
 }

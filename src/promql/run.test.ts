@@ -106,7 +106,7 @@ describe('evaluatorOver()', () => {
 
   test.each([
     ['1 + histogram_avg(a_total)', 'not implemented yet: histogram_avg (1:5)', 5],
-    ['sum(\n  limit_ratio(0.5, a_total))', 'not implemented yet: limit_ratio (2:3)', 3],
+    ['sum(\n  start_timestamp(a_total))', 'not implemented yet: start_timestamp (2:3)', 3],
     ['a_total </ 1', 'not implemented yet: </ (native histograms) (1:1)', 1],
   ])('says that %j is not implemented, and where', async (query, message, column) => {
     const store = await tenant();
@@ -129,8 +129,40 @@ describe('evaluatorOver()', () => {
     }
     expect(missing.sort()).toEqual([
       ...['histogram_avg', 'histogram_count', 'histogram_stddev', 'histogram_stdvar', 'histogram_sum'],
-      ...['info', 'start_timestamp'],
+      'start_timestamp',
     ]);
+  });
+});
+
+describe('limit_ratio', () => {
+  /** 400 series `b` with the value 1. */
+  async function many() {
+    const store = memoryTenant();
+    const one = { times: Float64Array.of(0), values: Float64Array.of(1) };
+    const labels = (i: number) => labelsOf({ __name__: 'b', i: String(i) });
+    await store.backfill(Array.from({ length: 400 }, (_, i) => ({ labels: labels(i), ...one })));
+    return async (query: string) => {
+      const { value, warnings } = await store.instant(query, 0);
+      return { warnings, count: value.kind === 'vector' ? (value.samples[0]?.value ?? 0) : Number.NaN };
+    };
+  }
+
+  test.each([0.1, 0.5, 0.8])('%d gives about that share, and its complement the rest', async (ratio) => {
+    const ask = await many();
+    const { count } = await ask(`count(limit_ratio(${ratio}, b))`);
+    expect(Math.abs(count / 400 - ratio)).toBeLessThan(0.06);
+    const rest = `limit_ratio(${ratio - 1}, b)`;
+    expect((await ask(`count(limit_ratio(${ratio}, b) or ${rest})`)).count).toBe(400);
+    expect((await ask(`count(limit_ratio(${ratio}, b) and ${rest})`)).count).toBe(0);
+  });
+
+  test('is capped, with a warning, and refuses NaN', async () => {
+    const ask = await many();
+    const warning = 'PromQL warning: ratio value should be between -1 and 1, got 1.1, capping to 1 (1:19)';
+    expect(await ask('count(limit_ratio(1.1, b))')).toEqual({ count: 400, warnings: [warning] });
+    expect((await ask('count(limit_ratio(-1, b))')).count).toBe(400);
+    expect((await ask('count(limit_ratio(0, b))')).count).toBe(0);
+    await expect(ask('limit_ratio(NaN, b)')).rejects.toThrow('Ratio value is NaN');
   });
 });
 
@@ -149,6 +181,13 @@ describe('selectorsOf()', () => {
       [
         [-199_999, 200_000],
         [-199_999, 100_000],
+      ],
+    ],
+    [
+      'info(last_over_time(a[2m:1m] offset 1m), {__name__="b"})',
+      [
+        [-379_999, 140_000],
+        [-259_999, 140_000],
       ],
     ],
     ['1 + time()', []],

@@ -5,7 +5,7 @@ import type { QueryResult, QueryValue, StepRange } from '../model/query-result.t
 import type { SampledSeries, Samples, SelectedSeries } from '../model/series.ts';
 import { MINUTE, type Millis, type TimeRange } from '../model/time.ts';
 import { type CollectedAnnotations, collectAnnotations } from './annotations.ts';
-import { type Expr, unwrap, type VectorSelector } from './ast.ts';
+import { type Expr, unwrap } from './ast.ts';
 import { typeName, typeOf } from './check.ts';
 import { QueryError } from './errors.ts';
 import { evaluate, evaluateRange } from './evaluate.ts';
@@ -95,7 +95,7 @@ async function runQuery(
   const loaded = await load(select, selectorsOf(expr, range, { query, lookbackMs }), maxSamples, signal);
   signal?.throwIfAborted();
   const evaluation: Evaluation = {
-    ...{ query, range, loaded: loaded.bySelector, lookbackMs, subqueryStepMs, annotations },
+    ...{ query, range, loaded: loaded.byNode, lookbackMs, subqueryStepMs, annotations },
     durations: { query, stepMs: instant ? 0 : range.stepMs, rangeMs: range.end - range.start },
     account: { held: loaded.samples, most: maxSamples },
   };
@@ -111,11 +111,11 @@ async function load(
   needs: readonly SelectorNeed[],
   maxSamples: number,
   signal: AbortSignal | undefined,
-): Promise<{ readonly bySelector: ReadonlyMap<VectorSelector, LoadedSelector>; readonly samples: number }> {
-  const bySelector = new Map<VectorSelector, LoadedSelector>();
+): Promise<{ readonly byNode: Evaluation['loaded']; readonly samples: number }> {
+  const byNode = new Map<SelectorNeed['node'], LoadedSelector>();
   const byKey = new Map<string, readonly SelectedSeries[]>();
   let left = maxSamples;
-  for (const { selector, matchers, range } of needs) {
+  for (const { node, matchers, range } of needs) {
     signal?.throwIfAborted();
     const key = `${range.start} ${range.end} ${matchers.map(formatMatcher).join(',')}`;
     let series = byKey.get(key);
@@ -126,9 +126,9 @@ async function load(
       if (left < 0) throw tooManySamples();
       byKey.set(key, series);
     }
-    bySelector.set(selector, { series, range });
+    byNode.set(node, { series, range });
   }
-  return { bySelector, samples: maxSamples - left };
+  return { byNode, samples: maxSamples - left };
 }
 
 function samplesIn(series: readonly SelectedSeries[]): number {

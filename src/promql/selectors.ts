@@ -1,13 +1,24 @@
 import type { Matcher } from '../model/matcher.ts';
 import type { StepRange } from '../model/query-result.ts';
 import type { Millis, TimeRange } from '../model/time.ts';
-import { type At, childrenOf, type Duration, type Expr, type VectorSelector } from './ast.ts';
+import {
+  type At,
+  type CallExpr,
+  childrenOf,
+  type Duration,
+  type Expr,
+  type SubqueryExpr,
+  type VectorSelector,
+} from './ast.ts';
 import { type DurationContext, durationMs } from './duration.ts';
+import { infoMatchers } from './info.ts';
 import type { Span } from './span.ts';
+import type { Sight } from './windows.ts';
 
 /** What must be loaded before a query can be evaluated. */
 export interface SelectorNeed {
-  readonly selector: VectorSelector;
+  /** What the samples are for: a selector, or a call of `info` for the info series that it adds labels of. */
+  readonly node: VectorSelector | CallExpr;
   readonly matchers: readonly Matcher[];
   /** Both ends included: the first millisecond that may matter, and the last. */
   readonly range: TimeRange;
@@ -44,15 +55,47 @@ export function selectorsOf(expr: Expr, range: StepRange, options: SelectionOpti
         const back = (windowMs ?? 0) + (extended || windowMs === undefined ? options.lookbackMs : 0);
         const ahead = node.modifier === 'smoothed' ? options.lookbackMs : 0;
         const needed = { start: moved.start - back + 1, end: moved.end + ahead };
-        needs.push({ selector: node, matchers: node.matchers, range: needed });
+        needs.push({ node, matchers: node.matchers, range: needed });
+        return;
+      }
+      case 'call': {
+        if (node.name !== 'info') break;
+        visit(node.args[0]!, seen, undefined);
+        const { pinned, offsetMs } = infoSight(node, range, context);
+        const needed = {
+          start: (pinned ?? seen.start) - offsetMs - options.lookbackMs + 1,
+          end: (pinned ?? seen.end) - offsetMs,
+        };
+        needs.push({ node, matchers: infoMatchers(node), range: needed });
         return;
       }
       default:
-        for (const child of childrenOf(node)) visit(child, seen, undefined);
+        break;
     }
+    for (const child of childrenOf(node)) visit(child, seen, undefined);
   };
   visit(expr, { start: range.start, end: range.end }, undefined);
   return needs;
+}
+
+/** Where `info` looks at info series: where the first selector of its argument looks, subqueries around it included. */
+export function infoSight({ args }: CallExpr, range: StepRange, context: DurationContext): Sight {
+  const visit = (node: Expr, sight: Sight): Sight | undefined => {
+    const moved = (by: VectorSelector | SubqueryExpr): Sight => {
+      const pinned = pinnedTime(by.at, range);
+      const offsetMs = offsetMsOf(by, context);
+      return pinned === undefined ? { ...sight, offsetMs: sight.offsetMs + offsetMs } : { pinned, offsetMs };
+    };
+    if (node.kind === 'selector') return moved(node);
+    const inner = node.kind === 'subquery' ? moved(node) : sight;
+    for (const child of childrenOf(node)) {
+      const found = visit(child, inner);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  };
+  const own: Sight = { pinned: undefined, offsetMs: 0 };
+  return visit(args[0]!, own) ?? own;
 }
 
 /** The instant that `@` names, if any. */

@@ -17,6 +17,7 @@ const UPSTREAM: readonly (readonly [file: string, evaluations: number])[] = [
   ['fill-modifier.test', 46],
   ['functions.test', 171],
   ['histograms.test', 6],
+  ['info.test', 52],
   ['literals.test', 25],
   ['name_label_dropping.test', 30],
   ['operators.test', 43],

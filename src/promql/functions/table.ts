@@ -57,7 +57,7 @@ const PIECES: Readonly<Record<string, (Implementation & { kind: 'pieces' })['com
 };
 
 /** `evaluate` knows them by name: they look at their argument's selector or at all windows together. */
-const BY_EVALUATOR = ['timestamp', 'absent_over_time'];
+const BY_EVALUATOR = ['timestamp', 'absent_over_time', 'info'];
 
 function checkQuantile(scalars: readonly Float64Array[], context: CallContext): void {
   checkQuantiles(scalars[0]!, context.call.args[0]!, context);
