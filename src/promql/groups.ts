@@ -13,7 +13,7 @@ export function groupsOf({ grouping, without }: AggregateExpr): Groups {
   const names = new Set(grouping);
   const ordinals = new Map<string, number>();
   const heads: { labels: Labels; dropName: boolean }[] = [];
-  const keyOf = keysOf(grouping, without);
+  const keyOf = groupKeys(grouping, without);
   return {
     heads,
     ordinalOf({ labels, dropName }) {
@@ -30,8 +30,8 @@ export function groupsOf({ grouping, without }: AggregateExpr): Groups {
   };
 }
 
-/** Texts that are equal exactly for the members of one group. A series is asked once, so this must be quick. */
-function keysOf(grouping: readonly string[], without: boolean): (labels: Labels) => string {
+/** Texts that are equal exactly for the members of one group: by the labels that are named, or by all others. */
+export function groupKeys(grouping: readonly string[], without: boolean): (labels: Labels) => string {
   const names = new Set(grouping);
   if (without) return (labels) => labelsKey(groupLabels(labels, names, true));
   const sorted = [...names].sort();

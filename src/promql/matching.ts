@@ -1,8 +1,10 @@
-import { type Labels, labelsKey, labelValue, METRIC_NAME, NO_LABELS } from '../model/labels.ts';
+import { type Labels, labelsKey, labelValue, METRIC_NAME } from '../model/labels.ts';
 import { operate } from './arithmetic.ts';
 import { type BinaryExpr, isComparison, type SetOp, type VectorMatching } from './ast.ts';
 import type { QueryError } from './errors.ts';
 import type { CallContext } from './functions/definition.ts';
+import { groupKeys, groupLabels } from './groups.ts';
+import { grown } from './reduce.ts';
 import {
   emptyVector,
   type Head,
@@ -43,8 +45,9 @@ export function* vectorBinary(expr: BinaryExpr, left: Vector, right: Vector, con
   const compute = operate(op);
   const filter = isComparison(op) && !bool;
   const heads: Head[] = [];
-  const cells: { values: Float64Array; present: Uint8Array }[] = [];
-  const groups = groupsOf(many, one, matching);
+  let values = new Float64Array(steps);
+  let present = new Uint8Array(steps);
+  const groups = yield* groupsOf(many, one, matching);
   let mayMerge = matching.group !== 'none' || matching.labels.includes(METRIC_NAME);
 
   let rows = 0;
@@ -71,7 +74,10 @@ export function* vectorBinary(expr: BinaryExpr, left: Vector, right: Vector, con
       rowOfLabels.set(key, row);
       if (row === heads.length) {
         heads.push({ labels, dropName: bool });
-        cells.push({ values: new Float64Array(steps), present: new Uint8Array(steps) });
+        if (heads.length * steps > values.length) {
+          values = grown(values, 2 * values.length);
+          present = grown(present, 2 * present.length);
+        }
       }
       return row;
     };
@@ -80,16 +86,15 @@ export function* vectorBinary(expr: BinaryExpr, left: Vector, right: Vector, con
       const oneRow = onlyPresent(group, one, step, expr, context);
       let met = 0;
       const meet = (manyRow: number, oneRow: number): void => {
-        const row = rowOf(manyRow, oneRow);
-        const cell = cells[row]!;
-        if (cell.present[step] !== 0 || (matching.group === 'none' && met > 0)) throw notUnique(expr, context);
+        const cell = rowOf(manyRow, oneRow) * steps + step;
+        if (present[cell] !== 0 || (matching.group === 'none' && met > 0)) throw notUnique(expr, context);
         met++;
         const a = manyRow === FILLED ? manyFill! : many.values[manyRow * steps + step]!;
         const b = oneRow === FILLED ? oneFill! : one.values[oneRow * steps + step]!;
         const result = swapped ? compute(b, a) : compute(a, b);
-        cell.values[step] = filter ? (swapped ? b : a) : result;
+        values[cell] = filter ? (swapped ? b : a) : result;
         // 2 marks a pair that met and did not satisfy the comparison, until the end.
-        cell.present[step] = filter && result === 0 ? 2 : 1;
+        present[cell] = filter && result === 0 ? 2 : 1;
       };
       for (const manyRow of group.many) {
         if (many.present[manyRow * steps + step] === 0) continue;
@@ -99,7 +104,7 @@ export function* vectorBinary(expr: BinaryExpr, left: Vector, right: Vector, con
       if (met === 0 && manyFill !== undefined && oneRow !== undefined) meet(FILLED, oneRow);
     }
   }
-  const result = assembled(heads, cells, steps);
+  const result = assembled(heads, values, present, steps);
   return mayMerge ? mergeRows(result, steps, () => overlapError(expr, context)) : result;
 }
 
@@ -112,7 +117,7 @@ export function setBinary(
 ): Vector {
   const { steps } = grid;
   const ordinals = new Map<string, number>();
-  const signature = signatureOf(matching);
+  const signature = groupKeys(matching.labels, !matching.on);
   const ordinalsOf = (vector: Vector): number[] =>
     vector.heads.map(({ labels }) => {
       const key = signature(labels);
@@ -148,36 +153,26 @@ export function setBinary(
   });
 }
 
-function groupsOf(many: Vector, one: Vector, matching: VectorMatching): readonly Group[] {
+function* groupsOf(many: Vector, one: Vector, { on, labels: names }: VectorMatching): Work<readonly Group[]> {
   const groups = new Map<string, Group>();
-  const signature = signatureOf(matching);
-  const groupFor = (labels: Labels): Group => {
-    const key = signature(labels);
-    let group = groups.get(key);
-    if (group === undefined) {
-      group = { labels: matchedLabels(labels, matching), many: [], one: [] };
-      groups.set(key, group);
+  const keyOf = groupKeys(names, !on);
+  const chosen = new Set(names);
+  const piece = rowsPerPiece(1);
+  for (const side of ['many', 'one'] as const) {
+    const { heads } = side === 'many' ? many : one;
+    for (let row = 0; row < heads.length; row++) {
+      if (row % piece === piece - 1) yield;
+      const { labels } = heads[row]!;
+      const key = keyOf(labels);
+      let group = groups.get(key);
+      if (group === undefined) {
+        group = { labels: groupLabels(labels, chosen, !on), many: [], one: [] };
+        groups.set(key, group);
+      }
+      group[side].push(row);
     }
-    return group;
-  };
-  many.heads.forEach(({ labels }, row) => {
-    groupFor(labels).many.push(row);
-  });
-  one.heads.forEach(({ labels }, row) => {
-    groupFor(labels).one.push(row);
-  });
+  }
   return [...groups.values()];
-}
-
-function signatureOf({ on, labels: names }: VectorMatching): (labels: Labels) => string {
-  if (on && names.length === 0) return () => '';
-  const chosen = new Set(on ? names : [METRIC_NAME, ...names]);
-  return (labels) => labelsKey(pickLabels(labels, chosen, on));
-}
-
-function matchedLabels(labels: Labels, { on, labels: names }: VectorMatching): Labels {
-  if (on && names.length === 0) return NO_LABELS;
-  return pickLabels(labels, new Set(on ? names : [METRIC_NAME, ...names]), on);
 }
 
 /** The one row of the "one" side at a step, if any. Two of them are an error, whether the other side has any or not. */
@@ -220,18 +215,11 @@ function resultLabels(many: Labels, one: Labels, { op, matching }: BinaryExpr): 
   return labels;
 }
 
-function assembled(
-  heads: readonly Head[],
-  cells: readonly { readonly values: Float64Array; readonly present: Uint8Array }[],
-  steps: number,
-): Vector {
-  const out = emptyVector(heads, steps);
-  cells.forEach(({ values, present }, row) => {
-    out.values.set(values, row * steps);
-    out.present.set(present, row * steps);
-  });
-  for (let cell = 0; cell < out.present.length; cell++) if (out.present[cell] === 2) out.present[cell] = 0;
-  return withoutEmptyRows(out, steps);
+function assembled(heads: readonly Head[], values: Float64Array, present: Uint8Array, steps: number): Vector {
+  const cells = heads.length * steps;
+  for (let cell = 0; cell < cells; cell++) if (present[cell] === 2) present[cell] = 0;
+  const vector = { values: values.subarray(0, cells), present: present.subarray(0, cells) };
+  return withoutEmptyRows({ kind: 'vector', heads, ...vector }, steps);
 }
 
 /** In an instant query, equal label sets may still come apart by the end; in a range query they cannot. */
