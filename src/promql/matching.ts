@@ -44,68 +44,89 @@ export function* vectorBinary(expr: BinaryExpr, left: Vector, right: Vector, con
 
   const compute = operate(op);
   const filter = isComparison(op) && !bool;
-  const heads: Head[] = [];
-  let values = new Float64Array(steps);
-  let present = new Uint8Array(steps);
   const groups = yield* groupsOf(many, one, matching);
-  let mayMerge = matching.group !== 'none' || matching.labels.includes(METRIC_NAME);
+  const out = outputOf(expr, many, one, steps);
+  let met = 0;
+  const meet = (group: Group, manyRow: number, oneRow: number, step: number): void => {
+    const cell = out.rowOf(group, manyRow, oneRow) * steps + step;
+    if (out.present[cell] !== 0 || (matching.group === 'none' && met > 0)) throw notUnique(expr, context);
+    met++;
+    const a = manyRow === FILLED ? manyFill! : many.values[manyRow * steps + step]!;
+    const b = oneRow === FILLED ? oneFill! : one.values[oneRow * steps + step]!;
+    const result = swapped ? compute(b, a) : compute(a, b);
+    out.values[cell] = filter ? (swapped ? b : a) : result;
+    // 2 marks a pair that met and did not satisfy the comparison, until the end.
+    out.present[cell] = filter && result === 0 ? 2 : 1;
+  };
 
+  const piece = rowsPerPiece(steps);
+  let mayMerge = matching.group !== 'none' || matching.labels.includes(METRIC_NAME);
   let rows = 0;
   for (const group of groups) {
     rows += group.many.length + 1;
-    if (rows > rowsPerPiece(steps)) {
+    if (rows > piece) {
       rows = 0;
       yield;
     }
     if (group.many.length > 1 || group.one.length > 1) mayMerge = true;
-    const rowOfPair = new Map<number, number>();
-    const rowOfLabels = new Map<string, number>();
-    /** Pairs that give equal labels share a row, so that series which take turns do not multiply. */
-    const rowOf = (manyRow: number, oneRow: number): number => {
-      const pair = (manyRow + 1) * (one.heads.length + 1) + oneRow + 1;
-      const known = rowOfPair.get(pair);
-      if (known !== undefined) return known;
-      const manyLabels = manyRow === FILLED ? group.labels : many.heads[manyRow]!.labels;
-      const oneLabels = oneRow === FILLED ? group.labels : one.heads[oneRow]!.labels;
-      const labels = resultLabels(manyLabels, oneLabels, expr);
-      const key = labelsKey(labels);
-      const row = rowOfLabels.get(key) ?? heads.length;
-      rowOfPair.set(pair, row);
-      rowOfLabels.set(key, row);
-      if (row === heads.length) {
-        heads.push({ labels, dropName: bool });
-        if (heads.length * steps > values.length) {
-          values = grown(values, 2 * values.length);
-          present = grown(present, 2 * present.length);
-        }
-      }
-      return row;
-    };
     for (let step = 0; step < steps; step++) {
       if (!filled && (anyMany[step] === 0 || anyOne[step] === 0)) continue;
       const oneRow = onlyPresent(group, one, step, expr, context);
-      let met = 0;
-      const meet = (manyRow: number, oneRow: number): void => {
-        const cell = rowOf(manyRow, oneRow) * steps + step;
-        if (present[cell] !== 0 || (matching.group === 'none' && met > 0)) throw notUnique(expr, context);
-        met++;
-        const a = manyRow === FILLED ? manyFill! : many.values[manyRow * steps + step]!;
-        const b = oneRow === FILLED ? oneFill! : one.values[oneRow * steps + step]!;
-        const result = swapped ? compute(b, a) : compute(a, b);
-        values[cell] = filter ? (swapped ? b : a) : result;
-        // 2 marks a pair that met and did not satisfy the comparison, until the end.
-        present[cell] = filter && result === 0 ? 2 : 1;
-      };
+      met = 0;
       for (const manyRow of group.many) {
         if (many.present[manyRow * steps + step] === 0) continue;
-        if (oneRow !== undefined) meet(manyRow, oneRow);
-        else if (oneFill !== undefined) meet(manyRow, FILLED);
+        if (oneRow !== undefined) meet(group, manyRow, oneRow, step);
+        else if (oneFill !== undefined) meet(group, manyRow, FILLED, step);
       }
-      if (met === 0 && manyFill !== undefined && oneRow !== undefined) meet(FILLED, oneRow);
+      if (met === 0 && manyFill !== undefined && oneRow !== undefined) meet(group, FILLED, oneRow, step);
     }
   }
-  const result = assembled(heads, values, present, steps);
+  const result = assembled(out.heads, out.values, out.present, steps);
   return mayMerge ? mergeRows(result, steps, () => overlapError(expr, context)) : result;
+}
+
+/** The rows of the result, which grow as pairs meet. */
+function outputOf(expr: BinaryExpr, many: Vector, one: Vector, steps: number) {
+  const chosen = new Set(expr.matching.labels);
+  const rowOfPair = new Map<number, number>();
+  const rowsOfGroup = new Map<Group, Map<string, number>>();
+  const heads: Head[] = [];
+  const out = { heads, values: new Float64Array(steps), present: new Uint8Array(steps), rowOf };
+
+  /** Pairs of one group that give equal labels share a row, so that series which take turns do not multiply. */
+  function rowOf(group: Group, manyRow: number, oneRow: number): number {
+    const pair = (manyRow + 1) * (one.heads.length + 1) + oneRow + 1;
+    const known = rowOfPair.get(pair);
+    if (known !== undefined) return known;
+    const manyLabels = manyRow === FILLED ? group.labels : many.heads[manyRow]!.labels;
+    const oneLabels = oneRow === FILLED ? group.labels : one.heads[oneRow]!.labels;
+    const labels = resultLabels(manyLabels, oneLabels, expr, chosen);
+    const row = sharedRow(group, labels) ?? heads.length;
+    rowOfPair.set(pair, row);
+    if (row === heads.length) addRow(labels);
+    return row;
+  }
+
+  function sharedRow(group: Group, labels: Labels): number | undefined {
+    const { fillLeft, fillRight } = expr.matching;
+    const single = group.many.length === 1 && group.one.length === 1;
+    if (single && fillLeft === undefined && fillRight === undefined) return undefined;
+    const rows = rowsOfGroup.get(group) ?? new Map<string, number>();
+    rowsOfGroup.set(group, rows);
+    const key = labelsKey(labels);
+    const row = rows.get(key);
+    if (row === undefined) rows.set(key, heads.length);
+    return row;
+  }
+
+  function addRow(labels: Labels): void {
+    heads.push({ labels, dropName: expr.bool });
+    if (heads.length * steps <= out.values.length) return;
+    out.values = grown(out.values, 2 * out.values.length);
+    out.present = grown(out.present, 2 * out.present.length);
+  }
+
+  return out;
 }
 
 /** `and`, `or`, `unless`: whole elements of one side by the presence of the other. */
@@ -208,9 +229,9 @@ function notUnique({ matching, span }: BinaryExpr, { error }: MatchingContext): 
   return error(span, `multiple matches for labels: ${message}`);
 }
 
-function resultLabels(many: Labels, one: Labels, { op, matching }: BinaryExpr): Labels {
+function resultLabels(many: Labels, one: Labels, { op, matching }: BinaryExpr, chosen: ReadonlySet<string>): Labels {
   let labels = isComparison(op) ? many : withoutMetadata(many);
-  if (matching.group === 'none') labels = pickLabels(labels, new Set(matching.labels), matching.on);
+  if (matching.group === 'none') labels = pickLabels(labels, chosen, matching.on);
   for (const name of matching.include) labels = withLabel(labels, name, labelValue(one, name));
   return labels;
 }

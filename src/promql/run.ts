@@ -199,19 +199,9 @@ function* named(vector: Vector, steps: number): Work<Vector> {
     if (heads.length % ROWS_PER_PIECE === 0) yield;
   }
   const kept = withoutEmptyRows({ ...vector, heads }, steps);
-  if (yield* inOrder(kept.heads)) return kept;
   return mergeRows(kept, steps, () => {
     throw new QueryError('execution', 'vector cannot contain metrics with the same labelset');
   });
-}
-
-/** Whether each label set is greater than the one before, as those of a selector are: then none comes twice. */
-function* inOrder(heads: readonly Head[]): Work<boolean> {
-  for (let row = 1; row < heads.length; row++) {
-    if (compareLabels(heads[row - 1]!.labels, heads[row]!.labels) >= 0) return false;
-    if (row % ROWS_PER_PIECE === 0) yield;
-  }
-  return true;
 }
 
 function told({ warnings, infos }: CollectedAnnotations): Pick<QueryResult, 'warnings' | 'infos'> {

@@ -1,4 +1,4 @@
-import { type Label, type Labels, labelsKey } from '../model/labels.ts';
+import { compareLabels, type Label, type Labels, labelsKey } from '../model/labels.ts';
 import type { Millis } from '../model/time.ts';
 
 /** The instants of one evaluation: `start + i * stepMs`. An instant query has one. */
@@ -90,6 +90,7 @@ export function pickLabels(labels: Labels, names: ReadonlySet<string>, keep: boo
  */
 export function mergeRows(vector: Vector, steps: number, overlap: () => void): Vector {
   const { heads, values, present } = vector;
+  if (ascend(heads)) return vector;
   const rowOf = new Map<string, number>();
   const target = heads.map((head, row) => {
     const key = labelsKey(head.labels);
@@ -115,4 +116,12 @@ export function mergeRows(vector: Vector, steps: number, overlap: () => void): V
     }
   }
   return withoutEmptyRows(vector, steps);
+}
+
+/** Whether each label set is greater than the one before, as those of a selector are: then none comes twice. */
+function ascend(heads: readonly Head[]): boolean {
+  for (let row = 1; row < heads.length; row++) {
+    if (compareLabels(heads[row - 1]!.labels, heads[row]!.labels) >= 0) return false;
+  }
+  return true;
 }
