@@ -1,7 +1,7 @@
 import type { FeaturePlan } from './features.ts';
 import { horizonFeatures } from './features.ts';
 import type { Model, ModelContext } from './models/model.ts';
-import { type HorizonRegressors, ridge } from './models/ridge.ts';
+import { type HorizonRegressors, ridges } from './models/ridge.ts';
 import { seasonBefore } from './models/same-last-season.ts';
 import { blockMean, type Track } from './track.ts';
 
@@ -12,7 +12,8 @@ import { blockMean, type Track } from './track.ts';
 export function peakModels(context: ModelContext): readonly Model[] {
   const window = context.knots[0]!;
   const [first, second] = context.cycles;
-  const models = [recentPeak(), ridge(context, { name: 'peak-ridge', target: peakAhead, regressors: peakRegressors })];
+  const options = { target: peakAhead, regressors: peakRegressors };
+  const models = [recentPeak(), ...ridges(context, [{ name: 'peak-ridge' }], options)];
   if (first !== undefined) models.push(peakLastSeason('yesterday-peak', first, window));
   if (second !== undefined) models.push(peakLastSeason('last-week-peak', second, window));
   return models;

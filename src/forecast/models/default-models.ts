@@ -2,7 +2,7 @@ import { MINUTE } from '../../model/time.ts';
 import { lastValue } from './last-value.ts';
 import type { Model, ModelContext } from './model.ts';
 import { profile } from './profile.ts';
-import { ridge } from './ridge.ts';
+import { type RidgeMember, ridges } from './ridge.ts';
 import { sameLastSeason } from './same-last-season.ts';
 import { seasonAndLevel } from './season-and-level.ts';
 import { smoothed } from './smoothed.ts';
@@ -20,11 +20,10 @@ export function defaultModels(context: ModelContext): readonly Model[] {
   const [first, second] = cycles;
   // Neighbouring rows of a fine step say nearly the same: about six thousand are enough.
   const rowStride = Math.max(1, Math.round(historyLength / 6000));
-  const models: Model[] = [lastValue(), smoothed(), ridge(context, { rowStride })];
+  const members: RidgeMember[] = [{ name: 'ridge' }];
   // Where a day has many rows, a second ridge lives in the present: a row is worth half by the next day.
-  if (first !== undefined && first >= ROWS_FOR_A_RECENT_RIDGE) {
-    models.push(ridge(context, { name: 'ridge-recent', rowStride, keptPerDay: 0.6 }));
-  }
+  if (first !== undefined && first >= ROWS_FOR_A_RECENT_RIDGE) members.push({ name: 'ridge-recent', keptPerDay: 0.6 });
+  const models: Model[] = [lastValue(), smoothed(), ...ridges(context, members, { rowStride })];
   if (first !== undefined) {
     models.push(sameLastSeason('yesterday', first), seasonAndLevel(first, context));
     models.push(profile('profile', second ?? first, first, Math.max(0, Math.round((5 * MINUTE) / stepMs / 2))));

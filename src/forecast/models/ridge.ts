@@ -18,8 +18,6 @@ const KEPT_PER_DAY = 0.98;
 interface RidgeState {
   readonly shared: Float64Array;
   readonly knots: readonly KnotState[];
-  /** The next origin to take in. */
-  next: number;
   rows: number;
 }
 
@@ -43,47 +41,76 @@ export interface HorizonRegressors {
 }
 
 export interface RidgeOptions {
-  readonly name?: string;
   readonly target?: Target;
   /** Regressors that belong to one horizon, when they are not those of a single step. */
   readonly regressors?: (plan: FeaturePlan) => HorizonRegressors;
   /** Takes every n-th origin in. Neighbouring rows at fine steps say nearly the same. */
   readonly rowStride?: number;
+}
+
+/** One of several ridges over the same rows. */
+export interface RidgeMember {
+  readonly name: string;
   /** What is left of a row's weight after a day. */
   readonly keptPerDay?: number;
 }
 
-/** Ridge regression on lags, in closed form, directly per horizon; between two knots the coefficients are interpolated. */
-export function ridge(context: ModelContext, options: RidgeOptions = {}): Model {
-  const { name = 'ridge', target = valueAhead, rowStride = 1, keptPerDay = KEPT_PER_DAY } = options;
+/**
+ * Ridge regression on lags, in closed form, directly per horizon; between two knots the coefficients are interpolated.
+ * Members differ in how fast they forget: rows are taken in once, since that is most of the work.
+ */
+export function ridges(
+  context: ModelContext,
+  members: readonly RidgeMember[],
+  options: RidgeOptions = {},
+): readonly Model[] {
+  const { target = valueAhead, rowStride = 1 } = options;
   const plan = planFeatures(context);
   const regressors = (options.regressors ?? stepRegressors)(plan);
   const p1 = plan.baseCount;
   const p2 = regressors.count;
-  const p = p1 + p2;
   const { knots } = context;
   const farthest = knots[knots.length - 1]!;
-  const state: RidgeState = {
-    shared: new Float64Array(p1 * p1),
-    knots: Array.from(knots, () => emptyKnot(p1, p2)),
-    next: plan.firstOrigin,
-    rows: 0,
-  };
   const base = new Float64Array(p1);
   const own = new Float64Array(p2);
   const rowParts: RowParts = { plan, regressors, target, knots, base, own };
+  const states = members.map(() => emptyState(knots.length, p1, p2));
+  /** Rows since the last refit, before they join the others. */
+  const fresh = emptyState(knots.length, p1, p2);
+  let next = plan.firstOrigin;
+  let length = 0;
 
+  function takeRows(track: Track): void {
+    if (track.length === length) return;
+    length = track.length;
+    const isFirst = states[0]!.rows === 0;
+    if (isFirst) for (const [k, knot] of fresh.knots.entries()) knot.clip = clipOf(plan, track, target, knots[k]!);
+    const days = isFirst ? 0 : (length - 1 - farthest - next) / (context.cycles[0] ?? Number.POSITIVE_INFINITY);
+    for (; next + farthest < length; next += rowStride) if (isKnown(track, next)) takeRow(fresh, rowParts, track, next);
+    for (const [i, state] of states.entries()) {
+      if (days > 0) forget(state, (members[i]!.keptPerDay ?? KEPT_PER_DAY) ** days);
+      join(state, fresh);
+    }
+    forget(fresh, 0);
+  }
+
+  return members.map(({ name }, i) => modelOf(name, states[i]!, { context, rowParts, takeRows }));
+}
+
+interface Shared {
+  readonly context: ModelContext;
+  readonly rowParts: RowParts;
+  readonly takeRows: (track: Track) => void;
+}
+
+function modelOf(name: string, state: RidgeState, { context, rowParts, takeRows }: Shared): Model {
+  const { plan, regressors, knots, base, own } = rowParts;
+  const p = base.length + own.length;
   return {
     name,
     refit(track) {
-      if (state.rows === 0)
-        for (let k = 0; k < knots.length; k++) state.knots[k]!.clip = clipOf(plan, track, target, knots[k]!);
-      const days = (track.length - 1 - farthest - state.next) / (context.cycles[0] ?? Number.POSITIVE_INFINITY);
-      if (state.rows > 0 && days > 0) forget(state, keptPerDay ** days);
-      for (; state.next + farthest < track.length; state.next += rowStride) {
-        if (isKnown(track, state.next)) takeRow(state, rowParts, track);
-      }
-      for (const knot of state.knots) knot.solved = solveKnot(state, knot, p1, p2);
+      takeRows(track);
+      for (const knot of state.knots) knot.solved = solveKnot(state, knot, base.length, own.length);
     },
     predict(track, origin, horizons, out) {
       if (origin < plan.firstOrigin) {
@@ -109,6 +136,14 @@ export function ridge(context: ModelContext, options: RidgeOptions = {}): Model 
 
 function valueAhead(track: Track, origin: number, horizon: number): number {
   return isKnown(track, origin + horizon) ? track.z[origin + horizon]! - track.z[origin]! : Number.NaN;
+}
+
+function emptyState(knots: number, p1: number, p2: number): RidgeState {
+  return {
+    shared: new Float64Array(p1 * p1),
+    knots: Array.from({ length: knots }, () => emptyKnot(p1, p2)),
+    rows: 0,
+  };
 }
 
 function emptyKnot(p1: number, p2: number): KnotState {
@@ -153,11 +188,15 @@ interface RowParts {
   readonly own: Float64Array;
 }
 
-function takeRow(state: RidgeState, { plan, regressors, target, knots, base, own }: RowParts, track: Track): void {
+function takeRow(
+  state: RidgeState,
+  { plan, regressors, target, knots, base, own }: RowParts,
+  track: Track,
+  origin: number,
+): void {
   const p1 = base.length;
   const p2 = own.length;
   const p = p1 + p2;
-  const origin = state.next;
   baseFeatures(plan, track, origin, base);
   addOuter(state.shared, base, p1);
   state.rows++;
@@ -188,6 +227,7 @@ function takeRow(state: RidgeState, { plan, regressors, target, knots, base, own
 function addOuter(gram: Float64Array, x: Float64Array, p: number): void {
   for (let i = 0; i < p; i++) {
     const xi = x[i]!;
+    if (xi === 0) continue;
     const row = i * p;
     for (let j = 0; j <= i; j++) gram[row + j] = gram[row + j]! + xi * x[j]!;
   }
@@ -207,8 +247,28 @@ function solveKnot(state: RidgeState, knot: KnotState, p1: number, p2: number): 
   return true;
 }
 
+function join(state: RidgeState, fresh: RidgeState): void {
+  add(state.shared, fresh.shared);
+  state.rows += fresh.rows;
+  for (const [k, knot] of state.knots.entries()) {
+    const { cross, moment, absent, rows } = fresh.knots[k]!;
+    add(knot.cross, cross);
+    add(knot.moment, moment);
+    if (absent !== undefined) {
+      knot.absent ??= new Float64Array(absent.length);
+      add(knot.absent, absent);
+    }
+    knot.rows += rows;
+  }
+}
+
+function add(sums: Float64Array, more: Float64Array): void {
+  for (let i = 0; i < sums.length; i++) sums[i] = sums[i]! + more[i]!;
+}
+
 function forget(state: RidgeState, kept: number): void {
   scale(state.shared, kept);
+  state.rows *= kept;
   for (const knot of state.knots) {
     scale(knot.cross, kept);
     scale(knot.moment, kept);
