@@ -1,13 +1,13 @@
-import { type ConformalState, conformalState, type Footing, scoreConformal } from './intervals.ts';
+import { type ConformalState, conformalState, type Footing, scoreConformal, TAILS_AND_MEDIAN } from './intervals.ts';
 import { type MixState, mixState, mixWeights, scoreExperts } from './mix.ts';
 import { compare, createSkill, type Skill } from './skill.ts';
 import { fromModel, type Transform } from './transform.ts';
 
 /** An expert's errors are remembered for six hours of the day, or for this many horizons where that is longer. */
 const MEMORY_HORIZONS = 6;
-/** Residuals kept behind the quantiles: a week's, within these bounds. */
-const LEAST_KEPT = 252;
-const MOST_KEPT = 1008;
+/** Residuals kept behind the quantiles: a week's, within these bounds. Fewer than 500 make the far quantiles uncertain. */
+const LEAST_KEPT = 504;
+const MOST_KEPT = 2016;
 
 /**
  * One question about the future, a step ahead or the peak of a window: the experts' weights, the residuals of their mix,
@@ -15,6 +15,9 @@ const MOST_KEPT = 1008;
  */
 export interface Channel {
   readonly horizon: number;
+  /** Scored origins before which the weights are a guess: forecasts made until then train the mix, but are not judged. */
+  readonly warmUp: number;
+  scored: number;
   /** What an expert's error keeps of its weight per scored origin. */
   readonly kept: number;
   readonly mix: MixState;
@@ -41,13 +44,20 @@ export interface ChannelSums {
 export function createChannel(
   experts: number,
   horizon: number,
-  { stride, day, naives }: { readonly stride: number; readonly day: number; readonly naives: number },
+  {
+    stride,
+    day,
+    warmUp,
+    naives,
+  }: { readonly stride: number; readonly day: number; readonly warmUp: number; readonly naives: number },
 ): Channel {
   const slots = Math.floor(horizon / stride) + 2;
   const memory = Math.max(MEMORY_HORIZONS * horizon, day / 4);
   const residuals = Math.max(LEAST_KEPT, Math.min(MOST_KEPT, Math.round((7 * day) / stride)));
   const channel = {
     horizon,
+    warmUp,
+    scored: 0,
     kept: Math.exp(-stride / memory),
     mix: mixState(experts),
     weights: new Float64Array(experts),
@@ -73,7 +83,7 @@ export function awaitTruth(
   const slot = turn % channel.waitingOrigins.length;
   const at = slot * (experts + 3);
   channel.waiting.set(predictions, at);
-  channel.waiting[at + experts] = footing.z;
+  channel.waiting[at + experts] = channel.scored < channel.warmUp ? Number.NaN : footing.z;
   channel.waiting[at + experts + 1] = footing.spreadZ;
   channel.waiting[at + experts + 2] = footing.spreadY;
   channel.waitingOrigins[slot] = origin;
@@ -101,14 +111,16 @@ export function settle(
   for (let e = 0; e < experts; e++) errors[e] = Math.abs(fromModel(transform, channel.waiting[at + e]!) - truthY);
   scoreExperts(channel.mix, errors, channel.kept);
   mixWeights(channel.mix, channel.weights);
+  channel.scored++;
 
   const z = channel.waiting[at + experts]!;
+  if (Number.isNaN(z)) return;
   const footing = { z, spreadZ: channel.waiting[at + experts + 1]!, spreadY: channel.waiting[at + experts + 2]! };
   const { sums, conformal, skill } = channel;
   sums.origins++;
   sums.error += Math.abs(fromModel(transform, z) - truthY);
   sums.naiveError += Math.abs(fromModel(transform, truth.naives[0]!) - truthY);
-  const scored = scoreConformal(conformal, transform, footing, truth.z, truthY);
+  const scored = scoreConformal(conformal, transform, footing, truth.z, truthY, skill && TAILS_AND_MEDIAN);
   if (skill !== undefined) compare(skill, scored, transform, footing, truth, truthY);
   if (scored === undefined) return;
   sums.watched++;

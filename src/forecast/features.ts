@@ -26,6 +26,10 @@ const AROUND = 2;
 /** Seasons behind the mean over earlier seasons. */
 const SEASONS_AVERAGED = 7;
 const HOURS_AVERAGED = 6;
+/** What runs by the clock (on the hour, every ten minutes) moves demand by the part of the hour. */
+const HOUR_PARTS = 12;
+/** What stands for "in this part": smaller than one, so that the penalty keeps a part's effect modest until it is plain. */
+const PART_SIZE = 0.3;
 
 export function planFeatures({ stepMs, cycles, historyLength }: ModelContext): FeaturePlan {
   const recentLags = Math.max(1, Math.min(RECENT_LAGS, Math.floor(historyLength / 16)));
@@ -42,7 +46,13 @@ export function planFeatures({ stepMs, cycles, historyLength }: ModelContext): F
     blockEnds,
     cycles: used,
     halfWidth,
-    baseCount: recentLags + 2 + blockEnds.length + (first === undefined ? 0 : 5) + (second === undefined ? 0 : 1),
+    baseCount:
+      (hourly > 0 ? HOUR_PARTS - 1 : 0) +
+      recentLags +
+      2 +
+      blockEnds.length +
+      (first === undefined ? 0 : 5) +
+      (second === undefined ? 0 : 1),
     horizonCount: (hourly > 0 ? 2 : 0) + (first === undefined ? 0 : 2 * AROUND + 4) + (second === undefined ? 0 : 2),
     firstOrigin: Math.max(recentLags, blockEnds.at(-1) ?? 0, (used.at(-1) ?? 0) + AROUND * (2 * halfWidth + 1)),
   };
@@ -63,6 +73,10 @@ export function baseFeatures(plan: FeaturePlan, track: Track, origin: number, ou
   for (const end of plan.blockEnds) {
     out[at++] = blockMean(track, origin + 1 - end, origin + 1 - from) - last;
     from = end;
+  }
+  if (plan.hourly > 0) {
+    const part = Math.floor((HOUR_PARTS * (origin % plan.hourly)) / plan.hourly);
+    for (let k = 1; k < HOUR_PARTS; k++) out[at++] = k === part ? PART_SIZE : 0;
   }
   const [first, second] = plan.cycles;
   if (first === undefined) return;
@@ -105,8 +119,12 @@ export function horizonFeatures(
     const phase = seasonBefore(origin, horizon, plan.hourly);
     out[at++] = blockMean(track, phase, phase + 1) - last;
     let hours = 0;
-    for (let k = 0; k < HOURS_AVERAGED; k++) hours += track.z[phase - k * plan.hourly]!;
-    out[at++] = hours / HOURS_AVERAGED - last;
+    let known = 0;
+    for (let t = phase; known < HOURS_AVERAGED && t >= 0; t -= plan.hourly) {
+      hours += track.z[t]!;
+      known++;
+    }
+    out[at++] = hours / known - last;
   }
   if (second === undefined) return;
   const lastWeek = seasonBefore(origin, horizon, second);

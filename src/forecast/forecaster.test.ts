@@ -161,6 +161,15 @@ test('on noise of known spread the 0.95 quantile covers about 0.95, and the peak
   expect(peakCovered / origins).toBeLessThan(0.98);
 });
 
+test('forecasts from before anything was learnt do not widen the intervals', () => {
+  const fit = fitForecaster({ start: 0, stepMs: STEP, values: rhythm(700) }, { ...OPTIONS, horizonSteps: 48 });
+  if (fit.kind !== 'fitted') throw new Error(fit.kind);
+  const { quantiles } = fit.forecaster.predict();
+  const width = (step: number) => quantiles.at(-2)!.values[step]! - quantiles[1]!.values[step]!;
+  // Uniform noise of 20, give or take what a model adds; repeating the last value is wrong by up to 100.
+  for (const step of [11, 23, 47]) expect(width(step)).toBeLessThan(45);
+});
+
 test('a series with gaps is forecast, and its gaps are not zeros', () => {
   const values = rhythm(672).map((value, t) => (t % 97 < 10 || (t > 400 && t < 470) ? Number.NaN : value));
   const { point } = fitted(values).predict();

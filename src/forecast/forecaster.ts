@@ -50,7 +50,7 @@ const LEAST_VALUES = 12;
 const REPLAYED_SHARE = 0.5;
 const REPLAYED_MS = 14 * DAY;
 /** Time between two scored origins where steps are finer. */
-const SCORED_EVERY_MS = 10 * MINUTE;
+const SCORED_EVERY_MS = 5 * MINUTE;
 
 /**
  * Fits everything on a history: the models, and by replaying the last part of the history value by value, refitting
@@ -68,7 +68,7 @@ export function fitForecaster(history: RegularSeries, options: ForecasterOptions
     return { kind: 'insufficient-history', haveMs: values.length * stepMs, needMs: LEAST_VALUES * stepMs };
   }
   const state = createState(history, options);
-  const from = Math.floor(Math.max(values.length * (1 - REPLAYED_SHARE), values.length - REPLAYED_MS / stepMs));
+  const from = replayFrom(history);
   for (let t = 0; t < values.length; t++) {
     if (t >= from && (t - from) % state.refitEvery === 0) refit(state);
     advance(state, values[t]!, t >= from);
@@ -85,6 +85,11 @@ export function fitForecaster(history: RegularSeries, options: ForecasterOptions
       predict: () => predict(state),
     },
   };
+}
+
+/** The first value that the deployed mix is replayed on. */
+function replayFrom({ values, stepMs }: RegularSeries): number {
+  return Math.floor(Math.max(values.length * (1 - REPLAYED_SHARE), values.length - REPLAYED_MS / stepMs));
 }
 
 interface State {
@@ -120,6 +125,8 @@ function createState(history: RegularSeries, options: ForecasterOptions): State 
   const models = chosen(defaultModels(context), options.models);
   const peaks = peakModels({ ...context, knots: peakWindow });
   const stride = Math.max(1, Math.round(SCORED_EVERY_MS / stepMs));
+  const replayed = values.length - replayFrom(history);
+  const scoring = { stride, day, warmUp: Math.round(Math.min(day, replayed / 8) / stride) };
   return {
     start,
     stepMs,
@@ -136,8 +143,8 @@ function createState(history: RegularSeries, options: ForecasterOptions): State 
     volatility: createVolatility(day),
     models,
     peakModels: peaks,
-    channels: Array.from(knots, (knot) => createChannel(models.length, knot, { stride, day, naives: 1 })),
-    peakChannel: createChannel(peaks.length, peakWindow[0]!, { stride, day, naives: 2 }),
+    channels: Array.from(knots, (knot) => createChannel(models.length, knot, { ...scoring, naives: 1 })),
+    peakChannel: createChannel(peaks.length, peakWindow[0]!, { ...scoring, naives: 2 }),
     stride,
     refitEvery: Math.max(day, 24),
   };

@@ -12,7 +12,7 @@ export interface Footing {
 
 /**
  * Ways to carry past residuals over to now. Margins that grow with the level suit load; on a bursty series they explode
- * where plain differences do not, so each route is weighted by the pinball loss that it had.
+ * where plain differences do not, so each route is weighted by the pinball loss that it had, to the power of -3.
  */
 const ROUTES = ['proportional-scaled', 'proportional', 'additive-scaled', 'additive'] as const;
 
@@ -30,7 +30,6 @@ const WATCHED = 0.95;
 /** Quantiles mean something from this many residuals on. */
 export const LEAST_RESIDUALS = 20;
 const LOSS_KEPT = 0.99;
-const LOSS_POWER = 3;
 /** Step of the adaptive tail per scored origin. */
 const TAIL_RATE = 0.02;
 const TAIL_LIMIT = Math.log(8);
@@ -61,16 +60,17 @@ export function fanOf(state: ConformalState, quantiles: readonly number[]): Fan 
   }
   const weights = new Float64Array(2 * routes);
   for (const side of [0, 1]) {
-    const losses = state.losses.subarray(side * routes, (side + 1) * routes);
-    const least = losses.reduce((a, b) => Math.min(a, b));
+    const first = side * routes;
+    let least = Number.POSITIVE_INFINITY;
+    for (let i = first; i < first + routes; i++) if (state.losses[i]! < least) least = state.losses[i]!;
     let total = 0;
-    for (let route = 0; route < routes; route++) {
-      const weight = least > 0 ? (least / losses[route]!) ** LOSS_POWER : losses[route] === least ? 1 : 0;
-      weights[side * routes + route] = weight;
+    for (let i = first; i < first + routes; i++) {
+      const ratio = least / state.losses[i]!;
+      const weight = least > 0 ? ratio * ratio * ratio : state.losses[i] === least ? 1 : 0;
+      weights[i] = weight;
       total += weight;
     }
-    for (let route = 0; route < routes; route++)
-      weights[side * routes + route] = weights[side * routes + route]! / total;
+    for (let i = first; i < first + routes; i++) weights[i] = weights[i]! / total;
   }
   return { quantiles, scores, weights };
 }
@@ -120,13 +120,15 @@ function scoreQuantile({ scores, tails }: ConformalState, q: number, route: numb
   return quantileSorted(sorted, count, upper ? 1 - beyond : beyond);
 }
 
-const WATCHED_QUANTILES = [1 - WATCHED, 0.5, WATCHED];
+const TAILS = [1 - WATCHED, WATCHED] as const;
+/** For those who want a loss: a median costs as much as a tail. */
+export const TAILS_AND_MEDIAN = [1 - WATCHED, 0.5, WATCHED] as const;
 
 /** How the quantiles made without a truth did at it. */
 export interface Scored {
   /** Whether the truth was at or below the 0.95 quantile. */
   readonly covered: boolean;
-  /** Pinball losses at 0.5 and at 0.95 added up, in the series' unit. */
+  /** Pinball losses at 0.95 and, where it was made, at 0.5 added up, in the series' unit. */
   readonly loss: number;
 }
 
@@ -140,23 +142,24 @@ export function scoreConformal(
   footing: Footing,
   truthZ: number,
   truthY: number,
+  quantiles: readonly number[] = TAILS,
 ): Scored | undefined {
   const point = fromModel(transform, footing.z);
   let scored: Scored | undefined;
   if (state.scores[0]!.count >= LEAST_RESIDUALS) {
     const routes = ROUTES.length;
-    const fan = fanOf(state, WATCHED_QUANTILES);
-    const made = new Float64Array(3);
+    const fan = fanOf(state, quantiles);
+    const made = new Float64Array(quantiles.length);
     spreadFan(fan, fan, 0, transform, footing, made);
-    scored = {
-      covered: truthY <= made[2]!,
-      loss: pinballLoss(truthY - made[1]!, 0.5) + pinballLoss(truthY - made[2]!, WATCHED),
-    };
+    const upper = quantiles.length - 1;
+    let loss = 0;
+    for (let i = 1; i <= upper; i++) loss += pinballLoss(truthY - made[i]!, quantiles[i]!);
+    scored = { covered: truthY <= made[upper]!, loss };
     adaptTail(state, 0, !scored.covered);
     adaptTail(state, 1, truthY < made[0]!);
     for (let route = 0; route < routes; route++) {
       const below = truthY - carried(route, fan.scores[route]!, transform, footing, point);
-      const above = truthY - carried(route, fan.scores[2 * routes + route]!, transform, footing, point);
+      const above = truthY - carried(route, fan.scores[upper * routes + route]!, transform, footing, point);
       loseBy(state, route, below, 1 - WATCHED);
       loseBy(state, routes + route, above, WATCHED);
     }

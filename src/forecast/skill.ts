@@ -1,4 +1,11 @@
-import { type ConformalState, conformalState, type Footing, type Scored, scoreConformal } from './intervals.ts';
+import {
+  type ConformalState,
+  conformalState,
+  type Footing,
+  type Scored,
+  scoreConformal,
+  TAILS_AND_MEDIAN,
+} from './intervals.ts';
 import type { Transform } from './transform.ts';
 
 /**
@@ -36,7 +43,7 @@ export function compare(
   truthY: number,
 ): void {
   const others = naives.map((state, i) =>
-    scoreConformal(state, transform, { ...footing, z: truth.naives[i]! }, truth.z, truthY),
+    scoreConformal(state, transform, { ...footing, z: truth.naives[i]! }, truth.z, truthY, TAILS_AND_MEDIAN),
   );
   if (own === undefined) return;
   [own, ...others].forEach((scored, i) => {
