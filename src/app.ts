@@ -2,6 +2,7 @@ import type { Counter, Gauge, Histogram } from 'prom-client';
 import type { Settings } from './config/load.ts';
 import { policyFileReader } from './config/policy-files.ts';
 import { openPolicyStore } from './config/policy-store.ts';
+import { isLoopback } from './config/schema.ts';
 import { fitForecaster } from './forecast/forecaster.ts';
 import { openForecastStore } from './forecasts/forecast-store.ts';
 import { callerReader, requireRole } from './http/caller.ts';
@@ -9,6 +10,7 @@ import type { ReplayTable } from './http/deps.ts';
 import { answerOf } from './http/error-handler.ts';
 import { NotFoundError } from './http/errors.ts';
 import { createHttpHandler } from './http/handler.ts';
+import { hostCheck } from './http/host-check.ts';
 import { importRoute } from './http/import-route.ts';
 import { type Listening, listen } from './http/listen.ts';
 import { decisionView, demandForecasts, workloadView } from './http/views.ts';
@@ -21,7 +23,7 @@ import { demandLabels } from './loops/demand-series.ts';
 import { openForecastLoop } from './loops/forecast-loop.ts';
 import { runRetentionLoop } from './loops/retention-loop.ts';
 import { runLoop } from './loops/run-loop.ts';
-import { openScaleLoop } from './loops/scale-loop.ts';
+import { openScaleLoop, type PassNotes } from './loops/scale-loop.ts';
 import { type LoopTelemetry, reasonOf } from './loops/telemetry.ts';
 import type { Clock } from './model/clock.ts';
 import { CodedError } from './model/errors.ts';
@@ -116,7 +118,9 @@ export async function startApp(options: AppOptions): Promise<App> {
     fit: fitForecaster,
   });
   const lastPass = new Map<string, DecisionDraft>();
+  const lastNotes = new Map<string, PassNotes>();
   const scaleLoop = openScaleLoop({
+    onPass: (tenant, { namespace, name }, notes) => lastNotes.set(`${tenant}/${namespace}/${name}`, notes),
     clock,
     telemetry,
     policies: policies.inForce,
@@ -140,6 +144,9 @@ export async function startApp(options: AppOptions): Promise<App> {
   const { callerOf, authenticate } = callerReader({
     tenancyOn: settings.tenancy.on,
     tokens: settings.authentication.kind === 'tokens' ? settings.authentication.tokens : [],
+    ...(isLoopback(settings.listen.host) && {
+      checkHost: hostCheck({ listenHost: settings.listen.host, allowedHosts: settings.allowedHosts }),
+    }),
   });
   const handler = createHttpHandler({
     version: VERSION,
@@ -162,12 +169,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       const decision = await ledger.tenant(tenant).read(id);
       return decision && decisionView(decision);
     },
-    workloads: async (tenant) => {
-      const stored = (await policies.list()).filter((each) => each.tenant === tenant);
-      return stored.map((each) =>
-        workloadView(each, lastPass.get(`${tenant}/${each.policy.namespace}/${each.policy.name}`)),
-      );
-    },
+    workloads,
     picture: (tenant, policy, range, stepMs) =>
       readState(storage.tenant(tenant), policy, demandLabels(policy, policy.demands[0]!), range, stepMs),
     replay: async () => options.replay?.(),
@@ -226,6 +228,14 @@ export async function startApp(options: AppOptions): Promise<App> {
     }
   }
 
+  async function workloads(tenant: TenantId) {
+    const stored = (await policies.list()).filter((each) => each.tenant === tenant);
+    return stored.map((each) => {
+      const name = `${tenant}/${each.policy.namespace}/${each.policy.name}`;
+      return workloadView(each, lastPass.get(name), lastNotes.get(name));
+    });
+  }
+
   async function planNow(tenant: TenantId, policy: ScalingPolicy) {
     const observed = await observe(policy, clock.now(), {
       instant: storage.tenant(tenant).instant,
@@ -259,6 +269,17 @@ export async function startApp(options: AppOptions): Promise<App> {
     metrics.samplesInMemory.set(tsdb.stats().samples);
     metrics.storeBytes.set(await tsdb.sizeOnDisk());
     for (const tenant of await storage.tenants()) metrics.series.set({ tenant }, tsdb.statsOf(tenant).series);
+    const inForce = await policies.list();
+    const names = new Set(inForce.map(({ tenant, policy }) => `${tenant}/${policy.namespace}/${policy.name}`));
+    for (const memory of [lastPass, lastNotes]) {
+      for (const name of memory.keys()) if (!names.has(name)) memory.delete(name);
+    }
+    metrics.policyTroubles.reset();
+    for (const tenant of new Set(inForce.map((stored) => stored.tenant))) {
+      for (const { policy, troubles } of await workloads(tenant)) {
+        metrics.policyTroubles.set({ namespace: policy.namespace, policy: policy.name }, troubles.length);
+      }
+    }
     metrics.policyProblems.set((await policies.problems()).length);
   };
 

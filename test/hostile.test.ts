@@ -1,5 +1,6 @@
 import { Agent, request as httpRequest } from 'node:http';
 import { connect, type Socket } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RunningProgram, startProgram } from './program.ts';
 
@@ -42,6 +43,19 @@ function send(
       response.on('end', done).on('error', done);
     });
     sent.on('error', reject).end(body);
+  });
+}
+
+/** Bytes as they are; everything that came back until the server closed. */
+function sendRaw(...parts: readonly (string | Buffer)[]): Promise<string> {
+  const { hostname, port } = new URL(program.url);
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(port), hostname, () => {
+      for (const part of parts) socket.write(part);
+    });
+    let text = '';
+    socket.on('data', (part) => (text += part.toString()));
+    socket.on('close', () => resolve(text)).on('error', reject);
   });
 }
 
@@ -143,6 +157,84 @@ describe('queries', () => {
     expectClear(await send('GET', path), [400]);
   });
 
+  test.each([
+    'query=1&start=0&end=11001&step=1',
+    'query=1&start=0&end=100&step=0',
+    'query=1&start=0&end=100&step=-5',
+    'query=1&start=0&end=100&step=NaN',
+    'query=1&start=0&end=100&step=Inf',
+    'query=1&start=100&end=0&step=1',
+    'query=1&start=-1e300&end=1e300&step=1e299',
+    'query=1&start=0&end=1e308&step=1',
+  ])('a range that is none: %s', async (form) => {
+    expectClear(await send('GET', `/api/v1/query_range?${form}`), [400]);
+  });
+
+  test('11,001 points, as Prometheus counts, are not too many', async () => {
+    expect((await send('GET', '/api/v1/query_range?query=1&start=0&end=11000&step=1')).status).toBe(200);
+  });
+
+  test.each([
+    '1e300',
+    '-1e300',
+    '9e15',
+    'Infinity',
+    '0x10',
+    '1_000',
+  ])('a time of %s is refused, or answered', async (time) => {
+    for (const query of ['1', 'up', 'up[5m]', 'rate(up[5m] offset 1y)', 'up @ 1e300', 'timestamp(vector(1))']) {
+      const form = new URLSearchParams({ query, time }).toString();
+      const { status, text } = await send('POST', '/api/v1/query', form, FORM);
+      expect([200, 400, 422], text).toContain(status);
+    }
+  });
+
+  test.each([
+    `{__name__=~"${'(a|b|c)*'.repeat(3_000)}"}`,
+    `{__name__=~"${'('.repeat(2_000)}a${')'.repeat(2_000)}"}`,
+    '{__name__=~"(a{1000}){1000}"}',
+    '{__name__=~"x{999999}"}',
+    'label_replace(vector(1), "a", "$1", "b", "((((.*)*)*)*)*x")',
+    `{__name__=~"${'\\\\p{Han}'.repeat(500)}"}`,
+  ])('a regular expression without end', async (query) => {
+    const { status, text } = await send('POST', '/api/v1/query', new URLSearchParams({ query }).toString(), FORM);
+    expect([200, 400, 422], text.slice(0, 200)).toContain(status);
+  });
+
+  test.each([
+    '__proto__',
+    'constructor',
+    'toString',
+    'hasOwnProperty',
+  ])('the name %s is a name like any other', async (name) => {
+    const line = JSON.stringify({ metric: { __name__: name, [name]: name }, values: [1], timestamps: [Date.now()] });
+    const written = line.replace('"__name__"', '"__name__"');
+    expect((await send('POST', '/api/v1/import', `${written}\n`)).status).toBe(200);
+    const { text } = await send(
+      'GET',
+      `/api/v1/query?query=${encodeURIComponent(`sum by (${name}) ({__name__="${name}"})`)}`,
+    );
+    expect(text).toContain(`"metric":{"${name}":"${name}"}`);
+    expect((await send('GET', `/api/v1/label/${name}/values`)).text).toContain(`["${name}"]`);
+    expect((await send('GET', `/api/v1/series?match[]=${name}&limit=1`)).text).toContain(`"__name__":"${name}"`);
+    expect((await send('GET', `/api/v1/query?${name}=1&query=1`)).status).toBe(200);
+    expectClear(await send('GET', `/api/v1/policies/${name}/${name}`), [404]);
+    expectClear(await send('GET', `/api/v1/decisions/${name}`), [404]);
+    expectClear(await send('GET', `/${name}`), [404]);
+  });
+
+  test.each([
+    'limit=0',
+    'limit=1e9',
+    'limit=-1',
+    'limit=1.5',
+    'limit=NaN',
+    'limit=',
+  ])('series with %s', async (limit) => {
+    const { status } = await send('GET', `/api/v1/series?match[]=up&${limit}`);
+    expect([200, 400]).toContain(status);
+  });
+
   test('3,000 parameters', async () => {
     expectClear(await send('GET', `/api/v1/query?${'a=b&'.repeat(3000)}`), [400]);
   });
@@ -169,6 +261,19 @@ describe('policies', () => {
       name: 'an alias bomb',
       body: `a: &a [x,x]\n${[...'bcdefghijklmnopqrst'].map((key, i) => `${key}: &${key} [*${'abcdefghijklmnopqrs'[i]}, *${'abcdefghijklmnopqrs'[i]}]`).join('\n')}`,
     },
+    {
+      name: 'merge keys without end',
+      body: `a: &a {x: 1}\n${Array.from(
+        { length: 60 },
+        (_, i) =>
+          `a${i}: &a${i} {<<: [${Array(30)
+            .fill(i === 0 ? '*a' : `*a${i - 1}`)
+            .join(',')}]}`,
+      ).join('\n')}`,
+    },
+    { name: 'an alias of itself', body: 'a: &a [*a]' },
+    { name: 'a tag', body: '!!js/function "function () {}"' },
+    { name: 'a number without end', body: `spec: {replicas: {min: ${'9'.repeat(100_000)}}}` },
     { name: 'a key of 100 kB', body: JSON.stringify({ ['k'.repeat(100_000)]: 1 }) },
   ])('$name: 400', async ({ body }) => {
     expectClear(await send('PUT', POLICY, body), [400]);
@@ -194,6 +299,13 @@ describe('import', () => {
     { name: 'columns of unequal length', body: '{"metric":{"__name__":"x"},"values":[1,2],"timestamps":[1]}\n' },
   ])('$name: 400', async ({ body }) => {
     expectClear(await send('POST', '/api/v1/import', body), [400]);
+  });
+
+  test('a gzip bomb is unpacked no further than its limit', async () => {
+    const bomb = gzipSync(Buffer.alloc(400_000_000, 0x20));
+    expectClear(await send('POST', '/api/v1/import', bomb, { 'content-encoding': 'gzip' }), [413]);
+    const lines = gzipSync(Buffer.alloc(200_000_000, '{}\n'));
+    expectClear(await send('POST', '/api/v1/import', lines, { 'content-encoding': 'gzip' }), [400]);
   });
 
   test('gzip that is none: 4xx', async () => {
@@ -241,9 +353,66 @@ describe('the protocol', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 400 /);
   });
 
+  test('50 MB in chunks, without a length, are refused as those with one', async () => {
+    const piece = Buffer.concat([Buffer.from('10000\r\n'), Buffer.alloc(0x10000, 0x61), Buffer.from('\r\n')]);
+    const body = [...Array(763).fill(piece), '0\r\n\r\n'];
+    const head = (path: string) =>
+      `POST ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: ${FORM['content-type']}\r\nTransfer-Encoding: chunked\r\n\r\n`;
+    for (const path of ['/api/v1/query', '/api/v1/import', '/api/v1/rules', '/nothing']) {
+      const answer = await sendRaw(head(path), ...body).catch(
+        (error: NodeJS.ErrnoException) => `HTTP/1.1 413 ${error.code}`,
+      );
+      expect(answer).toMatch(/^HTTP\/1\.1 4(04|05|13) /);
+    }
+  });
+
+  test('requests one behind another are answered in their order', async () => {
+    const ask = (query: string, close = '') =>
+      `GET /api/v1/query?query=${query} HTTP/1.1\r\nHost: localhost\r\n${close}\r\n`;
+    const answer = await sendRaw(
+      Array.from({ length: 50 }, (_, i) => ask(`${i}`)).join('') + ask('50', 'Connection: close\r\n'),
+    );
+    expect([...answer.matchAll(/"(\d+)"\]/g)].map(([, value]) => Number(value))).toEqual(
+      Array.from({ length: 51 }, (_, i) => i),
+    );
+  });
+
+  test.each([
+    { name: 'two lengths', headers: 'Content-Length: 5\r\nContent-Length: 6' },
+    { name: 'a length and chunks', headers: 'Content-Length: 5\r\nTransfer-Encoding: chunked' },
+    { name: 'a header without a name', headers: ': x' },
+    { name: 'a folded header', headers: 'X-A: b\r\n c' },
+    { name: '40 KiB of headers', headers: `X-A: ${'b'.repeat(40_000)}` },
+    { name: '5,000 headers', headers: Array.from({ length: 5_000 }, (_, i) => `X-${i}: 1`).join('\r\n') },
+  ])('$name: 4xx, and the connection is closed', async ({ headers }) => {
+    const answer = await sendRaw(`POST /api/v1/query HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n\r\nhello`);
+    expect(answer).toMatch(/^HTTP\/1\.1 4\d\d /);
+  });
+
+  test.each([
+    '/../../../etc/passwd',
+    '/%2e%2e/%2e%2e/etc/passwd',
+    '/..%5c..%5cx',
+    '/%00',
+    '//evil.example/',
+    '/.%2e/-/ready/..',
+  ])('%s leads nowhere', async (path) => {
+    expectClear(await send('GET', path), [400, 404]);
+  });
+
+  test('another name in Host, or a page of another site that posts: 403', async () => {
+    expectClear(await send('GET', '/', undefined, { host: 'evil.example' }), [403]);
+    expectClear(await send('GET', '/api/v1/query?query=1', undefined, { host: 'evil.example:7070' }), [403]);
+    expectClear(await send('GET', '/metrics', undefined, { host: 'evil.example' }), [403]);
+    expectClear(await send('POST', '/api/v1/write', 'x', { ...WRITE, host: 'evil.example' }), [403]);
+    expectClear(await send('POST', '/api/v1/import', '', { origin: 'https://evil.example' }), [403]);
+    expect((await send('GET', '/', undefined, { host: 'localhost' })).status).toBe(200);
+    expect((await send('GET', '/', undefined, { host: '[::1]:7070' })).status).toBe(200);
+  });
+
   test('200 clients that send slowly keep nobody waiting', async () => {
     const { hostname, port } = new URL(program.url);
-    const head = `POST /api/v1/query HTTP/1.1\r\nHost: x\r\nContent-Type: ${FORM['content-type']}\r\nContent-Length: 60000\r\n\r\nquery=`;
+    const head = `POST /api/v1/query HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${FORM['content-type']}\r\nContent-Length: 60000\r\n\r\nquery=`;
     const sockets = await Promise.all(
       Array.from(
         { length: 200 },

@@ -13,6 +13,7 @@ import { type LocatedProblem, parseYaml, type YamlDocument } from './yaml-docume
 /** All settings, resolved: lengths in milliseconds, paths absolute, tokens read. */
 export interface Settings {
   readonly listen: { readonly host: string; readonly port: number };
+  readonly allowedHosts: readonly string[];
   readonly dataFolder: string;
   readonly storage: 'embedded';
   readonly retentionMs: number;
@@ -78,6 +79,7 @@ export function loadSettings({ file, flags = {}, env = process.env }: LoadOption
   if (tokenProblems.length > 0) throw new SettingsError(tokenProblems.map(locate));
   const settings: Settings = {
     listen: splitListen(document.listen),
+    allowedHosts: document.allowedHosts,
     dataFolder,
     storage: document.storage,
     retentionMs: parseDuration(document.retention),

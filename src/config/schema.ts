@@ -41,6 +41,13 @@ export const SettingsDocument = z.strictObject({
     .describe(
       'HOST:PORT of the HTTP server. Any host but loopback needs `authentication` to be set; port 0 takes a free one.',
     ),
+  allowedHosts: z
+    .array(z.string().regex(/^[^\s/:]+$/, { error: 'expected a host name without port, such as foresail.example' }))
+    .max(1000)
+    .default([])
+    .describe(
+      'Names that requests may give in their Host header besides those of this machine, such as one that a proxy sends. Matters on loopback without `authentication` only.',
+    ),
   data: z.string().min(1).default('./data').describe('Folder of the embedded store. One process owns it.'),
   storage: z.enum(['embedded']).default('embedded').describe('Where samples are kept.'),
   retention: duration.default('15d').describe('How long samples are kept. Recorded demand is kept for 400 days.'),

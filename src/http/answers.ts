@@ -138,10 +138,10 @@ export function statusAnswer(
 export type WorkloadState = z.infer<typeof StatusAnswer>['workloads'][number]['state'];
 
 /** One word for where a workload stands. */
-export function stateOf({ policy, last, target }: WorkloadView): WorkloadState {
+export function stateOf({ policy, last, target, troubles }: WorkloadView): WorkloadState {
   if (policy.paused) return 'paused';
-  if (last === null) return target === null ? 'starting' : 'learning';
-  if (target === null) return 'unreachable';
+  if (target === null) return last === null && troubles.length === 0 ? 'starting' : 'unreachable';
+  if (last === null) return 'learning';
   const { demotion } = last.plan;
   if (demotion === null) return 'trusting';
   return demotion.code === 'InsufficientHistory' || demotion.code === 'ForecastMissing' ? 'learning' : 'demoted';

@@ -9,6 +9,8 @@ export interface CallerSettings {
   readonly tenancyOn: boolean;
   /** None: nobody is asked who they are. */
   readonly tokens: readonly { readonly token: string; readonly tenant: TenantId; readonly role: Role }[];
+  /** Where nobody is asked who they are: throws at what no honest client of this machine sends (`hostCheck`). */
+  readonly checkHost?: ((request: IncomingMessage) => void) | undefined;
 }
 
 /**
@@ -17,12 +19,15 @@ export interface CallerSettings {
  * With tokens, the credential decides, and an X-Scope-OrgID that disagrees is refused. Without, the header decides
  * while tenancy is on, and nothing else while it is off.
  */
-export function callerReader({ tenancyOn, tokens }: CallerSettings) {
+export function callerReader({ tenancyOn, tokens, checkHost }: CallerSettings) {
   const digests = tokens.map(({ token, tenant, role }) => ({ digest: digestOf(token), caller: { tenant, role } }));
 
   /** @throws {UnauthenticatedError} Without a known credential, where one is needed. */
   function authenticate(request: IncomingMessage): Caller | undefined {
-    if (digests.length === 0) return undefined;
+    if (digests.length === 0) {
+      checkHost?.(request);
+      return undefined;
+    }
     const token = tokenOf(request);
     if (token === undefined) {
       throw new UnauthenticatedError('cannot answer without a credential: send Authorization: Bearer TOKEN');

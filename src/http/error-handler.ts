@@ -128,6 +128,8 @@ function answer(status: number, code: string, error: string, problems?: readonly
 function clientStatusOf(error: unknown): number | undefined {
   if (error instanceof URIError) return 400;
   if (typeof error !== 'object' || error === null) return undefined;
+  // The client went away in the middle of its body.
+  if ('code' in error && error.code === 'ECONNRESET') return 400;
   // Node's unpackers: a body is not what its Content-Encoding says.
   if ('code' in error && typeof error.code === 'string' && error.code.startsWith('Z_')) return 400;
   if (!('status' in error)) return undefined;

@@ -35,7 +35,7 @@ export function importRoute(router: Router, { callerOf, importLines }: ImportRou
     }
     const { line, message } = report.errors[0]!;
     const others = report.badLines === 1 ? '' : ` (and ${report.badLines - 1} more lines)`;
-    const error = `cannot use line ${line}: ${message}${others}; the other lines were stored`;
+    const error = `cannot use line ${line}: ${message}${others}; the other lines were stored, up to line ${report.lines}`;
     response.status(400).json({ status: 'error', errorType: 'bad_data', error, data: report });
   });
 }
@@ -43,9 +43,18 @@ export function importRoute(router: Router, { callerOf, importLines }: ImportRou
 /** The body's bytes, unpacked where they came packed. To stop in the middle leaves the connection open for the answer. */
 function bytesOf(request: Request): AsyncIterable<Uint8Array> {
   if (request.headers['content-encoding'] !== 'gzip') return request.iterator({ destroyOnReturn: false });
-  const unpacked = createGunzip();
-  request.once('error', (error) => unpacked.destroy(error));
-  return request.pipe(unpacked);
+  return unpacked(request);
+}
+
+async function* unpacked(request: Request): AsyncGenerator<Uint8Array> {
+  const gunzip = createGunzip();
+  request.once('error', (error) => gunzip.destroy(error));
+  try {
+    yield* request.pipe(gunzip);
+  } finally {
+    // A pipe that nobody reads would hold back the rest of the body, and the answer waits for its end.
+    request.unpipe(gunzip);
+  }
 }
 
 /** @throws {ImportTooLargeError} If a line or the whole is over its limit. */

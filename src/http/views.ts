@@ -12,15 +12,25 @@ export function decisionView({ id, at, namespace, policy, plan, ownership, act, 
   return { id, at, namespace, policy, mode, plan, sentences: plan.reasons.map(reasonText), outcome, input };
 }
 
+/** What the last pass of the scale loop could not do. */
+export interface PassView {
+  readonly readable: boolean;
+  readonly problems: readonly string[];
+}
+
 /** A policy and its last pass, or that there was none yet. */
-export function workloadView({ policy, source }: PolicyView, last: DecisionDraft | undefined): WorkloadView {
+export function workloadView(
+  { policy, source }: PolicyView,
+  last: DecisionDraft | undefined,
+  { readable, problems }: PassView = { readable: true, problems: [] },
+): WorkloadView {
   return {
     policy,
     source: source.kind,
     last: last === undefined ? null : { at: last.at, plan: last.plan, sentences: last.plan.reasons.map(reasonText) },
-    target: last?.input.target ?? null,
+    target: readable ? (last?.input.target ?? null) : null,
     leadTimeMs: leadTimeOf(policy).ms,
-    troubles: last === undefined ? [] : troublesOf(last),
+    troubles: [...problems, ...(last === undefined || !readable ? [] : troublesOf(last))],
   };
 }
 

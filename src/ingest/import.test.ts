@@ -47,6 +47,16 @@ test.each([
     text: '{"metric":{"__name__":"a"},"values":[1],"timestamps":[1.5]}',
     message: /timestamps\[0\]/,
   },
+  {
+    name: 'a label value of a megabyte',
+    text: JSON.stringify({ metric: { __name__: 'a', job: 'x'.repeat(1_000_000) }, values: [], timestamps: [] }),
+    message: /^.{0,400}longer than 2048 bytes/,
+  },
+  {
+    name: 'a deep list as value, without repeating it',
+    text: `{"metric":{"__name__":"a"},"values":[${'['.repeat(1000)}${']'.repeat(1000)}],"timestamps":[1]}`,
+    message: /^.{0,200}$/,
+  },
 ])('parseImportLine() refuses $name', ({ text, message }) => {
   expect(() => parseImportLine(text)).toThrow(message);
 });
@@ -72,4 +82,20 @@ test('importLines() goes on after a bad line and reports its number', async () =
   });
   expect(written).toHaveLength(2);
   expect(report).toMatchObject({ lines: 4, series: 2, appended: 3, badLines: 1, errors: [{ line: 3 }] });
+});
+
+test('importLines() holds no more series than it writes at once, and ends where nothing can be used', async () => {
+  let most = 0;
+  async function* lines() {
+    for (let i = 0; i < 500_000; i++) yield `{"metric":{"__name__":"a${i}"},"values":[],"timestamps":[]}`;
+    for (let i = 0; i < 5_000; i++) yield '{}';
+  }
+  const report = await importLines(lines(), {
+    backfill: async (runs) => {
+      most = Math.max(most, runs.length);
+      return { appended: 0, duplicates: 0, conflicts: 0, outOfBounds: 0 };
+    },
+  });
+  expect(most).toBeLessThanOrEqual(200_000);
+  expect(report).toMatchObject({ lines: 501_000, badLines: 1000 });
 });

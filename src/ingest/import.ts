@@ -18,6 +18,10 @@ export interface ImportDeps {
 /** Samples that are held before they are written: 16 bytes each. */
 const FLUSH_SAMPLES = 200_000;
 const MAX_ERRORS = 20;
+/** A body with more lines that cannot be used is something else than an export: reading ends there. */
+const MAX_BAD_LINES = 1000;
+/** Characters of what was sent that an error shows. */
+const SHOWN = 100;
 
 /**
  * Imports lines through the second writer. A line that cannot be used is reported and the others go on.
@@ -50,13 +54,15 @@ export async function importLines(lines: AsyncIterable<string>, { backfill }: Im
       if (!(error instanceof RangeError || error instanceof SyntaxError)) throw error;
       report.badLines++;
       if (errors.length < MAX_ERRORS) errors.push({ line: report.lines, message: error.message });
+      if (report.badLines === MAX_BAD_LINES) break;
       continue;
     }
     report.series++;
     report.duplicates += line.duplicates;
     report.conflicts += line.conflicts;
     runs.push(line.run);
-    held += line.run.times.length;
+    // A series takes memory also where it has no sample.
+    held += 1 + line.run.times.length;
     if (held >= FLUSH_SAMPLES) await flush();
   }
   await flush();
@@ -80,18 +86,17 @@ export function parseImportLine(text: string): ImportLine {
   }
   const entries = Object.entries(metric).map(([name, value]): [string, string] => {
     if (typeof value !== 'string')
-      throw new RangeError(`metric.${name}: expected a text, got ${JSON.stringify(value)}`);
+      throw new RangeError(`metric.${name.slice(0, SHOWN)}: expected a text, got ${shown(value)}`);
     if (LONE_SURROGATE.test(name) || LONE_SURROGATE.test(value)) {
-      throw new RangeError(`metric: ${JSON.stringify(name)} or its value is not valid Unicode`);
+      throw new RangeError(`metric: ${shown(name)} or its value is not valid Unicode`);
     }
     return [name, value];
   });
   const checked = checkLabels(entries, DEFAULT_LABEL_LIMITS);
   if (checked.kind === 'refused') throw new RangeError(`metric: ${checked.message}`);
-  const { labels } = checked;
   const samples = values.map((value, i) => ({ time: parseTime(timestamps[i], i), value: parseValue(value, i) }));
   samples.sort((a, b) => a.time - b.time);
-  return columnsOf(samples, labels);
+  return columnsOf(samples, checked.labels);
 }
 
 /** JSON can say half of a character. UTF-8 cannot: two such names would become one. */
@@ -117,7 +122,7 @@ function columnsOf(samples: readonly { time: number; value: number }[], labels: 
 
 function parseTime(time: unknown, index: number): number {
   if (typeof time === 'number' && Number.isSafeInteger(time)) return time;
-  throw new RangeError(`timestamps[${index}]: expected whole milliseconds, got ${JSON.stringify(time)}`);
+  throw new RangeError(`timestamps[${index}]: expected whole milliseconds, got ${shown(time)}`);
 }
 
 const WORDS = new Map([
@@ -130,8 +135,12 @@ function parseValue(value: unknown, index: number): number {
   if (typeof value === 'number') return value;
   if (value === null) return Number.NaN;
   const word = typeof value === 'string' ? WORDS.get(value) : undefined;
-  if (word === undefined) throw new RangeError(`values[${index}]: expected a number, got ${JSON.stringify(value)}`);
+  if (word === undefined) throw new RangeError(`values[${index}]: expected a number, got ${shown(value)}`);
   return word;
+}
+
+function shown(value: unknown): string {
+  return JSON.stringify(value).slice(0, SHOWN);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -71,6 +71,13 @@ describe('the scale loop', () => {
     expect(world.cluster.writes()).toBe(writes);
   });
 
+  test('says of each policy what a pass could not do', async () => {
+    const world = openWorld([policyOf('web', { mode: 'observe' }), policyOf('gone', { mode: 'observe' })]);
+    await world.run(MINUTE);
+    expect(world.notes.get('web')).toEqual({ readable: true, problems: [] });
+    expect(world.notes.get('gone')).toEqual({ readable: false, problems: ['there is no shop/gone'] });
+  });
+
   test('stopping changes nothing, and a new start goes on from what was recorded', async () => {
     const world = openWorld([policyOf('web', { mode: 'enforce' })]);
     await world.run(3 * MINUTE);

@@ -27,8 +27,18 @@ export interface ScaleLoopDeps {
   readonly storageOf: (tenant: TenantId) => Pick<ObserveDeps, 'instant'>;
   readonly forecastsOf: (tenant: TenantId) => { readonly latest: ObserveDeps['latestForecast'] };
   readonly ledgerOf: (tenant: TenantId) => DecisionLedger;
+  /** What went wrong for a policy in a pass, for people to see. Called for each policy in each pass. */
+  readonly onPass?: (tenant: TenantId, policy: ScalingPolicy, notes: PassNotes) => void;
   /** Default 15 s. */
   readonly intervalMs?: number;
+}
+
+/** What a pass could not do for one policy. */
+export interface PassNotes {
+  /** Whether there was a target, and it could be read. */
+  readonly readable: boolean;
+  /** A sentence each. */
+  readonly problems: readonly string[];
 }
 
 interface PolicyLabels {
@@ -63,7 +73,11 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
     const inForce = await readPolicies();
     const { policies } = inForce;
     const claims = claimsOf(inForce);
-    await inParallel(policies, AT_ONCE, (each) => guarded(each.policy, signal, () => scaleOne(each, claims, signal)));
+    await inParallel(policies, AT_ONCE, (each) => {
+      const note = (notes: PassNotes) => deps.onPass?.(each.tenant, each.policy, notes);
+      const scale = async () => note(await scaleOne(each, claims, signal));
+      return guarded(each.policy, signal, scale, (problem) => note({ readable: false, problems: [problem] }));
+    });
     const due = passes % LISTED_EVERY === 0 || claims.fingerprint !== lastClaims || releasing > 0;
     passes++;
     if (!due || signal.aborted) return;
@@ -92,7 +106,12 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
     }
   }
 
-  async function guarded(name: PolicyName, signal: AbortSignal, action: () => Promise<void>): Promise<void> {
+  async function guarded(
+    name: PolicyName,
+    signal: AbortSignal,
+    action: () => Promise<void>,
+    onFailure?: (problem: string) => void,
+  ): Promise<void> {
     const labels = { namespace: name.namespace, policy: name.name };
     try {
       if (!signal.aborted) await telemetry.span('scale', labels, action);
@@ -100,10 +119,11 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
       if (signal.aborted) return;
       telemetry.count('loopFailures', { loop: 'scale', reason: reasonOf(error) });
       telemetry.log.warn({ err: error, ...labels }, `cannot scale by the policy ${name.namespace}/${name.name}`);
+      onFailure?.(`the last pass could not be finished: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
 
-  async function scaleOne({ tenant, policy }: TenantPolicy, claims: Claims, signal: AbortSignal): Promise<void> {
+  async function scaleOne({ tenant, policy }: TenantPolicy, claims: Claims, signal: AbortSignal): Promise<PassNotes> {
     const labels = { namespace: policy.namespace, policy: policy.name };
     let found: TargetState | undefined;
     let heirOf: PolicyName | undefined;
@@ -128,7 +148,7 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
       const observed = await observe(policy, clock.now(), sources, signal);
       if (observed.kind === 'missing') {
         skip('target-missing', labels, `the policy ${policy.namespace}/${policy.name} is skipped: ${observed.message}`);
-        return;
+        return { readable: false, problems: [observed.message] };
       }
       const { input, state, problems } = observed;
       const plan = planReplicas(input);
@@ -150,7 +170,7 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
       telemetry.gauge('floor', labels, plan.bounds.min);
       await keeper.keep(tenant, draftOf({ tenant, mode: policy.mode, input, plan, act }, owner));
       if (act.kind === 'applied') await announce(targetOf(policy), owner.announcement, signal);
-      return;
+      return { readable: true, problems };
     }
   }
 

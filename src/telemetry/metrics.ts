@@ -112,6 +112,11 @@ export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
     decisions: counter('foresail_decisions_total', 'Decisions recorded, by what occasioned them.', ['occasion']),
     boundsWrites: counter('foresail_bounds_writes_total', 'Attempts to write replica bounds, by outcome.', ['outcome']),
     floor: gauge('foresail_floor_replicas', 'The floor that the last plan asks for.', ['namespace', 'policy']),
+    policyTroubles: gauge(
+      'foresail_policy_troubles',
+      'Troubles of a policy that the page shows: no target, no demand, a field given up, a forecast not trusted.',
+      ['namespace', 'policy'],
+    ),
     policyProblems: gauge(
       'foresail_policy_problems',
       'Policies that are not in force, or not in their newest form, because of an error.',

@@ -1,6 +1,6 @@
 import { openForecastStore } from '../forecasts/forecast-store.ts';
 import { openLedger } from '../ledger/ledger.ts';
-import { openScaleLoop, type ScaleLoop } from '../loops/scale-loop.ts';
+import { openScaleLoop, type PassNotes, type ScaleLoop } from '../loops/scale-loop.ts';
 import type { Forecast } from '../model/forecast.ts';
 import { DEFAULT_TENANT } from '../model/tenant.ts';
 import { DAY, MINUTE, type Millis } from '../model/time.ts';
@@ -20,6 +20,8 @@ export interface ScaleWorld {
   /** What the policy store says that it cannot read. */
   readonly unreadable: string[];
   readonly ledger: ReturnType<ReturnType<typeof openLedger>['tenant']>;
+  /** By name of the policy, of its last pass. */
+  readonly notes: ReadonlyMap<string, PassNotes>;
   /** The forecast that stands at a pass; by default a fresh one of 900. */
   forecast: (now: Millis) => Forecast | undefined;
   /** What the demand's query answers. */
@@ -42,6 +44,7 @@ export function openScaleWorld(policies: ScalingPolicy[], targets: readonly stri
   const ledger = openLedger(keyValue).tenant(DEFAULT_TENANT);
   const forecasts = openForecastStore(keyValue).tenant(DEFAULT_TENANT);
   const unreadable: string[] = [];
+  const notes = new Map<string, PassNotes>();
   const world: ScaleWorld = {
     clock,
     cluster,
@@ -49,6 +52,7 @@ export function openScaleWorld(policies: ScalingPolicy[], targets: readonly stri
     policies,
     unreadable,
     ledger,
+    notes,
     forecast: (now) => forecastOf(900, now),
     demand: 100,
     storeFull: false,
@@ -65,6 +69,7 @@ export function openScaleWorld(policies: ScalingPolicy[], targets: readonly stri
   };
   const open = (): ScaleLoop =>
     openScaleLoop({
+      onPass: (_, { name }, passed) => notes.set(name, passed),
       clock,
       telemetry,
       policies: async () => ({
