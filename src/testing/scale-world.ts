@@ -34,7 +34,7 @@ export interface ScaleWorld {
   restart(): void;
 }
 
-export const WORLD_START: Millis = 20_000 * DAY;
+const WORLD_START: Millis = 20_000 * DAY;
 
 export function openScaleWorld(policies: ScalingPolicy[], targets: readonly string[] = ['web', 'broken']): ScaleWorld {
   const keyValue = memoryKeyValue();
