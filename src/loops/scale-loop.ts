@@ -6,8 +6,8 @@ import type { Announcement, Cluster, TargetRef, TargetState } from '../scaling/c
 import type { ActOutcome, DecisionDraft } from '../scaling/decision-types.ts';
 import { decideInherited, decideOwnership, type OwnershipDecision } from '../scaling/ownership.ts';
 import { planReplicas } from '../scaling/plan.ts';
-import type { ScalingPolicy } from '../scaling/policy.ts';
 import { NO_MEMORY, type PlannerMemory } from '../scaling/plan-types.ts';
+import type { ScalingPolicy } from '../scaling/policy.ts';
 import { unknownHistory } from '../scaling/ramp.ts';
 import { type Claims, claimsOf } from './claims.ts';
 import { type DecisionLedger, openDecisionKeeper, type PolicyName } from './decision-keeper.ts';
