@@ -1,5 +1,4 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse as parseYaml } from 'yaml';
@@ -16,6 +15,7 @@ import type { Samples } from '../model/series.ts';
 import { DAY } from '../model/time.ts';
 import { parsePolicy, type ScalingPolicy } from '../scaling/policy.ts';
 import { createLogger } from '../telemetry/logger.ts';
+import { nodeDisk } from '../tsdb/disk.ts';
 import { replayInThread } from '../workers/replay.ts';
 import type { ServerDeps } from './run-server.ts';
 
@@ -31,7 +31,7 @@ const JUDGED = 3 * DAY;
 /** Serves, plays the workloads and tells what happens, until it is told to stop. */
 export async function playDemo(flags: DemoFlags, { clock, signal }: ServerDeps): Promise<void> {
   const settings = demoSettings(flags);
-  await mkdir(settings.dataFolder, { recursive: true });
+  await nodeDisk.ensureFolder(settings.dataFolder);
   const stateFile = join(settings.dataFolder, 'demo.json');
   const state = await loadDemoState(stateFile);
   const firstStart = state?.firstStart ?? clock.now();

@@ -37,10 +37,8 @@ export interface ReadableFile {
 /** The file system of this machine. */
 export const nodeDisk: Disk = {
   async ensureFolder(path) {
-    const first = await mkdir(path, { recursive: true });
-    if (first === undefined) return;
     // Each new folder's name is durable once the folder above it is synced.
-    for (let folder = path; folder.length >= first.length; folder = dirname(folder)) await syncPath(dirname(folder));
+    for (const folder of await makeFolders(path)) await syncPath(dirname(folder));
   },
   list: (folder) => readdir(folder),
   async create(path) {
@@ -87,6 +85,25 @@ export async function folderBytes(folder: string): Promise<number> {
 
 async function syncPath(path: string): Promise<void> {
   await syncAndClose(await open(path, 'r'));
+}
+
+/**
+ * Makes a folder and those above it that are missing. Node's own recursive form never ends where the system answers
+ * "no such folder" for a name that can never be made, as under /proc.
+ * @returns The folders that are new, the lowest first.
+ */
+async function makeFolders(path: string): Promise<readonly string[]> {
+  try {
+    await mkdir(path);
+    return [path];
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return [];
+    if (code !== 'ENOENT' || dirname(path) === path) throw error;
+  }
+  const above = await makeFolders(dirname(path));
+  await mkdir(path);
+  return [path, ...above];
 }
 
 async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {

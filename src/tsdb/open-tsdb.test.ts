@@ -8,6 +8,7 @@ import { DEFAULT_TENANT } from '../model/tenant.ts';
 import { appendSeries } from '../storage/append-series.ts';
 import { TooManySamplesError } from '../storage/errors.ts';
 import { keysUnder } from '../storage/key-value.ts';
+import { nodeDisk } from './disk.ts';
 import { StorageFormatError, StorageInUseError, StorageUnusableError } from './errors.ts';
 import { openTsdb } from './open-tsdb.ts';
 
@@ -69,6 +70,10 @@ describe('openTsdb()', () => {
       await rm(join(dir, blocked));
     }
     await using _tsdb = await openHere();
+  });
+
+  test('gives up on a folder that can never be made', async () => {
+    await expect(nodeDisk.ensureFolder('/proc/no/such/folder')).rejects.toThrow();
   });
 
   test('refuses a log of another format version, and lets go of the folder', async () => {
