@@ -9,7 +9,19 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 const MAIN = join(import.meta.dirname, '..', 'dist', 'main.js');
 const COMMANDS = [
-  ...['demo', 'serve', 'init', 'check', 'query', 'plan', 'explain', 'release', 'import', 'import prometheus'],
+  ...[
+    'demo',
+    'serve',
+    'init',
+    'check',
+    'query',
+    'plan',
+    'explain',
+    'release',
+    'import',
+    'import prometheus',
+    'decompose',
+  ],
   ...['import csv', 'simulate', 'forecast', 'backtest', 'detect'],
 ];
 
@@ -62,6 +74,8 @@ describe.concurrent('wrong usage: exit code 2 and one line that says what to cha
     ['detect --input demand.csv --output absent/x.csv', 'cannot write absent/x.csv'],
     ['simulate --trace demand.csv --policy absent.yaml', 'absent.yaml'],
     ['query up --end 2026-01-01', '--end and --step need --start'],
+    ['query up --token-file absent', 'cannot read absent: there is no such file'],
+    ['plan --record absent.json', 'cannot read absent.json: there is no such file'],
     ['plan', 'expected exactly one of'],
     ['release', 'expected --all'],
     ['serve --listen nonsense', '--listen: expected HOST:PORT'],

@@ -36,3 +36,10 @@ test('a policy whose target cannot be read shows its trouble on the page, in the
     .toContain('foresail_policy_troubles{namespace="shop",policy="checkout"} 1');
   await fetch(`${program.url}/api/v1/policies/shop/checkout`, { method: 'DELETE' });
 }, 60_000);
+
+test('a second server at the same address says so in one line', async () => {
+  const { host } = new URL(program.url);
+  await expect(startProgram(['--listen', host])).rejects.toThrow(
+    `ended with 1:\ncannot listen at ${host}: something else listens there; name another address with --listen\n`,
+  );
+});

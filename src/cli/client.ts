@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { CodedError } from '../model/errors.ts';
+import { readText } from './read-text.ts';
 
 /** Which server to ask, and as whom. */
 export interface ServerOptions {
@@ -50,7 +50,7 @@ export async function callServer(
   const headers: Record<string, string> = {};
   if (contentType !== undefined) headers['content-type'] = contentType;
   if (server.tokenFile !== undefined) {
-    headers['authorization'] = `Bearer ${readFileSync(server.tokenFile, 'utf8').trim()}`;
+    headers['authorization'] = `Bearer ${readText(server.tokenFile).trim()}`;
   }
   if (server.tenant !== undefined) headers['x-scope-orgid'] = server.tenant;
   let response: Response;

@@ -4,6 +4,7 @@ import type { Readable, Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { formatInstant, type Millis, parseInstant } from '../model/time.ts';
+import { fileTrouble } from './read-text.ts';
 import { UsageError } from './usage-error.ts';
 
 /** One line of an input file. `value` is NaN for an empty cell or a written NaN: a gap. */
@@ -52,7 +53,7 @@ export async function* readRows(path: string): AsyncGenerator<CsvRow> {
     }
   } catch (error) {
     if (error instanceof UsageError) throw error;
-    throw new UsageError(`cannot read ${path}: ${reasonOf(error)}`, { cause: error });
+    throw new UsageError(`cannot read ${path}: ${fileTrouble(error)}`, { cause: error });
   }
   if (columns === undefined)
     throw new UsageError(`${path}:1: expected a header row such as timestamp,value; the file is empty`);
@@ -91,7 +92,7 @@ export function openSink(path: string | undefined): RowSink {
   let buffer = '';
   const flush = async () => {
     if (failure !== undefined)
-      throw new UsageError(`cannot write ${path ?? 'the output'}: ${reasonOf(failure)}`, { cause: failure });
+      throw new UsageError(`cannot write ${path ?? 'the output'}: ${fileTrouble(failure)}`, { cause: failure });
     const chunk = buffer;
     buffer = '';
     if (chunk !== '' && !stream.write(chunk)) await drained(stream);
@@ -108,7 +109,7 @@ export function openSink(path: string | undefined): RowSink {
       try {
         await finished(stream);
       } catch (error) {
-        throw new UsageError(`cannot write ${path}: ${reasonOf(error)}`, { cause: error });
+        throw new UsageError(`cannot write ${path}: ${fileTrouble(error)}`, { cause: error });
       }
     },
   };
@@ -195,7 +196,7 @@ function parseTime(text: string, column: number, where: string): Millis {
   try {
     return parseInstant(text);
   } catch (error) {
-    throw new UsageError(`${where}: column ${column + 1}: ${reasonOf(error)}`, { cause: error });
+    throw new UsageError(`${where}: column ${column + 1}: ${fileTrouble(error)}`, { cause: error });
   }
 }
 
@@ -219,15 +220,4 @@ function splitCells(text: string): string[] {
   }
   cells.push(cell);
   return cells;
-}
-
-/** What is wrong with a file, in words for what happens often. */
-function reasonOf(error: unknown): string {
-  if (error instanceof Error && 'code' in error) {
-    if (error.code === 'ENOENT') return 'there is no such file or folder';
-    if (error.code === 'EISDIR') return 'it is a folder';
-    if (error.code === 'EACCES') return 'it may not be read or written';
-    if (error.code === 'Z_DATA_ERROR') return 'it is named .gz, but is not gzip';
-  }
-  return error instanceof Error ? error.message : String(error);
 }

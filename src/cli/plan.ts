@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { formatInstant } from '../model/time.ts';
 import { PLANNER_VERSION } from '../scaling/plan.ts';
@@ -7,6 +6,7 @@ import { replayDecision } from '../scaling/replay.ts';
 import { askServer, type ServerOptions, serverOptions } from './client.ts';
 import { differences } from './differences.ts';
 import { parsePolicyName, policyPath } from './policy-name.ts';
+import { readText } from './read-text.ts';
 import { UsageError } from './usage-error.ts';
 
 interface PlanOptions extends ServerOptions {
@@ -67,7 +67,7 @@ interface DecisionRecord {
 }
 
 async function recordOf({ replay, record, ...options }: PlanOptions, signal: AbortSignal): Promise<DecisionRecord> {
-  if (record !== undefined) return parseRecord(readFileSync(record, 'utf8'), record);
+  if (record !== undefined) return parseRecord(readText(record), record);
   const answer = await askServer(options, `/api/v1/decisions/${encodeURIComponent(replay!)}`, { signal });
   return checkRecord((answer as { data: unknown }).data, `decision ${replay}`);
 }

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { parsePolicyFile } from '../config/policy-files.ts';
 import { formatLocated } from '../config/yaml-document.ts';
@@ -9,6 +9,7 @@ import { type SimulationReport, simulate } from '../scaling/simulate.ts';
 import { STRATEGIES, type StrategyName } from '../scaling/simulation/strategies.ts';
 import { openTraceForecaster } from '../workers/trace-forecaster.ts';
 import { loadSeries } from './csv.ts';
+import { fileTrouble, readText } from './read-text.ts';
 import { simulationHtml, simulationSvg } from './simulate-picture.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -97,12 +98,7 @@ function plainReport(report: SimulationReport) {
 }
 
 function loadPolicy(file: string): ScalingPolicy {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new UsageError(`cannot read ${file}: ${(error as Error).message}`, { cause: error });
-  }
+  const text = readText(file);
   // A simulation reads the demand from the trace: the query is never asked, so it is not checked here.
   const { policies, problems } = parsePolicyFile(text, file, { checkQuery: () => {} });
   const [first, ...others] = problems;
@@ -143,6 +139,6 @@ function write(file: string, text: string): void {
   try {
     writeFileSync(file, text);
   } catch (error) {
-    throw new UsageError(`cannot write ${file}: ${(error as Error).message}`, { cause: error });
+    throw new UsageError(`cannot write ${file}: ${fileTrouble(error)}`, { cause: error });
   }
 }

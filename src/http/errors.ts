@@ -64,3 +64,14 @@ export class QueryTooFineError extends CodedError {
     );
   }
 }
+
+/** The address that the settings name cannot be opened: it is taken, or not one of this machine's. */
+export class ListenError extends CodedError {
+  override readonly name = 'ListenError';
+  readonly code = 'cannot_listen';
+
+  constructor(address: string, cause: NodeJS.ErrnoException) {
+    const why = cause.code === 'EADDRINUSE' ? 'something else listens there' : (cause.code ?? cause.message);
+    super(`cannot listen at ${address}: ${why}; name another address with --listen`, { cause });
+  }
+}

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { ListenError } from './errors.ts';
 
 export type RawHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -80,9 +81,10 @@ function refuseBroken(error: NodeJS.ErrnoException, socket: Duplex): void {
 
 function opened(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
+    const refuse = (cause: NodeJS.ErrnoException) => reject(new ListenError(`${host}:${port}`, cause));
+    server.once('error', refuse);
     server.listen(port, host, () => {
-      server.off('error', reject);
+      server.off('error', refuse);
       resolve();
     });
   });
