@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 /** Three sets of tests: beside the code, the real program with nothing but npm, and the real program with real servers. */
 export default defineConfig({
   test: {
+    // One file on each of two cores: by default one core is left idle.
+    maxWorkers: 2,
     reporters: ['default', './.ci/reporter.ts'],
     projects: [
       {
