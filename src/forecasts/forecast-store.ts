@@ -2,6 +2,7 @@ import type { Forecast, NoForecast } from '../model/forecast.ts';
 import type { DemandKey, ForecastScore, ForecastStatus, Truth } from '../model/issued-forecast.ts';
 import type { TenantId } from '../model/tenant.ts';
 import { DAY, HOUR, MINUTE, type Millis, type TimeRange } from '../model/time.ts';
+import { decodeJson, encodeJson, readJson } from '../storage/json-value.ts';
 import { type KeyChange, type KeyValue, keysUnder } from '../storage/key-value.ts';
 import { decodeForecast, encodeForecast } from './codec.ts';
 import { addScore, NO_SCORE, type Pending, pendingOf, scorePending } from './score.ts';
@@ -58,12 +59,12 @@ function openTenantForecasts(keyValue: KeyValue, tenant: TenantId): TenantForeca
         keptAt: keep ? forecast.issuedAt : before.keptAt,
         waiting: keep ? [...waiting, ...pendingOf(forecast, truths.at(-1)?.value)] : waiting,
       };
-      changes.push({ key: keyOf('scoring', tenant, key), value: bytes(next) });
+      changes.push({ key: keyOf('scoring', tenant, key), value: encodeJson(next) });
       if (scored.length > 0) {
         const day = Math.floor(forecast.issuedAt / DAY) * DAY;
         const scoreKey = `${keyOf('score', tenant, key)}/${digits(day)}`;
         const score = (await readJson<ForecastScore>(keyValue, scoreKey)) ?? { ...NO_SCORE, day };
-        changes.push({ key: scoreKey, value: bytes(scored.reduce(addScore, score)) });
+        changes.push({ key: scoreKey, value: encodeJson(scored.reduce(addScore, score)) });
       }
       await keyValue.write(changes);
     },
@@ -71,7 +72,7 @@ function openTenantForecasts(keyValue: KeyValue, tenant: TenantId): TenantForeca
     withdraw: (key, at, why) =>
       keyValue.write([
         { key: keyOf('latest', tenant, key), value: undefined },
-        { key: keyOf('none', tenant, key), value: bytes({ at, why }) },
+        { key: keyOf('none', tenant, key), value: encodeJson({ at, why }) },
       ]),
 
     async latest(key) {
@@ -93,7 +94,7 @@ function openTenantForecasts(keyValue: KeyValue, tenant: TenantId): TenantForeca
       const prefix = `${keyOf('score', tenant, key)}/`;
       const found: ForecastScore[] = [];
       const range = { gte: `${prefix}${digits(start)}`, lt: `${prefix}${digits(end + 1)}` };
-      for await (const [, value] of keyValue.list(range)) found.push(parse<ForecastScore>(value));
+      for await (const [, value] of keyValue.list(range)) found.push(decodeJson<ForecastScore>(value));
       return found;
     },
 
@@ -143,20 +144,4 @@ function keyOf(kind: Kind, tenant: TenantId, { namespace, policy, demand }: Dema
 /** Milliseconds that sort as text until the year 5138. */
 function digits(at: Millis): string {
   return String(Math.max(0, Math.trunc(at))).padStart(14, '0');
-}
-
-const UTF8 = new TextEncoder();
-const FROM_UTF8 = new TextDecoder();
-
-function bytes(value: unknown): Uint8Array {
-  return UTF8.encode(JSON.stringify(value));
-}
-
-function parse<T>(value: Uint8Array): T {
-  return JSON.parse(FROM_UTF8.decode(value)) as T;
-}
-
-async function readJson<T>(keyValue: KeyValue, key: string): Promise<T | undefined> {
-  const value = await keyValue.read(key);
-  return value === undefined ? undefined : parse<T>(value);
 }

@@ -4,6 +4,7 @@ import { DAY, HOUR, type Millis } from '../model/time.ts';
 import type { Decision, DecisionDraft } from '../scaling/decision-types.ts';
 import { NO_MEMORY, type PlannerMemory } from '../scaling/plan-types.ts';
 import type { ScalingPolicy } from '../scaling/policy.ts';
+import { decodeJson, encodeJson, readJson } from '../storage/json-value.ts';
 import { type KeyChange, type KeyValue, keysUnder } from '../storage/key-value.ts';
 import { decisionId, IDS_PER_MILLISECOND, timeOfId } from './decision-id.ts';
 import { occasionOf, summaryOf } from './occasion.ts';
@@ -98,7 +99,7 @@ function openTenantLedger(keyValue: KeyValue, tenant: TenantId, nextId: (at: Mil
       const { memory } = draft.plan;
       if (occasion === undefined && last !== undefined) {
         if (JSON.stringify(memory) !== JSON.stringify(last.memory)) {
-          await keyValue.write([{ key: lastKey(tenant, policy, released), value: bytes({ ...last, memory }) }]);
+          await keyValue.write([{ key: lastKey(tenant, policy, released), value: encodeJson({ ...last, memory }) }]);
         }
         return undefined;
       }
@@ -109,9 +110,9 @@ function openTenantLedger(keyValue: KeyValue, tenant: TenantId, nextId: (at: Mil
       const kept: Kept = { ...decision, input, policyHash };
       const next: Last = { id, at: draft.at, summary: summaryOf(draft), memory };
       await keyValue.write([
-        { key: decisionKey(tenant, id), value: bytes(kept) },
-        { key: indexKey(tenant, policy, id), value: bytes(1) },
-        { key: lastKey(tenant, policy, released), value: bytes(next) },
+        { key: decisionKey(tenant, id), value: encodeJson(kept) },
+        { key: indexKey(tenant, policy, id), value: encodeJson(1) },
+        { key: lastKey(tenant, policy, released), value: encodeJson(next) },
         ...(await policyChange(keyValue, policyKey(tenant, policyHash), { policy: inputPolicy, usedAt: draft.at })),
       ]);
       return decision;
@@ -133,7 +134,7 @@ function openTenantLedger(keyValue: KeyValue, tenant: TenantId, nextId: (at: Mil
         return found;
       }
       for await (const [, value] of keyValue.list(rangeBefore(decisionKey(tenant, ''), before))) {
-        const kept = parse<Kept>(value);
+        const kept = decodeJson<Kept>(value);
         if (namespace === undefined || kept.namespace === namespace) found.push(await expand(kept));
         if (found.length >= limit) break;
       }
@@ -153,7 +154,7 @@ interface StoredPolicy {
 
 async function policyChange(keyValue: KeyValue, key: string, stored: StoredPolicy): Promise<readonly KeyChange[]> {
   const before = await readJson<StoredPolicy>(keyValue, key);
-  return before !== undefined && stored.usedAt - before.usedAt < DAY ? [] : [{ key, value: bytes(stored) }];
+  return before !== undefined && stored.usedAt - before.usedAt < DAY ? [] : [{ key, value: encodeJson(stored) }];
 }
 
 /**
@@ -202,7 +203,7 @@ async function sweep(keyValue: KeyValue, now: Millis): Promise<number> {
   await finishGroup();
   for await (const [key, value] of keyValue.list(keysUnder('decision-policy/'))) {
     // A day more than the decisions, since `usedAt` may lag behind by a day.
-    if (parse<StoredPolicy>(value).usedAt < now - KEPT_MS - DAY - HOUR) changes.push({ key, value: undefined });
+    if (decodeJson<StoredPolicy>(value).usedAt < now - KEPT_MS - DAY - HOUR) changes.push({ key, value: undefined });
   }
   await flush();
   return deleted;
@@ -232,20 +233,4 @@ function policyKey(tenant: TenantId, hash: string): string {
 
 function hashOf(policy: ScalingPolicy): string {
   return createHash('sha256').update(JSON.stringify(policy)).digest('hex').slice(0, 32);
-}
-
-const UTF8 = new TextEncoder();
-const FROM_UTF8 = new TextDecoder();
-
-function bytes(value: unknown): Uint8Array {
-  return UTF8.encode(JSON.stringify(value));
-}
-
-function parse<T>(value: Uint8Array): T {
-  return JSON.parse(FROM_UTF8.decode(value)) as T;
-}
-
-async function readJson<T>(keyValue: KeyValue, key: string): Promise<T | undefined> {
-  const value = await keyValue.read(key);
-  return value === undefined ? undefined : parse<T>(value);
 }
