@@ -52,6 +52,11 @@ async function readTarget(
   if (hpa === undefined) {
     return { kind: 'missing', message: `there is no HorizontalPodAutoscaler ${target.namespace}/${target.name}` };
   }
+  if (carriesAnnotation(hpa) && ownershipOf(hpa) === null) {
+    // Its originals stand in there: without them a raised floor would be taken for the owner's own minimum.
+    const message = `the annotation ${OWNERSHIP_ANNOTATION} of ${target.namespace}/${target.name} cannot be read: mend it, or set minReplicas as it should be and remove it`;
+    return { kind: 'missing', message };
+  }
   const { scaleTargetRef } = hpa.spec;
   const path = await scalePathOf(scaleTargetRef, target.namespace, signal);
   const answer = path === undefined ? undefined : await api.request({ method: 'GET', path }, signal);

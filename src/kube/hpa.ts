@@ -79,7 +79,7 @@ const Annotation = z.object({
   givenUp: z.object({ at: z.number(), manager: z.string() }).nullable(),
 });
 
-/** Null where there is no annotation, or where somebody has made it unreadable: it is then as if we had written none. */
+/** Null where there is no annotation, or where somebody has made it unreadable (`carriesAnnotation` tells them apart). */
 export function ownershipOf({ metadata }: Hpa): Ownership | null {
   const text = metadata.annotations?.[OWNERSHIP_ANNOTATION];
   if (text === undefined) return null;

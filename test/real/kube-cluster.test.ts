@@ -171,6 +171,15 @@ describe('openKubeCluster() on a real API server', () => {
     expect(await cluster.apply(changeOf(state, 5, { force: true }))).toMatchObject({ kind: 'conflict' });
   });
 
+  test('an annotation that somebody made unreadable is left to people, with the remedy', async () => {
+    await apply('garbled', 2);
+    await plane.kubectl(['-n', 'shop', 'annotate', 'hpa', 'garbled', 'foresail.dev/ownership={"policy":']);
+    expect(await cluster.read(ref('garbled'))).toMatchObject({
+      kind: 'missing',
+      message: expect.stringContaining('foresail.dev/ownership of shop/garbled cannot be read'),
+    });
+  });
+
   test('a minimum above the maximum is refused in the API server’s words', async () => {
     await apply('above', 2);
     const state = await read('above');
