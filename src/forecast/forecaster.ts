@@ -49,6 +49,8 @@ const LEAST_VALUES = 12;
 /** The share of the history, and the time, over which the deployed mix is replayed for its weights and residuals. */
 const REPLAYED_SHARE = 0.5;
 const REPLAYED_MS = 14 * DAY;
+/** Values that come at once from which a batch is worth its making. */
+const LEAST_BATCH = 8;
 /** Time between two scored origins where steps are finer. */
 const SCORED_EVERY_MS = 5 * MINUTE;
 
@@ -69,9 +71,10 @@ export function fitForecaster(history: RegularSeries, options: ForecasterOptions
   }
   const state = createState(history, options);
   const from = replayFrom(history);
-  for (let t = 0; t < values.length; t++) {
-    if (t >= from && (t - from) % state.refitEvery === 0) refit(state);
-    advance(state, values[t]!, t >= from);
+  for (let t = 0; t < from; t++) advance(state, values[t]!, false);
+  for (let t = from; t < values.length; t += state.refitEvery) {
+    refit(state);
+    advanceScored(state, values.subarray(t, t + state.refitEvery));
   }
   refit(state);
   return {
@@ -79,7 +82,7 @@ export function fitForecaster(history: RegularSeries, options: ForecasterOptions
     forecaster: {
       models: state.models.map(({ name }) => name),
       update(added) {
-        for (let i = 0; i < added.length; i++) advance(state, added[i]!, true);
+        advanceScored(state, added);
       },
       refit: () => refit(state),
       predict: () => predict(state),
@@ -105,6 +108,8 @@ interface State {
   readonly volatility: Volatility;
   readonly models: readonly Model[];
   readonly peakModels: readonly Model[];
+  /** Those of both kinds whose state runs along. */
+  readonly running: readonly Model[];
   readonly channels: readonly Channel[];
   readonly peakChannel: Channel;
   /** Steps between scored origins, and between refits in the replay. */
@@ -143,6 +148,7 @@ function createState(history: RegularSeries, options: ForecasterOptions): State 
     volatility: createVolatility(day),
     models,
     peakModels: peaks,
+    running: [...models, ...peaks].filter((model) => model.append !== undefined),
     channels: Array.from(knots, (knot) => createChannel(models.length, knot, { ...scoring, naives: 1 })),
     peakChannel: createChannel(peaks.length, peakWindow[0]!, { ...scoring, naives: 2 }),
     stride,
@@ -165,11 +171,34 @@ function refit(state: State): void {
   for (const model of state.peakModels) model.refit(state.track);
 }
 
+/** Values in, each scored; models that work in batches hear of the origins first. */
+function advanceScored(state: State, values: ArrayLike<number>): void {
+  if (values.length >= LEAST_BATCH) prepareModels(state, values);
+  for (let i = 0; i < values.length; i++) advance(state, values[i]!, true);
+}
+
+/** Shows the models the values to come, origins and all, and then takes the values back. */
+function prepareModels({ track, stride, models, peakModels }: State, values: ArrayLike<number>): void {
+  const preparing = [...models, ...peakModels].filter((model) => model.prepare !== undefined);
+  if (preparing.length === 0) return;
+  const { length, gap, negative } = track;
+  const origins: number[] = [];
+  for (let i = 0; i < values.length; i++) {
+    appendValue(track, values[i]!);
+    if ((length + i) % stride === 0 && isKnown(track, length + i)) origins.push(length + i);
+  }
+  for (const model of preparing) model.prepare!(track, Int32Array.from(origins));
+  track.length = length;
+  track.gap = gap;
+  track.negative = negative;
+}
+
 /** One value in: what waited for it is scored, and where this is a scored origin, forecasts start to wait. */
 function advance(state: State, value: number, scored: boolean): void {
   const { track, stride } = state;
   appendValue(track, value);
   appendVolatility(state.volatility, track);
+  for (const model of state.running) model.append!(track);
   if (!scored) return;
   const now = track.length - 1;
   for (const channel of state.channels) {

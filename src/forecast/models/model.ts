@@ -24,4 +24,22 @@ export interface Model {
    * `origin`. `horizons` ascend and need not be knots.
    */
   predict(track: Track, origin: number, horizons: Int32Array, out: Float64Array): void;
+  /** Called once for each value, after the track took it in: for models whose state runs along. */
+  append?(track: Track): void;
+  /**
+   * Says at which origins (ascending) `predict` is going to be asked for the knots, so that work can be done in one
+   * batch. The track already holds the values up to the last of them; for an origin nothing after it may be read.
+   * Nothing is promised: other origins may be asked, and some of these may not be.
+   */
+  prepare?(track: Track, origins: Int32Array): void;
+  /**
+   * All that was learnt, in as few bytes as it takes. A model without it is given the recent history again instead:
+   * `append` for each value, then one `refit`.
+   */
+  save?(): Uint8Array;
+  /**
+   * Takes up where `save` left off, on a track whose last value is the one that was the last then.
+   * @returns False if the bytes are not of this model as it was built; the model then is as it was.
+   */
+  restore?(saved: Uint8Array, track: Track): boolean;
 }
