@@ -1,6 +1,6 @@
 import { MINUTE } from '../model/time.ts';
+import { phaseOf, seasonBefore, seasonEarlier } from './local-clock.ts';
 import type { ModelContext } from './models/model.ts';
-import { seasonBefore } from './models/same-last-season.ts';
 import { blockMean, type Track } from './track.ts';
 
 /** Which regressors a series has: fixed at the cold fit by the length of its history. Plain data. */
@@ -75,20 +75,20 @@ export function baseFeatures(plan: FeaturePlan, track: Track, origin: number, ou
     from = end;
   }
   if (plan.hourly > 0) {
-    const part = Math.floor((HOUR_PARTS * (origin % plan.hourly)) / plan.hourly);
+    const part = Math.floor((HOUR_PARTS * phaseOf(track, origin, plan.hourly)) / plan.hourly);
     for (let k = 1; k < HOUR_PARTS; k++) out[at++] = k === part ? PART_SIZE : 0;
   }
   const [first, second] = plan.cycles;
   if (first === undefined) return;
-  const angle = (2 * Math.PI * (origin % first)) / first;
+  const angle = (2 * Math.PI * phaseOf(track, origin, first)) / first;
   const cosine = Math.cos(angle);
   const sine = Math.sin(angle);
   out[at++] = cosine;
   out[at++] = sine;
   out[at++] = cosine * cosine - sine * sine;
   out[at++] = 2 * sine * cosine;
-  out[at++] = around(plan, track, origin - first, origin) - last;
-  if (second !== undefined) out[at++] = around(plan, track, origin - second, origin) - last;
+  out[at++] = around(plan, track, seasonEarlier(track, origin, first), origin) - last;
+  if (second !== undefined) out[at++] = around(plan, track, seasonEarlier(track, origin, second), origin) - last;
 }
 
 /** Regressors that belong to one horizon: what earlier seasons were at that time, relative to the last value now. */
@@ -103,33 +103,35 @@ export function horizonFeatures(
   if (first === undefined) return;
   const last = track.z[origin]!;
   const width = 2 * plan.halfWidth + 1;
-  const newest = seasonBefore(origin, horizon, first);
+  const newest = seasonBefore(track, origin, horizon, first);
   let at = 0;
   for (let k = -AROUND; k <= AROUND; k++) out[at++] = around(plan, track, newest + k * width, origin) - last;
-  out[at++] = track.z[newest]! - last;
+  out[at++] = track.z[Math.max(0, newest)]! - last;
   let sum = 0;
   let count = 0;
-  for (let t = newest; count < SEASONS_AVERAGED && t >= 0; t -= first) {
+  for (let t = newest; count < SEASONS_AVERAGED && t >= 0; t = seasonEarlier(track, t, first)) {
     sum += around(plan, track, t, origin);
     count++;
   }
   out[at++] = sum / count - last;
-  out[at++] = around(plan, track, newest >= first ? newest - first : newest, origin) - last;
+  const earlier = seasonEarlier(track, newest, first);
+  out[at++] = around(plan, track, earlier >= 0 ? earlier : newest, origin) - last;
   if (plan.hourly > 0) {
-    const phase = seasonBefore(origin, horizon, plan.hourly);
+    const phase = seasonBefore(track, origin, horizon, plan.hourly);
     out[at++] = blockMean(track, phase, phase + 1) - last;
     let hours = 0;
     let known = 0;
-    for (let t = phase; known < HOURS_AVERAGED && t >= 0; t -= plan.hourly) {
+    for (let t = phase; known < HOURS_AVERAGED && t >= 0; t = seasonEarlier(track, t, plan.hourly)) {
       hours += track.z[t]!;
       known++;
     }
     out[at++] = hours / known - last;
   }
   if (second === undefined) return;
-  const lastWeek = seasonBefore(origin, horizon, second);
+  const lastWeek = seasonBefore(track, origin, horizon, second);
   out[at++] = around(plan, track, lastWeek, origin) - last;
-  out[at++] = around(plan, track, lastWeek >= second ? lastWeek - second : lastWeek, origin) - last;
+  const weekBefore = seasonEarlier(track, lastWeek, second);
+  out[at++] = around(plan, track, weekBefore >= 0 ? weekBefore : lastWeek, origin) - last;
 }
 
 /** The mean of the block around `t`, without what lies after the origin. */

@@ -2,9 +2,11 @@ import type { Forecast, NoForecast } from '../model/forecast.ts';
 import type { RegularSeries } from '../model/series.ts';
 import { DAY, MINUTE, WEEK } from '../model/time.ts';
 import { accuracyOf } from './accuracy.ts';
+import type { SeriesCalendar } from './calendar.ts';
 import { awaitTruth, type Channel, createChannel, settle } from './channel.ts';
 import { fanOf, spreadFan } from './intervals.ts';
 import { knotsUpTo, placeBetween } from './knots.ts';
+import { localClock } from './local-clock.ts';
 import { mixed } from './mix.ts';
 import { defaultModels } from './models/default-models.ts';
 import type { Model, ModelContext } from './models/model.ts';
@@ -25,6 +27,8 @@ export interface ForecasterOptions {
   readonly seasons?: 'auto' | readonly number[];
   /** Names of the models that may take part; all by default. Names that this series has no model for are ignored. */
   readonly models?: readonly string[];
+  /** Local time and special days; without it seasons are those of UTC. */
+  readonly calendar?: SeriesCalendar;
 }
 
 /** Follows one series: takes new values in, learns again when told to, and forecasts at any moment. */
@@ -129,6 +133,7 @@ function createState(history: RegularSeries, options: ForecasterOptions): State 
   const context: ModelContext = { stepMs, knots, maxGap, cycles, historyLength: values.length };
   const models = chosen(defaultModels(context), options.models);
   const peaks = peakModels({ ...context, knots: peakWindow });
+  const clock = options.calendar && localClock(options.calendar, start, stepMs);
   const stride = Math.max(1, Math.round(SCORED_EVERY_MS / stepMs));
   const replayed = values.length - replayFrom(history);
   const scoring = { stride, day, warmUp: Math.round(Math.min(day, replayed / 8) / stride) };
@@ -144,7 +149,7 @@ function createState(history: RegularSeries, options: ForecasterOptions): State 
       options.seasons === undefined || options.seasons === 'auto'
         ? findSeasons(history).map(({ length }) => length)
         : cycles,
-    track: createTrack(fitTransform(values), cycles[0] ?? 0, values.length + 1024),
+    track: createTrack(fitTransform(values), cycles[0] ?? 0, values.length + 1024, clock),
     volatility: createVolatility(day),
     models,
     peakModels: peaks,

@@ -1,8 +1,8 @@
 import type { FeaturePlan } from './features.ts';
 import { horizonFeatures } from './features.ts';
+import { seasonBefore, seasonEarlier } from './local-clock.ts';
 import type { Model, ModelContext } from './models/model.ts';
 import { type HorizonRegressors, ridges } from './models/ridge.ts';
-import { seasonBefore } from './models/same-last-season.ts';
 import { blockMean, type Track } from './track.ts';
 
 /**
@@ -57,7 +57,7 @@ function peakLastSeason(name: string, season: number, window: number): Model {
     refit() {},
     predict(track, origin, horizons, out) {
       for (let i = 0; i < horizons.length; i++) {
-        const end = seasonBefore(origin, horizons[i]!, season);
+        const end = seasonBefore(track, origin, horizons[i]!, season);
         const start = end - horizons[i]!;
         if (start < level || start >= origin) {
           out[i] = Number.NaN;
@@ -87,11 +87,11 @@ function peakRegressors(plan: FeaturePlan): HorizonRegressors {
       out[at++] = largestIn(track, origin + 1 - window, origin + 1) - last;
       out[at++] = blockMean(track, origin + 1 - window, origin + 1) - last;
       if (first === undefined) return;
-      const end = seasonBefore(origin, window, first);
+      const end = seasonBefore(track, origin, window, first);
       const yesterday = largestIn(track, end - window + 1, end + 1);
       let sum = 0;
       let count = 0;
-      for (let t = end; count < SEASONS_AVERAGED && t >= 0; t -= first) {
+      for (let t = end; count < SEASONS_AVERAGED && t >= 0; t = seasonEarlier(track, t, first)) {
         sum += largestIn(track, t - window + 1, t + 1);
         count++;
       }
@@ -99,7 +99,7 @@ function peakRegressors(plan: FeaturePlan): HorizonRegressors {
       out[at++] = sum / count - last;
       out[at++] = blockMean(track, end - window + 1, end + 1) - last;
       if (second === undefined) return;
-      const lastWeek = seasonBefore(origin, window, second);
+      const lastWeek = seasonBefore(track, origin, window, second);
       out[at++] = largestIn(track, lastWeek - window + 1, lastWeek + 1) - last;
     },
   };

@@ -1,3 +1,4 @@
+import { type LocalClock, seasonEarlier } from './local-clock.ts';
 import { type Transform, toModel } from './transform.ts';
 
 /**
@@ -8,6 +9,8 @@ export interface Track {
   readonly transform: Transform;
   /** Steps in the season that fills long gaps (a day); 0 for none. */
   readonly fillSeason: number;
+  /** Where local time changes against the steps; undefined where it does not. */
+  readonly clock: LocalClock | undefined;
   length: number;
   /** As given, NaN in gaps. */
   raw: Float64Array;
@@ -24,10 +27,16 @@ export interface Track {
 /** A gap is held this many steps before a season ago is the better guess. */
 const HOLD_STEPS = 6;
 
-export function createTrack(transform: Transform, fillSeason: number, capacity = 1024): Track {
+export function createTrack(
+  transform: Transform,
+  fillSeason: number,
+  capacity = 1024,
+  clock: LocalClock | undefined = undefined,
+): Track {
   return {
     transform,
     fillSeason,
+    clock,
     length: 0,
     raw: new Float64Array(capacity),
     z: new Float64Array(capacity),
@@ -65,7 +74,8 @@ export function blockMean(track: Track, from: number, to: number): number {
 
 function fill(track: Track, t: number): number {
   const { fillSeason, gap, z } = track;
-  if (fillSeason > 0 && gap > HOLD_STEPS && t >= fillSeason) return z[t - fillSeason]!;
+  const before = fillSeason > 0 && gap > HOLD_STEPS ? seasonEarlier(track, t, fillSeason) : -1;
+  if (before >= 0) return z[before]!;
   return t > 0 ? z[t - 1]! : 0;
 }
 

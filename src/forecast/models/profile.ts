@@ -1,6 +1,6 @@
+import { seasonBefore, seasonEarlier } from '../local-clock.ts';
 import { blockMean } from '../track.ts';
 import type { Model } from './model.ts';
-import { seasonBefore } from './same-last-season.ts';
 
 const MOST_CYCLES = 4;
 
@@ -18,11 +18,10 @@ export function profile(name: string, season: number, levelSteps: number, halfWi
     predict(track, origin, horizons, out) {
       const level = blockMean(track, origin + 1 - levelSteps, origin + 1);
       for (let i = 0; i < horizons.length; i++) {
-        const newest = seasonBefore(origin, horizons[i]!, season);
-        const back = origin + horizons[i]! - newest;
         let count = 0;
-        for (let at = newest, lag = back; count < MOST_CYCLES; at -= season, lag += season) {
-          const levelEnd = origin + 1 - lag;
+        let at = seasonBefore(track, origin, horizons[i]!, season);
+        for (; count < MOST_CYCLES; at = seasonEarlier(track, at, season)) {
+          const levelEnd = at + 1 - horizons[i]!;
           if (at < 0 || levelEnd < levelSteps) break;
           const value = blockMean(track, at - halfWidth, Math.min(at + halfWidth, origin) + 1);
           offs[count++] = value - blockMean(track, levelEnd - levelSteps, levelEnd);

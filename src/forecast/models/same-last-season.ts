@@ -1,3 +1,4 @@
+import { seasonBefore } from '../local-clock.ts';
 import type { Model } from './model.ts';
 
 /** Repeats the season before: the same time yesterday, or last week. */
@@ -7,14 +8,9 @@ export function sameLastSeason(name: string, season: number): Model {
     refit() {},
     predict(track, origin, horizons, out) {
       for (let i = 0; i < horizons.length; i++) {
-        const at = seasonBefore(origin, horizons[i]!, season);
+        const at = seasonBefore(track, origin, horizons[i]!, season);
         out[i] = at >= 0 ? track.z[at]! : Number.NaN;
       }
     },
   };
-}
-
-/** The newest index at or before `origin` that has the phase of `origin + horizon`. */
-export function seasonBefore(origin: number, horizon: number, season: number): number {
-  return origin + horizon - Math.ceil(horizon / season) * season;
 }

@@ -1,6 +1,6 @@
 import { MINUTE } from '../../model/time.ts';
+import { seasonBefore, seasonEarlier } from '../local-clock.ts';
 import type { Model, ModelContext } from './model.ts';
-import { seasonBefore } from './same-last-season.ts';
 
 /** How much of the present deviation is left after five minutes (or after one step, where steps are longer). */
 const KEPT = 0.9;
@@ -12,9 +12,10 @@ export function seasonAndLevel(season: number, { stepMs }: ModelContext): Model 
     name: 'yesterday-and-level',
     refit() {},
     predict(track, origin, horizons, out) {
-      const off = origin >= season ? track.z[origin]! - track.z[origin - season]! : Number.NaN;
+      const before = seasonEarlier(track, origin, season);
+      const off = before >= 0 ? track.z[origin]! - track.z[before]! : Number.NaN;
       for (let i = 0; i < horizons.length; i++) {
-        const at = seasonBefore(origin, horizons[i]!, season);
+        const at = seasonBefore(track, origin, horizons[i]!, season);
         out[i] = at >= 0 ? track.z[at]! + off * perStep ** horizons[i]! : Number.NaN;
       }
     },

@@ -1,5 +1,6 @@
 import { choleskyInPlace, solveCholesky } from '../../numeric/cholesky.ts';
 import { placeBetween } from '../knots.ts';
+import { localSteps, movedBy } from '../local-clock.ts';
 import { blockMean, isKnown, type Track } from '../track.ts';
 import type { Model, ModelContext } from './model.ts';
 
@@ -34,7 +35,8 @@ export function windowRidge(
     name,
     refit(track) {
       for (; next + farthest < track.length; next++) {
-        if (!isUsable(track, next, lags, farthest)) continue;
+        // A map from local time to local time: rows whose horizons cross a change of the clock do not fit in.
+        if (!isUsable(track, next, lags, farthest) || localSteps(track, next, farthest) !== farthest) continue;
         const level = writeWindow(track, next, lags, centre, x);
         addSquare(gram, x);
         for (let k = 0; k < knots.length; k++) addScaled(moments[k]!, x, track.z[next + knots[k]!]! - level);
@@ -50,7 +52,7 @@ export function windowRidge(
       }
       const level = writeWindow(track, origin, lags, centre, x);
       for (let i = 0; i < horizons.length; i++) {
-        const { low, high, share } = placeBetween(knots, horizons[i]!);
+        const { low, high, share } = placeBetween(knots, Math.max(1, localSteps(track, origin, horizons[i]!)));
         if (share > 0 && knots[high]! - knots[low]! > maxGap) {
           out[i] = Number.NaN;
           continue;
@@ -73,7 +75,7 @@ function isUsable(track: Track, origin: number, lags: number, farthest: number):
 
 function writeWindow(track: Track, origin: number, lags: number, centre: number, x: Float64Array): number {
   const level = blockMean(track, origin + 1 - centre, origin + 1);
-  for (let lag = 0; lag < lags; lag++) x[lag] = track.z[origin - lag]! - level;
+  for (let lag = 0; lag < lags; lag++) x[lag] = track.z[Math.max(0, movedBy(track, origin, -lag))]! - level;
   return level;
 }
 
