@@ -56,6 +56,12 @@ export default {
       to: { path: '^src/cli/' },
     },
     {
+      name: 'only-the-root-imports-its-parts',
+      severity: 'error',
+      from: { path: '^src/', pathNot: `^src/(app/|app\\.ts$)|${TEST}` },
+      to: { path: '^src/app/' },
+    },
+    {
       name: 'only-tests-import-testing',
       severity: 'error',
       from: { path: '^src/', pathNot: TEST },

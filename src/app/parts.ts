@@ -1,0 +1,121 @@
+import type { Counter, Gauge, Histogram } from 'prom-client';
+import type { Settings } from '../config/load.ts';
+import { policyFileReader } from '../config/policy-files.ts';
+import { openPolicyStore } from '../config/policy-store.ts';
+import { openForecastStore } from '../forecasts/forecast-store.ts';
+import { openKubeCluster } from '../kube/cluster.ts';
+import { noCluster } from '../kube/no-cluster.ts';
+import { openLedger } from '../ledger/ledger.ts';
+import type { LoopTelemetry } from '../loops/telemetry.ts';
+import type { Clock } from '../model/clock.ts';
+import { DAY, SECOND } from '../model/time.ts';
+import { parseQuery } from '../promql/parse.ts';
+import { evaluatorOver } from '../promql/run.ts';
+import type { Cluster } from '../scaling/cluster.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
+import { withSpan } from '../telemetry/tracing.ts';
+import { openTsdb } from '../tsdb/open-tsdb.ts';
+import type { RecoveryReport } from '../tsdb/recovery.ts';
+import { takeTurns } from '../turns.ts';
+import { VERSION } from '../version.ts';
+
+/** A cluster by its name; closed with the program. */
+export interface Target {
+  readonly name: string;
+  readonly cluster: Cluster;
+  readonly close: () => Promise<void>;
+}
+
+export interface PartsOptions {
+  readonly settings: Settings;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly cluster?: Target;
+}
+
+/** What the loops and the requests share: the stores, the cluster, and what is told of them. */
+export type Parts = Awaited<ReturnType<typeof openParts>>;
+
+/** As the architecture has it: what long seasons are learned from. */
+const DEMAND_RETENTION_MS = 400 * DAY;
+
+/** Opens the store, what stands on it, and the cluster. */
+export async function openParts({ settings, clock, log, cluster }: PartsOptions) {
+  const startedAt = clock.now();
+  const metrics = createMetrics({ version: VERSION, ofProcess: true });
+  const telemetry = loopTelemetry(metrics, log);
+  const pause = takeTurns();
+  const tsdb = await openTsdb({
+    dir: settings.dataFolder,
+    clock,
+    evaluator: (reader) => evaluatorOver(reader, { maxSamples: settings.limits.querySamples, pause }),
+    limits: {
+      maxSamples: settings.limits.samplesInMemory,
+      maxSeriesPerTenant: settings.limits.seriesPerTenant,
+      retentionMs: { raw: settings.retentionMs, demand: DEMAND_RETENTION_MS },
+    },
+    onSync: (seconds) => {
+      metrics.commits.inc();
+      metrics.syncSeconds.observe(seconds);
+    },
+  });
+  reportRecovery(tsdb.stats().recovery, metrics, log);
+  const { storage, keyValue } = tsdb;
+  const target = cluster ?? (await openCluster(settings));
+  const checkDeps = { checkQuery: (expression: string) => void parseQuery(expression) };
+  return {
+    ...{ settings, clock, log, startedAt, metrics, telemetry, tsdb, storage, keyValue, target },
+    ledger: openLedger(keyValue),
+    forecasts: openForecastStore(keyValue),
+    policies: openPolicyStore({
+      keyValue,
+      readFiles: policyFileReader(settings.policies, checkDeps),
+      tenancy: settings.tenancy,
+      ...checkDeps,
+    }),
+    async close() {
+      await target.close();
+      await tsdb[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** The cluster that the settings name. */
+async function openCluster({ kubernetes }: Settings): Promise<Target> {
+  switch (kubernetes.kind) {
+    case 'off':
+      return { name: 'off', cluster: noCluster, close: async () => {} };
+    case 'inCluster':
+    case 'kubeconfig': {
+      const { context } = kubernetes.kind === 'kubeconfig' ? kubernetes : {};
+      const cluster = await openKubeCluster({
+        ...(kubernetes.kind === 'kubeconfig' && { kubeconfig: kubernetes.path }),
+        ...(context !== undefined && { context }),
+      });
+      const name =
+        kubernetes.kind === 'inCluster' ? 'kubernetes (in-cluster account)' : `kubernetes (${kubernetes.path})`;
+      return { name, cluster, close: async () => await cluster[Symbol.asyncDispose]() };
+    }
+  }
+}
+
+/** What a start could not read is never passed over in silence. */
+function reportRecovery(recovery: RecoveryReport, metrics: Metrics, log: Logger): void {
+  metrics.recoverySeconds.set(recovery.durationMs / SECOND);
+  metrics.recoveryLostBytes.set({ kind: 'torn' }, recovery.tornBytes);
+  metrics.recoveryLostBytes.set({ kind: 'damaged' }, recovery.damagedBytes);
+  metrics.recoveryLostSamples.set(recovery.orphanSamples);
+  for (const note of recovery.notes) log.warn({ note }, 'the store was not whole when it was opened');
+}
+
+/** The loops' names of counts, gauges and timings are those of `createMetrics`. */
+function loopTelemetry(metrics: Metrics, log: Logger): LoopTelemetry {
+  return {
+    span: (name, attributes, action) => withSpan(name, attributes, action),
+    count: (name, labels = {}) => (metrics[name] as Counter).inc(labels),
+    gauge: (name, labels, value) => (metrics[name] as Gauge).set(labels, value),
+    time: (name, labels, seconds) => (metrics[name] as Histogram).observe(labels, seconds),
+    log,
+  };
+}

@@ -1,0 +1,40 @@
+import type { StoredPolicy } from '../config/policy-store.ts';
+import { workloadView } from '../http/views.ts';
+import type { PassNotes } from '../loops/scale-loop.ts';
+import type { TenantId } from '../model/tenant.ts';
+import type { DecisionDraft } from '../scaling/decision-types.ts';
+import type { ScalingPolicy } from '../scaling/policy.ts';
+
+export type WorkloadPasses = ReturnType<typeof openWorkloadPasses>;
+
+/** What the last pass over each policy decided and noted: what the page, the status and the gauges tell of it. */
+export function openWorkloadPasses(policies: () => Promise<readonly StoredPolicy[]>) {
+  const drafts = new Map<string, DecisionDraft>();
+  const notes = new Map<string, PassNotes>();
+  return {
+    decided(tenant: TenantId, draft: DecisionDraft): void {
+      if (draft.mode !== 'release') drafts.set(nameOf(tenant, draft.namespace, draft.policy), draft);
+    },
+    noted(tenant: TenantId, { namespace, name }: ScalingPolicy, passNotes: PassNotes): void {
+      notes.set(nameOf(tenant, namespace, name), passNotes);
+    },
+    async views(tenant: TenantId) {
+      const stored = (await policies()).filter((each) => each.tenant === tenant);
+      return stored.map((each) => {
+        const name = nameOf(tenant, each.policy.namespace, each.policy.name);
+        return workloadView(each, drafts.get(name), notes.get(name));
+      });
+    },
+    /** Forgets policies that are no longer. */
+    keepOnly(inForce: readonly StoredPolicy[]): void {
+      const names = new Set(inForce.map(({ tenant, policy }) => nameOf(tenant, policy.namespace, policy.name)));
+      for (const memory of [drafts, notes]) {
+        for (const name of memory.keys()) if (!names.has(name)) memory.delete(name);
+      }
+    },
+  };
+}
+
+function nameOf(tenant: TenantId, namespace: string, policy: string): string {
+  return `${tenant}/${namespace}/${policy}`;
+}
