@@ -57,6 +57,13 @@ describe('foresail demo', () => {
     const url = /http:\/\/[\d.:]+/.exec(address.text)![0];
     const page = await (await fetch(`${url}/`)).text();
     for (const workload of ['checkout', 'reports', 'feed']) expect(page).toContain(workload);
+    const future = { query: '{__name__=~".+:predicted", policy="checkout"}', time: String(Date.now() / 1000 + 1800) };
+    const { data } = (await (await fetch(`${url}/api/v1/query?${new URLSearchParams(future)}`)).json()) as {
+      data: { result: { metric: { ml_forecast: string }; value: [number, string] }[] };
+    };
+    const at = Object.fromEntries(data.result.map(({ metric, value }) => [metric.ml_forecast, Number(value[1])]));
+    expect(at['yhat_lower']).toBeLessThan(at['yhat']!);
+    expect(at['yhat']).toBeLessThan(at['yhat_upper']!);
     expect(await demo.stop()).toBe(0);
   });
 

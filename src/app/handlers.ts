@@ -54,7 +54,7 @@ export function openHandlers(parts: Parts, { passes, historyChanged, replay }: H
     callerOf,
     authenticate,
     notReady: () => undefined,
-    storage,
+    storage: parts.queryStorage,
     parseSelector: parseSeriesSelector,
     policies,
     planNow,

@@ -12,6 +12,7 @@ import { DAY, SECOND } from '../model/time.ts';
 import { parseQuery } from '../promql/parse.ts';
 import { evaluatorOver } from '../promql/run.ts';
 import type { Cluster } from '../scaling/cluster.ts';
+import type { SeriesReader } from '../storage/storage.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import { withSpan } from '../telemetry/tracing.ts';
@@ -19,6 +20,7 @@ import { openTsdb } from '../tsdb/open-tsdb.ts';
 import type { RecoveryReport } from '../tsdb/recovery.ts';
 import { takeTurns } from '../turns.ts';
 import { VERSION } from '../version.ts';
+import { queryStorage } from './query-storage.ts';
 
 /** A cluster by its name; closed with the program. */
 export interface Target {
@@ -46,10 +48,12 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
   const metrics = createMetrics({ version: VERSION, ofProcess: true });
   const telemetry = loopTelemetry(metrics, log);
   const pause = takeTurns();
+  const evaluator = (reader: Pick<SeriesReader, 'select'>) =>
+    evaluatorOver(reader, { maxSamples: settings.limits.querySamples, pause });
   const tsdb = await openTsdb({
     dir: settings.dataFolder,
     clock,
-    evaluator: (reader) => evaluatorOver(reader, { maxSamples: settings.limits.querySamples, pause }),
+    evaluator,
     limits: {
       maxSamples: settings.limits.samplesInMemory,
       maxSeriesPerTenant: settings.limits.seriesPerTenant,
@@ -64,16 +68,17 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
   const { storage, keyValue } = tsdb;
   const target = cluster ?? (await openCluster(settings));
   const checkDeps = { checkQuery: (expression: string) => void parseQuery(expression) };
+  const forecasts = openForecastStore(keyValue);
+  const policies = openPolicyStore({
+    keyValue,
+    readFiles: policyFileReader(settings.policies, checkDeps),
+    tenancy: settings.tenancy,
+    ...checkDeps,
+  });
   return {
-    ...{ settings, clock, log, startedAt, metrics, telemetry, tsdb, storage, keyValue, target },
+    ...{ settings, clock, log, startedAt, metrics, telemetry, tsdb, storage, keyValue, target, forecasts, policies },
     ledger: openLedger(keyValue),
-    forecasts: openForecastStore(keyValue),
-    policies: openPolicyStore({
-      keyValue,
-      readFiles: policyFileReader(settings.policies, checkDeps),
-      tenancy: settings.tenancy,
-      ...checkDeps,
-    }),
+    queryStorage: queryStorage({ storage, forecasts, policies, evaluator }),
     async close() {
       await target.close();
       await tsdb[Symbol.asyncDispose]();

@@ -1,0 +1,200 @@
+import type { Forecast } from '../model/forecast.ts';
+import type { DemandKey, ForecastStatus } from '../model/issued-forecast.ts';
+import { compareLabels, type Labels, labelsOf, labelValue, METRIC_NAME } from '../model/labels.ts';
+import { compileMatcher, type Matcher } from '../model/matcher.ts';
+import { lowerBound, type Samples, type SelectedSeries, setStaleMarker, upperBound } from '../model/series.ts';
+import { HOUR, MINUTE, type Millis, parseInstant, type TimeRange } from '../model/time.ts';
+import { TooManySamplesError } from '../storage/errors.ts';
+import type { SeriesReader } from '../storage/storage.ts';
+
+/** One demand that has forecasts. */
+export interface ForecastDemand {
+  readonly key: DemandKey;
+  readonly workload: string;
+  /** The label set under which its values are recorded. */
+  readonly recorded: Labels;
+}
+
+export interface ForecastSource {
+  demands(): Promise<readonly ForecastDemand[]>;
+  latest(key: DemandKey): Promise<ForecastStatus | undefined>;
+  issues(key: DemandKey, range: TimeRange): Promise<readonly Forecast[]>;
+}
+
+const PREDICTED = ':predicted';
+const ACTUAL = ':actual';
+/** The label that says which path of the forecast a series is, and the quantile of each: the central 95 % interval. */
+const PATH = 'ml_forecast';
+const PATHS = { yhat: undefined, yhat_lower: 0.025, yhat_upper: 0.975 } as const;
+/** A pseudo label: what was believed at that moment, in epoch seconds or ISO 8601. */
+const ISSUED_AT = 'ml_issued_at';
+/** Issues older than a day are kept one an hour. */
+const LEAST_LOOK_BACK_MS = 2 * HOUR;
+
+type Path = keyof typeof PATHS;
+
+/**
+ * A tenant's series with those that come of its forecasts: `<demand>:predicted{ml_forecast="yhat|yhat_lower|yhat_upper"}`,
+ * with times ahead of now, and `<demand>:actual`. A time has the value of the newest forecast issued before it. After the
+ * last point comes a staleness marker, so that no lookback carries it on.
+ *
+ * Only a metric name with a colon finds them: `{namespace="shop"}` stays what was measured.
+ */
+export function withForecastSeries(reader: SeriesReader, source: ForecastSource): SeriesReader {
+  const labelSetsOf = async (matcherSets: readonly (readonly Matcher[])[]): Promise<readonly Labels[]> => {
+    if (matcherSets.length > 0 && !matcherSets.some(namesForecasts)) return [];
+    const wanted = matcherSets.filter(namesForecasts).map(testOf);
+    const all = (await source.demands()).flatMap((demand) => [
+      ...Object.keys(PATHS).map((path) => predictedLabels(demand, path as Path)),
+      actualLabels(demand),
+    ]);
+    return wanted.length === 0 ? all : all.filter((labels) => wanted.some((matches) => matches(labels)));
+  };
+  return {
+    async select(matchers, range, options) {
+      const stored = await reader.select(matchers, range, options);
+      if (!namesForecasts(matchers)) return stored;
+      const added: SelectedSeries[] = [];
+      const matches = testOf(matchers);
+      const issuedAt = issuedAtOf(matchers);
+      let samples = 0;
+      for (const demand of await source.demands()) {
+        const paths = (Object.keys(PATHS) as Path[]).filter((path) => matches(predictedLabels(demand, path)));
+        if (paths.length > 0) {
+          options?.signal?.throwIfAborted();
+          const issues = await issuesFor(source, demand.key, range, issuedAt?.at);
+          for (const path of paths) {
+            const joined = within(joinedPath(issues, path), range);
+            samples += joined.times.length;
+            if (joined.times.length === 0) continue;
+            const labels = predictedLabels(demand, path, issuedAt?.text);
+            added.push({ labels, chunks: [{ encoding: 'plain', ...joined }] });
+          }
+        }
+        if (issuedAt === undefined && matches(actualLabels(demand))) {
+          const exact = demand.recorded.map(([name, value]): Matcher => ({ name, op: '=', value }));
+          for (const { chunks } of await reader.select(exact, range, options)) {
+            added.push({ labels: actualLabels(demand), chunks });
+          }
+        }
+        const { maxSamples = Number.POSITIVE_INFINITY } = options ?? {};
+        if (samples > maxSamples) throw new TooManySamplesError(maxSamples);
+      }
+      return [...stored, ...added].sort((a, b) => compareLabels(a.labels, b.labels));
+    },
+    async series(matcherSets, range) {
+      const [stored, added] = await Promise.all([reader.series(matcherSets, range), labelSetsOf(matcherSets)]);
+      return [...stored, ...added].sort(compareLabels);
+    },
+    async labelNames(matcherSets, range) {
+      const [stored, added] = await Promise.all([reader.labelNames(matcherSets, range), labelSetsOf(matcherSets)]);
+      return [...new Set([...stored, ...added.flatMap((labels) => labels.map(([name]) => name))])].sort();
+    },
+    async labelValues(name, matcherSets, range) {
+      const [stored, added] = await Promise.all([
+        reader.labelValues(name, matcherSets, range),
+        labelSetsOf(matcherSets),
+      ]);
+      const values = added.map((labels) => labelValue(labels, name)).filter((value) => value !== '');
+      return [...new Set([...stored, ...values])].sort();
+    },
+    metadata: () => reader.metadata(),
+  };
+}
+
+function predictedLabels({ key, workload }: ForecastDemand, path: Path, issuedAt = ''): Labels {
+  const { namespace, policy, demand } = key;
+  return labelsOf({
+    ...{ [METRIC_NAME]: demand + PREDICTED, namespace, policy, workload },
+    ...{ [PATH]: path, [ISSUED_AT]: issuedAt },
+  });
+}
+
+function actualLabels({ key: { namespace, policy, demand }, workload }: ForecastDemand): Labels {
+  return labelsOf({ [METRIC_NAME]: demand + ACTUAL, namespace, policy, workload });
+}
+
+function namesForecasts(matchers: readonly Matcher[]): boolean {
+  return matchers.some(
+    ({ name, op, value }) => name === METRIC_NAME && (op === '=' || op === '=~') && value.includes(':'),
+  );
+}
+
+function testOf(matchers: readonly Matcher[]): (labels: Labels) => boolean {
+  const tests = matchers
+    .filter(({ name }) => name !== ISSUED_AT)
+    .map((matcher) => ({ name: matcher.name, matches: compileMatcher(matcher) }));
+  return (labels) => tests.every(({ name, matches }) => matches(labelValue(labels, name)));
+}
+
+/** @throws {RangeError} If the label is asked for in another way than by `=`, or is no time. */
+function issuedAtOf(matchers: readonly Matcher[]): { readonly text: string; readonly at: Millis } | undefined {
+  const matcher = matchers.find(({ name }) => name === ISSUED_AT);
+  if (matcher === undefined) return undefined;
+  if (matcher.op !== '=') throw new RangeError(`${ISSUED_AT} takes =, not ${matcher.op}`);
+  return { text: matcher.value, at: parseInstant(matcher.value) };
+}
+
+/** Forecasts that matter to the range, oldest first, with the time at which what they say ends. */
+async function issuesFor(
+  source: ForecastSource,
+  key: DemandKey,
+  range: TimeRange,
+  issuedAt: Millis | undefined,
+): Promise<{ readonly forecasts: readonly Forecast[]; readonly withdrawnAt: Millis }> {
+  const status = await source.latest(key);
+  const withdrawnAt = status?.kind === 'none' ? status.at : Number.POSITIVE_INFINITY;
+  const latest = status?.kind === 'forecast' ? [status.forecast] : [];
+  const lookBackMs = Math.max(LEAST_LOOK_BACK_MS, 2 * (latest[0]?.stepMs ?? MINUTE));
+  if (issuedAt !== undefined) {
+    const kept = await source.issues(key, { start: issuedAt - lookBackMs, end: issuedAt });
+    const known = [...kept, ...latest.filter((forecast) => forecast.issuedAt <= issuedAt)];
+    return { forecasts: known.slice(-1), withdrawnAt: Number.POSITIVE_INFINITY };
+  }
+  if (latest.some((forecast) => forecast.issuedAt < range.start)) return { forecasts: latest, withdrawnAt };
+  const kept = await source.issues(key, { start: range.start - lookBackMs, end: range.end });
+  const newest = kept.at(-1)?.issuedAt ?? Number.NEGATIVE_INFINITY;
+  return { forecasts: [...kept, ...latest.filter((forecast) => forecast.issuedAt > newest)], withdrawnAt };
+}
+
+/** One path over all issues: each replaces what those before it said of the time after it. */
+function joinedPath(
+  { forecasts, withdrawnAt }: { readonly forecasts: readonly Forecast[]; readonly withdrawnAt: Millis },
+  path: Path,
+): Samples {
+  const times: number[] = [];
+  const values: number[] = [];
+  const ends = new Set<number>();
+  forecasts.forEach((forecast, i) => {
+    const { issuedAt, stepMs } = forecast;
+    const until = Math.min(forecasts[i + 1]?.issuedAt ?? Number.POSITIVE_INFINITY, withdrawnAt);
+    const quantile = PATHS[path];
+    const points =
+      quantile === undefined
+        ? forecast.point
+        : forecast.quantiles.find((candidate) => candidate.quantile === quantile)?.values;
+    const said = Array.from(points ?? []).filter((_, step) => issuedAt + (step + 1) * stepMs <= until);
+    if (said.length === 0) return;
+    for (const [step, value] of said.entries()) {
+      times.push(issuedAt + (step + 1) * stepMs);
+      values.push(value);
+    }
+    // Where the next forecast does not go on at the next step, nothing is said.
+    const last = issuedAt + said.length * stepMs;
+    const next = forecasts[i + 1];
+    if (next === undefined || next.issuedAt + next.stepMs > last + stepMs) {
+      ends.add(times.length);
+      times.push(last + stepMs);
+      values.push(Number.NaN);
+    }
+  });
+  const samples = { times: Float64Array.from(times), values: Float64Array.from(values) };
+  for (const index of ends) setStaleMarker(samples.values, index);
+  return samples;
+}
+
+function within({ times, values }: Samples, { start, end }: TimeRange): Samples {
+  const from = lowerBound(times, start);
+  const to = upperBound(times, end);
+  return { times: times.subarray(from, to), values: values.subarray(from, to) };
+}
