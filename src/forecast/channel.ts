@@ -1,11 +1,11 @@
-import { type ConformalState, conformalState, type Footing, scoreConformal, TAILS_AND_MEDIAN } from './intervals.ts';
-import { type MixState, mixState, mixWeights, scoreExperts } from './mix.ts';
+import { type ConformalState, conformalState, scoreConformal } from './intervals.ts';
+import { type MixState, mixed, mixState, mixWeights, scoreExperts } from './mix.ts';
 import { compare, createSkill, type Skill } from './skill.ts';
 import { fromModel, type Transform } from './transform.ts';
 
 /** An expert's errors are remembered for six hours of the day, or for this many horizons where that is longer. */
 const MEMORY_HORIZONS = 6;
-/** Residuals kept behind the quantiles: a week's, within these bounds. Fewer than 500 make the far quantiles uncertain. */
+/** Memory of the residuals behind the quantiles: a week, within these bounds. Fewer than 500 make the far quantiles uncertain. */
 const LEAST_KEPT = 504;
 const MOST_KEPT = 2016;
 
@@ -29,6 +29,8 @@ export interface Channel {
   readonly waiting: Float64Array;
   readonly waitingOrigins: Float64Array;
   readonly sums: ChannelSums;
+  /** Scratch, an entry per expert. */
+  readonly errors: Float64Array;
 }
 
 /** Sums over scored origins: errors of the mix and of the naive forecast, and how often the 0.95 quantile held. */
@@ -63,65 +65,79 @@ export function createChannel(
     weights: new Float64Array(experts),
     conformal: conformalState(residuals),
     skill: naives > 1 ? createSkill(naives, { stride, day, residuals }) : undefined,
-    waiting: new Float64Array(slots * (experts + 3)),
+    waiting: new Float64Array(slots * (experts + BESIDE)),
     waitingOrigins: new Float64Array(slots).fill(-1),
     sums: { origins: 0, error: 0, naiveError: 0, watched: 0, covered: 0 },
+    errors: new Float64Array(experts),
   };
   mixWeights(channel.mix, channel.weights);
   return channel;
 }
 
-/** Keeps what is forecast at the `turn`-th scored origin until its truth is known. */
+/** What is kept in a slot beside the experts' predictions. */
+const BESIDE = 3;
+
+/**
+ * Keeps what is forecast at the `turn`-th scored origin until its truth is known.
+ * @param predictions The experts' in model space: expert e's at `predictions[from + e * stride]`.
+ */
 export function awaitTruth(
   channel: Channel,
-  turn: number,
-  origin: number,
+  { turn, origin }: { readonly turn: number; readonly origin: number },
   predictions: Float64Array,
-  footing: Footing,
+  { from, stride }: { readonly from: number; readonly stride: number },
+  { spreadZ, spreadY }: { readonly spreadZ: number; readonly spreadY: number },
 ): void {
-  const experts = channel.weights.length;
+  const { weights, waiting } = channel;
+  const experts = weights.length;
+  const z = mixed(weights, predictions, from, stride);
+  if (Number.isNaN(z)) return;
   const slot = turn % channel.waitingOrigins.length;
-  const at = slot * (experts + 3);
-  channel.waiting.set(predictions, at);
-  channel.waiting[at + experts] = channel.scored < channel.warmUp ? Number.NaN : footing.z;
-  channel.waiting[at + experts + 1] = footing.spreadZ;
-  channel.waiting[at + experts + 2] = footing.spreadY;
+  const at = slot * (experts + BESIDE);
+  for (let e = 0; e < experts; e++) waiting[at + e] = predictions[from + e * stride]!;
+  waiting[at + experts] = channel.scored < channel.warmUp ? Number.NaN : z;
+  waiting[at + experts + 1] = spreadZ;
+  waiting[at + experts + 2] = spreadY;
   channel.waitingOrigins[slot] = origin;
 }
 
-/**
- * Scores what was forecast at the `turn`-th scored origin, now that its truth is there. NaN: it never came. The naive
- * forecasts are those of the origin, in model space.
- */
+/** A truth in model space and in the series' unit (NaN: it never came), with the naive forecasts of its origin. */
+export interface Truth {
+  readonly z: number;
+  readonly y: number;
+  readonly naives: readonly number[];
+  /** The first of the naive forecasts in the series' unit. */
+  readonly naiveY: number;
+}
+
+/** Scores what was forecast at the `turn`-th scored origin, now that its truth is there. */
 export function settle(
   channel: Channel,
-  turn: number,
-  origin: number,
-  truth: { readonly z: number; readonly naives: readonly number[] },
+  { turn, origin }: { readonly turn: number; readonly origin: number },
+  truth: Truth,
   transform: Transform,
 ): void {
-  const experts = channel.weights.length;
-  const slot = turn % channel.waitingOrigins.length;
-  if (channel.waitingOrigins[slot] !== origin) return;
-  channel.waitingOrigins[slot] = -1;
+  const { weights, waiting, waitingOrigins, errors } = channel;
+  const experts = weights.length;
+  const slot = turn % waitingOrigins.length;
+  if (waitingOrigins[slot] !== origin) return;
+  waitingOrigins[slot] = -1;
   if (Number.isNaN(truth.z)) return;
-  const at = slot * (experts + 3);
-  const truthY = fromModel(transform, truth.z);
-  const errors = new Float64Array(experts);
-  for (let e = 0; e < experts; e++) errors[e] = Math.abs(fromModel(transform, channel.waiting[at + e]!) - truthY);
+  const at = slot * (experts + BESIDE);
+  for (let e = 0; e < experts; e++) errors[e] = Math.abs(fromModel(transform, waiting[at + e]!) - truth.y);
   scoreExperts(channel.mix, errors, channel.kept);
-  mixWeights(channel.mix, channel.weights);
+  mixWeights(channel.mix, weights);
   channel.scored++;
 
-  const z = channel.waiting[at + experts]!;
+  const z = waiting[at + experts]!;
   if (Number.isNaN(z)) return;
-  const footing = { z, spreadZ: channel.waiting[at + experts + 1]!, spreadY: channel.waiting[at + experts + 2]! };
+  const footing = { z, spreadZ: waiting[at + experts + 1]!, spreadY: waiting[at + experts + 2]! };
   const { sums, conformal, skill } = channel;
   sums.origins++;
-  sums.error += Math.abs(fromModel(transform, z) - truthY);
-  sums.naiveError += Math.abs(fromModel(transform, truth.naives[0]!) - truthY);
-  const scored = scoreConformal(conformal, transform, footing, truth.z, truthY, skill && TAILS_AND_MEDIAN);
-  if (skill !== undefined) compare(skill, scored, transform, footing, truth, truthY);
+  sums.error += Math.abs(fromModel(transform, z) - truth.y);
+  sums.naiveError += Math.abs(truth.naiveY - truth.y);
+  const scored = scoreConformal(conformal, transform, footing, truth, skill !== undefined);
+  if (skill !== undefined) compare(skill, scored, transform, footing, truth);
   if (scored === undefined) return;
   sums.watched++;
   if (scored.covered) sums.covered++;

@@ -53,6 +53,8 @@ const LEAST_VALUES = 12;
 /** The share of the history, and the time, over which the deployed mix is replayed for its weights and residuals. */
 const REPLAYED_SHARE = 0.5;
 const REPLAYED_MS = 14 * DAY;
+/** A step's error is compared with that of the last value only, its quantiles with none. */
+const NO_NAIVES: readonly number[] = [];
 /** Values that come at once from which a batch is worth its making. */
 const LEAST_BATCH = 8;
 /** Time between two scored origins where steps are finer. */
@@ -206,43 +208,48 @@ function advance(state: State, value: number, scored: boolean): void {
   for (const model of state.running) model.append!(track);
   if (!scored) return;
   const now = track.length - 1;
+  const z = isKnown(track, now) ? track.z[now]! : Number.NaN;
+  const y = track.raw[now]!;
   for (const channel of state.channels) {
     const origin = now - channel.horizon;
     if (origin < 0 || origin % stride !== 0) continue;
-    const z = isKnown(track, now) ? track.z[now]! : Number.NaN;
-    settle(channel, origin / stride, origin, { z, naives: [track.z[origin]!] }, track.transform);
+    const truth = { z, y, naives: NO_NAIVES, naiveY: track.raw[origin]! };
+    settle(channel, { turn: origin / stride, origin }, truth, track.transform);
   }
-  const { peakChannel } = state;
-  const peakOrigin = now - peakChannel.horizon;
-  if (peakOrigin >= 0 && peakOrigin % stride === 0) {
-    const z = largestKnown(track, peakOrigin + 1, now + 1);
-    const naives = [largestIn(track, peakOrigin + 1 - peakChannel.horizon, peakOrigin + 1), track.z[peakOrigin]!];
-    settle(peakChannel, peakOrigin / stride, peakOrigin, { z, naives }, track.transform);
-  }
+  settlePeak(state, now);
   if (now % stride === 0 && isKnown(track, now)) awaitAll(state, now);
 }
 
-function awaitAll(state: State, origin: number): void {
-  const { knots, models, channels, peakChannel, stride, track } = state;
-  const spread = spreads(state.volatility);
-  const all = predictAll(models, track, origin, knots);
-  for (let k = 0; k < channels.length; k++) {
-    const channel = channels[k]!;
-    const own = Float64Array.from(all, (predictions) => predictions[k]!);
-    const z = mixed(channel.weights, own, 0, 1);
-    if (!Number.isNaN(z)) awaitTruth(channel, origin / stride, origin, own, { z, ...spread });
-  }
-  const peaks = Float64Array.from(predictAll(state.peakModels, track, origin, state.peakWindow), (p) => p[0]!);
-  const z = mixed(peakChannel.weights, peaks, 0, 1);
-  if (!Number.isNaN(z)) awaitTruth(peakChannel, origin / stride, origin, peaks, { z, ...spread });
+function settlePeak({ track, stride, peakChannel }: State, now: number): void {
+  const window = peakChannel.horizon;
+  const origin = now - window;
+  if (origin < 0 || origin % stride !== 0) return;
+  const { transform } = track;
+  const z = largestKnown(track, origin + 1, now + 1);
+  const naives = [largestIn(track, origin + 1 - window, origin + 1), track.z[origin]!];
+  const truth = { z, y: fromModel(transform, z), naives, naiveY: fromModel(transform, naives[0]!) };
+  settle(peakChannel, { turn: origin / stride, origin }, truth, transform);
 }
 
-function predictAll(models: readonly Model[], track: Track, origin: number, horizons: Int32Array): Float64Array[] {
-  return models.map((model) => {
-    const out = new Float64Array(horizons.length);
-    model.predict(track, origin, horizons, out);
-    return out;
-  });
+function awaitAll(state: State, origin: number): void {
+  const { knots, channels, peakChannel, stride, track } = state;
+  const spread = spreads(state.volatility);
+  const waiting = { turn: origin / stride, origin };
+  const all = predictAll(state.models, track, origin, knots);
+  for (let k = 0; k < channels.length; k++) {
+    awaitTruth(channels[k]!, waiting, all, { from: k, stride: knots.length }, spread);
+  }
+  const peaks = predictAll(state.peakModels, track, origin, state.peakWindow);
+  awaitTruth(peakChannel, waiting, peaks, { from: 0, stride: 1 }, spread);
+}
+
+/** Each model's predictions in a row of their own: model e's for `horizons[i]` at `e * horizons.length + i`. */
+function predictAll(models: readonly Model[], track: Track, origin: number, horizons: Int32Array): Float64Array {
+  const { length } = horizons;
+  const all = new Float64Array(models.length * length);
+  for (let e = 0; e < models.length; e++)
+    models[e]!.predict(track, origin, horizons, all.subarray(e * length, (e + 1) * length));
+  return all;
 }
 
 function predict(state: State): Forecast {
@@ -253,14 +260,12 @@ function predict(state: State): Forecast {
   const all = predictAll(models, track, origin, horizons);
   const point = new Float64Array(horizons.length);
   const paths = quantiles.map((quantile) => ({ quantile, values: new Float64Array(horizons.length) }));
-  const own = new Float64Array(models.length);
   const fans = channels.map(({ conformal }) => fanOf(conformal, quantiles));
   const made = new Float64Array(quantiles.length);
   for (let i = 0; i < horizons.length; i++) {
     const { low, high, share } = placeBetween(knots, horizons[i]!);
-    for (let e = 0; e < models.length; e++) own[e] = all[e]![i]!;
-    let z = mixed(channels[low]!.weights, own, 0, 1);
-    if (share > 0) z += share * (mixed(channels[high]!.weights, own, 0, 1) - z);
+    let z = mixed(channels[low]!.weights, all, i, horizons.length);
+    if (share > 0) z += share * (mixed(channels[high]!.weights, all, i, horizons.length) - z);
     if (Number.isNaN(z)) z = track.z[origin]!;
     point[i] = bounded(track, fromModel(transform, z));
     spreadFan(fans[low]!, fans[high]!, share, transform, { z, ...spread }, made);
@@ -282,7 +287,7 @@ function predict(state: State): Forecast {
 
 function predictPeak(state: State, origin: number): { quantile: number; value: number }[] {
   const { track, peakChannel } = state;
-  const own = Float64Array.from(predictAll(state.peakModels, track, origin, state.peakWindow), (p) => p[0]!);
+  const own = predictAll(state.peakModels, track, origin, state.peakWindow);
   const mix = mixed(peakChannel.weights, own, 0, 1);
   const z = Number.isNaN(mix) ? track.z[origin]! : mix;
   const fan = fanOf(peakChannel.conformal, state.quantiles);

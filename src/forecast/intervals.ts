@@ -1,4 +1,10 @@
-import { appendSorted, quantileSorted, type SortedWindow, sortedWindow } from '../numeric/quantile.ts';
+import {
+  appendFading,
+  effectiveCount,
+  type FadingQuantiles,
+  fadingQuantile,
+  fadingQuantiles,
+} from '../numeric/fading-quantiles.ts';
 import { fromModel, type Transform } from './transform.ts';
 
 /** Where a forecast stood and how lively the series was: what an interval is scaled by. */
@@ -18,12 +24,15 @@ const ROUTES = ['proportional-scaled', 'proportional', 'additive-scaled', 'addit
 
 /** Past residuals of the deployed mix at one horizon, and how the quantiles made from them did. Plain data. */
 export interface ConformalState {
-  /** Scores of each route, a window of origins each. */
-  readonly scores: readonly SortedWindow[];
+  /** Scores of each route. */
+  readonly scores: readonly FadingQuantiles[];
   /** Decayed pinball losses of each route: at 0.05, then at 0.95. */
   readonly losses: Float64Array;
   /** Log factors on the upper and lower tail's probability: adaptive conformal inference. */
   readonly tails: Float64Array;
+  /** Scratch: the routes' weights of now, and what each makes of one quantile. */
+  readonly weights: Float64Array;
+  readonly carried: Float64Array;
 }
 
 const WATCHED = 0.95;
@@ -34,11 +43,14 @@ const LOSS_KEPT = 0.99;
 const TAIL_RATE = 0.02;
 const TAIL_LIMIT = Math.log(8);
 
-export function conformalState(capacity: number): ConformalState {
+/** @param memory Scored origins after which a residual counts little more than a third. */
+export function conformalState(memory: number): ConformalState {
   return {
-    scores: ROUTES.map(() => sortedWindow(capacity)),
+    scores: ROUTES.map(() => fadingQuantiles(memory)),
     losses: new Float64Array(2 * ROUTES.length),
     tails: new Float64Array(2),
+    weights: new Float64Array(2 * ROUTES.length),
+    carried: new Float64Array(ROUTES.length),
   };
 }
 
@@ -59,20 +71,24 @@ export function fanOf(state: ConformalState, quantiles: readonly number[]): Fan 
       scores[i * routes + route] = scoreQuantile(state, quantiles[i]!, route);
   }
   const weights = new Float64Array(2 * routes);
-  for (const side of [0, 1]) {
-    const first = side * routes;
+  writeWeights(state.losses, weights);
+  return { quantiles, scores, weights };
+}
+
+function writeWeights(losses: Float64Array, out: Float64Array): void {
+  const routes = ROUTES.length;
+  for (let first = 0; first < 2 * routes; first += routes) {
     let least = Number.POSITIVE_INFINITY;
-    for (let i = first; i < first + routes; i++) if (state.losses[i]! < least) least = state.losses[i]!;
+    for (let i = first; i < first + routes; i++) if (losses[i]! < least) least = losses[i]!;
     let total = 0;
     for (let i = first; i < first + routes; i++) {
-      const ratio = least / state.losses[i]!;
-      const weight = least > 0 ? ratio * ratio * ratio : state.losses[i] === least ? 1 : 0;
-      weights[i] = weight;
+      const ratio = least / losses[i]!;
+      const weight = least > 0 ? ratio * ratio * ratio : losses[i] === least ? 1 : 0;
+      out[i] = weight;
       total += weight;
     }
-    for (let i = first; i < first + routes; i++) weights[i] = weights[i]! / total;
+    for (let i = first; i < first + routes; i++) out[i] = out[i]! / total;
   }
-  return { quantiles, scores, weights };
 }
 
 /**
@@ -112,74 +128,82 @@ function carried(route: number, score: number, transform: Transform, footing: Fo
 }
 
 function scoreQuantile({ scores, tails }: ConformalState, q: number, route: number): number {
-  const { sorted, count } = scores[route]!;
+  const score = scores[route]!;
+  const count = effectiveCount(score);
   const upper = q >= 0.5;
   const tail = Math.min(0.5, (upper ? 1 - q : q) * Math.exp(tails[upper ? 0 : 1]!));
-  // One more residual is to come: the finite-sample correction of split conformal prediction.
-  const beyond = Math.max(0, tail * (count + 1) - 1) / Math.max(1, count - 1);
-  return quantileSorted(sorted, count, upper ? 1 - beyond : beyond);
+  // One more residual is to come: the finite-sample correction of split conformal prediction. Of n residuals,
+  // tail (n + 1) - 1 are to lie beyond, and half of the weight of the one that is the quantile.
+  return fadingQuantile(score, Math.max(0.5, tail * (count + 1) - 0.5) / count, upper);
 }
-
-const TAILS = [1 - WATCHED, WATCHED] as const;
-/** For those who want a loss: a median costs as much as a tail. */
-export const TAILS_AND_MEDIAN = [1 - WATCHED, 0.5, WATCHED] as const;
 
 /** How the quantiles made without a truth did at it. */
 export interface Scored {
   /** Whether the truth was at or below the 0.95 quantile. */
   readonly covered: boolean;
-  /** Pinball losses at 0.95 and, where it was made, at 0.5 added up, in the series' unit. */
+  /** Pinball losses at 0.95 and, where it was asked for, at 0.5 added up, in the series' unit. */
   readonly loss: number;
 }
 
 /**
  * Takes a truth in: scores the quantiles that were made without it, then adds its residual.
+ * @param withMedian For those who want a loss: a median costs as much as a tail.
  * @returns Undefined while there are too few residuals to tell.
  */
 export function scoreConformal(
   state: ConformalState,
   transform: Transform,
   footing: Footing,
-  truthZ: number,
-  truthY: number,
-  quantiles: readonly number[] = TAILS,
+  truth: { readonly z: number; readonly y: number },
+  withMedian: boolean,
 ): Scored | undefined {
   const point = fromModel(transform, footing.z);
+  const { scores } = state;
   let scored: Scored | undefined;
-  if (state.scores[0]!.count >= LEAST_RESIDUALS) {
-    const routes = ROUTES.length;
-    const fan = fanOf(state, quantiles);
-    const made = new Float64Array(quantiles.length);
-    spreadFan(fan, fan, 0, transform, footing, made);
-    const upper = quantiles.length - 1;
-    let loss = 0;
-    for (let i = 1; i <= upper; i++) loss += pinballLoss(truthY - made[i]!, quantiles[i]!);
-    scored = { covered: truthY <= made[upper]!, loss };
+  if (scores[0]!.seen >= LEAST_RESIDUALS) {
+    writeWeights(state.losses, state.weights);
+    const low = made(state, 1 - WATCHED, transform, footing, point);
+    loseAll(state, 0, 1 - WATCHED, truth.y);
+    const middle = withMedian ? Math.max(low, made(state, 0.5, transform, footing, point)) : low;
+    const high = Math.max(middle, made(state, WATCHED, transform, footing, point));
+    loseAll(state, ROUTES.length, WATCHED, truth.y);
+    const loss = pinballLoss(truth.y - high, WATCHED) + (withMedian ? pinballLoss(truth.y - middle, 0.5) : 0);
+    scored = { covered: truth.y <= high, loss };
     adaptTail(state, 0, !scored.covered);
-    adaptTail(state, 1, truthY < made[0]!);
-    for (let route = 0; route < routes; route++) {
-      const below = truthY - carried(route, fan.scores[route]!, transform, footing, point);
-      const above = truthY - carried(route, fan.scores[upper * routes + route]!, transform, footing, point);
-      loseBy(state, route, below, 1 - WATCHED);
-      loseBy(state, routes + route, above, WATCHED);
-    }
+    adaptTail(state, 1, truth.y < low);
   }
-  const residualZ = truthZ - footing.z;
-  appendSorted(state.scores[0]!, residualZ / footing.spreadZ);
-  appendSorted(state.scores[1]!, residualZ);
-  appendSorted(state.scores[2]!, (truthY - point) / footing.spreadY);
-  appendSorted(state.scores[3]!, truthY - point);
+  const residualZ = truth.z - footing.z;
+  appendFading(scores[0]!, residualZ / footing.spreadZ);
+  appendFading(scores[1]!, residualZ);
+  appendFading(scores[2]!, (truth.y - point) / footing.spreadY);
+  appendFading(scores[3]!, truth.y - point);
   return scored;
+}
+
+/** One quantile; what each route says stays in `carried`. */
+function made(state: ConformalState, q: number, transform: Transform, footing: Footing, point: number): number {
+  const side = q < 0.5 ? 0 : ROUTES.length;
+  let value = 0;
+  for (let route = 0; route < ROUTES.length; route++) {
+    const own = carried(route, scoreQuantile(state, q, route), transform, footing, point);
+    state.carried[route] = own;
+    if (state.weights[side + route]! > 0) value += state.weights[side + route]! * own;
+  }
+  return value;
+}
+
+/** Each route's loss at a quantile, at `first` and after. */
+function loseAll({ losses, carried }: ConformalState, first: number, q: number, truthY: number): void {
+  for (let route = 0; route < ROUTES.length; route++) {
+    losses[first + route] =
+      losses[first + route]! * LOSS_KEPT + (1 - LOSS_KEPT) * pinballLoss(truthY - carried[route]!, q);
+  }
 }
 
 /** A miss makes the tail's share smaller (the interval wider), a hit a little larger, level at the nominal rate. */
 function adaptTail({ tails }: ConformalState, side: 0 | 1, missed: boolean): void {
   const next = tails[side]! + TAIL_RATE * (1 - WATCHED - (missed ? 1 : 0));
   tails[side] = Math.max(-TAIL_LIMIT, Math.min(TAIL_LIMIT, next));
-}
-
-function loseBy({ losses }: ConformalState, at: number, over: number, q: number): void {
-  losses[at] = losses[at]! * LOSS_KEPT + (1 - LOSS_KEPT) * pinballLoss(over, q);
 }
 
 function pinballLoss(over: number, q: number): number {

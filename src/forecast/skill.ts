@@ -1,11 +1,4 @@
-import {
-  type ConformalState,
-  conformalState,
-  type Footing,
-  type Scored,
-  scoreConformal,
-  TAILS_AND_MEDIAN,
-} from './intervals.ts';
+import { type ConformalState, conformalState, type Footing, type Scored, scoreConformal } from './intervals.ts';
 import type { Transform } from './transform.ts';
 
 /**
@@ -33,22 +26,20 @@ export function createSkill(
   };
 }
 
-/** Takes a truth in, once the forecast itself was scored at it. */
+/** Takes a truth in, once the forecast itself was scored at it. The naive forecasts are in model space. */
 export function compare(
   { kept, naives, losses }: Skill,
   own: Scored | undefined,
   transform: Transform,
   footing: Footing,
-  truth: { readonly z: number; readonly naives: readonly number[] },
-  truthY: number,
+  truth: { readonly z: number; readonly y: number; readonly naives: readonly number[] },
 ): void {
-  const others = naives.map((state, i) =>
-    scoreConformal(state, transform, { ...footing, z: truth.naives[i]! }, truth.z, truthY, TAILS_AND_MEDIAN),
-  );
-  if (own === undefined) return;
-  [own, ...others].forEach((scored, i) => {
-    losses[i] = losses[i]! * kept + (scored?.loss ?? 0);
-  });
+  if (own !== undefined) losses[0] = losses[0]! * kept + own.loss;
+  for (let i = 0; i < naives.length; i++) {
+    const { spreadZ, spreadY } = footing;
+    const scored = scoreConformal(naives[i]!, transform, { z: truth.naives[i]!, spreadZ, spreadY }, truth, true);
+    if (own !== undefined) losses[i + 1] = losses[i + 1]! * kept + (scored?.loss ?? 0);
+  }
 }
 
 /** The forecast's loss over that of the best naive one; NaN where nothing was compared, or a naive one was never wrong. */

@@ -1,0 +1,154 @@
+/**
+ * A distribution whose old values fade: weights in bins that are even around zero and grow with distance beyond, as the
+ * inverse hyperbolic sine does. A kilobyte or less, whatever the number of values. Plain data.
+ */
+export interface FadingQuantiles {
+  readonly counts: Float32Array;
+  /** What is left of a value's weight when the next one comes. */
+  readonly kept: number;
+  /** Value at which the bins turn from even to proportional; 0 until a value other than zero came. */
+  unit: number;
+  /** The next value's weight: it grows instead of all others shrinking. */
+  weight: number;
+  /** Sums of weights and of their squares. */
+  total: number;
+  squares: number;
+  seen: number;
+  /** Bins outside of these are empty. */
+  lowest: number;
+  highest: number;
+}
+
+/** Bins to either side of the central one. */
+const HALF = 64;
+export const FADING_BINS = 2 * HALF + 1;
+/** Width of a bin: a seventh of the unit near zero, a seventh of the value far out. */
+const STEP = 0.15;
+/** Bin b reaches from `EDGES[b]` to `EDGES[b + 1]`, in units: 8,000 at the ends. */
+const EDGES = Float64Array.from({ length: FADING_BINS + 1 }, (_, b) => Math.sinh(STEP * (b - HALF - 0.5)));
+const REACH = EDGES[FADING_BINS]!;
+/** The middle nine tenths should be this many units wide: about 28 bins. */
+const UNITS_WIDE = 8;
+/** Weights are scaled back before single precision would lose a value among them. */
+const MOST_WEIGHT = 1e6;
+
+/** @param memory Values after which a value counts little more than a third. */
+export function fadingQuantiles(memory: number): FadingQuantiles {
+  return {
+    counts: new Float32Array(FADING_BINS),
+    kept: Math.exp(-1 / memory),
+    unit: 0,
+    weight: 1,
+    total: 0,
+    squares: 0,
+    seen: 0,
+    lowest: HALF,
+    highest: HALF,
+  };
+}
+
+/** Takes one finite value in. */
+export function appendFading(distribution: FadingQuantiles, value: number): void {
+  const size = value < 0 ? -value : value;
+  if (distribution.unit === 0) {
+    if (size > 0) distribution.unit = size / (UNITS_WIDE / 2);
+  } else if (size > distribution.unit * REACH) rebin(distribution, size / (REACH / 2));
+  const { counts, weight } = distribution;
+  const bin = Math.floor(placeOf(value, distribution.unit));
+  const before = counts[bin]!;
+  counts[bin] = before + weight;
+  distribution.total += counts[bin]! - before;
+  distribution.squares += weight * weight;
+  if (bin < distribution.lowest) distribution.lowest = bin;
+  if (bin > distribution.highest) distribution.highest = bin;
+  distribution.weight = weight / distribution.kept;
+  if (distribution.weight > MOST_WEIGHT) scaleBack(distribution);
+  const seen = ++distribution.seen;
+  // Often at first, while the unit is a guess, and then now and then.
+  if (seen % 256 === 0 || (seen >= 8 && (seen & (seen - 1)) === 0)) fitUnit(distribution);
+}
+
+/** How many equally weighted values would be as certain as these. */
+export function effectiveCount({ total, squares }: FadingQuantiles): number {
+  return squares > 0 ? (total * total) / squares : 0;
+}
+
+/**
+ * The value that has the share `beyond` (0 to 1) of all weight above it, or where `upper` is false below it.
+ * @returns NaN where there are no values.
+ */
+export function fadingQuantile(distribution: FadingQuantiles, beyond: number, upper: boolean): number {
+  const { counts, lowest, highest, total, unit } = distribution;
+  if (total === 0) return Number.NaN;
+  let rest = beyond * total;
+  if (upper) {
+    let bin = highest;
+    while (bin > lowest && counts[bin]! < rest) rest -= counts[bin--]!;
+    const share = counts[bin]! > 0 ? Math.min(1, rest / counts[bin]!) : 0;
+    return unit * (EDGES[bin + 1]! - share * (EDGES[bin + 1]! - EDGES[bin]!));
+  }
+  let bin = lowest;
+  while (bin < highest && counts[bin]! < rest) rest -= counts[bin++]!;
+  const share = counts[bin]! > 0 ? Math.min(1, rest / counts[bin]!) : 0;
+  return unit * (EDGES[bin]! + share * (EDGES[bin + 1]! - EDGES[bin]!));
+}
+
+/** Where a value lies among the bins, their numbers being their lower ends. */
+function placeOf(value: number, unit: number): number {
+  if (unit === 0) return HALF;
+  const size = Math.abs(value) / unit;
+  const far = Math.log(size + Math.sqrt(size * size + 1)) / STEP;
+  const place = HALF + 0.5 + (value < 0 ? -far : far);
+  return place < 0 ? 0 : place < FADING_BINS ? place : FADING_BINS - 1;
+}
+
+/** Follows the values' spread: bins that are far too wide hide the quantiles, far too narrow ones have no reach. */
+function fitUnit(distribution: FadingQuantiles): void {
+  const { unit, lowest, highest } = distribution;
+  const width = fadingQuantile(distribution, 0.05, true) - fadingQuantile(distribution, 0.05, false);
+  const extent = unit * Math.max(-EDGES[lowest]!, EDGES[highest + 1]!);
+  const wanted = Math.max(width / UNITS_WIDE, extent / (REACH / 2));
+  if (wanted > 0 && (wanted < unit / 2 || wanted > 4 * unit)) rebin(distribution, wanted);
+}
+
+/** Moves all weights to bins of another unit, each bin's spread evenly over where it was. */
+function rebin(distribution: FadingQuantiles, unit: number): void {
+  const { counts, lowest, highest } = distribution;
+  const old = counts.slice();
+  const oldUnit = distribution.unit;
+  counts.fill(0);
+  let total = 0;
+  let first = FADING_BINS - 1;
+  let last = 0;
+  for (let b = lowest; b <= highest; b++) {
+    const weight = old[b]!;
+    if (weight === 0) continue;
+    const from = placeOf(oldUnit * EDGES[b]!, unit);
+    const to = placeOf(oldUnit * EDGES[b + 1]!, unit);
+    const low = Math.floor(from);
+    const high = Math.floor(to);
+    for (let bin = low; bin <= high; bin++) {
+      const inside = high === low ? 1 : (Math.min(to, bin + 1) - Math.max(from, bin)) / (to - from);
+      counts[bin] = counts[bin]! + weight * inside;
+    }
+    first = Math.min(first, low);
+    last = Math.max(last, high);
+  }
+  for (let b = first; b <= last; b++) total += counts[b]!;
+  distribution.unit = unit;
+  distribution.total = total;
+  distribution.lowest = first;
+  distribution.highest = last;
+}
+
+function scaleBack(distribution: FadingQuantiles): void {
+  const { counts, weight } = distribution;
+  let total = 0;
+  for (let b = 0; b < FADING_BINS; b++) {
+    counts[b] = counts[b]! / weight;
+    total += counts[b]!;
+  }
+  distribution.squares /= weight * weight;
+  distribution.total = total;
+  distribution.weight = 1;
+}
