@@ -1,10 +1,10 @@
-import type { Forecast } from '../model/forecast.ts';
+import type { Forecast, LiveAccuracy, LiveHorizon } from '../model/forecast.ts';
 
 /** The first byte of every stored forecast. */
 const FORMAT_VERSION = 1;
 
 /** All of a forecast but its paths, as JSON. Figures that are not finite stand as null. */
-interface Header extends Omit<Forecast, 'point' | 'quantiles' | 'accuracy' | 'peak'> {
+interface Header extends Omit<Forecast, 'point' | 'quantiles' | 'accuracy' | 'peak' | 'live'> {
   readonly steps: number;
   readonly levels: readonly number[];
   readonly peak: {
@@ -12,6 +12,14 @@ interface Header extends Omit<Forecast, 'point' | 'quantiles' | 'accuracy' | 'pe
     readonly quantiles: readonly { quantile: number; value: number | null }[];
   };
   readonly accuracy: { readonly [K in keyof Forecast['accuracy']]: number | null };
+  readonly live?: StoredLive;
+}
+
+interface StoredLive extends Omit<LiveAccuracy, 'horizons' | 'errorVsNaive'> {
+  readonly errorVsNaive: number | null;
+  readonly horizons: readonly (Pick<LiveHorizon, 'horizon'> & {
+    readonly [K in keyof Omit<LiveHorizon, 'horizon'>]: number | null;
+  })[];
 }
 
 /**
@@ -45,7 +53,7 @@ export function decodeForecast(bytes: Uint8Array): Forecast {
     throw new RangeError(`cannot read a stored forecast: its format is ${view.getUint8(0)}, not ${FORMAT_VERSION}`);
   }
   const length = view.getUint32(1, true);
-  const { steps, levels, peak, accuracy, ...rest } = JSON.parse(
+  const { steps, levels, peak, accuracy, live, ...rest } = JSON.parse(
     new TextDecoder().decode(bytes.subarray(5, 5 + length)),
   ) as Header;
   const path = (index: number) =>
@@ -67,5 +75,17 @@ export function decodeForecast(bytes: Uint8Array): Forecast {
       peakVsNaive: accuracy.peakVsNaive ?? Number.NaN,
       peakCoverage: accuracy.peakCoverage ?? Number.NaN,
     },
+    ...(live !== undefined && { live: decodeLive(live) }),
+  };
+}
+
+function decodeLive({ horizons, errorVsNaive, coverageBroken }: StoredLive): LiveAccuracy {
+  return {
+    horizons: horizons.map(({ horizon, ...figures }) => {
+      const known = Object.entries(figures).map(([name, value]) => [name, value ?? Number.NaN]);
+      return { horizon, ...(Object.fromEntries(known) as Omit<LiveHorizon, 'horizon'>) };
+    }),
+    errorVsNaive: errorVsNaive ?? Number.NaN,
+    coverageBroken,
   };
 }

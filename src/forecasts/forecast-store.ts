@@ -1,16 +1,26 @@
-import type { Forecast, NoForecast } from '../model/forecast.ts';
+import type { DriftKind } from '../forecast/drift.ts';
+import type { Forecast, LiveAccuracy, NoForecast } from '../model/forecast.ts';
 import type { DemandKey, ForecastScore, ForecastStatus, Truth } from '../model/issued-forecast.ts';
 import type { TenantId } from '../model/tenant.ts';
 import { DAY, HOUR, MINUTE, type Millis, type TimeRange } from '../model/time.ts';
 import { decodeJson, encodeJson, readJson } from '../storage/json-value.ts';
 import { type KeyChange, type KeyValue, keysUnder } from '../storage/key-value.ts';
 import { decodeForecast, encodeForecast } from './codec.ts';
-import { addScore, NO_SCORE, type Pending, pendingOf, scorePending } from './score.ts';
+import { addScored, readScore } from './horizon-sums.ts';
+import { awaitTruths, liveAccuracy, setBack, takeTruths } from './live.ts';
+import { decodeLive, encodeLive } from './live-codec.ts';
+import type { Scored } from './pending.ts';
+import { type OffsetAt, offsetsOf } from './yesterday.ts';
 
 /** One tenant's issued forecasts: by when they were issued, and for when. */
 export interface TenantForecasts {
-  /** A new forecast replaces the last for the time ahead; `truths` came since and score the ones before it. */
-  issue(key: DemandKey, forecast: Forecast, truths: readonly Truth[]): Promise<void>;
+  /**
+   * A new forecast replaces the last for the time ahead. `truths` came since and judge the ones before it: in any order,
+   * repeated or late ones too. It is kept with what they come to.
+   *
+   * @param timeZone In which the same time yesterday is meant. Default UTC.
+   */
+  issue(key: DemandKey, forecast: Forecast, truths: readonly Truth[], timeZone?: string): Promise<Issued>;
   /** There is no forecast, and why. */
   withdraw(key: DemandKey, at: Millis, why: NoForecast): Promise<void>;
   latest(key: DemandKey): Promise<ForecastStatus | undefined>;
@@ -20,6 +30,13 @@ export interface TenantForecasts {
   scores(key: DemandKey, range: TimeRange): Promise<readonly ForecastScore[]>;
   /** Every demand that has a forecast, or a reason for none. */
   demands(): Promise<readonly DemandKey[]>;
+}
+
+/** What an issue learned of the ones before it. */
+export interface Issued {
+  readonly live: LiveAccuracy;
+  /** The demand is not what it was: the forecaster should learn anew now. */
+  readonly drift: DriftKind | undefined;
 }
 
 export interface ForecastStore {
@@ -36,37 +53,63 @@ const LEAST_APART_MS = MINUTE;
 
 /** Opens the store on a `KeyValue`. Keys: docs/reference/on-disk-format.md. */
 export function openForecastStore(keyValue: KeyValue): ForecastStore {
+  const zones = new Map<string, OffsetAt>();
+  const offsets = (timeZone: string): OffsetAt => {
+    const known = zones.get(timeZone) ?? offsetsOf(timeZone);
+    zones.set(timeZone, known);
+    return known;
+  };
   return {
-    tenant: (id) => openTenantForecasts(keyValue, id),
+    tenant: (id) => openTenantForecasts(keyValue, id, offsets),
     sweep: (now) => sweep(keyValue, now),
   };
 }
 
-function openTenantForecasts(keyValue: KeyValue, tenant: TenantId): TenantForecasts {
+function openTenantForecasts(
+  keyValue: KeyValue,
+  tenant: TenantId,
+  offsets: (timeZone: string) => OffsetAt,
+): TenantForecasts {
+  /** The day records that the scored forecasts belong to, with them counted in. */
+  async function addToDays(key: DemandKey, scored: readonly Scored[]): Promise<readonly KeyChange[]> {
+    const days = new Map<Millis, ForecastScore>();
+    for (const each of scored) {
+      const { horizon, validAt } = each.pending;
+      const day = Math.floor(validAt / DAY) * DAY;
+      const score = days.get(day) ?? (await readDay(key, day));
+      const sums = addScored(score.horizons[horizon], each);
+      days.set(day, { day, horizons: { ...score.horizons, [horizon]: sums } });
+    }
+    return [...days].map(([day, score]) => ({ key: dayKey(key, day), value: encodeJson(score) }));
+  }
+
+  const dayKey = (key: DemandKey, day: Millis) => `${keyOf('score', tenant, key)}/${digits(day)}`;
+  const readDay = async (key: DemandKey, day: Millis): Promise<ForecastScore> => {
+    const record = await readJson<ForecastScore>(keyValue, dayKey(key, day));
+    return record === undefined ? { day, horizons: {} } : readScore(record);
+  };
+
   return {
-    async issue(key, forecast, truths) {
-      const changes: KeyChange[] = [{ key: keyOf('latest', tenant, key), value: encodeForecast(forecast) }];
-      const before = await readJson<ScoringState>(keyValue, keyOf('scoring', tenant, key));
-      const keep = before === undefined || forecast.issuedAt - before.keptAt >= LEAST_APART_MS;
-      if (keep) {
-        changes.push({
-          key: `${keyOf('issue', tenant, key)}/${digits(forecast.issuedAt)}`,
-          value: encodeForecast(forecast),
-        });
+    async issue(key, forecast, truths, timeZone = 'UTC') {
+      const { issuedAt, stepMs } = forecast;
+      const offsetAt = offsets(timeZone);
+      const liveKey = keyOf('scoring', tenant, key);
+      const state = decodeLive(await keyValue.read(liveKey), stepMs);
+      if (issuedAt < Math.max(state.keptAt, state.seen.newest)) {
+        setBack(state, Math.min(issuedAt, ...truths.map(({ time }) => time - 1)));
       }
-      const { scored, waiting } = scorePending(before?.waiting ?? [], truths);
-      const next: ScoringState = {
-        keptAt: keep ? forecast.issuedAt : before.keptAt,
-        waiting: keep ? [...waiting, ...pendingOf(forecast, truths.at(-1)?.value)] : waiting,
-      };
-      changes.push({ key: keyOf('scoring', tenant, key), value: encodeJson(next) });
-      if (scored.length > 0) {
-        const day = Math.floor(forecast.issuedAt / DAY) * DAY;
-        const scoreKey = `${keyOf('score', tenant, key)}/${digits(day)}`;
-        const score = (await readJson<ForecastScore>(keyValue, scoreKey)) ?? { ...NO_SCORE, day };
-        changes.push({ key: scoreKey, value: encodeJson(scored.reduce(addScore, score)) });
+      const { scored, drift } = takeTruths(state, truths, offsetAt);
+      const live = liveAccuracy(state);
+      const value = encodeForecast({ ...forecast, live });
+      const changes: KeyChange[] = [{ key: keyOf('latest', tenant, key), value }];
+      if (issuedAt - state.keptAt >= LEAST_APART_MS) {
+        changes.push({ key: `${keyOf('issue', tenant, key)}/${digits(issuedAt)}`, value });
+        awaitTruths(state, forecast, offsetAt);
+        state.keptAt = issuedAt;
       }
+      changes.push({ key: liveKey, value: encodeLive(state) }, ...(await addToDays(key, scored)));
       await keyValue.write(changes);
+      return { live, drift };
     },
 
     withdraw: (key, at, why) =>
@@ -94,7 +137,7 @@ function openTenantForecasts(keyValue: KeyValue, tenant: TenantId): TenantForeca
       const prefix = `${keyOf('score', tenant, key)}/`;
       const found: ForecastScore[] = [];
       const range = { gte: `${prefix}${digits(start)}`, lt: `${prefix}${digits(end + 1)}` };
-      for await (const [, value] of keyValue.list(range)) found.push(decodeJson<ForecastScore>(value));
+      for await (const [, value] of keyValue.list(range)) found.push(readScore(decodeJson<ForecastScore>(value)));
       return found;
     },
 
@@ -109,12 +152,6 @@ function openTenantForecasts(keyValue: KeyValue, tenant: TenantId): TenantForeca
       return [...found.values()];
     },
   };
-}
-
-interface ScoringState {
-  /** When the last issue that was kept was issued. */
-  readonly keptAt: Millis;
-  readonly waiting: readonly Pending[];
 }
 
 async function sweep(keyValue: KeyValue, now: Millis): Promise<number> {

@@ -46,7 +46,12 @@ export interface ForecastLoopDeps {
 
 /** Where forecasts are kept: one tenant's part of the forecast store. */
 export interface IssuedForecasts {
-  issue(key: DemandKey, forecast: Forecast, truths: readonly Truth[]): Promise<void>;
+  issue(
+    key: DemandKey,
+    forecast: Forecast,
+    truths: readonly Truth[],
+    timeZone: string,
+  ): Promise<{ readonly drift: string | undefined }>;
   withdraw(key: DemandKey, at: Millis, why: NoForecast): Promise<void>;
   latest(key: DemandKey): Promise<ForecastStatus | undefined>;
 }
@@ -63,6 +68,8 @@ export interface ForecastLoop {
 const SHOWN_QUANTILES = [0.025, 0.05, 0.1, 0.5, 0.9, 0.95, 0.975];
 /** A demand without a value for so many steps has nothing new to forecast from. */
 const STALE_STEPS = 5;
+/** So much of the past is shown to the forecasts that waited for it, and is yesterday to the next ones. */
+const JUDGED_MS = 26 * HOUR;
 /** A failure is tried again after this, then after twice as long, up to the longest. */
 const FIRST_RETRY_MS = 10 * SECOND;
 const LONGEST_RETRY_MS = 2 * MINUTE;
@@ -74,7 +81,9 @@ interface Tracked {
   readonly fingerprint: string;
   /** The last step that was taken in. */
   readonly end: Millis;
+  /** When it is fitted anew, and why then. */
   readonly refitAt: Millis;
+  readonly refitFor: 'daily' | 'short-history' | 'drift';
   /** The last step with a value. */
   readonly lastKnown: Millis;
 }
@@ -93,13 +102,16 @@ export function openForecastLoop(deps: ForecastLoopDeps): ForecastLoop {
   const { clock, telemetry } = deps;
   const tracked = new Map<string, Tracked>();
   const retries = new Map<string, Retry>();
+  const changed = new Set<string>();
   let shortestStepMs = MINUTE;
 
   async function pass(signal: AbortSignal): Promise<void> {
     const policies = await deps.policies();
     const demands = policies.flatMap(({ tenant, policy }) => policy.demands.map((spec) => ({ tenant, policy, spec })));
     shortestStepMs = Math.min(MINUTE, ...demands.map(({ spec }) => spec.stepMs));
-    forgetOthers(new Set(demands.map(idOf)), [tracked, retries]);
+    const ids = new Set(demands.map(idOf));
+    forgetOthers(ids, [tracked, retries]);
+    for (const id of changed) if (!ids.has(id)) changed.delete(id);
     for (const demand of demands) {
       if (signal.aborted) return;
       await passOne(demand, signal);
@@ -128,7 +140,7 @@ export function openForecastLoop(deps: ForecastLoopDeps): ForecastLoop {
       const after = await telemetry.span('forecast', attributes, () =>
         usable && end - before.end < HOUR
           ? takeIn(demand, before, end, signal)
-          : fitCold(demand, fingerprint, end, signal),
+          : fitCold(demand, fingerprint, end, signal, refitReason(id, before, fingerprint, now)),
       );
       if (after === undefined) {
         tracked.delete(id);
@@ -151,12 +163,20 @@ export function openForecastLoop(deps: ForecastLoopDeps): ForecastLoop {
     retries.set(id, { failures, at: clock.now() + delayMs, fingerprint });
   }
 
+  function refitReason(id: string, before: Tracked | undefined, fingerprint: string, now: Millis): string {
+    if (changed.delete(id)) return 'history-changed';
+    if (before === undefined) return 'start';
+    if (before.fingerprint !== fingerprint) return 'options-changed';
+    return before.refitAt <= now ? before.refitFor : 'gap';
+  }
+
   /** Fits on the whole history. Undefined where it gives no forecast: the reason is stored in its place. */
   async function fitCold(
     demand: TenantDemand,
     fingerprint: string,
     end: Millis,
     signal: AbortSignal,
+    reason: string,
   ): Promise<Tracked | undefined> {
     const { tenant, policy, spec } = demand;
     const storage = deps.storageOf(tenant);
@@ -178,11 +198,14 @@ export function openForecastLoop(deps: ForecastLoopDeps): ForecastLoop {
       end,
       // A history that is still short may yet be imported: it is looked for again sooner.
       refitAt: clock.now() + (short ? HOUR : DAY),
+      refitFor: short ? 'short-history' : 'daily',
       lastKnown: known,
     };
-    await issue(demand, after, []);
+    // What became true while nobody looked judges the forecasts that waited for it.
+    await issue(demand, after, truthsOf(lastOf(history, JUDGED_MS)));
     telemetry.time('forecastSeconds', {}, (performance.now() - began) / 1000);
     telemetry.count('forecastsFitted');
+    telemetry.count('refits', { reason });
     return after;
   }
 
@@ -201,16 +224,16 @@ export function openForecastLoop(deps: ForecastLoopDeps): ForecastLoop {
     const after = { ...before, end, lastKnown: Math.max(before.lastKnown, lastKnownOf(usable)) };
     // From here on the steps are taken in, whether the forecast can be stored or not.
     tracked.set(idOf(demand), after);
-    await issue(demand, after, truthsOf(usable));
-    return after;
+    const drift = await issue(demand, after, truthsOf(usable));
+    return drift === undefined ? after : { ...after, refitAt: clock.now(), refitFor: 'drift' };
   }
 
   async function issue(demand: TenantDemand, { forecaster, end, lastKnown }: Tracked, truths: readonly Truth[]) {
     const forecasts = deps.forecastsOf(demand.tenant);
     const key = keyOf(demand);
     if (end - lastKnown < STALE_STEPS * demand.spec.stepMs) {
-      await forecasts.issue(key, forecaster.predict(), truths);
-      return;
+      const { drift } = await forecasts.issue(key, forecaster.predict(), truths, demand.policy.timeZone);
+      return drift;
     }
     // The forecast that stands grows old by itself, and the plan sees its age.
     telemetry.count('forecastsFailed', { reason: 'stale' });
@@ -218,6 +241,7 @@ export function openForecastLoop(deps: ForecastLoopDeps): ForecastLoop {
     if (standing?.kind !== 'forecast') {
       await forecasts.withdraw(key, clock.now(), { kind: 'stale', lastSampleAt: lastKnown });
     }
+    return undefined;
   }
 
   async function withdraw(demand: TenantDemand, why: NoForecast): Promise<void> {
@@ -233,7 +257,11 @@ export function openForecastLoop(deps: ForecastLoopDeps): ForecastLoop {
     },
     historyChanged(tenant) {
       for (const map of [tracked, retries]) {
-        for (const id of map.keys()) if (id.startsWith(`${tenant}/`)) map.delete(id);
+        for (const id of map.keys()) {
+          if (!id.startsWith(`${tenant}/`)) continue;
+          map.delete(id);
+          changed.add(id);
+        }
       }
     },
   };
@@ -289,6 +317,11 @@ function withoutLeadingGap({ start, stepMs, values }: RegularSeries): RegularSer
   const first = values.findIndex((value) => Number.isFinite(value));
   if (first === -1) return { start, stepMs, values: new Float64Array(0) };
   return { start: start + first * stepMs, stepMs, values: values.subarray(first) };
+}
+
+function lastOf({ start, stepMs, values }: RegularSeries, lengthMs: number): RegularSeries {
+  const from = Math.max(0, values.length - Math.ceil(lengthMs / stepMs));
+  return { start: start + from * stepMs, stepMs, values: values.subarray(from) };
 }
 
 function truthsOf({ start, stepMs, values }: RegularSeries): readonly Truth[] {

@@ -15,6 +15,7 @@ export type LoopCount =
   | 'loopSkips'
   | 'loopFailures'
   | 'forecastsFitted'
+  | 'refits'
   | 'forecastsFailed'
   | 'demotions'
   | 'decisions'

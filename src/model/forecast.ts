@@ -33,6 +33,39 @@ export interface ForecastAccuracy {
   readonly peakCoverage: number;
 }
 
+/** What an issued forecast is judged at: its first step, the end of the peak's window, half and all of its steps, the peak. */
+export const HORIZONS = ['first', 'window', 'half', 'whole', 'peak'] as const;
+export type Horizon = (typeof HORIZONS)[number];
+
+/** How issued forecasts of one horizon did lately: older ones fade within days. NaN: not known yet. */
+export interface LiveHorizon {
+  readonly horizon: Horizon;
+  /** From the issue to the step, or to the end of the peak's window. */
+  readonly aheadMs: number;
+  /** Forecasts that came true, the older the less they count. */
+  readonly count: number;
+  /** Mean absolute error over that of repeating the last value, and over that of the same local time a day before. */
+  readonly errorVsLast: number;
+  readonly errorVsSeason: number;
+  /** Share of truths at or below the one-sided 0.95 quantile, and within the central 95 %. */
+  readonly coverage: number;
+  readonly central: number;
+  /** Mean of forecast less truth over the mean size of the truth: above 0, too much was forecast. */
+  readonly bias: number;
+}
+
+/** How what was issued proved to be, as far as the truth had come when this forecast was issued. */
+export interface LiveAccuracy {
+  readonly horizons: readonly LiveHorizon[];
+  /**
+   * Mean absolute error of the peak's median over that of the better of two naive peaks (the largest of the last window,
+   * the last value). NaN until there is enough to compare.
+   */
+  readonly errorVsNaive: number;
+  /** Too many peaks lay above their 0.95 quantile for chance to explain. */
+  readonly coverageBroken: boolean;
+}
+
 /** The future of one regular series, as seen at `issuedAt`. Depends on no sample later than `issuedAt`. */
 export interface Forecast {
   /** The time of the last sample used. */
@@ -50,6 +83,8 @@ export interface Forecast {
   readonly accuracy: ForecastAccuracy;
   /** Length of the history behind it, gaps included. */
   readonly historyMs: number;
+  /** What became of the forecasts issued before it. Undefined for one that was never issued. */
+  readonly live?: LiveAccuracy;
 }
 
 /** Why there is no forecast: the planner then stays reactive. */

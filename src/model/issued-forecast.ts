@@ -1,4 +1,4 @@
-import type { Forecast, NoForecast } from './forecast.ts';
+import type { Forecast, Horizon, NoForecast } from './forecast.ts';
 import type { Millis } from './time.ts';
 
 /** Which demand of which policy. */
@@ -19,14 +19,32 @@ export interface Truth {
   readonly value: number;
 }
 
-/** How good a day's forecasts proved to be, at the lead that plans care about: the window of the peak. */
+/** Sums over forecasts of one horizon that came true, in the demand's unit but for the counts. */
+export interface HorizonSums {
+  readonly count: number;
+  /** Sums of absolute errors: of the forecast, and of repeating the value known when it was issued. */
+  readonly absoluteError: number;
+  readonly absoluteErrorOfLast: number;
+  /** Of the peak alone: the absolute error of repeating the largest value of the window before. */
+  readonly absoluteErrorOfRecent: number;
+  /** Those for which the value at the same local time a day before is known: the errors of both. */
+  readonly seasonCount: number;
+  readonly absoluteErrorBesideSeason: number;
+  readonly absoluteErrorOfSeason: number;
+  /** How many truths lay at or below the 0.95 quantile. */
+  readonly covered: number;
+  /** Those for which all below is known: records of the first version have none. */
+  readonly complete: number;
+  /** How many truths lay within the 0.025 and the 0.975 quantile. */
+  readonly within: number;
+  /** Sum of forecast less truth, and of the truths' sizes. */
+  readonly bias: number;
+  readonly size: number;
+}
+
+/** How good the forecasts proved to be whose truth came on one day, by horizon. */
 export interface ForecastScore {
   /** The beginning of the day, UTC. */
   readonly day: Millis;
-  readonly count: number;
-  /** Sums of absolute errors: of the point forecast, and of repeating the value known when it was issued. */
-  readonly absoluteError: number;
-  readonly absoluteErrorOfLast: number;
-  /** How many truths lay at or below the 0.95 quantile. */
-  readonly covered: number;
+  readonly horizons: Readonly<Partial<Record<Horizon, HorizonSums>>>;
 }

@@ -96,6 +96,11 @@ export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
 
     // Forecasts
     forecastsFitted: counter('foresail_forecasts_fitted_total', 'Forecasts that were fitted and stored.'),
+    refits: counter(
+      'foresail_forecast_refits_total',
+      'Forecasters that were fitted anew, by reason: daily, drift, history-changed, options-changed, short-history, gap, start.',
+      ['reason'],
+    ),
     forecastsFailed: counter('foresail_forecasts_failed_total', 'Forecasts that could not be made, by reason.', [
       'reason',
     ]),
