@@ -17,6 +17,7 @@ import { forgottenPolicy, policyNameOf, releaseInput, releaseStep } from './rele
 import { runLoop } from './run-loop.ts';
 import { type LoopTelemetry, reasonOf } from './telemetry.ts';
 import type { TenantPolicies, TenantPolicy } from './tenant-policy.ts';
+import { trustAnnouncements } from './trust-announcements.ts';
 
 export interface ScaleLoopDeps {
   readonly clock: Clock;
@@ -171,6 +172,10 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
       telemetry.gauge('floor', labels, plan.bounds.min);
       await keeper.keep(tenant, draftOf({ tenant, mode: policy.mode, input, plan, act }, owner));
       if (act.kind === 'applied') await announce(targetOf(policy), owner.announcement, signal);
+      // To observe is to change nothing, events included.
+      if (policy.mode === 'enforce') {
+        for (const event of trustAnnouncements(input, plan)) await announce(targetOf(policy), event, signal);
+      }
       return { readable: true, problems };
     }
   }

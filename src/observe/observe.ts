@@ -1,9 +1,16 @@
-import type { Forecast } from '../model/forecast.ts';
+import type { Forecast, LiveAccuracy } from '../model/forecast.ts';
 import type { DemandKey, ForecastStatus } from '../model/issued-forecast.ts';
 import type { QueryResult } from '../model/query-result.ts';
 import { formatDuration, formatInstant, type Millis } from '../model/time.ts';
 import type { Cluster, TargetRef, TargetState } from '../scaling/cluster.ts';
-import type { DemandReading, ForecastReading, PlanInput, PlannerMemory, TargetReading } from '../scaling/plan-types.ts';
+import type {
+  DemandReading,
+  ForecastReading,
+  LiveReading,
+  PlanInput,
+  PlannerMemory,
+  TargetReading,
+} from '../scaling/plan-types.ts';
 import type { DemandSpec, ScalingPolicy } from '../scaling/policy.ts';
 import type { Evaluator } from '../storage/storage.ts';
 import { leadTimeOf, refreshMsOf } from './lead-time.ts';
@@ -123,7 +130,7 @@ export function forecastReading(status: ForecastStatus | undefined, policy: Scal
 }
 
 function readyReading(forecast: Forecast, quantile: number): ForecastReading {
-  const { issuedAt, peak, model, accuracy, historyMs } = forecast;
+  const { issuedAt, peak, model, accuracy, historyMs, live } = forecast;
   // A policy's quantile may have changed since: the next higher one that was forecast errs on the safe side.
   const chosen = peak.quantiles.find((entry) => entry.quantile >= quantile - 1e-9) ?? peak.quantiles.at(-1);
   return {
@@ -137,6 +144,16 @@ function readyReading(forecast: Forecast, quantile: number): ForecastReading {
     maeVsLast: finiteOrNull(accuracy.peakVsNaive) ?? finiteOrNull(accuracy.maeVsLast),
     coverage: finiteOrNull(accuracy.peakCoverage) ?? finiteOrNull(accuracy.coverage),
     historyMs,
+    ...(live !== undefined && { live: liveReading(live) }),
+  };
+}
+
+function liveReading({ errorVsNaive, horizons, coverageBroken }: LiveAccuracy): LiveReading {
+  const peak = horizons.find(({ horizon }) => horizon === 'peak');
+  return {
+    errorVsNaive: finiteOrNull(errorVsNaive),
+    coverage: finiteOrNull(peak?.coverage),
+    coverageBroken,
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Millis } from '../model/time.ts';
-import type { DemandReading, Demotion, PlannerMemory } from './plan-types.ts';
+import type { DemandReading, Demotion, ForecastReading, PlannerMemory, TrustMemory } from './plan-types.ts';
 import type { DemandSpec, ScalingPolicy } from './policy.ts';
 
 /** A forecast that was worse than naive must become this much better than the limit before it is trusted again. */
@@ -15,6 +15,8 @@ export interface TrustedForecast {
 }
 
 export type Trust = TrustedForecast | { readonly kind: 'demoted'; readonly demotion: Demotion };
+
+type ReadyForecast = Extract<ForecastReading, { kind: 'ready' }>;
 
 /** Whether the forecast of one demand may be acted on now. */
 export function trustIn(
@@ -33,7 +35,7 @@ export function trustIn(
     return demoted({ code: 'InsufficientHistory', demand, haveMs: forecast.haveMs, needMs: forecast.needMs });
   }
 
-  const { peak, issuedAt, windowMs, historyMs, maeVsLast, quantile, model } = forecast;
+  const { peak, issuedAt, windowMs, historyMs, quantile, model } = forecast;
   const needMs = policy.safety.minHistoryMs;
   if (!(historyMs >= needMs)) {
     return demoted({ code: 'InsufficientHistory', demand, haveMs: isNumber(historyMs) ? historyMs : 0, needMs });
@@ -44,12 +46,58 @@ export function trustIn(
   if (ageMs > maxAgeMs) return demoted({ code: 'ForecastStale', demand, ageMs, maxAgeMs });
   if (!isNumber(peak)) return demoted({ code: 'ForecastNotFinite', demand });
 
-  const wasWorse = memory.demotedBy === 'WorseThanNaive';
-  const limit = policy.safety.maxErrorVsNaive * (wasWorse ? TRUST_AGAIN : 1);
-  if (isNumber(maeVsLast) && maeVsLast > limit) {
-    return demoted({ code: 'WorseThanNaive', demand, maeVsLast, limit });
+  const worse = worseThanNaive(demand, forecast, policy, memory);
+  if (worse !== null) return demoted(worse);
+  if (forecast.live?.coverageBroken === true) {
+    return demoted({ code: 'CoverageBroken', demand, coverage: forecast.live.coverage });
   }
   return { kind: 'trusted', peak: Math.max(0, peak), quantile, windowMs, model };
+}
+
+/**
+ * The figure that the gate judges: the worse of the error of the fit's own rolling forecasts and of those that were
+ * issued. The second may be known to be bad where the first, made with hindsight of gaps and seasons, is not.
+ */
+export function judgedError({ maeVsLast, live }: Pick<ReadyForecast, 'maeVsLast' | 'live'>): number | null {
+  const known = [maeVsLast, live?.errorVsNaive].filter(isNumber);
+  return known.length === 0 ? null : Math.max(...known);
+}
+
+function worseThanNaive(
+  demand: string,
+  forecast: ReadyForecast,
+  { safety }: ScalingPolicy,
+  memory: PlannerMemory,
+): Extract<Demotion, { code: 'WorseThanNaive' }> | null {
+  const error = judgedError(forecast);
+  const limit = safety.maxErrorVsNaive * (wasWorse(demand, memory) ? TRUST_AGAIN : 1);
+  if (error === null || error <= limit) return null;
+  const isLive = error !== forecast.maeVsLast;
+  return { code: 'WorseThanNaive', demand, maeVsLast: error, limit, ...(isLive && { live: true as const }) };
+}
+
+/** What is remembered of the trust in one demand's forecast. A demotion for another reason says nothing of its error. */
+export function trustMemory(demand: string, trust: Trust, memory: PlannerMemory, now: Millis): TrustMemory {
+  const before = trustBefore(demand, memory);
+  const demotedBy = trust.kind === 'demoted' ? trust.demotion.code : null;
+  const isJudged = demotedBy === null || demotedBy === 'WorseThanNaive' || demotedBy === 'CoverageBroken';
+  return {
+    since: before !== undefined && (before.demotedBy === null) === (demotedBy === null) ? before.since : now,
+    demotedBy,
+    worse: isJudged ? demotedBy === 'WorseThanNaive' : wasWorse(demand, memory),
+  };
+}
+
+/** Memory of before each demand had its own knows one demotion for all of them. */
+export function trustBefore(demand: string, memory: PlannerMemory): TrustMemory | undefined {
+  if (memory.trust !== undefined) return memory.trust[demand];
+  if (memory.demotedSince === undefined || memory.demotedBy === undefined) return undefined;
+  const { demotedSince: since, demotedBy } = memory;
+  return { since, demotedBy, worse: demotedBy === 'WorseThanNaive' };
+}
+
+function wasWorse(demand: string, memory: PlannerMemory): boolean {
+  return trustBefore(demand, memory)?.worse ?? false;
 }
 
 /** The demand of this moment, or null where it is not known or too old to be called present. */

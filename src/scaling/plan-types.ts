@@ -40,9 +40,21 @@ export type ForecastReading =
       readonly maeVsLast: number | null;
       readonly coverage: number | null;
       readonly historyMs: number;
+      /** What became of the forecasts issued before it. Left out of records of before there was any. */
+      readonly live?: LiveReading;
     }
   | { readonly kind: 'insufficient-history'; readonly haveMs: number; readonly needMs: number }
   | { readonly kind: 'none'; readonly message: string };
+
+/** Null: not known yet. */
+export interface LiveReading {
+  /** Error of the issued peaks over that of the better naive peak; below 1 is better. */
+  readonly errorVsNaive: number | null;
+  /** Share of peaks at or below their 0.95 quantile, lately. */
+  readonly coverage: number | null;
+  /** Whether too many were above it for chance to explain. */
+  readonly coverageBroken: boolean;
+}
 
 /** The bounds as the cluster has them, and what runs. */
 export interface TargetReading {
@@ -65,8 +77,19 @@ export interface PlannerMemory {
   /** Set while a forecast is not trusted, with the reason at the beginning: hysteresis needs both. */
   readonly demotedSince?: Millis;
   readonly demotedBy?: Demotion['code'];
+  /** By demand: hysteresis is each forecast's own, and lasts through a time when it is demoted for another reason. */
+  readonly trust?: Readonly<Record<string, TrustMemory>>;
   /** The peak of each demand as forecast just before a declared event began: what its factor multiplies. Null: not known. */
   readonly eventPeaks?: Readonly<Record<string, readonly (number | null)[]>>;
+}
+
+export interface TrustMemory {
+  /** Since when it is as it is. */
+  readonly since: Millis;
+  /** Null: trusted. */
+  readonly demotedBy: Demotion['code'] | null;
+  /** Its error was above the limit, and has not fallen clearly below it since. */
+  readonly worse: boolean;
 }
 
 export const NO_MEMORY: PlannerMemory = { recent: [] };
@@ -93,7 +116,15 @@ export type Demotion =
   | { readonly code: 'InsufficientHistory'; readonly demand: string; readonly haveMs: number; readonly needMs: number }
   | { readonly code: 'ForecastStale'; readonly demand: string; readonly ageMs: number; readonly maxAgeMs: number }
   | { readonly code: 'ForecastNotFinite'; readonly demand: string }
-  | { readonly code: 'WorseThanNaive'; readonly demand: string; readonly maeVsLast: number; readonly limit: number };
+  | {
+      readonly code: 'WorseThanNaive';
+      readonly demand: string;
+      readonly maeVsLast: number;
+      readonly limit: number;
+      /** The figure is of issued forecasts, not of the fit's own rolling ones. */
+      readonly live?: true;
+    }
+  | { readonly code: 'CoverageBroken'; readonly demand: string; readonly coverage: number | null };
 
 /** A closed list. `reasonText` prints each as a sentence. HPA's own word wherever it has one. */
 export type Reason =
@@ -125,6 +156,14 @@ export type Reason =
     }
   | { readonly code: 'Schedule'; readonly cron: string; readonly replicas: number }
   | { readonly code: 'Demoted'; readonly demotion: Demotion; readonly replicas: number }
+  | {
+      /** It was demoted until now: what it was demoted for is over. */
+      readonly code: 'ForecastTrusted';
+      readonly demand: string;
+      readonly demotedBy: Demotion['code'];
+      readonly forMs: number;
+      readonly errorVsNaive: number | null;
+    }
   | { readonly code: 'HoldDown'; readonly replicas: number; readonly until: Millis }
   | { readonly code: 'ScaleUpLimit'; readonly wanted: number; readonly replicas: number }
   | { readonly code: 'ScaleDownLimit'; readonly wanted: number; readonly replicas: number }

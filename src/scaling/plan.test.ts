@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { DAY, HOUR, MINUTE, parseInstant } from '../model/time.ts';
 import { DEFAULT_RAMP, planRelease, planReplicas } from './plan.ts';
@@ -217,6 +218,16 @@ describe('planReplicas() demotes itself', () => {
     { name: 'NaN', forecast: reading(Number.NaN).forecast, want: 'ForecastNotFinite' },
     { name: 'Infinity', forecast: reading(Number.POSITIVE_INFINITY).forecast, want: 'ForecastNotFinite' },
     { name: 'worse than naive', forecast: reading(9000, { maeVsLast: 1.01 }).forecast, want: 'WorseThanNaive' },
+    {
+      name: 'what was issued was worse than naive',
+      forecast: reading(9000, { live: { errorVsNaive: 1.2, coverage: 0.95, coverageBroken: false } }).forecast,
+      want: 'WorseThanNaive',
+    },
+    {
+      name: 'its bound held too seldom',
+      forecast: reading(9000, { live: { errorVsNaive: 0.7, coverage: 0.6, coverageBroken: true } }).forecast,
+      want: 'CoverageBroken',
+    },
   ] as const)('$name: holds', ({ forecast, want }) => {
     const plan = planReplicas(input({ demands: [{ ...reading(0), forecast }] }));
     expect(plan).toMatchObject({ bounds: { min: 10, max: 50 }, wanted: null, demotion: { code: want } });
@@ -243,8 +254,70 @@ describe('planReplicas() demotes itself', () => {
     expect([1.1, 0.99, 0.96, 0.95, 0.5].map(demotedAt)).toEqual([true, true, true, false, false]);
   });
 
+  const two = { demands: [POLICY.demands[0]!, { ...POLICY.demands[0]!, name: 'queue' }] };
+  /** The codes by which a plan demotes, pass by pass, each pass with the memory of the one before. */
+  function verdicts(passes: readonly (readonly DemandReading[])[], policy: Partial<ScalingPolicy> = {}) {
+    let memory = NO_MEMORY;
+    return passes.map((demands, i) => {
+      const plan = planReplicas(input({ memory, demands, now: NOW + i * MINUTE }, policy));
+      memory = plan.memory;
+      return { plan, codes: Object.values(plan.memory.trust ?? {}).map(({ demotedBy }) => demotedBy) };
+    });
+  }
+  const withError = (maeVsLast: number, change: Partial<ReadyForecast> = {}) =>
+    reading(1000, { maeVsLast, issuedAt: NOW, ...change });
+
+  test("hysteresis is each demand's own", () => {
+    const passes = [1.1, 0.96, 0.94].map((error) => [withError(error), { ...withError(0.97), name: 'queue' }]);
+    expect(verdicts(passes, two).map(({ codes: found }) => found)).toEqual([
+      ['WorseThanNaive', null],
+      ['WorseThanNaive', null],
+      [null, null],
+    ]);
+  });
+
+  test('hysteresis lasts through a time when the forecast is stale', () => {
+    const stale = withError(0.97, { issuedAt: NOW - DAY });
+    const passes = [withError(1.1), stale, withError(0.97), withError(0.9), stale, withError(0.97)];
+    const found = verdicts(passes.map((each) => [each])).map(({ codes: each }) => each[0]);
+    expect(found).toEqual(['WorseThanNaive', 'ForecastStale', 'WorseThanNaive', null, 'ForecastStale', null]);
+  });
+
+  test('the return says what is over, since when, and the figure; once', () => {
+    const [, , back, after] = verdicts([1.1, 1.2, 0.9, 0.9].map((error) => [withError(error)]));
+    expect(back?.plan.reasons[0]).toEqual({
+      code: 'ForecastTrusted',
+      demand: 'rps',
+      demotedBy: 'WorseThanNaive',
+      forMs: 2 * MINUTE,
+      errorVsNaive: 0.9,
+    });
+    expect(reasonText(back!.plan.reasons[0]!)).toBe(
+      'the forecast of rps is trusted from now on, after 2m of WorseThanNaive; its error is 0.9 times that of a naive one',
+    );
+    expect(codes(after!.plan)).not.toContain('ForecastTrusted');
+    expect(after!.plan.memory.trust?.['rps']).toMatchObject({ since: NOW + 2 * MINUTE, demotedBy: null });
+  });
+
+  test('the gate does not flap: an error that stays within 5 % changes its mind once at most', () => {
+    const band = fc.double({ min: 0.9, max: 1.1, noNaN: true });
+    const within = fc.array(fc.double({ min: 0, max: 0.0499, noNaN: true }), { minLength: 2, maxLength: 30 });
+    const interrupted = fc.array(fc.boolean(), { minLength: 30, maxLength: 30 });
+    fc.assert(
+      fc.property(band, within, interrupted, (from, moves, gaps) => {
+        const passes = moves.map((move, i) => [
+          withError(from + move, gaps[i] === true && i > 0 ? { issuedAt: NOW - DAY } : {}),
+        ]);
+        const judged = verdicts(passes)
+          .map(({ codes: found }) => found[0])
+          .filter((code) => code !== 'ForecastStale');
+        const changes = judged.filter((code, i) => i > 0 && code !== judged[i - 1]).length;
+        expect(changes).toBeLessThanOrEqual(1);
+      }),
+    );
+  });
+
   test('one bad forecast of two: the other still counts, the floor is held', () => {
-    const two = { demands: [POLICY.demands[0]!, { ...POLICY.demands[0]!, name: 'queue' }] };
     const demands = [reading(null), { ...reading(1400), name: 'queue' }];
     expect(planReplicas(input({ demands }, two))).toMatchObject({ bounds: { min: 14 }, wanted: 14 });
     const low = [reading(null), { ...reading(300), name: 'queue' }];

@@ -1,13 +1,13 @@
 import type { Millis } from '../model/time.ts';
 import { isWithin } from './cron-window.ts';
-import { presentDemand, type Trust, trustIn } from './demotion.ts';
+import { judgedError, presentDemand, type Trust, trustBefore, trustIn, trustMemory } from './demotion.ts';
 import type { Demotion, Plan, PlanInput, PlannerMemory, Reason, TargetReading } from './plan-types.ts';
 import type { DeclaredEvent, DemandSpec, ScalingPolicy } from './policy.ts';
 import { correctedHistory, type FloorHistory, type Ramp, reachable, timeToReach, withFloor } from './ramp.ts';
 import { rampBack } from './ramp-back.ts';
 
 /** Changes whenever the same input may give another plan. */
-export const PLANNER_VERSION = '2';
+export const PLANNER_VERSION = '3';
 
 /**
  * What the bounds should be now, and why. Pure: the same input always gives the same plan.
@@ -55,6 +55,7 @@ export function planReplicas(input: PlanInput): Plan {
   if (floor < kept) reasons.push({ code: 'ScaleUpLimit', wanted: kept, replicas: floor });
   if (floor > kept) reasons.push({ code: 'ScaleDownLimit', wanted: kept, replicas: floor });
 
+  reasons.unshift(...asked.returned);
   if (asked.demotion !== null) reasons.unshift({ code: 'Demoted', demotion: asked.demotion, replicas: floor });
   const limited = reasons.some(({ code }) => LIMITING.has(code));
   if (!limited) reasons.push({ code: 'DesiredWithinRange', replicas: floor });
@@ -72,6 +73,7 @@ export function planReplicas(input: PlanInput): Plan {
       recent: withFloor(history, floor, now),
       held: keepHighest(holding, { floor: Math.min(floor, wanted), until }),
       ...demoted,
+      trust: asked.trust,
       ...(asked.eventPeaks !== null && { eventPeaks: asked.eventPeaks }),
     },
   };
@@ -136,6 +138,9 @@ interface Asked {
   readonly reasons: readonly Reason[];
   /** The first demand whose forecast is not trusted. */
   readonly demotion: Demotion | null;
+  /** Forecasts that are trusted again from now on. */
+  readonly returned: readonly Reason[];
+  readonly trust: NonNullable<PlannerMemory['trust']>;
   readonly eventPeaks: NonNullable<PlannerMemory['eventPeaks']> | null;
 }
 
@@ -183,8 +188,24 @@ function ask(input: PlanInput, history: FloorHistory): Asked {
     trusted: trusts.some((trust) => trust.kind === 'trusted'),
     reasons,
     demotion: first?.kind === 'demoted' ? first.demotion : null,
+    returned: returnedOf(input, trusts),
+    trust: Object.fromEntries(
+      policy.demands.map(({ name }, i) => [name, trustMemory(name, trusts[i]!, memory, now)] as const),
+    ),
     eventPeaks: peaks,
   };
+}
+
+/** The first forecast that there is has not returned from anywhere. */
+function returnedOf({ now, policy, demands, memory }: PlanInput, trusts: readonly Trust[]): readonly Reason[] {
+  return policy.demands.flatMap(({ name }, i): Reason[] => {
+    const before = trustBefore(name, memory);
+    if (trusts[i]!.kind === 'demoted' || before === undefined || before.demotedBy === null) return [];
+    const forecast = demands[i]?.forecast;
+    const errorVsNaive = forecast?.kind === 'ready' ? judgedError(forecast) : null;
+    const forMs = Math.max(0, now - before.since);
+    return [{ code: 'ForecastTrusted', demand: name, demotedBy: before.demotedBy, forMs, errorVsNaive }];
+  });
 }
 
 /** Rounded up, but not for the sake of binary noise. */

@@ -1,4 +1,4 @@
-import { formatDuration, formatInstant } from '../model/time.ts';
+import { formatDuration, formatInstant, MINUTE } from '../model/time.ts';
 import type { Demotion, Plan, PlanInput, Reason } from './plan-types.ts';
 
 /** A reason as a person would tell it. One sentence, without the full stop. */
@@ -19,6 +19,12 @@ export function reasonText(reason: Reason): string {
       return `the schedule "${reason.cron}" asks for ${count(reason.replicas)}`;
     case 'Demoted':
       return `${demotionText(reason.demotion)}; the reactive autoscaler decides, over a floor of ${reason.replicas} that is held and then released slowly`;
+    case 'ForecastTrusted': {
+      const { demand, forMs, demotedBy, errorVsNaive } = reason;
+      const figure =
+        errorVsNaive === null ? '' : `; its error is ${formatNumber(errorVsNaive)} times that of a naive one`;
+      return `the forecast of ${demand} is trusted from now on, after ${formatDuration(wholeMinutes(forMs))} of ${demotedBy}${figure}`;
+    }
     case 'HoldDown':
       return `a floor stays for a while after its last reason: held at ${reason.replicas} until ${formatInstant(reason.until)}`;
     case 'ScaleUpLimit':
@@ -59,8 +65,15 @@ export function demotionText(demotion: Demotion): string {
     }
     case 'ForecastNotFinite':
       return `the forecast of ${demand} is not a number`;
-    case 'WorseThanNaive':
-      return `the forecast of ${demand} was lately ${formatNumber(demotion.maeVsLast)} times as wrong as a naive one, and ${formatNumber(demotion.limit)} is the limit`;
+    case 'WorseThanNaive': {
+      const what =
+        demotion.live === true ? `the forecasts of ${demand} that were issued were` : `the forecast of ${demand} was`;
+      return `${what} lately ${formatNumber(demotion.maeVsLast)} times as wrong as a naive one, and ${formatNumber(demotion.limit)} is the limit`;
+    }
+    case 'CoverageBroken': {
+      const held = demotion.coverage === null ? 'too seldom' : `${formatNumber(100 * demotion.coverage)} % of the time`;
+      return `the 95 % bound of ${demand} held ${held} lately, more often broken than chance explains`;
+    }
   }
 }
 
@@ -77,6 +90,10 @@ export function planText(plan: Plan, input: Pick<PlanInput, 'policy' | 'target'>
 
 function loaded({ perReplica, fill }: { readonly perReplica: number; readonly fill: number }): string {
   return ` at ${formatNumber(perReplica)} each, filled to ${formatNumber(fill * 100)} %`;
+}
+
+function wholeMinutes(ms: number): number {
+  return Math.round(ms / MINUTE) * MINUTE;
 }
 
 function count(replicas: number): string {
