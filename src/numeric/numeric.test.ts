@@ -5,6 +5,7 @@ import { choleskyInPlace, solveCholesky } from './cholesky.ts';
 import { fftInPlace, maskedAutocorrelation } from './fft.ts';
 import { loess, loessAt } from './loess.ts';
 import { addRow, normalEquations, solveRidgeInPlace } from './normal-equations.ts';
+import { addProducts, addSquares, addWeighted } from './outer-products.ts';
 import { appendSorted, quantile, quantileSorted, sortedWindow } from './quantile.ts';
 
 function expectClose(got: Float64Array, want: ArrayLike<number>, digits: number): void {
@@ -110,4 +111,27 @@ test('solveRidgeInPlace() finds the coefficients of exact data, row by row', () 
   const solution = equations.moment.slice();
   expect(solveRidgeInPlace(equations.gram.slice(), solution, 1e-9)).toBe(true);
   expectClose(solution, [5, 2, -3], 5);
+});
+
+test('addProducts(), addSquares() and addWeighted() add four rows as one by one would', () => {
+  const [m, n, rowLength] = [3, 2, 6];
+  const a = Float64Array.from({ length: 4 * m }, (_, i) => (i * i) % 7);
+  const b = Float64Array.from({ length: 4 * n }, (_, i) => (3 * i) % 5);
+  const sumOver = (term: (row: number) => number) => [0, 1, 2, 3].reduce((sum, row) => sum + term(row), 0);
+  const products = new Float64Array(m * rowLength).fill(1);
+  addProducts(products, rowLength, { a, m, b, n });
+  addSquares(products, rowLength, n, a, m);
+  const weighted = new Float64Array(m + 1);
+  addWeighted(weighted, 1, a, m, Float64Array.of(1, 0, -2, 3));
+  for (let i = 0; i < m; i++) {
+    const own = (row: number) => a[row * m + i]!;
+    for (let j = 0; j < n; j++) {
+      expect(products[i * rowLength + j]).toBe(1 + sumOver((row) => own(row) * b[row * n + j]!));
+    }
+    for (let j = 0; j < m; j++) {
+      const want = j <= i ? sumOver((row) => own(row) * a[row * m + j]!) : 0;
+      expect(products[i * rowLength + n + j]).toBe((n + j < rowLength ? 1 : 0) + want);
+    }
+    expect(weighted[i + 1]).toBe(own(0) - 2 * own(2) + 3 * own(3));
+  }
 });

@@ -1,4 +1,5 @@
 import { solveRidgeInPlace } from '../../numeric/normal-equations.ts';
+import { addProducts, addSquares, addWeighted, ROWS_AT_ONCE } from '../../numeric/outer-products.ts';
 import { baseFeatures, type FeaturePlan, horizonFeatures, planFeatures } from '../features.ts';
 import { placeBetween } from '../knots.ts';
 import { isKnown, type Track } from '../track.ts';
@@ -16,20 +17,33 @@ const KEPT_PER_DAY = 0.98;
  * target is missing at one knot is kept apart in that knot's `absent` and subtracted there.
  */
 interface RidgeState {
-  readonly shared: Float64Array;
+  readonly shared: Float32Array;
   readonly knots: readonly KnotState[];
   rows: number;
 }
 
 interface KnotState {
   /** Regressors of the horizon against all: (p2 × (p1 + p2)), its own square in the lower triangle. */
+  readonly cross: Float32Array;
+  readonly moment: Float32Array;
+  readonly coefficients: Float32Array;
+  absent: Float32Array | undefined;
+  rows: number;
+  solved: boolean;
+}
+
+/** Sums over the rows since the last refit, in double precision before they join the others. */
+interface FreshSums {
+  readonly shared: Float64Array;
+  readonly knots: readonly FreshKnot[];
+  rows: number;
+}
+
+interface FreshKnot {
   readonly cross: Float64Array;
   readonly moment: Float64Array;
-  readonly coefficients: Float64Array;
   absent: Float64Array | undefined;
   rows: number;
-  clip: number;
-  solved: boolean;
 }
 
 /** What a row's target is, in model space relative to the last value: NaN where it is not known. */
@@ -71,12 +85,10 @@ export function ridges(
   const p2 = regressors.count;
   const { knots } = context;
   const farthest = knots[knots.length - 1]!;
-  const base = new Float64Array(p1);
-  const own = new Float64Array(p2);
-  const rowParts: RowParts = { plan, regressors, target, knots, base, own };
+  const clips = new Float64Array(knots.length);
+  const rowParts: RowParts = { plan, regressors, target, knots, clips };
+  const scratch = { base: new Float64Array(p1), own: new Float64Array(p2) };
   const states = members.map(() => emptyState(knots.length, p1, p2));
-  /** Rows since the last refit, before they join the others. */
-  const fresh = emptyState(knots.length, p1, p2);
   let next = plan.firstOrigin;
   let length = 0;
 
@@ -84,27 +96,33 @@ export function ridges(
     if (track.length === length) return;
     length = track.length;
     const isFirst = states[0]!.rows === 0;
-    if (isFirst) for (const [k, knot] of fresh.knots.entries()) knot.clip = clipOf(plan, track, target, knots[k]!);
+    if (isFirst) for (let k = 0; k < knots.length; k++) clips[k] = clipOf(plan, track, target, knots[k]!);
     const days = isFirst ? 0 : (length - 1 - farthest - next) / (context.cycles[0] ?? Number.POSITIVE_INFINITY);
-    for (; next + farthest < length; next += rowStride) if (isKnown(track, next)) takeRow(fresh, rowParts, track, next);
+    const fresh = freshSums(knots.length, p1, p2);
+    const block = rowBlock(knots.length, p1, p2);
+    for (; next + farthest < length; next += rowStride) {
+      if (isKnown(track, next)) collectRow(block, fresh, rowParts, track, next);
+    }
+    takeBlock(block, fresh);
     for (const [i, state] of states.entries()) {
       if (days > 0) forget(state, (members[i]!.keptPerDay ?? KEPT_PER_DAY) ** days);
       join(state, fresh);
     }
-    forget(fresh, 0);
   }
 
-  return members.map(({ name }, i) => modelOf(name, states[i]!, { context, rowParts, takeRows }));
+  return members.map(({ name }, i) => modelOf(name, states[i]!, { context, rowParts, takeRows, scratch }));
 }
 
 interface Shared {
   readonly context: ModelContext;
   readonly rowParts: RowParts;
   readonly takeRows: (track: Track) => void;
+  readonly scratch: { readonly base: Float64Array; readonly own: Float64Array };
 }
 
-function modelOf(name: string, state: RidgeState, { context, rowParts, takeRows }: Shared): Model {
-  const { plan, regressors, knots, base, own } = rowParts;
+function modelOf(name: string, state: RidgeState, { context, rowParts, takeRows, scratch }: Shared): Model {
+  const { plan, regressors, knots } = rowParts;
+  const { base, own } = scratch;
   const p = base.length + own.length;
   return {
     name,
@@ -140,20 +158,32 @@ function valueAhead(track: Track, origin: number, horizon: number): number {
 
 function emptyState(knots: number, p1: number, p2: number): RidgeState {
   return {
-    shared: new Float64Array(p1 * p1),
+    shared: new Float32Array(p1 * p1),
     knots: Array.from({ length: knots }, () => emptyKnot(p1, p2)),
+    rows: 0,
+  };
+}
+
+function freshSums(knots: number, p1: number, p2: number): FreshSums {
+  return {
+    shared: new Float64Array(p1 * p1),
+    knots: Array.from({ length: knots }, () => ({
+      cross: new Float64Array(p2 * (p1 + p2)),
+      moment: new Float64Array(p1 + p2),
+      absent: undefined,
+      rows: 0,
+    })),
     rows: 0,
   };
 }
 
 function emptyKnot(p1: number, p2: number): KnotState {
   return {
-    cross: new Float64Array(p2 * (p1 + p2)),
-    moment: new Float64Array(p1 + p2),
-    coefficients: new Float64Array(p1 + p2),
+    cross: new Float32Array(p2 * (p1 + p2)),
+    moment: new Float32Array(p1 + p2),
+    coefficients: new Float32Array(p1 + p2),
     absent: undefined,
     rows: 0,
-    clip: Number.POSITIVE_INFINITY,
     solved: false,
   };
 }
@@ -178,50 +208,81 @@ function stepRegressors(plan: FeaturePlan): HorizonRegressors {
   };
 }
 
-/** What it takes to turn an origin into a row, with the row's scratch space. */
+/** What it takes to turn an origin into a row. */
 interface RowParts {
   readonly plan: FeaturePlan;
   readonly regressors: HorizonRegressors;
   readonly target: Target;
   readonly knots: Int32Array;
-  readonly base: Float64Array;
-  readonly own: Float64Array;
+  /** The size at which each knot's target is cut off. */
+  readonly clips: Float64Array;
 }
 
-function takeRow(
-  state: RidgeState,
-  { plan, regressors, target, knots, base, own }: RowParts,
+/** A few rows that are taken in at once: unused ones are zero and so add nothing. */
+interface RowBlock {
+  readonly base: Float64Array;
+  readonly own: readonly Float64Array[];
+  /** Row r's target at knot k: `targets[k][r]`. */
+  readonly targets: readonly Float64Array[];
+  count: number;
+}
+
+function rowBlock(knots: number, p1: number, p2: number): RowBlock {
+  return {
+    base: new Float64Array(ROWS_AT_ONCE * p1),
+    own: Array.from({ length: knots }, () => new Float64Array(ROWS_AT_ONCE * p2)),
+    targets: Array.from({ length: knots }, () => new Float64Array(ROWS_AT_ONCE)),
+    count: 0,
+  };
+}
+
+function collectRow(
+  block: RowBlock,
+  fresh: FreshSums,
+  { plan, regressors, target, knots, clips }: RowParts,
   track: Track,
   origin: number,
 ): void {
-  const p1 = base.length;
-  const p2 = own.length;
-  const p = p1 + p2;
+  const p1 = plan.baseCount;
+  const p2 = regressors.count;
+  const r = block.count++;
+  const base = block.base.subarray(r * p1, (r + 1) * p1);
   baseFeatures(plan, track, origin, base);
-  addOuter(state.shared, base, p1);
-  state.rows++;
+  fresh.rows++;
   for (let k = 0; k < knots.length; k++) {
-    const knot = state.knots[k]!;
+    const knot = fresh.knots[k]!;
     const ahead = target(track, origin, knots[k]!);
     if (Number.isNaN(ahead)) {
       knot.absent ??= new Float64Array(p1 * p1);
       addOuter(knot.absent, base, p1);
       continue;
     }
-    const y = Math.max(-knot.clip, Math.min(knot.clip, ahead));
-    const { cross, moment } = knot;
     knot.rows++;
-    for (let i = 0; i < p1; i++) moment[i] = moment[i]! + base[i]! * y;
-    if (p2 === 0) continue;
-    regressors.write(track, origin, knots[k]!, own);
-    for (let i = 0; i < p2; i++) {
-      const x = own[i]!;
-      const row = i * p;
-      moment[p1 + i] = moment[p1 + i]! + x * y;
-      for (let j = 0; j < p1; j++) cross[row + j] = cross[row + j]! + x * base[j]!;
-      for (let j = 0; j <= i; j++) cross[row + p1 + j] = cross[row + p1 + j]! + x * own[j]!;
-    }
+    block.targets[k]![r] = Math.max(-clips[k]!, Math.min(clips[k]!, ahead));
+    if (p2 > 0) regressors.write(track, origin, knots[k]!, block.own[k]!.subarray(r * p2, (r + 1) * p2));
   }
+  if (block.count === ROWS_AT_ONCE) takeBlock(block, fresh);
+}
+
+function takeBlock(block: RowBlock, fresh: FreshSums): void {
+  if (block.count === 0) return;
+  const { base, own, targets } = block;
+  const p1 = base.length / ROWS_AT_ONCE;
+  const p2 = own[0]!.length / ROWS_AT_ONCE;
+  const p = p1 + p2;
+  addSquares(fresh.shared, p1, 0, base, p1);
+  for (let k = 0; k < own.length; k++) {
+    const { cross, moment } = fresh.knots[k]!;
+    const mine = own[k]!;
+    addWeighted(moment, 0, base, p1, targets[k]!);
+    addWeighted(moment, p1, mine, p2, targets[k]!);
+    addProducts(cross, p, { a: mine, m: p2, b: base, n: p1 });
+    addSquares(cross, p, p1, mine, p2);
+    mine.fill(0);
+    targets[k]!.fill(0);
+  }
+  base.fill(0);
+  block.count = 0;
 }
 
 function addOuter(gram: Float64Array, x: Float64Array, p: number): void {
@@ -241,13 +302,13 @@ function solveKnot(state: RidgeState, knot: KnotState, p1: number, p2: number): 
     for (let j = 0; j <= i; j++) gram[i * p + j] = state.shared[i * p1 + j]! - (knot.absent?.[i * p1 + j] ?? 0);
   }
   for (let i = 0; i < p2; i++) gram.set(knot.cross.subarray(i * p, i * p + p1 + i + 1), (p1 + i) * p);
-  const solution = knot.moment.slice();
+  const solution = Float64Array.from(knot.moment);
   if (!solveRidgeInPlace(gram, solution, LAMBDA)) return false;
   knot.coefficients.set(solution);
   return true;
 }
 
-function join(state: RidgeState, fresh: RidgeState): void {
+function join(state: RidgeState, fresh: FreshSums): void {
   add(state.shared, fresh.shared);
   state.rows += fresh.rows;
   for (const [k, knot] of state.knots.entries()) {
@@ -255,14 +316,14 @@ function join(state: RidgeState, fresh: RidgeState): void {
     add(knot.cross, cross);
     add(knot.moment, moment);
     if (absent !== undefined) {
-      knot.absent ??= new Float64Array(absent.length);
+      knot.absent ??= new Float32Array(absent.length);
       add(knot.absent, absent);
     }
     knot.rows += rows;
   }
 }
 
-function add(sums: Float64Array, more: Float64Array): void {
+function add(sums: Float32Array, more: Float64Array): void {
   for (let i = 0; i < sums.length; i++) sums[i] = sums[i]! + more[i]!;
 }
 
@@ -277,7 +338,7 @@ function forget(state: RidgeState, kept: number): void {
   }
 }
 
-function scale(values: Float64Array, by: number): void {
+function scale(values: Float32Array, by: number): void {
   for (let i = 0; i < values.length; i++) values[i] = values[i]! * by;
 }
 
