@@ -12,7 +12,7 @@ import { defaultModels } from './models/default-models.ts';
 import type { Model, ModelContext } from './models/model.ts';
 import { largestIn, largestKnown, peakModels } from './peak.ts';
 import { findSeasons } from './seasonality.ts';
-import { appendValue, createTrack, isKnown, type Track } from './track.ts';
+import { appendValue, createTrack, isKnown, type Track, valueAt } from './track.ts';
 import { fitTransform, fromModel } from './transform.ts';
 import { appendVolatility, createVolatility, spreads, type Volatility } from './volatility.ts';
 
@@ -151,7 +151,7 @@ function createState(history: RegularSeries, options: ForecasterOptions): State 
       options.seasons === undefined || options.seasons === 'auto'
         ? findSeasons(history).map(({ length }) => length)
         : cycles,
-    track: createTrack(fitTransform(values), cycles[0] ?? 0, values.length + 1024, clock),
+    track: createTrack(fitTransform(values), cycles[0] ?? 0, values.length + 1024, { clock }),
     volatility: createVolatility(day),
     models,
     peakModels: peaks,
@@ -209,11 +209,11 @@ function advance(state: State, value: number, scored: boolean): void {
   if (!scored) return;
   const now = track.length - 1;
   const z = isKnown(track, now) ? track.z[now]! : Number.NaN;
-  const y = track.raw[now]!;
+  const y = valueAt(track, now);
   for (const channel of state.channels) {
     const origin = now - channel.horizon;
     if (origin < 0 || origin % stride !== 0) continue;
-    const truth = { z, y, naives: NO_NAIVES, naiveY: track.raw[origin]! };
+    const truth = { z, y, naives: NO_NAIVES, naiveY: fromModel(track.transform, track.z[origin]!) };
     settle(channel, { turn: origin / stride, origin }, truth, track.transform);
   }
   settlePeak(state, now);

@@ -12,6 +12,8 @@ export interface LocalClock {
 /** Whatever has a clock. Without one, local time runs along with the steps. */
 interface Clocked {
   readonly clock: LocalClock | undefined;
+  /** Local steps from where phases are counted to index 0; 0 where it is left out. */
+  readonly phase?: number;
 }
 
 /**
@@ -61,9 +63,9 @@ export function seasonEarlier({ clock }: Clocked, t: number, season: number): nu
   return Math.min(moved(clock, t, -season), t - 1);
 }
 
-/** Where in a season `t` lies in local time, 0 to `season` - 1, relative to the first value of the series. */
-export function phaseOf({ clock }: Clocked, t: number, season: number): number {
-  const local = clock === undefined ? t : t + shiftAt(clock, t);
+/** Where in a season `t` lies in local time, 0 to `season` - 1, relative to where phases are counted from. */
+export function phaseOf({ clock, phase = 0 }: Clocked, t: number, season: number): number {
+  const local = phase + (clock === undefined ? t : t + shiftAt(clock, t));
   return local - Math.floor(local / season) * season;
 }
 

@@ -1,5 +1,5 @@
 import { type LocalClock, seasonEarlier } from './local-clock.ts';
-import { type Transform, toModel } from './transform.ts';
+import { fromModel, type Transform, toModel } from './transform.ts';
 
 /**
  * A regular series that only grows at its end, in model space. Everything that a model reads comes from here, and
@@ -11,13 +11,15 @@ export interface Track {
   readonly fillSeason: number;
   /** Where local time changes against the steps; undefined where it does not. */
   readonly clock: LocalClock | undefined;
+  /** Local steps from where phases are counted to the first value: not 0 where older values were dropped. */
+  readonly phase: number;
   length: number;
-  /** As given, NaN in gaps. */
-  raw: Float64Array;
   /** In model space, gaps filled from the past: held for a short while, then taken from a season before. */
   z: Float64Array;
-  /** `sums[i]` is the sum of the first i of `z`, so that the mean of a block costs two reads. */
-  sums: Float64Array;
+  /** 1 where the value was given, 0 where it was filled. */
+  known: Uint8Array;
+  /** `blockSums[i]` is the sum of the first `BLOCK * i` of `z`, so that the mean of a long block costs few reads. */
+  blockSums: Float64Array;
   /** Consecutive missing values at the end. */
   gap: number;
   /** Whether a value was ever below zero. */
@@ -26,21 +28,26 @@ export interface Track {
 
 /** A gap is held this many steps before a season ago is the better guess. */
 const HOLD_STEPS = 6;
+/** Values between two sums that are kept. */
+const BLOCK = 8;
+/** Room is made for so many values at a time: a forecaster lives long, and there are thousands. */
+const GROWTH = 1024;
 
 export function createTrack(
   transform: Transform,
   fillSeason: number,
-  capacity = 1024,
-  clock: LocalClock | undefined = undefined,
+  capacity = GROWTH,
+  { clock, phase = 0 }: { readonly clock?: LocalClock | undefined; readonly phase?: number } = {},
 ): Track {
   return {
     transform,
     fillSeason,
     clock,
+    phase,
     length: 0,
-    raw: new Float64Array(capacity),
     z: new Float64Array(capacity),
-    sums: new Float64Array(capacity + 1),
+    known: new Uint8Array(capacity),
+    blockSums: new Float64Array(Math.ceil(capacity / BLOCK) + 1),
     gap: 0,
     negative: false,
   };
@@ -49,27 +56,48 @@ export function createTrack(
 /** Takes the next value in. NaN and infinite values are gaps. */
 export function appendValue(track: Track, value: number): void {
   const t = track.length;
-  if (t === track.raw.length) grow(track);
+  if (t === track.z.length) grow(track);
   const known = Number.isFinite(value);
   if (value < 0) track.negative = true;
   track.gap = known ? 0 : track.gap + 1;
-  const z = known ? toModel(track.transform, value) : fill(track, t);
-  track.raw[t] = known ? value : Number.NaN;
-  track.z[t] = z;
-  track.sums[t + 1] = track.sums[t]! + z;
+  track.z[t] = known ? toModel(track.transform, value) : fill(track, t);
+  track.known[t] = known ? 1 : 0;
   track.length = t + 1;
+  if (track.length % BLOCK === 0) {
+    const block = track.length / BLOCK;
+    track.blockSums[block] = track.blockSums[block - 1]! + sumOf(track.z, t + 1 - BLOCK, t + 1);
+  }
 }
 
 /** Whether the value at `t` was given, not filled. */
 export function isKnown(track: Track, t: number): boolean {
-  return !Number.isNaN(track.raw[t]!);
+  return track.known[t] === 1;
+}
+
+/** The value at `t` in the series' unit, to the last digits; NaN where it was not given. */
+export function valueAt(track: Track, t: number): number {
+  return track.known[t] === 1 ? fromModel(track.transform, track.z[t]!) : Number.NaN;
 }
 
 /** Mean in model space of the block [from, to), cut to what exists. */
 export function blockMean(track: Track, from: number, to: number): number {
+  const { z, blockSums, length } = track;
   const low = from < 0 ? 0 : from;
-  const high = to > track.length ? track.length : to;
-  return high > low ? (track.sums[high]! - track.sums[low]!) / (high - low) : track.z[low < track.length ? low : 0]!;
+  const high = to > length ? length : to;
+  const count = high - low;
+  if (count <= 0) return z[low < length ? low : 0]!;
+  if (count === 1) return z[low]!;
+  if (count <= 2 * BLOCK) return sumOf(z, low, high) / count;
+  const first = Math.ceil(low / BLOCK);
+  const last = Math.floor(high / BLOCK);
+  const whole = blockSums[last]! - blockSums[first]!;
+  return (sumOf(z, low, first * BLOCK) + whole + sumOf(z, last * BLOCK, high)) / count;
+}
+
+function sumOf(z: Float64Array, from: number, to: number): number {
+  let sum = 0;
+  for (let t = from; t < to; t++) sum += z[t]!;
+  return sum;
 }
 
 function fill(track: Track, t: number): number {
@@ -80,14 +108,13 @@ function fill(track: Track, t: number): number {
 }
 
 function grow(track: Track): void {
-  const capacity = track.raw.length * 2;
-  track.raw = extended(track.raw, capacity);
-  track.z = extended(track.z, capacity);
-  track.sums = extended(track.sums, capacity + 1);
+  const capacity = track.z.length + GROWTH;
+  track.z = extended(track.z, new Float64Array(capacity));
+  track.known = extended(track.known, new Uint8Array(capacity));
+  track.blockSums = extended(track.blockSums, new Float64Array(Math.ceil(capacity / BLOCK) + 1));
 }
 
-function extended(values: Float64Array, capacity: number): Float64Array {
-  const longer = new Float64Array(capacity);
+function extended<A extends Float64Array | Uint8Array>(values: A, longer: A): A {
   longer.set(values);
   return longer;
 }

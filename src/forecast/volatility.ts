@@ -1,4 +1,4 @@
-import { isKnown, type Track } from './track.ts';
+import { isKnown, type Track, valueAt } from './track.ts';
 
 /** How lively the series is just now, against how lively it is as a rule. Plain data. */
 export interface Volatility {
@@ -32,7 +32,7 @@ export function appendVolatility(volatility: Volatility, track: Track): void {
   const t = track.length - 1;
   if (t === 0 || !isKnown(track, t) || !isKnown(track, t - 1)) return;
   const moveZ = Math.abs(track.z[t]! - track.z[t - 1]!);
-  const moveY = Math.abs(track.raw[t]! - track.raw[t - 1]!);
+  const moveY = Math.abs(valueAt(track, t) - valueAt(track, t - 1));
   volatility.seen++;
   // A plain mean until the memory is full, so that the first step does not weigh on it for days.
   const short = Math.min(volatility.shortKept, 1 - 1 / volatility.seen);
