@@ -26,6 +26,10 @@ const AROUND = 2;
 /** Seasons behind the mean over earlier seasons. */
 const SEASONS_AVERAGED = 7;
 const HOURS_AVERAGED = 6;
+/** Ends of the blocks before the same time yesterday, in blocks of five minutes: what yesterday's last hour was like. */
+const YESTERDAY_ENDS = [1, 2, 3, 6, 12];
+/** Blocks in the last hour (or in the last twelve steps, where steps are longer). */
+const HOUR_BLOCKS = 12;
 /** What runs by the clock (on the hour, every ten minutes) moves demand by the part of the hour. */
 const HOUR_PARTS = 12;
 /** What stands for "in this part": smaller than one, so that the penalty keeps a part's effect modest until it is plain. */
@@ -49,18 +53,19 @@ export function planFeatures({ stepMs, cycles, historyLength }: ModelContext): F
     baseCount:
       (hourly > 0 ? HOUR_PARTS - 1 : 0) +
       recentLags +
-      2 +
+      4 +
       blockEnds.length +
-      (first === undefined ? 0 : 5) +
+      (first === undefined ? 0 : 6 + YESTERDAY_ENDS.length) +
       (second === undefined ? 0 : 1),
     horizonCount: (hourly > 0 ? 2 : 0) + (first === undefined ? 0 : 2 * AROUND + 4) + (second === undefined ? 0 : 2),
-    firstOrigin: Math.max(recentLags, blockEnds.at(-1) ?? 0, (used.at(-1) ?? 0) + AROUND * (2 * halfWidth + 1)),
+    firstOrigin: Math.max(recentLags, blockEnds.at(-1) ?? 0, (used.at(-1) ?? 0) + HOUR_BLOCKS * (2 * halfWidth + 1)),
   };
 }
 
 /**
  * Regressors that do not depend on the horizon, all relative to the last value (so that a shift of level moves the
- * forecast with it): intercept, recent lags, means of older lags, the level itself, time of day, the last seasons now.
+ * forecast with it): intercept, the level itself, recent lags, means of older lags, the last hour's range, time of day,
+ * yesterday until now, and what earlier seasons were on average at this time: how far today is off them is what they tell.
  */
 export function baseFeatures(plan: FeaturePlan, track: Track, origin: number, out: Float64Array): void {
   const { z } = track;
@@ -74,6 +79,16 @@ export function baseFeatures(plan: FeaturePlan, track: Track, origin: number, ou
     out[at++] = blockMean(track, origin + 1 - end, origin + 1 - from) - last;
     from = end;
   }
+  const block = blockLength(plan);
+  const hour = HOUR_BLOCKS * block;
+  let least = last;
+  let most = last;
+  for (let t = Math.max(0, origin + 1 - hour); t < origin; t++) {
+    if (z[t]! < least) least = z[t]!;
+    if (z[t]! > most) most = z[t]!;
+  }
+  out[at++] = least - last;
+  out[at++] = most - last;
   if (plan.hourly > 0) {
     const part = Math.floor((HOUR_PARTS * phaseOf(track, origin, plan.hourly)) / plan.hourly);
     for (let k = 1; k < HOUR_PARTS; k++) out[at++] = k === part ? PART_SIZE : 0;
@@ -87,7 +102,22 @@ export function baseFeatures(plan: FeaturePlan, track: Track, origin: number, ou
   out[at++] = sine;
   out[at++] = cosine * cosine - sine * sine;
   out[at++] = 2 * sine * cosine;
-  out[at++] = around(plan, track, seasonEarlier(track, origin, first), origin) - last;
+  const yesterday = seasonEarlier(track, origin, first);
+  out[at++] = around(plan, track, yesterday, origin) - last;
+  for (let i = 1; i < YESTERDAY_ENDS.length; i++) {
+    const end = yesterday + 1 - YESTERDAY_ENDS[i - 1]! * block;
+    out[at++] = blockMean(track, yesterday + 1 - YESTERDAY_ENDS[i]! * block, end) - last;
+  }
+  let now = 0;
+  let lastHour = 0;
+  let seasons = 0;
+  for (let t = yesterday; seasons < SEASONS_AVERAGED && t >= 0; t = seasonEarlier(track, t, first)) {
+    now += around(plan, track, t, origin);
+    lastHour += blockMean(track, t + 1 - hour, t + 1);
+    seasons++;
+  }
+  out[at++] = now / seasons - last;
+  out[at++] = lastHour / seasons - last;
   if (second !== undefined) out[at++] = around(plan, track, seasonEarlier(track, origin, second), origin) - last;
 }
 
@@ -102,7 +132,7 @@ export function horizonFeatures(
   const [first, second] = plan.cycles;
   if (first === undefined) return;
   const last = track.z[origin]!;
-  const width = 2 * plan.halfWidth + 1;
+  const width = blockLength(plan);
   const newest = seasonBefore(track, origin, horizon, first);
   let at = 0;
   for (let k = -AROUND; k <= AROUND; k++) out[at++] = around(plan, track, newest + k * width, origin) - last;
@@ -132,6 +162,11 @@ export function horizonFeatures(
   out[at++] = around(plan, track, lastWeek, origin) - last;
   const weekBefore = seasonEarlier(track, lastWeek, second);
   out[at++] = around(plan, track, weekBefore >= 0 ? weekBefore : lastWeek, origin) - last;
+}
+
+/** Steps in about five minutes. */
+function blockLength({ halfWidth }: FeaturePlan): number {
+  return 2 * halfWidth + 1;
 }
 
 /** The mean of the block around `t`, without what lies after the origin. */

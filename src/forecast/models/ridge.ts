@@ -9,9 +9,8 @@ import type { Model, ModelContext } from './model.ts';
 const LAMBDA = 0.0002;
 /** Share of the targets' size that is cut off: a burst moves the fit no more than a large ordinary move. */
 const WINSOR_QUANTILE = 0.995;
-/** Rows of one day lose this much weight each day: half is left after five weeks. */
-const KEPT_PER_DAY = 0.98;
-
+/** What is left of a row's weight after a day: half after a week. */
+const KEPT_PER_DAY = 0.9;
 /**
  * Everything the ridge has learnt. The Gram matrix of the regressors that all knots share is summed once; a row whose
  * target is missing at one knot is kept apart in that knot's `absent` and subtracted there.
