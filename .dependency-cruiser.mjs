@@ -11,7 +11,7 @@ const PURE_PACKAGES = {
   numeric: ['simple-statistics'],
   wire: [],
   promql: ['re2js'],
-  forecast: ['simple-statistics'],
+  forecast: ['simple-statistics', '@tensorflow'],
   anomaly: ['simple-statistics'],
   scaling: ['zod', 'croner'],
   cost: ['zod'],

@@ -11,6 +11,7 @@ import { mixed } from './mix.ts';
 import { defaultModels } from './models/default-models.ts';
 import type { Model, ModelContext } from './models/model.ts';
 import { largestIn, largestKnown, peakModels } from './peak.ts';
+import type { Regressor } from './regressor/regressor.ts';
 import { findSeasons } from './seasonality.ts';
 import { appendValue, createTrack, isKnown, type Track, valueAt } from './track.ts';
 import { fitTransform, fromModel } from './transform.ts';
@@ -29,6 +30,8 @@ export interface ForecasterOptions {
   readonly models?: readonly string[];
   /** Local time and special days; without it seasons are those of UTC. */
   readonly calendar?: SeriesCalendar;
+  /** The global network, where there is one: one more expert. */
+  readonly regressor?: Regressor;
 }
 
 /** Follows one series: takes new values in, learns again when told to, and forecasts at any moment. */
@@ -132,7 +135,10 @@ function createState(history: RegularSeries, options: ForecasterOptions): State 
   // A regression's coefficients change smoothly over half an hour of the day, not over a quarter of it.
   const maxGap = Math.max(1, Math.floor(day / 48));
   const knots = knotsUpTo(horizonSteps, maxGap);
-  const context: ModelContext = { stepMs, knots, maxGap, cycles, historyLength: values.length };
+  const context: ModelContext = {
+    ...{ stepMs, knots, maxGap, cycles, historyLength: values.length },
+    ...(options.regressor && { regressor: options.regressor }),
+  };
   const models = chosen(defaultModels(context), options.models);
   const peaks = peakModels({ ...context, knots: peakWindow });
   const clock = options.calendar && localClock(options.calendar, start, stepMs);

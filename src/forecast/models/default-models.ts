@@ -1,6 +1,7 @@
 import { MINUTE } from '../../model/time.ts';
 import { lastValue } from './last-value.ts';
 import type { Model, ModelContext } from './model.ts';
+import { network } from './network.ts';
 import { profile } from './profile.ts';
 import { type RidgeMember, ridges } from './ridge.ts';
 import { sameLastSeason } from './same-last-season.ts';
@@ -36,5 +37,6 @@ export function defaultModels(context: ModelContext): readonly Model[] {
       windowRidge(context, { name: 'window-ridge-stiff', lags, centre: lags, lambda: 0.06 }),
     );
   }
+  if (context.regressor !== undefined) models.push(network(context, context.regressor));
   return models;
 }

@@ -1,3 +1,4 @@
+import type { Regressor } from '../regressor/regressor.ts';
 import type { Track } from '../track.ts';
 
 /** What every model of one series is built for. */
@@ -11,6 +12,8 @@ export interface ModelContext {
   readonly cycles: readonly number[];
   /** Known length of the history at the cold fit, in steps: models size themselves by it. */
   readonly historyLength: number;
+  /** The global network, where there is one. */
+  readonly regressor?: Regressor;
 }
 
 /** One way to see the future of a series. Works in model space on a track. */

@@ -1,0 +1,52 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { type ModelFile, WEIGHT_NAMES, weightOf } from './model-file.ts';
+import type { Regressor } from './regressor.ts';
+
+/** Rows computed at a time: more need memory and gain nothing. */
+const MOST_ROWS = 4096;
+
+/**
+ * Inference on the TF.js backend that is set. Imported only where a fit happens: TF.js takes a quarter of a second to
+ * load. Two hidden layers and a linear path beside them, as `train.ts` makes them.
+ */
+export function openRegressor(file: ModelFile): Regressor {
+  const tensors = WEIGHT_NAMES.map((name) => {
+    const { shape, values } = weightOf(file, name);
+    return tf.keep(tf.tensor(values, [...shape]));
+  });
+  const [first, firstBias, second, secondBias, deep, deepBias, direct] = tensors as [
+    tf.Tensor2D,
+    tf.Tensor1D,
+    tf.Tensor2D,
+    tf.Tensor1D,
+    tf.Tensor2D,
+    tf.Tensor1D,
+    tf.Tensor2D,
+  ];
+  const { inputs, steps, quantiles } = file.shape;
+  const outputs = steps.length * quantiles.length;
+
+  function infer(rows: Float32Array, count: number): Float32Array {
+    return tf.tidy(() => {
+      const x = tf.tensor2d(rows, [count, inputs]);
+      const a = tf.fused.matMul({ a: x, b: first, bias: firstBias, activation: 'relu' });
+      const b = tf.fused.matMul({ a, b: second, bias: secondBias, activation: 'relu' });
+      const c = tf.fused.matMul({ a: b, b: deep, bias: deepBias });
+      return tf.add(c, tf.matMul(x, direct)).dataSync() as Float32Array;
+    });
+  }
+
+  return {
+    ...file.shape,
+    version: file.version,
+    backend: tf.getBackend(),
+    predict(rows, count) {
+      const out = new Float32Array(count * outputs);
+      for (let from = 0; from < count; from += MOST_ROWS) {
+        const size = Math.min(MOST_ROWS, count - from);
+        out.set(infer(rows.subarray(from * inputs, (from + size) * inputs), size), from * outputs);
+      }
+      return out;
+    },
+  };
+}
