@@ -1,7 +1,6 @@
-import { createLive } from '../src/forecasts/live.ts';
-import { awaitTruths, liveAccuracy, takeTruths } from '../src/forecasts/live.ts';
-import { offsetsOf } from '../src/forecasts/yesterday.ts';
 import { fitForecaster } from '../src/forecast/forecaster.ts';
+import { awaitTruths, createLive, liveAccuracy, takeTruths } from '../src/forecasts/live.ts';
+import { offsetsOf } from '../src/forecasts/yesterday.ts';
 import { DAY, MINUTE } from '../src/model/time.ts';
 import { loadTraces } from './shared-data.ts';
 
@@ -27,7 +26,14 @@ for (const { name, series } of loadTraces(STEP)) {
   const state = createLive(STEP);
   const truthAt = (i: number) => ({ time: series.start + i * STEP, value: series.values[i]! });
   const known = (i: number) => Number.isFinite(series.values[i]!);
-  takeTruths(state, [...Array(312).keys()].map((i) => split - 312 + i).filter((i) => i >= 0 && known(i)).map(truthAt), UTC);
+  takeTruths(
+    state,
+    [...Array(312).keys()]
+      .map((i) => split - 312 + i)
+      .filter((i) => i >= 0 && known(i))
+      .map(truthAt),
+    UTC,
+  );
   const counted = { issues: 0, worse: 0, liveWorse: 0, broken: 0 };
   const gate = { own: false, live: false };
   const drifts: string[] = [];

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
+import { accuracyCommand } from './cli/accuracy.ts';
 import { backtestCommand } from './cli/backtest.ts';
 import { checkCommand } from './cli/check.ts';
 import { decomposeCommand } from './cli/decompose.ts';
@@ -56,6 +57,7 @@ function programOf(signal: AbortSignal): Command {
   queryCommand(program, server);
   planCommand(program, server);
   explainCommand(program, server);
+  accuracyCommand(program, server);
   releaseCommand(program, server);
   importCommand(program, { ...server, random: Math.random });
   simulateCommand(program);

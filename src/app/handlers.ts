@@ -6,7 +6,7 @@ import { NotFoundError } from '../http/errors.ts';
 import { createHttpHandler } from '../http/handler.ts';
 import { hostCheck } from '../http/host-check.ts';
 import { importRoute } from '../http/import-route.ts';
-import { decisionView, demandForecasts } from '../http/views.ts';
+import { decisionView, demandAccuracy, demandForecasts } from '../http/views.ts';
 import { importLines } from '../ingest/import.ts';
 import { writeHandler } from '../ingest/write-handler.ts';
 import { demandLabels } from '../loops/demand-series.ts';
@@ -59,6 +59,10 @@ export function openHandlers(parts: Parts, { passes, historyChanged, replay }: H
     policies,
     planNow,
     forecasts: (tenant, policy) => demandForecasts(forecasts.tenant(tenant).latest, policy),
+    accuracy: (tenant, policy) =>
+      demandAccuracy(forecasts.tenant(tenant).latest, policy, passes.draftOf(tenant, policy)),
+    scores: (tenant, { namespace, name }, demand, range) =>
+      forecasts.tenant(tenant).scores({ namespace, policy: name, demand }, range),
     decisions: async (tenant, namespace, policy, query) =>
       (await ledger.tenant(tenant).list({ namespace, policy, ...query })).map(decisionView),
     decision: async (tenant, id) => {

@@ -25,6 +25,8 @@ export function openWorkloadPasses(policies: () => Promise<readonly StoredPolicy
         return workloadView(each, drafts.get(name), notes.get(name));
       });
     },
+    /** The last decision on a policy. */
+    draftOf: (tenant: TenantId, { namespace, name }: ScalingPolicy) => drafts.get(nameOf(tenant, namespace, name)),
     /** Forgets policies that are no longer. */
     keepOnly(inForce: readonly StoredPolicy[]): void {
       const names = new Set(inForce.map(({ tenant, policy }) => nameOf(tenant, policy.namespace, policy.name)));

@@ -44,29 +44,6 @@ function combined(a: HorizonSums, b: HorizonSums, kept: number): HorizonSums {
   return Object.fromEntries(names.map((name) => [name, a[name] * kept + b[name]])) as unknown as HorizonSums;
 }
 
-/** What the sums of a horizon come to. NaN: nothing is known of it, or the naive forecast was never wrong. */
-export interface HorizonRatios {
-  readonly errorVsLast: number;
-  readonly errorVsSeason: number;
-  readonly coverage: number;
-  readonly central: number;
-  readonly bias: number;
-}
-
-export function ratiosOf(sums: HorizonSums): HorizonRatios {
-  return {
-    errorVsLast: ratio(sums.absoluteError, sums.absoluteErrorOfLast),
-    errorVsSeason: ratio(sums.absoluteErrorBesideSeason, sums.absoluteErrorOfSeason),
-    coverage: ratio(sums.covered, sums.count),
-    central: ratio(sums.within, sums.complete),
-    bias: ratio(sums.bias, sums.size),
-  };
-}
-
-function ratio(part: number, whole: number): number {
-  return whole > 0 ? part / whole : Number.NaN;
-}
-
 /** A day's record as the first version wrote it: the step at the end of the peak's window alone. */
 interface FirstScore extends Pick<HorizonSums, 'count' | 'absoluteError' | 'absoluteErrorOfLast' | 'covered'> {
   readonly day: number;

@@ -1,9 +1,9 @@
 import { createDrift, type DriftKind, type DriftState, watchResidual, watchShape } from '../forecast/drift.ts';
 import { type Forecast, HORIZONS, type Horizon, type LiveAccuracy } from '../model/forecast.ts';
-import type { HorizonSums, Truth } from '../model/issued-forecast.ts';
+import { type HorizonSums, ratiosOf, type Truth } from '../model/issued-forecast.ts';
 import { DAY, MINUTE, type Millis } from '../model/time.ts';
 import { gathered } from '../numeric/evidence.ts';
-import { addScored, ratiosOf } from './horizon-sums.ts';
+import { addScored } from './horizon-sums.ts';
 import { horizonsOf, type Pending, pendingOf, type Scored, settle } from './pending.ts';
 import { largestAfter, largestSeen, newestValue, rewind, type SeenDay, see, seenAt, seenDay } from './seen-day.ts';
 import { type OffsetAt, yesterdayAt } from './yesterday.ts';

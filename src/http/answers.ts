@@ -45,7 +45,11 @@ export function forecastAnswer(forecasts: readonly DemandForecast[]): z.infer<ty
   return forecasts.map(demandForecastAnswer);
 }
 
-function demandForecastAnswer({ demand, forecast }: DemandForecast): z.infer<typeof ForecastAnswer>[number] {
+function demandForecastAnswer({
+  demand,
+  forecast,
+  errorVsNaive,
+}: DemandForecast): z.infer<typeof ForecastAnswer>[number] {
   switch (forecast.kind) {
     case 'insufficient-history': {
       const { haveMs, needMs } = forecast;
@@ -70,8 +74,10 @@ function demandForecastAnswer({ demand, forecast }: DemandForecast): z.infer<typ
           quantiles: peak.quantiles.map(({ quantile, value }) => ({ quantile, value: finiteOrNull(value) })),
         },
         model,
+        errorVsNaive: errorVsNaive ?? null,
         maeVsLast: finiteOrNull(accuracy.maeVsLast),
         coverage: finiteOrNull(accuracy.coverage),
+        peakCoverage: finiteOrNull(accuracy.peakCoverage),
       };
     }
   }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { HORIZONS } from '../model/forecast.ts';
 import { ScalingPolicyDocument } from '../scaling/policy.ts';
 
 /** What Foresail's own API answers, as schemas: the OpenAPI document is made from them, and tests hold answers to them. */
@@ -48,10 +49,55 @@ export const ForecastAnswer = z.array(
       .optional()
       .describe('Quantiles of the largest demand within the window.'),
     model: z.string().optional(),
-    maeVsLast: z.number().nullable().optional().describe('Error against repeating the last value; below 1 is better.'),
-    coverage: z.number().nullable().optional(),
+    errorVsNaive: z
+      .number()
+      .nullable()
+      .optional()
+      .describe('What the gate judges: the loss of the peak over that of the better naive peak. Below 1 is better.'),
+    maeVsLast: z
+      .number()
+      .nullable()
+      .optional()
+      .describe('Error of the steps against repeating the last value; below 1 is better. The gate does not judge it.'),
+    coverage: z.number().nullable().optional().describe('Share of steps at or below their 0.95 quantile.'),
+    peakCoverage: z.number().nullable().optional().describe('Share of peaks at or below their 0.95 quantile.'),
     haveSeconds: z.number().optional().describe('History there is, where it is too short.'),
     needSeconds: z.number().optional(),
+  }),
+);
+
+const figure = z.number().nullable();
+const HorizonAccuracy = z.object({
+  horizon: z
+    .enum(HORIZONS)
+    .describe("first step, end of the peak's window, half and all of the horizon; peak: the largest in its window."),
+  count: z.number().describe('Forecasts that came true; of recent figures the older the less they count.'),
+  errorVsLast: figure.describe('Mean absolute error over that of repeating the last value; below 1 is better.'),
+  errorVsSeason: figure.describe('The same against the value at the same local time a day before.'),
+  coverage: figure.describe('Share of truths at or below the one-sided 0.95 quantile.'),
+  central: figure.describe('Share of truths within the central 95 %.'),
+  bias: figure.describe('Mean of forecast less truth over the mean truth; above 0, too much was forecast.'),
+});
+const DemandAccuracyAnswer = z.object({
+  namespace: z.string(),
+  policy: z.string(),
+  demand: z.string(),
+  state: z.enum(['trusted', 'demoted', 'unknown']).describe('unknown: no plan has been made of it yet.'),
+  since: seconds.nullable(),
+  reason: Reason.nullable().describe('Why it is demoted.'),
+  issuedAt: seconds.nullable().describe('Of the newest forecast.'),
+  errorVsNaive: figure.describe(
+    'What the gate judges: the worse of the fitted and the issued peak against a naive one.',
+  ),
+  limit: z.number().describe('safety.maxErrorVsNaive of the policy.'),
+  recent: z
+    .array(HorizonAccuracy.extend({ aheadSeconds: z.number() }))
+    .describe('Issued forecasts that came true lately; after two days one counts little more than a third.'),
+});
+export const AccuracyAnswer = z.array(DemandAccuracyAnswer).describe('The worst first.');
+export const PolicyAccuracyAnswer = z.array(
+  DemandAccuracyAnswer.extend({
+    days: z.array(z.object({ day: seconds.describe('Its beginning, UTC.'), horizons: z.array(HorizonAccuracy) })),
   }),
 );
 

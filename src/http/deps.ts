@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Router } from 'express';
 import type { Caller } from '../model/caller.ts';
-import type { Forecast, NoForecast } from '../model/forecast.ts';
+import type { Forecast, LiveAccuracy, NoForecast } from '../model/forecast.ts';
+import type { ForecastScore } from '../model/issued-forecast.ts';
 import type { Matcher } from '../model/matcher.ts';
 import type { Samples } from '../model/series.ts';
 import type { TenantId } from '../model/tenant.ts';
@@ -12,6 +13,7 @@ import type { ScalingPolicy, ScalingPolicyDocument } from '../scaling/policy.ts'
 import type { Evaluator, SeriesReader } from '../storage/storage.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { DemandTrust } from './trust.ts';
 
 /** All that the HTTP server reads and changes, as functions that the composition root gives it. */
 export interface HttpDeps extends QueryDeps, PolicyDeps, WorkloadDeps {
@@ -68,6 +70,15 @@ export interface PolicyDeps {
   readonly planNow: (tenant: TenantId, policy: ScalingPolicy) => Promise<PlanView>;
   /** The newest forecast of each of the policy's demands, in its order. */
   readonly forecasts: (tenant: TenantId, policy: ScalingPolicy) => Promise<readonly DemandForecast[]>;
+  /** How good the issued forecasts of each of the policy's demands proved to be, in its order. */
+  readonly accuracy: (tenant: TenantId, policy: ScalingPolicy) => Promise<readonly DemandAccuracy[]>;
+  /** The same a day at a time, oldest first. */
+  readonly scores: (
+    tenant: TenantId,
+    policy: ScalingPolicy,
+    demand: string,
+    range: TimeRange,
+  ) => Promise<readonly ForecastScore[]>;
   /** Newest first, all before `before`. */
   readonly decisions: (
     tenant: TenantId,
@@ -88,6 +99,21 @@ export interface PlanView {
 export interface DemandForecast {
   readonly demand: string;
   readonly forecast: ({ readonly kind: 'ready' } & Forecast) | NoForecast;
+  /** What the gate judges; null where it is not known. */
+  readonly errorVsNaive?: number | null;
+}
+
+export interface DemandAccuracy {
+  readonly demand: string;
+  /** When the newest forecast was issued; null where there is none. */
+  readonly issuedAt: Millis | null;
+  /** Undefined where nothing that was issued is known to have come true. */
+  readonly live: LiveAccuracy | undefined;
+  /** What the gate judges, and the policy's limit for it. */
+  readonly errorVsNaive: number | null;
+  readonly limit: number;
+  /** As of the last plan; undefined before there was one. */
+  readonly trust: DemandTrust | undefined;
 }
 
 /** A decision as it was recorded. */
@@ -124,7 +150,13 @@ export interface WorkloadView {
   readonly policy: ScalingPolicy;
   readonly source: 'file' | 'http';
   /** Null before the first pass. */
-  readonly last: { readonly at: Millis; readonly plan: Plan; readonly sentences: readonly string[] } | null;
+  readonly last: {
+    readonly at: Millis;
+    readonly plan: Plan;
+    readonly sentences: readonly string[];
+    /** Of each demand's forecast, in the policy's order. */
+    readonly trust?: readonly DemandTrust[];
+  } | null;
   /** Null where the target could not be read. */
   readonly target: TargetReading | null;
   readonly leadTimeMs: number | null;

@@ -4,6 +4,7 @@ import { errorHandler } from './error-handler.ts';
 import { NotFoundError } from './errors.ts';
 import { openApiDocument } from './openapi.ts';
 import { mount } from './route.ts';
+import { accuracyRoutes } from './routes/accuracy.ts';
 import { grafanaProbeRoutes } from './routes/grafana-probes.ts';
 import { healthRoutes } from './routes/health.ts';
 import { labelValuesRoute } from './routes/label-values.ts';
@@ -29,7 +30,8 @@ export function createHttpHandler(deps: HttpDeps): Express {
     route(router, deps);
   }
   for (const route of [queryTextRoutes, grafanaProbeRoutes]) route(router, deps);
-  for (const route of [policyRoutes, planRoutes, statusRoute, healthRoutes, pageRoute]) route(router, deps);
+  for (const route of [policyRoutes, planRoutes, accuracyRoutes, statusRoute, healthRoutes, pageRoute])
+    route(router, deps);
   const openApi = openApiDocument(deps.version);
   mount(router, '/api/openapi.json', { GET: (_request, response) => void response.json(openApi) });
   for (const route of deps.routes ?? []) route(router);

@@ -128,6 +128,24 @@ export function openApiDocument(version: string): object {
       '/api/v1/policies/{namespace}/{name}/forecast': {
         get: operation("The newest forecast of each of the policy's demands.", NAMES, ref('Forecast')),
       },
+      '/api/v1/policies/{namespace}/{name}/accuracy': {
+        get: operation(
+          "How good the issued forecasts of each of the policy's demands proved to be, lately and by day.",
+          [...NAMES, inQuery('days', 'So many days back (30, at most 365).', { type: 'integer' })],
+          ref('PolicyAccuracy'),
+        ),
+      },
+      '/api/v1/accuracy': {
+        get: operation(
+          'How good the issued forecasts of every demand proved to be lately, and which are trusted: the worst first.',
+          [
+            inQuery('namespace', 'Only policies of this namespace.'),
+            inQuery('policy', 'Only policies of this name.'),
+            LIMIT,
+          ],
+          ref('Accuracy'),
+        ),
+      },
       '/api/v1/policies/{namespace}/{name}/decisions': {
         get: operation(
           'Decisions, newest first.',
@@ -158,6 +176,8 @@ export function openApiDocument(version: string): object {
         Policy: schemaOf(schemas.PolicyAnswer),
         Plan: schemaOf(schemas.PlanAnswer),
         Forecast: schemaOf(schemas.ForecastAnswer),
+        Accuracy: schemaOf(schemas.AccuracyAnswer),
+        PolicyAccuracy: schemaOf(schemas.PolicyAccuracyAnswer),
         Decision: schemaOf(schemas.DecisionAnswer),
         DecisionRecord: schemaOf(schemas.DecisionRecord),
         Status: schemaOf(schemas.StatusAnswer),

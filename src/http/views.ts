@@ -3,7 +3,8 @@ import { leadTimeOf } from '../observe/lead-time.ts';
 import type { Decision, DecisionDraft } from '../scaling/decision-types.ts';
 import type { ScalingPolicy } from '../scaling/policy.ts';
 import { demotionText, reasonText } from '../scaling/reasons.ts';
-import type { DecisionView, DemandForecast, PolicyView, WorkloadView } from './deps.ts';
+import type { DecisionView, DemandAccuracy, DemandForecast, PolicyView, WorkloadView } from './deps.ts';
+import { gateErrorOf, trustOf } from './trust.ts';
 
 /** What people are shown of records, made from the records themselves. */
 
@@ -27,7 +28,10 @@ export function workloadView(
   return {
     policy,
     source: source.kind,
-    last: last === undefined ? null : { at: last.at, plan: last.plan, sentences: last.plan.reasons.map(reasonText) },
+    last:
+      last === undefined
+        ? null
+        : { at: last.at, plan: last.plan, sentences: last.plan.reasons.map(reasonText), trust: trustOf(last) },
     target: readable ? (last?.input.target ?? null) : null,
     leadTimeMs: leadTimeOf(policy).ms,
     troubles: [...problems, ...(last === undefined || !readable ? [] : troublesOf(last))],
@@ -45,13 +49,39 @@ function troublesOf({ plan, ownership, act }: DecisionDraft): readonly string[] 
 /** The newest forecast of each of a policy's demands, in its order. */
 export function demandForecasts(
   latest: (key: DemandKey) => Promise<ForecastStatus | undefined>,
-  { namespace, name, demands }: ScalingPolicy,
+  policy: ScalingPolicy,
 ): Promise<readonly DemandForecast[]> {
+  const { namespace, name, demands } = policy;
   return Promise.all(
     demands.map(async ({ name: demand }) => {
       const status = await latest({ namespace, policy: name, demand });
       if (status === undefined) return { demand, forecast: { kind: 'no-data' } };
-      return { demand, forecast: status.kind === 'forecast' ? { kind: 'ready', ...status.forecast } : status.why };
+      if (status.kind !== 'forecast') return { demand, forecast: status.why };
+      const forecast = { kind: 'ready' as const, ...status.forecast };
+      return { demand, forecast, errorVsNaive: gateErrorOf(status, policy) };
+    }),
+  );
+}
+
+/** What became of the issued forecasts of each of a policy's demands, and what the last plan held of them. */
+export function demandAccuracy(
+  latest: (key: DemandKey) => Promise<ForecastStatus | undefined>,
+  policy: ScalingPolicy,
+  last: DecisionDraft | undefined,
+): Promise<readonly DemandAccuracy[]> {
+  const { namespace, name, demands, safety } = policy;
+  const trusts = last === undefined ? [] : trustOf(last);
+  return Promise.all(
+    demands.map(async ({ name: demand }) => {
+      const status = await latest({ namespace, policy: name, demand });
+      return {
+        demand,
+        issuedAt: status?.kind === 'forecast' ? status.forecast.issuedAt : null,
+        live: status?.kind === 'forecast' ? status.forecast.live : undefined,
+        errorVsNaive: gateErrorOf(status, policy),
+        limit: safety.maxErrorVsNaive,
+        trust: trusts.find((trust) => trust.demand === demand),
+      };
     }),
   );
 }

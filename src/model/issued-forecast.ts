@@ -1,4 +1,4 @@
-import type { Forecast, Horizon, NoForecast } from './forecast.ts';
+import type { Forecast, Horizon, LiveHorizon, NoForecast } from './forecast.ts';
 import type { Millis } from './time.ts';
 
 /** Which demand of which policy. */
@@ -47,4 +47,19 @@ export interface ForecastScore {
   /** The beginning of the day, UTC. */
   readonly day: Millis;
   readonly horizons: Readonly<Partial<Record<Horizon, HorizonSums>>>;
+}
+
+/** What the sums of a horizon come to. NaN: nothing is known of it, or the naive forecast was never wrong. */
+export function ratiosOf(sums: HorizonSums): Omit<LiveHorizon, 'horizon' | 'aheadMs' | 'count'> {
+  return {
+    errorVsLast: ratio(sums.absoluteError, sums.absoluteErrorOfLast),
+    errorVsSeason: ratio(sums.absoluteErrorBesideSeason, sums.absoluteErrorOfSeason),
+    coverage: ratio(sums.covered, sums.count),
+    central: ratio(sums.within, sums.complete),
+    bias: ratio(sums.bias, sums.size),
+  };
+}
+
+function ratio(part: number, whole: number): number {
+  return whole > 0 ? part / whole : Number.NaN;
 }

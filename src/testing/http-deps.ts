@@ -46,6 +46,8 @@ function httpDeps({ callers, ...changes }: Partial<HttpDeps> & { readonly caller
     }),
     planNow: async () => Promise.reject(new Error('the test gives no plan')),
     forecasts: async () => [{ demand: 'foresail_demand', forecast: { kind: 'no-data' } }],
+    accuracy: async () => [],
+    scores: async () => [],
     decisions: async () => [],
     decision: async () => undefined,
     workloads: async (): Promise<readonly WorkloadView[]> => [],

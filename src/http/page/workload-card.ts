@@ -11,6 +11,8 @@ export interface WorkloadCard {
   readonly workload: WorkloadView;
   readonly picture: WorkloadPicture;
   readonly forecast: DemandForecast['forecast'] | undefined;
+  /** What the gate judges it by; null where that is not known. */
+  readonly errorVsNaive?: number | null;
   readonly decisions: readonly DecisionView[];
   readonly now: number;
   readonly range: { readonly start: number; readonly end: number };
@@ -40,7 +42,7 @@ ${troubles.map((trouble) => html`<p class="trouble">${trouble}</p>`)}
 ${numbers(card)}
 ${workloadChart({ name, picture, forecast: ready, quantile, range, now, gapMs: stepMs * 2.5, timeZone })}
 <ul class="legend"><li class="l-demand">demand</li>${ready !== undefined && html`<li class="l-band">forecast</li><li class="l-peak">peak planned for</li>`}<li class="l-replicas">replicas</li><li class="l-floor">floor</li></ul>
-${forecastLine(forecast, now, timeZone)}
+${forecastLine(forecast, card.errorVsNaive ?? null, now, timeZone)}
 ${reasons(workload)}
 ${decisionList(decisions, now, timeZone)}
 <footer>HPA ${policy.target.name} · times in ${timeZone} · policy from ${source === 'file' ? 'a file' : 'the HTTP API'}</footer>
@@ -69,7 +71,12 @@ function numbers({ workload, picture, forecast }: WorkloadCard): Html {
   return html`<dl>${entries.map(([term, value, title]) => html`<div title="${title}"><dt>${term}</dt><dd>${value}</dd></div>`)}</dl>`;
 }
 
-function forecastLine(forecast: WorkloadCard['forecast'], now: number, timeZone: string): Html {
+function forecastLine(
+  forecast: WorkloadCard['forecast'],
+  errorVsNaive: number | null,
+  now: number,
+  timeZone: string,
+): Html {
   switch (forecast?.kind) {
     case undefined:
       return html`<p class="note">No forecast has been made yet. Until then the autoscaler alone decides.</p>`;
@@ -86,12 +93,16 @@ function forecastLine(forecast: WorkloadCard['forecast'], now: number, timeZone:
 <progress max="1" value="${share.toFixed(3)}"></progress>`;
     }
     case 'ready': {
-      const { model, accuracy, issuedAt, historyMs } = forecast;
-      const error = Number.isFinite(accuracy.maeVsLast)
-        ? `${Math.round(accuracy.maeVsLast * 100)} % of the error of repeating the last value`
-        : 'error not known yet';
-      const covered = Number.isFinite(accuracy.coverage)
-        ? `; its 95 % bound held ${(accuracy.coverage * 100).toFixed(1)} % of the time`
+      const { model, accuracy, issuedAt, historyMs, live } = forecast;
+      // The figures that the gate judges: of the peak, which the floor is planned for.
+      const error =
+        errorVsNaive === null
+          ? 'error not known yet'
+          : `its peaks have ${Math.round(errorVsNaive * 100)} % of the error of naive ones`;
+      const issued = live?.horizons.find(({ horizon }) => horizon === 'peak')?.coverage;
+      const coverage = issued ?? accuracy.peakCoverage;
+      const covered = Number.isFinite(coverage)
+        ? `; their 95 % bound held ${(coverage * 100).toFixed(1)} % of the time`
         : '';
       return html`<p class="note">Forecast of ${localTime(issuedAt, now, timeZone)} by ${model}, from ${duration(historyMs)} of history: ${error}${covered}.</p>`;
     }

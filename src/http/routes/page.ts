@@ -58,5 +58,6 @@ async function cardOf(
   ]);
   // A long horizon would squeeze the past: the page shows no more than a quarter of a day ahead.
   const range = { start: past.start, end: now + Math.min(policy.horizonMs, 6 * HOUR) };
-  return { workload, picture, forecast: forecasts[0]?.forecast, decisions, now, range, stepMs };
+  const { forecast, errorVsNaive = null } = forecasts[0] ?? {};
+  return { workload, picture, forecast, errorVsNaive, decisions, now, range, stepMs };
 }
