@@ -44,6 +44,7 @@ export async function startApp({ replay, ...options }: AppOptions): Promise<App>
     run: loops.run,
     async [Symbol.asyncDispose]() {
       await server.close();
+      await loops.close();
       await parts.close();
     },
   };

@@ -1,4 +1,3 @@
-import { fitForecaster } from '../forecast/forecaster.ts';
 import { openForecastLoop } from '../loops/forecast-loop.ts';
 import { runRetentionLoop } from '../loops/retention-loop.ts';
 import { runLoop } from '../loops/run-loop.ts';
@@ -9,6 +8,7 @@ import { MINUTE, SECOND } from '../model/time.ts';
 import { stateSeries } from '../observe/workload-state.ts';
 import type { DecisionDraft } from '../scaling/decision-types.ts';
 import { appendSeries } from '../storage/append-series.ts';
+import { openForecasters } from './forecasters.ts';
 import type { Parts } from './parts.ts';
 import type { WorkloadPasses } from './workload-passes.ts';
 
@@ -19,14 +19,16 @@ export type Loops = ReturnType<typeof openLoops>;
 
 /** Ties the loops to the parts. Nothing moves before `run`. */
 export function openLoops(parts: Parts, passes: WorkloadPasses) {
-  const { settings, clock, telemetry, metrics, tsdb, storage, ledger, forecasts, policies, target } = parts;
+  const { settings, clock, telemetry, metrics, tsdb, storage, ledger, forecasts, states, policies, target } = parts;
+  const forecasters = openForecasters(parts);
   const forecastLoop = openForecastLoop({
     clock,
     telemetry,
     policies: policies.list,
     storageOf: storage.tenant,
     forecastsOf: forecasts.tenant,
-    fit: fitForecaster,
+    statesOf: states.tenant,
+    forecasters,
   });
   const scaleLoop = openScaleLoop({
     onPass: passes.noted,
@@ -62,9 +64,17 @@ export function openLoops(parts: Parts, passes: WorkloadPasses) {
     }
   }
 
+  async function sweepStates(): Promise<void> {
+    const { policies: inForce, unreadable } = await policies.inForce();
+    // A policy that cannot be read now may still be meant to be.
+    if (unreadable.length > 0) return;
+    await states.sweep(inForce.map(({ tenant, policy: { namespace, name } }) => ({ tenant, namespace, policy: name })));
+  }
+
   const sweeps = [
     { name: 'decisions', sweep: ledger.sweep },
     { name: 'forecasts', sweep: forecasts.sweep },
+    { name: 'forecaster states', sweep: sweepStates },
   ];
   const maintain = async () => {
     await tsdb.maintain(clock.now());
@@ -81,10 +91,14 @@ export function openLoops(parts: Parts, passes: WorkloadPasses) {
         metrics.policyTroubles.set({ namespace: policy.namespace, policy: policy.name }, troubles.length);
       }
     }
+    const waiting = forecasters.waiting();
+    metrics.forecastQueue.set({ kind: 'predict' }, waiting.soon);
+    metrics.forecastQueue.set({ kind: 'learn' }, waiting.learning);
     metrics.policyProblems.set((await policies.problems()).length);
   };
 
   return {
+    close: () => forecasters[Symbol.asyncDispose](),
     historyChanged: forecastLoop.historyChanged,
     async run(signal: AbortSignal): Promise<void> {
       await Promise.all([

@@ -3,6 +3,7 @@ import type { Settings } from '../config/load.ts';
 import { policyFileReader } from '../config/policy-files.ts';
 import { openPolicyStore } from '../config/policy-store.ts';
 import { openForecastStore } from '../forecasts/forecast-store.ts';
+import { openForecasterStates } from '../forecasts/state-store.ts';
 import { openKubeCluster } from '../kube/cluster.ts';
 import { noCluster } from '../kube/no-cluster.ts';
 import { openLedger } from '../ledger/ledger.ts';
@@ -78,6 +79,7 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
   return {
     ...{ settings, clock, log, startedAt, metrics, telemetry, tsdb, storage, keyValue, target, forecasts, policies },
     ledger: openLedger(keyValue),
+    states: openForecasterStates(keyValue),
     queryStorage: queryStorage({ storage, forecasts, policies, evaluator }),
     async close() {
       await target.close();

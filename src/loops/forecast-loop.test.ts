@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { fitForecaster } from '../forecast/forecaster.ts';
+import { createForecastDesk } from '../forecast/desk.ts';
 import { openForecastStore } from '../forecasts/forecast-store.ts';
+import { openForecasterStates } from '../forecasts/state-store.ts';
 import { labelsOf, METRIC_NAME } from '../model/labels.ts';
 import { decodeSamples } from '../model/series.ts';
 import { DEFAULT_TENANT } from '../model/tenant.ts';
@@ -11,6 +12,8 @@ import { recordedTelemetry } from '../testing/loop-telemetry.ts';
 import { memoryKeyValue } from '../testing/memory-key-value.ts';
 import { memoryTenant } from '../testing/memory-storage.ts';
 import { simClock } from '../testing/sim-clock.ts';
+import { openForecastPool } from '../workers/forecast-pool.ts';
+import { ownSeat } from '../workers/forecast-seat.ts';
 import { demandLabels, lastStepBefore } from './demand-series.ts';
 import { openForecastLoop } from './forecast-loop.ts';
 
@@ -134,7 +137,11 @@ function openWorld(policy: ScalingPolicy) {
   const clock = simClock(T0 - 1);
   const telemetry = recordedTelemetry();
   const storage = memoryTenant();
-  const forecasts = openForecastStore(memoryKeyValue()).tenant(DEFAULT_TENANT);
+  const keyValue = memoryKeyValue();
+  const forecasts = openForecastStore(keyValue).tenant(DEFAULT_TENANT);
+  const seat = ownSeat(createForecastDesk);
+  const quiet = { onEnd: () => {}, onSetAside: () => {}, onFallback: () => {} };
+  const forecasters = openForecastPool({ seats: [seat], fallback: seat, clock, ...quiet });
   const policies = [policy];
   const loop = openForecastLoop({
     clock,
@@ -142,7 +149,8 @@ function openWorld(policy: ScalingPolicy) {
     policies: async () => policies.map((each) => ({ tenant: DEFAULT_TENANT, policy: each })),
     storageOf: () => storage,
     forecastsOf: () => forecasts,
-    fit: fitForecaster,
+    statesOf: openForecasterStates(keyValue).tenant,
+    forecasters,
   });
   return {
     ...{ clock, telemetry, storage, forecasts, policies, loop },

@@ -2,38 +2,26 @@ import { setImmediate as yieldTurn } from 'node:timers/promises';
 import type { Clock } from '../model/clock.ts';
 import type { Forecast, NoForecast } from '../model/forecast.ts';
 import type { DemandKey, ForecastStatus, Truth } from '../model/issued-forecast.ts';
-import type { RegularSeries } from '../model/series.ts';
 import type { TenantId } from '../model/tenant.ts';
-import { DAY, HOUR, MINUTE, type Millis, SECOND } from '../model/time.ts';
-import { planWindowMs } from '../observe/lead-time.ts';
-import type { DemandSpec, ScalingPolicy } from '../scaling/policy.ts';
+import { HOUR, MINUTE, type Millis, SECOND } from '../model/time.ts';
 import {
-  appendDemand,
-  completeDemand,
-  type DemandStorage,
-  demandLabels,
-  evaluateDemand,
-  lastStepBefore,
-} from './demand-series.ts';
+  fingerprintOf,
+  idOf,
+  keyOf,
+  lastKnownOf,
+  lastOf,
+  masked,
+  type TenantDemand,
+  truthsOf,
+} from './demand-inputs.ts';
+import { appendDemand, type DemandStorage, demandLabels, evaluateDemand, lastStepBefore } from './demand-series.ts';
+import type { Answer, Forecasters } from './forecasters.ts';
+import { inParallel } from './in-parallel.ts';
+import { type Learned, type LearnReason, openLearning, type SavedForecasters } from './learning.ts';
+import { refitDue } from './refit-schedule.ts';
 import { runLoop } from './run-loop.ts';
 import { type LoopTelemetry, reasonOf } from './telemetry.ts';
 import type { TenantPolicy } from './tenant-policy.ts';
-
-/** Fits a forecaster: `fitForecaster`, here or in a compute pool. */
-export type FitForecaster = (
-  history: RegularSeries,
-  options: {
-    readonly horizonSteps: number;
-    readonly peakWindowMs: number;
-    readonly quantiles: readonly number[];
-    readonly seasons: 'auto' | readonly number[];
-  },
-) =>
-  | {
-      readonly kind: 'fitted';
-      readonly forecaster: { update(values: ArrayLike<number>): void; predict(): Forecast };
-    }
-  | NoForecast;
 
 export interface ForecastLoopDeps {
   readonly clock: Clock;
@@ -41,7 +29,8 @@ export interface ForecastLoopDeps {
   readonly policies: () => Promise<readonly TenantPolicy[]>;
   readonly storageOf: (tenant: TenantId) => DemandStorage;
   readonly forecastsOf: (tenant: TenantId) => IssuedForecasts;
-  readonly fit: FitForecaster;
+  readonly statesOf: (tenant: TenantId) => SavedForecasters;
+  readonly forecasters: Forecasters;
 }
 
 /** Where forecasts are kept: one tenant's part of the forecast store. */
@@ -57,35 +46,37 @@ export interface IssuedForecasts {
 }
 
 export interface ForecastLoop {
+  /** Until aborted; then what was learnt is saved, as far as that goes in a few seconds. */
   run(signal: AbortSignal): Promise<void>;
-  /** One pass over all policies, for a caller that must have forecasts now. */
+  /** One pass over all policies and all learning that it occasions, for a caller that must have forecasts now. */
   pass(signal: AbortSignal): Promise<void>;
   /** The tenant's past was imported or changed: everything is fitted anew at the next pass. */
   historyChanged(tenant: TenantId): void;
 }
 
-/** Quantiles for pictures and for the live scores; the policy's own joins them. */
-const SHOWN_QUANTILES = [0.025, 0.05, 0.1, 0.5, 0.9, 0.95, 0.975];
 /** A demand without a value for so many steps has nothing new to forecast from. */
 const STALE_STEPS = 5;
 /** So much of the past is shown to the forecasts that waited for it, and is yesterday to the next ones. */
 const JUDGED_MS = 26 * HOUR;
+/** A longer pause than this is made up for from what is recorded. */
+const GAP_MS = HOUR;
+/** Demands that are evaluated and stored side by side: their predictions travel together, and so do their syncs. */
+const SIDE_BY_SIDE = 128;
+/** Demands that are looked at in one turn of the event loop. */
+const LOOKED_AT = 500;
 /** A failure is tried again after this, then after twice as long, up to the longest. */
 const FIRST_RETRY_MS = 10 * SECOND;
 const LONGEST_RETRY_MS = 2 * MINUTE;
+/** The end must not wait for long. */
+const SAVING_MS = 3 * SECOND;
 
-/** What is known of one demand between passes. All of it can be lost: a cold fit brings it back. */
-interface Tracked {
-  readonly forecaster: { update(values: ArrayLike<number>): void; predict(): Forecast };
-  /** What the fit depended on: another fingerprint is another forecaster. */
+/** What is known of one demand between passes. All of it can be lost: what is saved, or a fit, brings it back. */
+interface Tracked extends Learned {
   readonly fingerprint: string;
-  /** The last step that was taken in. */
-  readonly end: Millis;
-  /** When it is fitted anew, and why then. */
-  readonly refitAt: Millis;
-  readonly refitFor: 'daily' | 'short-history' | 'drift';
-  /** The last step with a value. */
-  readonly lastKnown: Millis;
+  /** Which of the demand's forecasters it is: each fit makes another. */
+  readonly generation: number;
+  /** What became of its forecasts says that it should be fitted anew before its time. */
+  readonly drifted?: boolean;
 }
 
 interface Retry {
@@ -96,65 +87,171 @@ interface Retry {
 
 /**
  * Keeps every demand recorded and forecast: evaluates the policy's query at each step, records it as a series of its
- * own, and forecasts it. One demand at a time, with a turn for everybody else between two.
+ * own, and forecasts it. Forecasters live elsewhere: a pass takes steps in and asks for predictions, and does not wait
+ * for those that have to learn first.
  */
 export function openForecastLoop(deps: ForecastLoopDeps): ForecastLoop {
-  const { clock, telemetry } = deps;
+  const { clock, telemetry, forecasters } = deps;
+  /** The demands as the last pass saw them. */
+  let demands = new Map<string, TenantDemand>();
   const tracked = new Map<string, Tracked>();
   const retries = new Map<string, Retry>();
-  const changed = new Set<string>();
+  /** Why the next fit of a demand must not wait, where the demand itself does not tell. */
+  const reasons = new Map<string, LearnReason>();
+  const advancing = new Map<string, Promise<void>>();
+  const learning = openLearning(deps, { demandOf: (id) => demands.get(id), settled: (id) => advancing.get(id) });
   let shortestStepMs = MINUTE;
+  let generations = 0;
 
-  async function pass(signal: AbortSignal): Promise<void> {
+  async function look(signal: AbortSignal): Promise<void> {
     const policies = await deps.policies();
-    const demands = policies.flatMap(({ tenant, policy }) => policy.demands.map((spec) => ({ tenant, policy, spec })));
-    shortestStepMs = Math.min(MINUTE, ...demands.map(({ spec }) => spec.stepMs));
-    const ids = new Set(demands.map(idOf));
-    forgetOthers(ids, [tracked, retries]);
-    for (const id of changed) if (!ids.has(id)) changed.delete(id);
-    for (const demand of demands) {
-      if (signal.aborted) return;
-      await passOne(demand, signal);
+    const all = policies.flatMap(({ tenant, policy }) => policy.demands.map((spec) => ({ tenant, policy, spec })));
+    shortestStepMs = all.reduce((least, { spec }) => Math.min(least, spec.stepMs), MINUTE);
+    const before = demands;
+    demands = new Map(all.map((demand) => [idOf(demand), demand]));
+    await forget(before);
+    if (demands.size > 0) forecasters.warm();
+    const entries = [...demands];
+    for (let i = 0; i < entries.length && !signal.aborted; i += LOOKED_AT) {
+      await inParallel(entries.slice(i, i + LOOKED_AT), SIDE_BY_SIDE, ([id, demand]) => lookAt(id, demand, signal));
       await yieldTurn();
     }
   }
 
-  async function passOne(demand: TenantDemand, signal: AbortSignal): Promise<void> {
-    const id = idOf(demand);
+  async function lookAt(id: string, demand: TenantDemand, signal: AbortSignal): Promise<void> {
+    if (signal.aborted || learning.isRunning(id)) return;
     const now = clock.now();
     const fingerprint = fingerprintOf(demand);
     const retry = retries.get(id);
     const waits = retry !== undefined && retry.at > now && retry.at <= now + LONGEST_RETRY_MS;
     if (waits && retry.fingerprint === fingerprint) return;
     const end = lastStepBefore(now, demand.spec.stepMs);
-    const before = tracked.get(id);
+    const known = tracked.get(id);
+    const reason = reasons.get(id) ?? reasonToBegin(demand, known, fingerprint, end);
+    if (reason !== undefined || known === undefined) {
+      begin(id, demand, reason ?? 'start', signal);
+      return;
+    }
+    if (known.end < end) {
+      const taken = takeIn(id, demand, end, signal);
+      advancing.set(id, taken);
+      await taken;
+      advancing.delete(id);
+    }
+    const after = tracked.get(id);
+    if (after === undefined || learning.isWaiting(id)) return;
+    const due = refitDue(id, after, demand.spec.historyMs, now);
+    if (after.drifted === true) begin(id, demand, 'drift', signal);
+    else if (due?.how === 'cold') begin(id, demand, due.reason, signal);
+    else if (due !== undefined) refit(id, demand, due.reason, signal);
+  }
+
+  function reasonToBegin(
+    { spec }: TenantDemand,
+    known: Tracked | undefined,
+    fingerprint: string,
+    end: Millis,
+  ): LearnReason | undefined {
+    if (known === undefined) return 'start';
+    if (known.fingerprint !== fingerprint) return 'options-changed';
     // What was taken in ahead of a clock that was set back since is not waited for.
-    const usable =
-      before !== undefined &&
-      before.fingerprint === fingerprint &&
-      before.refitAt > now &&
-      before.end <= end + STALE_STEPS * demand.spec.stepMs;
-    if (usable && before.end >= end) return;
-    const attributes = { namespace: demand.policy.namespace, policy: demand.policy.name, demand: demand.spec.name };
-    try {
-      const after = await telemetry.span('forecast', attributes, () =>
-        usable && end - before.end < HOUR
-          ? takeIn(demand, before, end, signal)
-          : fitCold(demand, fingerprint, end, signal, refitReason(id, before, fingerprint, now)),
-      );
-      if (after === undefined) {
+    if (known.end > end + STALE_STEPS * spec.stepMs || end - known.end >= GAP_MS) return 'gap';
+    return undefined;
+  }
+
+  /** Has a forecaster fitted or restored when its turn comes. */
+  function begin(id: string, demand: TenantDemand, reason: LearnReason, signal: AbortSignal): void {
+    if (learning.isWaiting(id)) return;
+    const fingerprint = fingerprintOf(demand);
+    const lookAgain = (error: unknown) => complain(id, demand, error, signal);
+    learning
+      .begin(id, demand, { reason, signal, onBegun: () => reasons.delete(id) })
+      .then(async (outcome) => {
+        if (signal.aborted || outcome.kind === 'withdrawn') return;
+        if (outcome.kind === 'learned') {
+          const { forecast, learned, history } = outcome;
+          tracked.set(id, { ...learned, fingerprint, generation: ++generations });
+          retries.delete(id);
+          // What became true while nobody looked judges the forecasts that waited for it.
+          await issue(demand, learned, forecast, truthsOf(lastOf(history, JUDGED_MS)));
+          return;
+        }
         tracked.delete(id);
         retryLater(id, fingerprint);
-      } else {
+        if (outcome.kind === 'none') await withdraw(demand, outcome.why);
+        else telemetry.count('forecastsFailed', { reason: outcome.reason });
+      })
+      .catch(lookAgain);
+  }
+
+  function refit(id: string, demand: TenantDemand, reason: LearnReason, signal: AbortSignal): void {
+    learning
+      .refit(id, demand, { reason, signal, learned: () => tracked.get(id), fingerprint: fingerprintOf(demand) })
+      .then((learntAt) => {
+        const known = tracked.get(id);
+        if (known !== undefined && learntAt !== undefined) tracked.set(id, { ...known, learntAt });
+      })
+      .catch((error: unknown) => complain(id, demand, error, signal));
+  }
+
+  /** Takes the steps since the last one in, and forecasts from the newest. */
+  async function takeIn(id: string, demand: TenantDemand, end: Millis, signal: AbortSignal): Promise<void> {
+    const { tenant, policy, spec } = demand;
+    const known = tracked.get(id)!;
+    /** What is known now, if it is still of the same forecaster. */
+    const current = () => {
+      const now = tracked.get(id);
+      return now?.generation === known.generation ? now : undefined;
+    };
+    const attributes = attributesOf(demand);
+    try {
+      await telemetry.span('forecast', attributes, async () => {
+        const storage = deps.storageOf(tenant);
+        const range = { start: known.end + spec.stepMs, end };
+        const added = await evaluateDemand(storage, spec, range, signal);
+        const refused = await appendDemand(storage, demandLabels(policy, spec), added, clock.now());
+        for (const outcome of refused.keys()) {
+          telemetry.count('loopSkips', { loop: 'forecast', reason: `demand-sample-${outcome}` });
+        }
+        const usable = masked(added, policy);
+        const answer = await forecasters.advance(id, usable.values);
+        const now = current();
+        // Its history was changed meanwhile: it is fitted anew.
+        if (signal.aborted || now === undefined) return;
+        if (answer.kind !== 'forecast') {
+          lose(id, demand, answer, signal);
+          return;
+        }
+        const after = { ...now, end, lastKnown: Math.max(now.lastKnown, lastKnownOf(usable)) };
+        // From here on the steps are taken in, whether the forecast can be stored or not.
         tracked.set(id, after);
+        const { drift } = await issue(demand, after, answer.forecast, truthsOf(usable));
+        const judged = current();
+        if (drift !== undefined && judged !== undefined) tracked.set(id, { ...judged, drifted: true });
         retries.delete(id);
-      }
+      });
     } catch (error) {
-      if (signal.aborted) return;
-      telemetry.count('forecastsFailed', { reason: reasonOf(error) });
-      telemetry.log.warn({ err: error, ...attributes }, `cannot forecast ${attributes.demand}`);
-      retryLater(id, fingerprint);
+      complain(id, demand, error, signal);
     }
+  }
+
+  /** The forecaster is no more. What it had learnt is in its saved state, and what came since in the demand's series. */
+  function lose(id: string, demand: TenantDemand, answer: Answer, signal: AbortSignal): void {
+    tracked.delete(id);
+    if (answer.kind === 'failed') {
+      complain(id, demand, Object.assign(new Error(answer.message), { name: answer.name }), signal);
+      return;
+    }
+    if (answer.kind === 'lost') telemetry.count('forecastsFailed', { reason: answer.reason });
+    begin(id, demand, 'lost', signal);
+  }
+
+  function complain(id: string, demand: TenantDemand, error: unknown, signal: AbortSignal): void {
+    if (signal.aborted) return;
+    const attributes = attributesOf(demand);
+    telemetry.count('forecastsFailed', { reason: reasonOf(error) });
+    telemetry.log.warn({ err: error, ...attributes }, `cannot forecast ${attributes.demand}`);
+    retryLater(id, fingerprintOf(demand));
   }
 
   function retryLater(id: string, fingerprint: string): void {
@@ -163,77 +260,16 @@ export function openForecastLoop(deps: ForecastLoopDeps): ForecastLoop {
     retries.set(id, { failures, at: clock.now() + delayMs, fingerprint });
   }
 
-  function refitReason(id: string, before: Tracked | undefined, fingerprint: string, now: Millis): string {
-    if (changed.delete(id)) return 'history-changed';
-    if (before === undefined) return 'start';
-    if (before.fingerprint !== fingerprint) return 'options-changed';
-    return before.refitAt <= now ? before.refitFor : 'gap';
-  }
-
-  /** Fits on the whole history. Undefined where it gives no forecast: the reason is stored in its place. */
-  async function fitCold(
+  async function issue(
     demand: TenantDemand,
-    fingerprint: string,
-    end: Millis,
-    signal: AbortSignal,
-    reason: string,
-  ): Promise<Tracked | undefined> {
-    const { tenant, policy, spec } = demand;
-    const storage = deps.storageOf(tenant);
-    const start = end - Math.floor(spec.historyMs / spec.stepMs) * spec.stepMs;
-    const whole = await completeDemand(storage, demandLabels(policy, spec), spec, { start, end }, signal);
-    const history = withoutLeadingGap(masked(whole, policy));
-    const began = performance.now();
-    const result: ReturnType<FitForecaster> =
-      history.values.length === 0 ? { kind: 'no-data' } : deps.fit(history, fitOptions(policy, spec));
-    if (result.kind !== 'fitted') {
-      await withdraw(demand, result);
-      return undefined;
-    }
-    const known = lastKnownOf(history);
-    const short = history.values.length < whole.values.length;
-    const after: Tracked = {
-      forecaster: result.forecaster,
-      fingerprint,
-      end,
-      // A history that is still short may yet be imported: it is looked for again sooner.
-      refitAt: clock.now() + (short ? HOUR : DAY),
-      refitFor: short ? 'short-history' : 'daily',
-      lastKnown: known,
-    };
-    // What became true while nobody looked judges the forecasts that waited for it.
-    await issue(demand, after, truthsOf(lastOf(history, JUDGED_MS)));
-    telemetry.time('forecastSeconds', {}, (performance.now() - began) / 1000);
-    telemetry.count('forecastsFitted');
-    telemetry.count('refits', { reason });
-    return after;
-  }
-
-  /** Takes the steps since the last one in, and forecasts from the newest. */
-  async function takeIn(demand: TenantDemand, before: Tracked, end: Millis, signal: AbortSignal): Promise<Tracked> {
-    const { tenant, policy, spec } = demand;
-    const storage = deps.storageOf(tenant);
-    const range = { start: before.end + spec.stepMs, end };
-    const added = await evaluateDemand(storage, spec, range, signal);
-    const refused = await appendDemand(storage, demandLabels(policy, spec), added, clock.now());
-    for (const outcome of refused.keys()) {
-      telemetry.count('loopSkips', { loop: 'forecast', reason: `demand-sample-${outcome}` });
-    }
-    const usable = masked(added, policy);
-    before.forecaster.update(usable.values);
-    const after = { ...before, end, lastKnown: Math.max(before.lastKnown, lastKnownOf(usable)) };
-    // From here on the steps are taken in, whether the forecast can be stored or not.
-    tracked.set(idOf(demand), after);
-    const drift = await issue(demand, after, truthsOf(usable));
-    return drift === undefined ? after : { ...after, refitAt: clock.now(), refitFor: 'drift' };
-  }
-
-  async function issue(demand: TenantDemand, { forecaster, end, lastKnown }: Tracked, truths: readonly Truth[]) {
+    { end, lastKnown }: Pick<Learned, 'end' | 'lastKnown'>,
+    forecast: Forecast,
+    truths: readonly Truth[],
+  ): Promise<{ readonly drift: string | undefined }> {
     const forecasts = deps.forecastsOf(demand.tenant);
     const key = keyOf(demand);
     if (end - lastKnown < STALE_STEPS * demand.spec.stepMs) {
-      const { drift } = await forecasts.issue(key, forecaster.predict(), truths, demand.policy.timeZone);
-      return drift;
+      return await forecasts.issue(key, forecast, truths, demand.policy.timeZone);
     }
     // The forecast that stands grows old by itself, and the plan sees its age.
     telemetry.count('forecastsFailed', { reason: 'stale' });
@@ -241,7 +277,7 @@ export function openForecastLoop(deps: ForecastLoopDeps): ForecastLoop {
     if (standing?.kind !== 'forecast') {
       await forecasts.withdraw(key, clock.now(), { kind: 'stale', lastSampleAt: lastKnown });
     }
-    return undefined;
+    return { drift: undefined };
   }
 
   async function withdraw(demand: TenantDemand, why: NoForecast): Promise<void> {
@@ -249,92 +285,50 @@ export function openForecastLoop(deps: ForecastLoopDeps): ForecastLoop {
     await deps.forecastsOf(demand.tenant).withdraw(keyOf(demand), clock.now(), why);
   }
 
+  /** Policies that are gone take what was learnt for them with them. */
+  async function forget(before: ReadonlyMap<string, TenantDemand>): Promise<void> {
+    for (const [id, demand] of before) {
+      if (demands.has(id)) continue;
+      for (const map of [tracked, retries, reasons]) map.delete(id);
+      forecasters.drop(id);
+      await deps.statesOf(demand.tenant).remove(keyOf(demand));
+    }
+  }
+
+  /** The one whose saved state is oldest first. */
+  async function saveAll(): Promise<void> {
+    const stop = new AbortController();
+    const ids = [...tracked].sort(([, a], [, b]) => a.learntAt - b.learntAt).map(([id]) => id);
+    const saving = inParallel(ids, SIDE_BY_SIDE, async (id) => {
+      const demand = demands.get(id);
+      if (stop.signal.aborted || demand === undefined) return;
+      await learning.save(id, demand, tracked.get(id)!);
+    });
+    await Promise.race([saving, clock.sleep(SAVING_MS, stop.signal).catch(() => {})]);
+    stop.abort();
+  }
+
   return {
-    pass,
-    run: (signal) => {
+    async pass(signal) {
+      await look(signal);
+      await learning.ended();
+    },
+    async run(signal) {
       const intervalMs = () => Math.min(5 * SECOND, Math.max(SECOND, shortestStepMs / 5));
-      return runLoop({ name: 'forecast', intervalMs, clock, telemetry }, pass, signal);
+      await runLoop({ name: 'forecast', intervalMs, clock, telemetry }, look, signal);
+      await saveAll();
     },
     historyChanged(tenant) {
-      for (const map of [tracked, retries]) {
-        for (const id of map.keys()) {
-          if (!id.startsWith(`${tenant}/`)) continue;
-          map.delete(id);
-          changed.add(id);
-        }
+      for (const id of [...tracked.keys(), ...retries.keys()]) {
+        if (!id.startsWith(`${tenant}/`)) continue;
+        tracked.delete(id);
+        retries.delete(id);
+        reasons.set(id, 'history-changed');
       }
     },
   };
 }
 
-interface TenantDemand extends TenantPolicy {
-  readonly spec: DemandSpec;
-}
-
-function keyOf({ policy, spec }: TenantDemand): DemandKey {
+function attributesOf({ policy, spec }: TenantDemand) {
   return { namespace: policy.namespace, policy: policy.name, demand: spec.name };
-}
-
-function idOf({ tenant, policy, spec }: TenantDemand): string {
-  return `${tenant}/${policy.namespace}/${policy.name}/${spec.name}`;
-}
-
-function fingerprintOf({ policy, spec }: TenantDemand): string {
-  const { quantile, horizonMs, seasonsMs, exclude, target } = policy;
-  const { query, stepMs, historyMs } = spec;
-  return JSON.stringify({
-    ...{ query, stepMs, historyMs, quantile, horizonMs, seasonsMs, exclude, target },
-    windowMs: planWindowMs(policy),
-  });
-}
-
-function fitOptions(policy: ScalingPolicy, { stepMs }: DemandSpec): Parameters<FitForecaster>[1] {
-  const peakWindowMs = planWindowMs(policy);
-  return {
-    horizonSteps: Math.max(1, Math.ceil(policy.horizonMs / stepMs)),
-    peakWindowMs,
-    quantiles: [...new Set([...SHOWN_QUANTILES, policy.quantile])].sort((a, b) => a - b),
-    seasons:
-      policy.seasonsMs === 'auto'
-        ? 'auto'
-        : policy.seasonsMs.map((seasonMs) => Math.round(seasonMs / stepMs)).filter((steps) => steps >= 2),
-  };
-}
-
-/** The windows that the forecast must not learn from are gaps. */
-function masked(series: RegularSeries, { exclude }: ScalingPolicy): RegularSeries {
-  if (exclude.length === 0) return series;
-  const { start, stepMs } = series;
-  const isExcluded = (t: Millis) => exclude.some((window) => t >= window.start && t < window.end);
-  return {
-    start,
-    stepMs,
-    values: series.values.map((value, i) => (isExcluded(start + i * stepMs) ? Number.NaN : value)),
-  };
-}
-
-function withoutLeadingGap({ start, stepMs, values }: RegularSeries): RegularSeries {
-  const first = values.findIndex((value) => Number.isFinite(value));
-  if (first === -1) return { start, stepMs, values: new Float64Array(0) };
-  return { start: start + first * stepMs, stepMs, values: values.subarray(first) };
-}
-
-function lastOf({ start, stepMs, values }: RegularSeries, lengthMs: number): RegularSeries {
-  const from = Math.max(0, values.length - Math.ceil(lengthMs / stepMs));
-  return { start: start + from * stepMs, stepMs, values: values.subarray(from) };
-}
-
-function truthsOf({ start, stepMs, values }: RegularSeries): readonly Truth[] {
-  return Array.from(values, (value, i) => ({ time: start + i * stepMs, value })).filter(({ value }) =>
-    Number.isFinite(value),
-  );
-}
-
-function lastKnownOf(series: RegularSeries): Millis {
-  const last = series.values.findLastIndex((value) => Number.isFinite(value));
-  return last === -1 ? Number.NEGATIVE_INFINITY : series.start + last * series.stepMs;
-}
-
-function forgetOthers(ids: ReadonlySet<string>, maps: readonly Map<string, unknown>[]): void {
-  for (const map of maps) for (const id of map.keys()) if (!ids.has(id)) map.delete(id);
 }

@@ -16,6 +16,7 @@ export type LoopCount =
   | 'loopFailures'
   | 'forecastsFitted'
   | 'refits'
+  | 'statesDiscarded'
   | 'forecastsFailed'
   | 'demotions'
   | 'decisions'

@@ -98,8 +98,31 @@ export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
     forecastsFitted: counter('foresail_forecasts_fitted_total', 'Forecasts that were fitted and stored.'),
     refits: counter(
       'foresail_forecast_refits_total',
-      'Forecasters that were fitted anew, by reason: daily, drift, history-changed, options-changed, short-history, gap, start.',
+      'Times that a forecaster learned: cold (on its whole history), incremental, or restored from what was saved; by reason.',
+      ['how', 'reason'],
+    ),
+    statesDiscarded: counter(
+      'foresail_forecaster_states_discarded_total',
+      'Saved forecasters that were of no use, and were fitted anew, by reason.',
       ['reason'],
+    ),
+    forecastThreadEnds: counter(
+      'foresail_forecast_thread_ends_total',
+      'Threads of forecasters that ended unasked, by reason. Each is started again.',
+      ['reason'],
+    ),
+    forecastsSetAside: counter(
+      'foresail_forecasts_set_aside_total',
+      'Times that a series was set aside for an hour, since its work had ended a thread twice.',
+    ),
+    forecastThreadFallbacks: counter(
+      'foresail_forecast_thread_fallbacks_total',
+      'Times that no thread could be started, and the main thread forecasts in its place.',
+    ),
+    forecastQueue: gauge(
+      'foresail_forecast_queue',
+      'Requests that wait for a thread of forecasters: predict (soon done), or learn.',
+      ['kind'],
     ),
     forecastsFailed: counter('foresail_forecasts_failed_total', 'Forecasts that could not be made, by reason.', [
       'reason',

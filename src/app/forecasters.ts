@@ -1,0 +1,27 @@
+import { availableParallelism } from 'node:os';
+import { createForecastDesk } from '../forecast/desk.ts';
+import { type ForecastPool, openForecastPool, threadsFor } from '../workers/forecast-pool.ts';
+import { ownSeat, threadSeat } from '../workers/forecast-seat.ts';
+import type { Parts } from './parts.ts';
+
+/** Forecasters in threads, with all that goes wrong there counted and logged. */
+export function openForecasters({ clock, metrics, log }: Pick<Parts, 'clock' | 'metrics' | 'log'>): ForecastPool {
+  const openSeat = threadSeat({ clock });
+  return openForecastPool({
+    seats: Array.from({ length: threadsFor(availableParallelism()) }, () => openSeat),
+    fallback: ownSeat(createForecastDesk),
+    clock,
+    onEnd({ reason, key, error }) {
+      metrics.forecastThreadEnds.inc({ reason });
+      log.error({ reason, series: key, err: error }, 'a thread of forecasters ended: it is started again');
+    },
+    onSetAside(key, until) {
+      metrics.forecastsSetAside.inc();
+      log.error({ series: key, until: new Date(until) }, 'a series ended its thread twice: it is not forecast for now');
+    },
+    onFallback() {
+      metrics.forecastThreadFallbacks.inc();
+      log.error({}, 'no thread of forecasters can be started: the main thread forecasts, and answers late meanwhile');
+    },
+  });
+}

@@ -1,0 +1,271 @@
+import type { FitRequest, RestoreRequest } from '../forecast/desk.ts';
+import type { Clock } from '../model/clock.ts';
+import type { Forecast, NoForecast } from '../model/forecast.ts';
+import type { DemandKey } from '../model/issued-forecast.ts';
+import type { Learnt, SavedForecaster } from '../model/saved-forecaster.ts';
+import type { RegularSeries } from '../model/series.ts';
+import type { TenantId } from '../model/tenant.ts';
+import { type Millis, WEEK } from '../model/time.ts';
+import {
+  fingerprintOf,
+  fitOptions,
+  keyOf,
+  lastKnownOf,
+  masked,
+  type TenantDemand,
+  withoutLeadingGap,
+} from './demand-inputs.ts';
+import { completeDemand, type DemandStorage, demandLabels, lastStepBefore } from './demand-series.ts';
+import type { Answer, Forecasters } from './forecasters.ts';
+import { type LoopTelemetry, reasonOf } from './telemetry.ts';
+
+/** Why a forecaster learns: a label of `foresail_forecast_refits_total`. */
+export type LearnReason =
+  | 'start'
+  | 'lost'
+  | 'gap'
+  | 'history-changed'
+  | 'options-changed'
+  | 'longer-history'
+  | 'drift'
+  | 'weekly'
+  | 'daily';
+
+export interface LearningDeps {
+  readonly clock: Clock;
+  readonly telemetry: LoopTelemetry;
+  readonly storageOf: (tenant: TenantId) => DemandStorage;
+  readonly statesOf: (tenant: TenantId) => SavedForecasters;
+  readonly forecasters: Forecasters;
+}
+
+/** Where forecasters are kept over a restart: one tenant's part of it. */
+export interface SavedForecasters {
+  read(key: DemandKey): Promise<SavedForecaster | undefined>;
+  write(key: DemandKey, saved: SavedForecaster): Promise<void>;
+  remove(key: DemandKey): Promise<void>;
+}
+
+/** A forecaster that has learnt, and how far it has seen. */
+export interface Learned extends Learnt {
+  /** The last step that was taken in. */
+  readonly end: Millis;
+  /** The last step with a value. */
+  readonly lastKnown: Millis;
+}
+
+export type LearnOutcome =
+  | {
+      readonly kind: 'learned';
+      readonly forecast: Forecast;
+      readonly learned: Learned;
+      /** What it has learnt from, the newest included. */
+      readonly history: RegularSeries;
+    }
+  | { readonly kind: 'none'; readonly why: NoForecast }
+  | { readonly kind: 'failed'; readonly reason: string }
+  /** Nobody asks for it any more. */
+  | { readonly kind: 'withdrawn' };
+
+interface BeginOptions {
+  readonly reason: LearnReason;
+  readonly signal: AbortSignal;
+  /** Its turn has come: what changes from now on is not part of it. */
+  readonly onBegun: () => void;
+}
+
+interface RefitOptions {
+  readonly reason: LearnReason;
+  readonly signal: AbortSignal;
+  readonly fingerprint: string;
+  /** What is known of it when it is done. */
+  readonly learned: () => Learned | undefined;
+}
+
+/** What a saved state can be of use for: the forecaster itself is as good as it was. */
+const RESTORED_FOR: readonly LearnReason[] = ['start', 'lost', 'gap'];
+/** A state that is further behind than this is as dear to bring up to date as a fit. */
+const RESTORED_WITHIN_MS = WEEK;
+
+class WithdrawnError extends Error {
+  override readonly name = 'WithdrawnError';
+}
+
+/** Has forecasters learn, each when its turn comes, and keeps what they learnt. */
+export function openLearning(
+  deps: LearningDeps,
+  state: {
+    readonly demandOf: (id: string) => TenantDemand | undefined;
+    /** Resolves when steps that are being taken in have been. */
+    readonly settled: (id: string) => Promise<void> | undefined;
+  },
+) {
+  const { clock, telemetry, forecasters } = deps;
+  /** In a queue, and those whose turn it is. */
+  const waiting = new Map<string, Promise<unknown>>();
+  const running = new Set<string>();
+
+  function track<T>(id: string, job: Promise<T>): Promise<T> {
+    const tracked = job.finally(() => {
+      waiting.delete(id);
+      running.delete(id);
+    });
+    waiting.set(id, tracked);
+    return tracked;
+  }
+
+  async function begin(id: string, asked: TenantDemand, options: BeginOptions): Promise<LearnOutcome> {
+    const { tenant } = asked;
+    let loaded: Loaded | undefined;
+    let answer: Answer;
+    // After a crash it must not come back: it knows another past.
+    if (options.reason === 'history-changed') await deps.statesOf(tenant).remove(keyOf(asked));
+    try {
+      answer = await forecasters.learn(tenant, id, async () => {
+        running.add(id);
+        await state.settled(id);
+        options.onBegun();
+        const demand = state.demandOf(id);
+        if (demand === undefined || options.signal.aborted) throw new WithdrawnError();
+        loaded = await load(id, demand, options);
+        return loaded.request;
+      });
+    } catch (error) {
+      if (error instanceof WithdrawnError || options.signal.aborted) return { kind: 'withdrawn' };
+      throw error;
+    }
+    if (options.signal.aborted) return { kind: 'withdrawn' };
+    switch (answer.kind) {
+      case 'none':
+        return answer;
+      case 'forecast':
+        return await learned(id, loaded!, options.reason, answer);
+      case 'failed':
+        throw Object.assign(new Error(answer.message), { name: answer.name });
+      case 'lost':
+        return { kind: 'failed', reason: answer.reason };
+      default:
+        return { kind: 'failed', reason: answer.kind };
+    }
+  }
+
+  async function load(id: string, demand: TenantDemand, { reason, signal }: BeginOptions): Promise<Loaded> {
+    const { tenant, policy, spec } = demand;
+    const end = lastStepBefore(clock.now(), spec.stepMs);
+    const start = end - Math.floor(spec.historyMs / spec.stepMs) * spec.stepMs;
+    const whole = await completeDemand(
+      deps.storageOf(tenant),
+      demandLabels(policy, spec),
+      spec,
+      { start, end },
+      signal,
+    );
+    const history = withoutLeadingGap(masked(whole, policy));
+    const fingerprint = fingerprintOf(demand);
+    const inputs = { key: id, history, options: fitOptions(policy, spec) };
+    const saved = RESTORED_FOR.includes(reason) ? await readSaved(demand, history, end, fingerprint) : undefined;
+    const request =
+      saved === undefined
+        ? ({ kind: 'fit', ...inputs } as const)
+        : ({ kind: 'restore', state: saved.state, ...inputs } as const);
+    return { demand, request, history, end, fingerprint, saved };
+  }
+
+  async function readSaved(demand: TenantDemand, history: RegularSeries, end: Millis, fingerprint: string) {
+    const saved = await deps.statesOf(demand.tenant).read(keyOf(demand));
+    if (saved === undefined) return undefined;
+    const reason = reasonToDiscard(saved, history, end, fingerprint);
+    if (reason === undefined) return saved;
+    telemetry.count('statesDiscarded', { reason });
+    return undefined;
+  }
+
+  async function learned(
+    id: string,
+    { demand, saved, end, history, fingerprint }: Loaded,
+    reason: LearnReason,
+    answer: Extract<Answer, { kind: 'forecast' }>,
+  ): Promise<LearnOutcome> {
+    const { forecast, discarded, seconds } = answer;
+    const restored = saved !== undefined && discarded === undefined ? saved : undefined;
+    if (discarded !== undefined) telemetry.count('statesDiscarded', { reason: discarded });
+    const now = clock.now();
+    const learnt: Learned = {
+      end,
+      lastKnown: lastKnownOf(history),
+      fittedAt: restored?.fittedAt ?? now,
+      learntAt: restored?.learntAt ?? now,
+      historyMs: restored?.historyMs ?? history.values.length * history.stepMs,
+    };
+    telemetry.count('refits', { how: restored === undefined ? 'cold' : 'restored', reason });
+    if (restored === undefined) telemetry.count('forecastsFitted');
+    if (seconds !== undefined) telemetry.time('forecastSeconds', {}, seconds);
+    await keep(id, demand, { ...learnt, fingerprint }, answer);
+    return { kind: 'learned', forecast, learned: learnt, history };
+  }
+
+  async function refit(id: string, demand: TenantDemand, options: RefitOptions): Promise<Millis | undefined> {
+    const answer = await forecasters.refit(demand.tenant, id);
+    // What is wrong with it shows when it is next asked for a forecast.
+    if (answer.kind !== 'forecast' || options.signal.aborted) return undefined;
+    const known = options.learned();
+    if (known === undefined) return undefined;
+    const learntAt = clock.now();
+    telemetry.count('refits', { how: 'incremental', reason: options.reason });
+    await keep(id, demand, { ...known, learntAt, fingerprint: options.fingerprint }, answer);
+    return learntAt;
+  }
+
+  /** A state that cannot be kept costs a fit after the next start, and nothing now. */
+  async function keep(
+    id: string,
+    demand: TenantDemand,
+    learnt: Learned & { readonly fingerprint: string },
+    { forecast, state: bytes }: { readonly forecast?: Forecast; readonly state?: Uint8Array | undefined },
+  ): Promise<void> {
+    if (bytes === undefined || state.demandOf(id) === undefined) return;
+    const { fittedAt, learntAt, historyMs, fingerprint } = learnt;
+    const end = forecast?.issuedAt ?? learnt.end;
+    try {
+      const saved = { fingerprint, end, fittedAt, learntAt, historyMs, state: bytes };
+      await deps.statesOf(demand.tenant).write(keyOf(demand), saved);
+    } catch (error) {
+      telemetry.count('loopFailures', { loop: 'forecast', reason: `state-${reasonOf(error)}` });
+    }
+  }
+
+  return {
+    isWaiting: (id: string) => waiting.has(id),
+    isRunning: (id: string) => running.has(id),
+    begin: (id: string, demand: TenantDemand, options: BeginOptions) => track(id, begin(id, demand, options)),
+    refit: (id: string, demand: TenantDemand, options: RefitOptions) => track(id, refit(id, demand, options)),
+    async save(id: string, demand: TenantDemand, learnt: Learned & { readonly fingerprint: string }): Promise<void> {
+      await keep(id, demand, learnt, { state: await forecasters.save(id) });
+    },
+    /** Resolves when nothing waits any more. */
+    async ended(): Promise<void> {
+      await Promise.allSettled(waiting.values());
+    },
+  };
+}
+
+interface Loaded {
+  readonly demand: TenantDemand;
+  readonly request: FitRequest | RestoreRequest;
+  readonly history: RegularSeries;
+  readonly end: Millis;
+  readonly fingerprint: string;
+  readonly saved: SavedForecaster | undefined;
+}
+
+function reasonToDiscard(
+  saved: SavedForecaster,
+  history: RegularSeries,
+  end: Millis,
+  fingerprint: string,
+): string | undefined {
+  if (saved.fingerprint !== fingerprint) return 'options-changed';
+  if (saved.end > end) return 'ahead-of-the-clock';
+  if (end - saved.end > RESTORED_WITHIN_MS) return 'too-old';
+  return saved.end < history.start ? 'history-lost' : undefined;
+}
