@@ -22,7 +22,7 @@ import { VERSION } from './version.ts';
 /** Commands that run until they are told to stop, whoever reads what they print. */
 const SERVERS: readonly string[] = ['demo', 'serve'];
 /** Commands that compute and wait for nothing: a signal ends them at once, as it ends any program that says nothing of it. */
-const OFFLINE: readonly string[] = ['init', 'check', 'simulate', 'forecast', 'backtest', 'detect'];
+const OFFLINE: readonly string[] = ['init', 'check', 'simulate', 'forecast', 'backtest', 'decompose', 'detect'];
 /** Codes of errors that another command line, or another settings file, mends. */
 const WRONG_USAGE: readonly string[] = ['usage', 'invalid_settings'];
 /** A shell's exit code of a program that a signal ended. */

@@ -1,95 +1,114 @@
 import type { Command } from 'commander';
-import { type Decomposition, mstl } from '../forecast/decomposition.ts';
-import { inferGrid, toRegular } from '../forecast/prepare.ts';
-import { findSeasons } from '../forecast/seasonality.ts';
+import type { Decomposition } from '../forecast/decomposition.ts';
 import type { RegularSeries } from '../model/series.ts';
 import { type CsvSeries, formatTime, formatValue, loadSeries, openSink, quoteCell, type RowSink } from './csv.ts';
-import { MOST_HISTORY_STEPS } from './forecast.ts';
-import { parseSeasons, parseStep } from './forecast-options.ts';
-import { progressOf } from './progress.ts';
+import { decomposeReport, MOST_DECOMPOSED, type ShownParts, varianceOf } from './report/decompose-report.ts';
+import { worstFirst } from './report/worst-first.ts';
+import { writeReport } from './report/write-report.ts';
+import { forEachSeries, inputOf, type SeriesFlags, seriesOptions } from './series-command.ts';
 
-interface Flags {
-  readonly input: string;
-  readonly step?: number;
-  readonly season: readonly number[] | 'auto';
+interface Flags extends SeriesFlags {
   readonly output?: string;
-  readonly json?: boolean;
 }
 
-/** A series on its grid and the seasons to take out of it. */
+/** A series and the seasons to take out of it. */
 interface Prepared {
-  readonly name: string;
-  readonly series: RegularSeries;
+  readonly one: CsvSeries;
   readonly seasons: readonly number[];
 }
 
 /** `foresail decompose`: trend, seasons and remainder of each series of a CSV file. */
 export function decomposeCommand(program: Command): void {
-  program
-    .command('decompose')
-    .description('Take each series of a CSV file apart: value = trend + seasons + remainder at each step.')
-    .requiredOption('--input <file>', 'CSV with a header: timestamp,value or series,timestamp,value; .gz too')
-    .option(
-      '--step <duration>',
-      'length of a step, such as 5m (default: the median distance of the samples)',
-      parseStep,
-    )
-    .option(
-      '--season <steps>',
-      'season lengths in steps, such as 24,168 (default: found)',
-      parseSeasons,
-      'auto' as const,
-    )
+  seriesOptions(
+    program
+      .command('decompose')
+      .description('Take each series of a CSV file apart: value = trend + seasons + remainder at each step.'),
+  )
     .option('--output <file>', 'write there instead of to standard output')
     .option('--json', 'one JSON object a series')
-    .addHelpText('after', '\nExample:\n  $ foresail decompose --input demand.csv --step 1h --season 24,168')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ foresail decompose --input demand.csv --step 1h --season 24,168
+  $ foresail decompose --input demand.csv --output parts.csv --report parts.html`,
+    )
     .action(runDecompose);
 }
 
 async function runDecompose(flags: Flags): Promise<void> {
+  const { threads, progress, report, json } = flags;
   const { series, epochSeconds } = await loadSeries(flags.input);
-  const prepared = series.map((one) => prepare(one, flags)).filter((one) => one !== undefined);
+  const prepared = await findAllSeasons(series, flags);
   // Series may have different seasons: the table has a column for each, empty where a series lacks it.
   const lengths = [...new Set(prepared.flatMap(({ seasons }) => seasons))].sort((a, b) => a - b);
   const sink = openSink(flags.output);
-  if (!flags.json) {
+  if (!json) {
     const columns = lengths.map((length) => `season-${length}`);
     await sink.write(['series', 'timestamp', 'value', 'trend', ...columns, 'remainder'].join(','));
   }
-  const progress = progressOf('decompose', prepared.length);
-  for (const [i, one] of prepared.entries()) {
-    const parts = mstl(one.series.values, one.seasons);
-    if (flags.json) await sink.write(jsonOf(one, parts, epochSeconds));
-    else await writeRows(sink, one, parts, { lengths, epochSeconds });
-    progress(i + 1);
-  }
+  const shown = worstFirst<ShownParts>(MOST_DECOMPOSED);
+  const seasonsOf = new Map(prepared.map(({ one, seasons }) => [one, seasons]));
+  await forEachSeries({
+    what: 'decompose',
+    series: prepared.map(({ one }) => one),
+    threads,
+    progress,
+    job: (one) => ({ kind: 'decompose', ...inputOf(one, flags), seasons: seasonsOf.get(one)! }),
+    async take({ name }, result) {
+      if (result.kind !== 'decompose') return;
+      const { series: regular, parts } = result;
+      if (json) await sink.write(jsonOf(name, regular, parts, epochSeconds));
+      else await writeRows(sink, { name, ...regular }, parts, { lengths, epochSeconds });
+      if (report !== undefined) shown.add({ name, series: regular, parts }, shareLeft(regular, parts));
+    },
+  });
   await sink.close();
+  if (report !== undefined) {
+    writeReport(report, decomposeReport({ input: flags.input, shown: shown.list(), series: series.length }));
+  }
   if (prepared.length === 0) process.exitCode = 1;
 }
 
-function prepare({ name, times, values }: CsvSeries, flags: Flags): Prepared | undefined {
-  const grid = inferGrid(times, flags.step);
-  const series = grid && toRegular({ times, values }, { ...grid, mostSteps: MOST_HISTORY_STEPS }).series;
-  if (series === undefined || !series.values.some(Number.isFinite)) {
-    console.error(`series "${name}" is left out: it has fewer than two finite values at different times`);
-    return undefined;
-  }
-  if (flags.season === 'auto') return { name, series, seasons: findSeasons(series).map(({ length }) => length) };
-  const seasons = flags.season.filter((season) => series.values.length >= 2 * season);
-  if (seasons.length < flags.season.length) {
-    const left = flags.season.filter((season) => !seasons.includes(season));
-    console.error(`series "${name}" is too short for a season of ${left.join(', ')} steps: two cycles are needed`);
-  }
-  return { name, series, seasons };
+/** The seasons of every series first: a table's header names them all. */
+async function findAllSeasons(series: readonly CsvSeries[], flags: Flags): Promise<readonly Prepared[]> {
+  const prepared: Prepared[] = [];
+  await forEachSeries({
+    what: 'seasons',
+    series,
+    threads: flags.threads,
+    progress: flags.progress,
+    job: (one) => ({ kind: 'seasons', ...inputOf(one, flags) }),
+    take(one, result) {
+      if (result.kind !== 'seasons') {
+        console.error(`series "${one.name}" is left out: it has fewer than two finite values at different times`);
+      } else if (flags.season === 'auto') {
+        prepared.push({ one, seasons: result.seasons.map(({ length }) => length) });
+      } else {
+        const left = flags.season.filter((season) => result.steps < 2 * season);
+        if (left.length > 0) {
+          console.error(
+            `series "${one.name}" is too short for a season of ${left.join(', ')} steps: two cycles are needed`,
+          );
+        }
+        prepared.push({ one, seasons: flags.season.filter((season) => !left.includes(season)) });
+      }
+    },
+  });
+  return prepared;
+}
+
+/** The share of the variance that neither trend nor seasons explain, 0 to 1 and a little over. */
+function shareLeft({ values }: RegularSeries, { remainder }: Decomposition): number {
+  return varianceOf(remainder) / varianceOf(values);
 }
 
 async function writeRows(
   sink: RowSink,
-  { name, series }: Prepared,
+  { name, start, stepMs, values }: RegularSeries & { readonly name: string },
   { trend, seasons, remainder }: Decomposition,
   { lengths, epochSeconds }: { readonly lengths: readonly number[]; readonly epochSeconds: boolean },
 ): Promise<void> {
-  const { start, stepMs, values } = series;
   const columns = lengths.map((length) => seasons.find((season) => season.length === length)?.values);
   const cell = quoteCell(name);
   for (let t = 0; t < values.length; t++) {
@@ -101,11 +120,11 @@ async function writeRows(
 }
 
 function jsonOf(
-  { name, series }: Prepared,
+  name: string,
+  { start, stepMs, values }: RegularSeries,
   { trend, seasons, remainder }: Decomposition,
   epochSeconds: boolean,
 ): string {
-  const { start, stepMs, values } = series;
   const numbers = (part: Float64Array) => Array.from(part, (value) => (Number.isFinite(value) ? value : null));
   return JSON.stringify({
     series: name,

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../model/time.ts';
 
-/** Parsers of the flags that `forecast` and `backtest` share. Commander turns what they throw into exit code 2. */
+/** Parsers of the flags that the commands on CSV files share. Commander turns what they throw into exit code 2. */
 
 /** Offline commands give the same answer for the same file: a seed is taken, so that scripts may name one, and unused. */
 export function seedOption(): Option {
@@ -20,6 +20,13 @@ export function parseCount(text: string): number {
   const count = Number(text);
   if (!/^\d+$/.test(text) || count < 1 || count > 100_000)
     throw new InvalidArgumentError('expected a whole number from 1 to 100000');
+  return count;
+}
+
+export function parseThreads(text: string): number {
+  const count = Number(text);
+  if (!/^\d{1,3}$/.test(text) || count < 1)
+    throw new InvalidArgumentError('expected a number of threads from 1 to 999');
   return count;
 }
 
@@ -57,7 +64,7 @@ export function parseQuantiles(text: string): readonly number[] {
 }
 
 /** The two quantiles that bound a central interval. */
-function boundsOf(level: number): readonly [lower: number, upper: number] {
+export function boundsOf(level: number): readonly [lower: number, upper: number] {
   const outside = Math.round((1 - level) * 1e9) / 2e9;
   return [outside, 1 - outside];
 }

@@ -1,46 +1,21 @@
 import type { Forecast } from '../model/forecast.ts';
 import type { RegularSeries } from '../model/series.ts';
 import { DAY } from '../model/time.ts';
+import { type BacktestSums, CALIBRATION_QUANTILES, inSampleScale, scoreForecast } from './backtest-sums.ts';
 import { type FitResult, type Forecaster, type ForecasterOptions, fitForecaster } from './forecaster.ts';
-
-/** Sums of one model's errors over windows; `metricsOf` turns them into figures. */
-export interface BacktestSums {
-  steps: number;
-  absolute: number;
-  truth: number;
-  symmetric: number;
-  pinball: number;
-  inside: number;
-  /** Sum over windows of the mean error over the in-sample error of the season before, and their number. */
-  scaled: number;
-  windows: number;
-}
-
-export interface BacktestMetrics {
-  /** Sum of absolute errors over the sum of absolute truths. */
-  readonly wape: number;
-  /** Mean absolute error over the in-sample error of repeating the season before, mean over windows. */
-  readonly mase: number;
-  /** Mean of 200 |y - f| / (|y| + |f|), in per cent. */
-  readonly smape: number;
-  /** Pinball loss, mean over the quantiles 0.1, 0.5, 0.9 and 0.95, over the mean absolute truth. */
-  readonly pinball: number;
-  /** Share of truths inside the central 95 % interval. */
-  readonly coverage: number;
-}
-
-/** Quantiles that a backtest needs: those of its pinball loss and of its interval. */
-const BACKTEST_QUANTILES = [0.025, 0.1, 0.5, 0.9, 0.95, 0.975] as const;
-const PINBALL_QUANTILES = [0.1, 0.5, 0.9, 0.95] as const;
-
-export function backtestSums(): BacktestSums {
-  return { steps: 0, absolute: 0, truth: 0, symmetric: 0, pinball: 0, inside: 0, scaled: 0, windows: 0 };
-}
 
 /** What became of a backtest: the models that took part, or why there was none. */
 export type BacktestAnswer =
   | Exclude<FitResult, { kind: 'fitted' }>
   | { readonly kind: 'fitted'; readonly models: readonly string[] };
+
+export interface WindowOptions {
+  readonly windows: number;
+  /** Errors are added here. */
+  readonly sums: BacktestSums;
+  /** Is shown each forecast, with what came. */
+  readonly onForecast?: (forecast: Forecast, truths: Float64Array) => void;
+}
 
 /**
  * Forecasts the last `windows` stretches of `horizonSteps`, each from what came before it, and adds the errors up.
@@ -50,8 +25,7 @@ export type BacktestAnswer =
 export function backtestWindows(
   series: RegularSeries,
   options: ForecasterOptions,
-  windows: number,
-  sums: BacktestSums,
+  { windows, sums, onForecast }: WindowOptions,
 ): BacktestAnswer {
   const { values } = series;
   const { horizonSteps } = options;
@@ -66,7 +40,7 @@ export function backtestWindows(
   }
   const fit = fitForecaster(
     { ...series, values: values.subarray(0, first) },
-    { ...options, quantiles: BACKTEST_QUANTILES },
+    { ...options, quantiles: CALIBRATION_QUANTILES },
   );
   if (fit.kind !== 'fitted') return fit;
   const { forecaster } = fit;
@@ -76,25 +50,12 @@ export function backtestWindows(
       forecaster.refit();
     }
     const forecast = forecaster.predict();
-    addWindow(
-      sums,
-      forecast,
-      values.subarray(origin, origin + horizonSteps),
-      inSampleScale(values.subarray(0, origin), forecast.seasons[0] ?? 1),
-    );
+    const truths = values.subarray(origin, origin + horizonSteps);
+    const scale = inSampleScale(values.subarray(0, origin), forecast.seasons[0] ?? 1);
+    scoreForecast(sums, forecast, truths, scale);
+    onForecast?.(forecast, truths);
   }
   return { kind: 'fitted', models: forecaster.models };
-}
-
-export function metricsOf(sums: BacktestSums): BacktestMetrics {
-  const { steps, absolute, truth, symmetric, pinball, inside, scaled, windows } = sums;
-  return {
-    wape: absolute / truth,
-    mase: scaled / windows,
-    smape: symmetric / steps,
-    pinball: pinball / truth,
-    coverage: inside / steps,
-  };
 }
 
 export interface RollingOptions extends ForecasterOptions {
@@ -136,49 +97,4 @@ export function* rollingForecasts(series: RegularSeries, options: RollingOptions
     seen = length;
     yield forecaster.predict();
   }
-}
-
-function addWindow(sums: BacktestSums, forecast: Forecast, truths: Float64Array, scale: number): void {
-  const path = (quantile: number) => forecast.quantiles.find((one) => one.quantile === quantile)!.values;
-  const low = path(0.025);
-  const high = path(0.975);
-  const paths = PINBALL_QUANTILES.map(path);
-  let absolute = 0;
-  let steps = 0;
-  for (let i = 0; i < truths.length; i++) {
-    const y = truths[i]!;
-    if (!Number.isFinite(y)) continue;
-    const f = forecast.point[i]!;
-    const size = Math.abs(y) + Math.abs(f);
-    steps++;
-    absolute += Math.abs(y - f);
-    sums.truth += Math.abs(y);
-    sums.symmetric += size > 0 ? (200 * Math.abs(y - f)) / size : 0;
-    if (y >= low[i]! && y <= high[i]!) sums.inside++;
-    for (let k = 0; k < paths.length; k++)
-      sums.pinball += pinballLoss(y - paths[k]![i]!, PINBALL_QUANTILES[k]!) / paths.length;
-  }
-  if (steps === 0) return;
-  sums.steps += steps;
-  sums.absolute += absolute;
-  if (!(scale > 0)) return;
-  sums.scaled += absolute / steps / scale;
-  sums.windows++;
-}
-
-function pinballLoss(over: number, quantile: number): number {
-  return over >= 0 ? quantile * over : (quantile - 1) * over;
-}
-
-/** Mean absolute difference to the season before, over what is known: what MASE divides by. */
-function inSampleScale(values: Float64Array, season: number): number {
-  let sum = 0;
-  let pairs = 0;
-  for (let t = season; t < values.length; t++) {
-    const difference = Math.abs(values[t]! - values[t - season]!);
-    if (Number.isNaN(difference)) continue;
-    sum += difference;
-    pairs++;
-  }
-  return pairs > 0 ? sum / pairs : Number.NaN;
 }

@@ -43,3 +43,45 @@ export function timeTicks(start: number, end: number, everyHours: number, timeZo
   }
   return ticks;
 }
+
+/** Round numbers inside a domain, about `count` of them. A domain without width has its one value. */
+export function numberTicks([low, high]: readonly [number, number], count: number): readonly number[] {
+  const width = high - low;
+  if (!(width > 0) || !Number.isFinite(width)) return [low];
+  const raw = width / count;
+  const power = 10 ** Math.floor(Math.log10(raw));
+  const step = ([1, 2, 2.5, 5, 10].find((factor) => factor * power >= raw * (1 - 1e-9)) ?? 10) * power;
+  const first = Math.ceil(low / step - 1e-9);
+  const last = Math.floor(high / step + 1e-9);
+  return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
+}
+
+const HOUR_MS = 3_600_000;
+/** Distances between marks of time that people count in: from a second to a year. */
+const STEPS_MS = [
+  ...[1, 5, 15, 30, 60, 300, 900, 1800].map((seconds) => seconds * 1000),
+  ...[1, 3, 6, 12, 24, 48, 168, 336, 730, 2190, 8760].map((hours) => hours * HOUR_MS),
+];
+
+/** Marks of time in UTC, about `count` of them: hours and minutes within days, the day where one begins, else dates. */
+export function utcTicks([start, end]: readonly [number, number], count: number): readonly TimeTick[] {
+  const stepMs = STEPS_MS.find((step) => (end - start) / step <= count) ?? STEPS_MS.at(-1)!;
+  const words = (options: Intl.DateTimeFormatOptions) => {
+    const format = new Intl.DateTimeFormat('en-GB', { timeZone: 'UTC', ...options });
+    return (time: number) => format.format(time);
+  };
+  const clock = words({
+    hour: '2-digit',
+    minute: '2-digit',
+    hourCycle: 'h23',
+    ...(stepMs < 60_000 && { second: '2-digit' }),
+  });
+  const day = words({ day: 'numeric', month: 'short' });
+  const month = words({ month: 'short', year: 'numeric' });
+  const ticks: TimeTick[] = [];
+  for (let time = Math.ceil(start / stepMs) * stepMs; time <= end; time += stepMs) {
+    const label = stepMs >= 730 * HOUR_MS ? month(time) : time % (24 * HOUR_MS) === 0 ? day(time) : clock(time);
+    ticks.push({ time, label });
+  }
+  return ticks;
+}

@@ -1,0 +1,35 @@
+import type { RegularSeries } from '../../model/series.ts';
+import { type Grid, inferGrid, toRegular } from '../prepare.ts';
+
+/** Samples of one series as they came, and how to look at them. Plain data, so that it can be sent to a thread. */
+export interface SeriesInput {
+  readonly times: Float64Array;
+  readonly values: Float64Array;
+  /** The median distance of the samples where it is left out. */
+  readonly stepMs?: number | undefined;
+}
+
+/** Steps of history that a fit looks at: eight weeks of minutes, six years of hours. */
+export const MOST_HISTORY_STEPS = 80_640;
+
+/** The newest part of the samples on their grid. Undefined where there are not two times or no finite value. */
+export function regularOf({ times, values, stepMs }: SeriesInput): RegularSeries | undefined {
+  const grid = inferGrid(times, stepMs);
+  if (grid === undefined) return undefined;
+  const { series } = toRegular({ times, values }, { ...grid, mostSteps: MOST_HISTORY_STEPS });
+  return series.values.some(Number.isFinite) ? series : undefined;
+}
+
+/** The grid as it was known at an instant: what comes later must not move it. */
+export function gridUntil({ times, stepMs }: SeriesInput, until: number): Grid | undefined {
+  return inferGrid(
+    times.filter((time) => time <= until),
+    stepMs,
+  );
+}
+
+/** The last `steps` of a series, as a copy that is cheap to send. */
+export function tailOf({ start, stepMs, values }: RegularSeries, steps: number): RegularSeries {
+  const from = Math.max(0, values.length - steps);
+  return { start: start + from * stepMs, stepMs, values: values.slice(from) };
+}
