@@ -1,6 +1,6 @@
 import { DAY, HOUR, MINUTE, WEEK } from '../../model/time.ts';
-import { seasonBefore } from '../models/same-last-season.ts';
-import { isKnown, type Track } from '../track.ts';
+import { seasonBefore } from '../local-clock.ts';
+import { blockMean, isKnown, type Track } from '../track.ts';
 import { REGRESSOR_STEPS } from './regressor.ts';
 
 /** What rows of one series are made with. */
@@ -73,7 +73,7 @@ export function writeInputs(
     const scaled = (value - last) * scale;
     out[at] = scaled > FAR ? FAR : scaled < -FAR ? -FAR : scaled;
   };
-  const mean = (low: number, high: number) => (track.sums[high]! - track.sums[low]!) / (high - low);
+  const mean = (low: number, high: number) => blockMean(track, low, high);
   let at = from;
   for (let lag = 1; lag <= RECENT_LAGS; lag++) put(at++, z[origin - lag]!);
   let begin = RECENT_LAGS;
@@ -120,7 +120,7 @@ export function writeInputs(
       const half = Math.min(ahead >> 3, Math.floor(season / 96));
       let sum = 0;
       let seasons = 0;
-      const newest = i < 0 ? origin - season : seasonBefore(origin, ahead, season);
+      const newest = i < 0 ? origin - season : seasonBefore(track, origin, ahead, season);
       for (let t = newest; season > 0 && seasons < most && t >= 0; t -= season) {
         sum += mean(Math.max(0, t - half), Math.min(t + half, origin) + 1);
         seasons++;
@@ -142,7 +142,7 @@ export function writeInputs(
       let sum = 0;
       let hours = 0;
       if (isLong) {
-        for (let t = seasonBefore(origin, ahead, hour); hours < HOURS_AVERAGED && t >= 0; t -= hour) {
+        for (let t = seasonBefore(track, origin, ahead, hour); hours < HOURS_AVERAGED && t >= 0; t -= hour) {
           sum += z[t]!;
           hours++;
         }
@@ -190,7 +190,7 @@ function spreadAt({ day }: InputPlan, sums: InputSums, track: Track, origin: num
 function deviationOver({ squares }: InputSums, track: Track, origin: number, window: number): number {
   const low = Math.max(0, origin + 1 - window);
   const count = origin + 1 - low;
-  const mean = (track.sums[origin + 1]! - track.sums[low]!) / count;
+  const mean = blockMean(track, low, origin + 1);
   const variance = (squares[origin + 1]! - squares[low]!) / count - mean * mean;
   return Math.sqrt(Math.max(0, variance));
 }
