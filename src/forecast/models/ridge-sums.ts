@@ -1,0 +1,203 @@
+import { solveRidgeInPlace } from '../../numeric/normal-equations.ts';
+import { addProducts, addSquares, addWeighted, ROWS_AT_ONCE } from '../../numeric/outer-products.ts';
+
+/**
+ * The normal equations of a ridge at several horizons. The Gram matrix of the regressors that all knots share is summed
+ * once; a row whose target is missing at one knot is kept apart in that knot's `absent` and subtracted there. Plain data.
+ */
+export interface RidgeSums {
+  readonly shared: Float32Array;
+  readonly knots: readonly KnotSums[];
+  rows: number;
+}
+
+export interface KnotSums {
+  /** Regressors of the horizon against all: (p2 × (p1 + p2)), its own square in the lower triangle. */
+  readonly cross: Float32Array;
+  readonly moment: Float32Array;
+  readonly coefficients: Float32Array;
+  absent: Float32Array | undefined;
+  rows: number;
+  solved: boolean;
+}
+
+/** Sums over new rows, in double precision before they join the others, and the few rows that wait to be added at once. */
+export interface FreshSums {
+  readonly shared: Float64Array;
+  readonly knots: readonly FreshKnot[];
+  /** Unused rows are zero and so add nothing. */
+  readonly base: Float64Array;
+  waiting: number;
+  rows: number;
+}
+
+interface FreshKnot {
+  readonly cross: Float64Array;
+  readonly moment: Float64Array;
+  absent: Float64Array | undefined;
+  rows: number;
+  readonly own: Float64Array;
+  readonly targets: Float64Array;
+}
+
+/** One origin's regressors, those of each knot, and the targets: NaN where one is not known. */
+export interface RidgeRow {
+  readonly base: Float64Array;
+  readonly owns: readonly Float64Array[];
+  readonly ahead: Float64Array;
+}
+
+/** Relative to the mean diagonal of the normal equations. */
+const LAMBDA = 0.0002;
+
+/** @param p1 Regressors that all knots share. @param p2 Regressors of each knot. */
+export function ridgeSums(knots: number, p1: number, p2: number): RidgeSums {
+  return {
+    shared: new Float32Array(p1 * p1),
+    knots: Array.from({ length: knots }, () => ({
+      cross: new Float32Array(p2 * (p1 + p2)),
+      moment: new Float32Array(p1 + p2),
+      coefficients: new Float32Array(p1 + p2),
+      absent: undefined,
+      rows: 0,
+      solved: false,
+    })),
+    rows: 0,
+  };
+}
+
+export function freshSums(knots: number, p1: number, p2: number): FreshSums {
+  return {
+    shared: new Float64Array(p1 * p1),
+    knots: Array.from({ length: knots }, () => ({
+      cross: new Float64Array(p2 * (p1 + p2)),
+      moment: new Float64Array(p1 + p2),
+      absent: undefined,
+      rows: 0,
+      own: new Float64Array(ROWS_AT_ONCE * p2),
+      targets: new Float64Array(ROWS_AT_ONCE),
+    })),
+    base: new Float64Array(ROWS_AT_ONCE * p1),
+    waiting: 0,
+    rows: 0,
+  };
+}
+
+/** @param clips The size at which each knot's target is cut off. */
+export function addRow(fresh: FreshSums, { base, owns, ahead }: RidgeRow, weight: number, clips: Float64Array): void {
+  const root = Math.sqrt(weight);
+  const p1 = base.length;
+  const at = fresh.waiting * p1;
+  for (let i = 0; i < p1; i++) fresh.base[at + i] = root * base[i]!;
+  fresh.rows++;
+  for (let k = 0; k < owns.length; k++) {
+    const knot = fresh.knots[k]!;
+    const target = ahead[k]!;
+    if (Number.isNaN(target)) {
+      knot.absent ??= new Float64Array(p1 * p1);
+      addSquare(knot.absent, base, weight);
+      continue;
+    }
+    knot.rows++;
+    knot.targets[fresh.waiting] = root * Math.max(-clips[k]!, Math.min(clips[k]!, target));
+    const own = owns[k]!;
+    const ownAt = fresh.waiting * own.length;
+    for (let i = 0; i < own.length; i++) knot.own[ownAt + i] = root * own[i]!;
+  }
+  fresh.waiting++;
+  if (fresh.waiting === ROWS_AT_ONCE) takeWaiting(fresh);
+}
+
+function takeWaiting(fresh: FreshSums): void {
+  if (fresh.waiting === 0) return;
+  const { base } = fresh;
+  const p1 = base.length / ROWS_AT_ONCE;
+  addSquares(fresh.shared, p1, 0, base, p1);
+  for (const { cross, moment, own, targets } of fresh.knots) {
+    const p2 = own.length / ROWS_AT_ONCE;
+    addWeighted(moment, 0, base, p1, targets);
+    addWeighted(moment, p1, own, p2, targets);
+    addProducts(cross, p1 + p2, { a: own, m: p2, b: base, n: p1 });
+    addSquares(cross, p1 + p2, p1, own, p2);
+    own.fill(0);
+    targets.fill(0);
+  }
+  base.fill(0);
+  fresh.waiting = 0;
+}
+
+function addSquare(gram: Float64Array, x: Float64Array, weight: number): void {
+  const p = x.length;
+  for (let i = 0; i < p; i++) {
+    const xi = weight * x[i]!;
+    if (xi === 0) continue;
+    const row = i * p;
+    for (let j = 0; j <= i; j++) gram[row + j] = gram[row + j]! + xi * x[j]!;
+  }
+}
+
+/** Solves each knot; one that has too few rows, or no solution, keeps its coefficients and says so. */
+export function solveKnots(sums: RidgeSums): void {
+  for (const knot of sums.knots) knot.solved = solveKnot(sums.shared, knot);
+}
+
+function solveKnot(shared: Float32Array, knot: KnotSums): boolean {
+  const p = knot.moment.length;
+  const p1 = Math.round(Math.sqrt(shared.length));
+  if (knot.rows < 2 * Math.sqrt(p)) return false;
+  const gram = new Float64Array(p * p);
+  for (let i = 0; i < p1; i++) {
+    for (let j = 0; j <= i; j++) gram[i * p + j] = shared[i * p1 + j]! - (knot.absent?.[i * p1 + j] ?? 0);
+  }
+  for (let i = 0; p1 + i < p; i++) gram.set(knot.cross.subarray(i * p, i * p + p1 + i + 1), (p1 + i) * p);
+  const solution = Float64Array.from(knot.moment);
+  if (!solveRidgeInPlace(gram, solution, LAMBDA)) return false;
+  knot.coefficients.set(solution);
+  return true;
+}
+
+/** The predicted change; NaN while nothing was learnt. */
+export function changeAt({ solved, coefficients }: KnotSums, base: Float64Array, own: Float64Array): number {
+  if (!solved) return Number.NaN;
+  const p1 = base.length;
+  let sum = 0;
+  for (let i = 0; i < p1; i++) sum += coefficients[i]! * base[i]!;
+  for (let i = 0; i < own.length; i++) sum += coefficients[p1 + i]! * own[i]!;
+  return sum;
+}
+
+export function joinSums(sums: RidgeSums, fresh: FreshSums): void {
+  takeWaiting(fresh);
+  add(sums.shared, fresh.shared);
+  sums.rows += fresh.rows;
+  for (const [k, knot] of sums.knots.entries()) {
+    const { cross, moment, absent, rows } = fresh.knots[k]!;
+    add(knot.cross, cross);
+    add(knot.moment, moment);
+    if (absent !== undefined) {
+      knot.absent ??= new Float32Array(absent.length);
+      add(knot.absent, absent);
+    }
+    knot.rows += rows;
+  }
+}
+
+/** Leaves the share `kept` of the weight of all rows. */
+export function fadeSums(sums: RidgeSums, kept: number): void {
+  scale(sums.shared, kept);
+  sums.rows *= kept;
+  for (const knot of sums.knots) {
+    scale(knot.cross, kept);
+    scale(knot.moment, kept);
+    if (knot.absent !== undefined) scale(knot.absent, kept);
+    knot.rows *= kept;
+  }
+}
+
+function add(sums: Float32Array, more: Float64Array): void {
+  for (let i = 0; i < sums.length; i++) sums[i] = sums[i]! + more[i]!;
+}
+
+function scale(values: Float32Array, by: number): void {
+  for (let i = 0; i < values.length; i++) values[i] = values[i]! * by;
+}
