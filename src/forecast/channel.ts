@@ -3,8 +3,6 @@ import { type MixState, mixed, mixState, mixWeights, scoreExperts } from './mix.
 import { compare, createSkill, type Skill } from './skill.ts';
 import { fromModel, type Transform } from './transform.ts';
 
-/** An expert's errors are remembered for six hours of the day, or for this many horizons where that is longer. */
-const MEMORY_HORIZONS = 6;
 /** Memory of the residuals behind the quantiles: a week, within these bounds. Fewer than 500 make the far quantiles uncertain. */
 const LEAST_KEPT = 504;
 const MOST_KEPT = 2016;
@@ -18,8 +16,6 @@ export interface Channel {
   /** Scored origins before which the weights are a guess: forecasts made until then train the mix, but are not judged. */
   readonly warmUp: number;
   scored: number;
-  /** What an expert's error keeps of its weight per scored origin. */
-  readonly kept: number;
   readonly mix: MixState;
   readonly weights: Float64Array;
   readonly conformal: ConformalState;
@@ -54,14 +50,12 @@ export function createChannel(
   }: { readonly stride: number; readonly day: number; readonly warmUp: number; readonly naives: number },
 ): Channel {
   const slots = Math.floor(horizon / stride) + 2;
-  const memory = Math.max(MEMORY_HORIZONS * horizon, day / 4);
   const residuals = Math.max(LEAST_KEPT, Math.min(MOST_KEPT, Math.round((7 * day) / stride)));
   const channel = {
     horizon,
     warmUp,
     scored: 0,
-    kept: Math.exp(-stride / memory),
-    mix: mixState(experts),
+    mix: mixState(experts, { horizon, day, stride }),
     weights: new Float64Array(experts),
     conformal: conformalState(residuals),
     skill: naives > 1 ? createSkill(naives, { stride, day, residuals }) : undefined,
@@ -125,7 +119,7 @@ export function settle(
   if (Number.isNaN(truth.z)) return;
   const at = slot * (experts + BESIDE);
   for (let e = 0; e < experts; e++) errors[e] = Math.abs(fromModel(transform, waiting[at + e]!) - truth.y);
-  scoreExperts(channel.mix, errors, channel.kept);
+  scoreExperts(channel.mix, errors);
   mixWeights(channel.mix, weights);
   channel.scored++;
 

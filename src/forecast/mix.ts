@@ -1,54 +1,80 @@
-/** Experts' running errors at one horizon. Plain data. */
+/** Experts' running errors at one horizon, in a short and in a long memory. Plain data. */
 export interface MixState {
-  /** Decayed sums of absolute errors in the series' unit, and of their weights, an entry per expert. */
+  /** What an error keeps of its weight per scored origin, an entry per memory. */
+  readonly kept: readonly number[];
+  /** Decayed sums of absolute errors in the series' unit, and of their weights: an entry per expert, memory by memory. */
   readonly errors: Float64Array;
   readonly seen: Float64Array;
 }
 
-/** An expert that is a tenth worse has little more than half of the say. */
-const POWER = 6;
+/**
+ * How long errors are remembered: a sixteenth and a half of a day, or so many horizons where that is longer. What just
+ * happened tells most about the next minutes and is the worse guide the farther one looks; the mean of both weights is
+ * better than either, at every horizon.
+ */
+const MEMORIES = [
+  { horizons: 6, dayShare: 1 / 16 },
+  { horizons: 12, dayShare: 1 / 2 },
+] as const;
 
-export function mixState(experts: number): MixState {
-  return { errors: new Float64Array(experts), seen: new Float64Array(experts) };
+/** @param horizon In steps, as `day` and `stride`, the steps between scored origins. */
+export function mixState(
+  experts: number,
+  { horizon, day, stride }: { readonly horizon: number; readonly day: number; readonly stride: number },
+): MixState {
+  return {
+    kept: MEMORIES.map(({ horizons, dayShare }) => Math.exp(-stride / Math.max(horizons * horizon, dayShare * day))),
+    errors: new Float64Array(MEMORIES.length * experts),
+    seen: new Float64Array(MEMORIES.length * experts),
+  };
 }
 
 /** Takes each expert's error at one scored origin in; NaN for an expert that had nothing to say. */
-export function scoreExperts({ errors, seen }: MixState, absoluteErrors: Float64Array, kept: number): void {
-  for (let e = 0; e < errors.length; e++) {
-    errors[e] = errors[e]! * kept;
-    seen[e] = seen[e]! * kept;
-    const error = absoluteErrors[e]!;
-    if (Number.isNaN(error)) continue;
-    errors[e] = errors[e]! + error;
-    seen[e] = seen[e]! + 1;
+export function scoreExperts({ kept, errors, seen }: MixState, absoluteErrors: Float64Array): void {
+  const experts = absoluteErrors.length;
+  for (let m = 0; m < kept.length; m++) {
+    for (let e = 0; e < experts; e++) {
+      const at = m * experts + e;
+      const error = absoluteErrors[e]!;
+      const known = !Number.isNaN(error);
+      errors[at] = errors[at]! * kept[m]! + (known ? error : 0);
+      seen[at] = seen[at]! * kept[m]! + (known ? 1 : 0);
+    }
   }
 }
 
 /**
- * Weights by mean error to the power of -6, summing to one. Until anything was scored the first expert, which is the
- * last value, has it all.
+ * The mean over the memories of weights by mean error to the power of -8, summing to one: an expert that is a tenth worse
+ * has less than half of the say. Until anything was scored the first expert, which is the last value, has it all.
  */
-export function mixWeights({ errors, seen }: MixState, out: Float64Array): void {
-  let best = Number.POSITIVE_INFINITY;
-  for (let e = 0; e < out.length; e++) {
-    const mean = seen[e]! > 0 ? errors[e]! / seen[e]! : Number.NaN;
-    out[e] = mean;
-    if (mean < best) best = mean;
+export function mixWeights({ kept, errors, seen }: MixState, out: Float64Array): void {
+  const experts = out.length;
+  out.fill(0);
+  for (let m = 0; m < kept.length; m++) {
+    const from = m * experts;
+    let best = Number.POSITIVE_INFINITY;
+    for (let e = 0; e < experts; e++) {
+      const mean = errors[from + e]! / seen[from + e]!;
+      if (mean < best) best = mean;
+    }
+    if (best === Number.POSITIVE_INFINITY) {
+      out[0] = 1;
+      return;
+    }
+    let total = 0;
+    for (let e = 0; e < experts; e++) total += weightOf(best, errors[from + e]! / seen[from + e]!);
+    for (let e = 0; e < experts; e++) {
+      out[e] = out[e]! + weightOf(best, errors[from + e]! / seen[from + e]!) / (total * kept.length);
+    }
   }
-  if (best === Number.POSITIVE_INFINITY) {
-    out.fill(0);
-    out[0] = 1;
-    return;
-  }
-  let total = 0;
-  for (let e = 0; e < out.length; e++) {
-    const mean = out[e]!;
-    // An expert without a single error would get infinite weight: all such share it.
-    const weight = Number.isNaN(mean) ? 0 : best === 0 ? (mean === 0 ? 1 : 0) : (best / mean) ** POWER;
-    out[e] = weight;
-    total += weight;
-  }
-  for (let e = 0; e < out.length; e++) out[e] = out[e]! / total;
+}
+
+/** An expert without a single error would get infinite weight: all such share it. One that never spoke has none. */
+function weightOf(best: number, mean: number): number {
+  if (Number.isNaN(mean)) return 0;
+  if (best === 0) return mean === 0 ? 1 : 0;
+  const square = (best / mean) * (best / mean);
+  return square * square * square * square;
 }
 
 /** The weighted mean of what the experts say, over those that say something; NaN where none does. */
