@@ -15,6 +15,7 @@ import { queryCommand } from './cli/query.ts';
 import { releaseCommand } from './cli/release.ts';
 import { serveCommand } from './cli/serve.ts';
 import { simulateCommand } from './cli/simulate.ts';
+import { trainCommand } from './cli/train.ts';
 import { CodedError } from './model/errors.ts';
 import { systemClock } from './system-clock.ts';
 import { VERSION } from './version.ts';
@@ -64,6 +65,7 @@ function programOf(signal: AbortSignal): Command {
   forecastCommand(program);
   backtestCommand(program);
   decomposeCommand(program);
+  trainCommand(program, server);
   detectCommand(program);
   return program;
 }

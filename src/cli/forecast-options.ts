@@ -8,10 +8,10 @@ export function seedOption(): Option {
   return new Option(
     '--seed <number>',
     'of random parts; nothing here is random yet, so any seed gives the same',
-  ).argParser(parseSeed);
+  ).argParser(seedNumber);
 }
 
-function parseSeed(text: string): number {
+export function seedNumber(text: string): number {
   if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('expected a whole number of zero or more, such as 1');
   return Number(text);
 }

@@ -18,6 +18,8 @@ export interface Examples {
 export interface Source {
   readonly series: RegularSeries;
   readonly weight: number;
+  /** The first value that may be an origin, where what comes before is history only. */
+  readonly judgedFrom?: number;
 }
 
 export interface ExampleOptions {
@@ -48,12 +50,13 @@ export function drawExamples(sources: readonly Source[], { count, random }: Exam
   if (!(total > 0)) throw new RangeError('sources must hold at least one series of 64 values');
   let row = 0;
   for (let tries = 0; row < count && tries < 20 * count; tries++) {
-    const stretch = drawStretch(drawSource(usable, random() * total).series, random);
+    const { stretch, begin, judgedFrom } = drawStretch(drawSource(usable, random() * total), random);
     const naive = naiveErrors(stretch.values);
     const track = trackOf(stretch);
     const plan = planInputs(stretch.stepMs);
     const sums = inputSums();
-    const first = Math.max(LEAST_ORIGIN, Math.min(Math.floor(stretch.values.length / 3), 48));
+    const enough = Math.min(Math.floor(stretch.values.length / 3), 48);
+    const first = Math.max(LEAST_ORIGIN, enough, judgedFrom - begin);
     for (let i = 0; i < ROWS_PER_STRETCH && row < count; i++) {
       const origin = first + Math.floor(random() * (stretch.values.length - 1 - first));
       if (!isKnown(track, origin)) continue;
@@ -80,14 +83,21 @@ function drawSource(sources: readonly Source[], drawn: number): Source {
 }
 
 /** Lengths of time are drawn evenly in their logarithm. */
-function drawStretch({ stepMs, values, start }: RegularSeries, random: () => number): RegularSeries {
+function drawStretch({ series, judgedFrom = 0 }: Source, random: () => number) {
+  const { stepMs, values, start } = series;
   const least = Math.min(values.length, 4 * LEAST_ORIGIN);
   const most = Math.min(values.length, Math.max(least, Math.round(LONGEST_STRETCH_MS / stepMs)));
   const shortest = Math.min(most, Math.max(least, Math.round(DAY / 2 / stepMs)));
   const length = Math.round(shortest * (most / shortest) ** random());
-  const begin = Math.floor(random() * (values.length - length + 1));
+  // Where only the end is judged, a stretch has to reach into it.
+  const earliest = Math.max(
+    0,
+    Math.min(values.length, judgedFrom + Math.ceil((values.length - judgedFrom) / 4)) - length,
+  );
+  const begin = earliest + Math.floor(random() * (values.length - length - earliest + 1));
   const part = values.slice(begin, begin + length);
-  return { start: start + begin * stepMs, stepMs, values: random() < 0.25 ? disturbed(part, random) : part };
+  const kept = judgedFrom === 0 && random() < 0.25 ? disturbed(part, random) : part;
+  return { begin, judgedFrom, stretch: { start: start + begin * stepMs, stepMs, values: kept } };
 }
 
 /** The same load on top of a constant one, or with more noise: what another service with the same habits could look like. */
@@ -141,4 +151,12 @@ function writeTargets(track: Track, origin: number, spread: number, naive: Float
     if (isUsable) any = true;
   }
   return any;
+}
+
+/** What repeating the last value loses on examples, by the measure of `TrainProgress`: what a network has to beat. */
+export function lossOfLastValue({ targets, weights, count }: Examples): number {
+  let sum = 0;
+  // The mean pinball loss of one point over quantiles that lie evenly about the median is half of its error.
+  for (let i = 0; i < targets.length; i++) sum += (weights[i]! * Math.abs(targets[i]!)) / 2;
+  return sum / (count * STEPS);
 }

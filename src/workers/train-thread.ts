@@ -1,0 +1,28 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { fineTune } from '../forecast/regressor/fine-tune.ts';
+import { formatModel, parseModel } from '../forecast/regressor/model-file.ts';
+import { startBackend } from './load-regressor.ts';
+import type { TrainMessage, TrainRequest } from './train.ts';
+
+const say = (message: TrainMessage) => parentPort?.postMessage(message);
+
+const { series, current, ...options } = workerData as TrainRequest;
+await startBackend();
+const tuned = await fineTune(series, parseModel(current), {
+  ...options,
+  onEpoch: (progress) => {
+    say({ kind: 'progress', progress });
+    return false;
+  },
+});
+say(
+  tuned.kind === 'trained'
+    ? {
+        kind: 'trained',
+        version: tuned.file.version,
+        bytes: formatModel(tuned.file),
+        scores: tuned.scores,
+        isBetter: tuned.isBetter,
+      }
+    : tuned,
+);
