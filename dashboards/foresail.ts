@@ -82,6 +82,42 @@ const ROWS: readonly { readonly title: string; readonly panels: readonly Panel[]
     ],
   },
   {
+    title: 'How good the forecasts are',
+    panels: [
+      {
+        title: 'Error against naive peaks',
+        description: 'Of issued forecasts that came true lately, as the gate judges it: at 1 it trusts them no more.',
+        unit: 'percentunit',
+        queries: [
+          {
+            expr: `foresail_forecast_error_ratio{${POLICY},against="naive"}`,
+            legend: '{{namespace}}/{{policy}} {{demand}}',
+          },
+        ],
+      },
+      {
+        title: 'Peaks below their 0.95 quantile',
+        description: 'Of issued forecasts, lately. 95 % is meant.',
+        unit: 'percentunit',
+        queries: [
+          {
+            expr: `foresail_forecast_coverage_ratio{${POLICY},horizon="peak",interval="upper"}`,
+            legend: '{{namespace}}/{{policy}} {{demand}}',
+          },
+        ],
+      },
+      {
+        title: 'Not trusted, by reason; fits, by reason',
+        description: 'Policies that have demoted themselves now, and forecasters fitted anew in the last hour.',
+        unit: 'short',
+        queries: [
+          { expr: 'foresail_policies_demoted', legend: 'demoted: {{reason}}' },
+          { expr: 'sum by (reason) (increase(foresail_forecast_refits_total[1h]))', legend: 'fitted: {{reason}}' },
+        ],
+      },
+    ],
+  },
+  {
     title: 'Loops',
     panels: [
       {

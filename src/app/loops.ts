@@ -85,6 +85,7 @@ export function openLoops(parts: Parts, passes: WorkloadPasses) {
     for (const tenant of await storage.tenants()) metrics.series.set({ tenant }, tsdb.statsOf(tenant).series);
     const inForce = await policies.list();
     passes.keepOnly(inForce);
+    parts.accuracyGauges.update(passes.drafts());
     metrics.policyTroubles.reset();
     for (const tenant of new Set(inForce.map((stored) => stored.tenant))) {
       for (const { policy, troubles } of await passes.views(tenant)) {

@@ -21,6 +21,7 @@ import { openTsdb } from '../tsdb/open-tsdb.ts';
 import type { RecoveryReport } from '../tsdb/recovery.ts';
 import { takeTurns } from '../turns.ts';
 import { VERSION } from '../version.ts';
+import { openAccuracyGauges } from './accuracy-gauges.ts';
 import { queryStorage } from './query-storage.ts';
 
 /** A cluster by its name; closed with the program. */
@@ -69,7 +70,8 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
   const { storage, keyValue } = tsdb;
   const target = cluster ?? (await openCluster(settings));
   const checkDeps = { checkQuery: (expression: string) => void parseQuery(expression) };
-  const forecasts = openForecastStore(keyValue);
+  const accuracyGauges = openAccuracyGauges(metrics);
+  const forecasts = openForecastStore(keyValue, accuracyGauges.issued);
   const policies = openPolicyStore({
     keyValue,
     readFiles: policyFileReader(settings.policies, checkDeps),
@@ -78,6 +80,7 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
   });
   return {
     ...{ settings, clock, log, startedAt, metrics, telemetry, tsdb, storage, keyValue, target, forecasts, policies },
+    accuracyGauges,
     ledger: openLedger(keyValue),
     states: openForecasterStates(keyValue),
     queryStorage: queryStorage({ storage, forecasts, policies, evaluator }),

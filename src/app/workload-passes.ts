@@ -27,6 +27,7 @@ export function openWorkloadPasses(policies: () => Promise<readonly StoredPolicy
     },
     /** The last decision on a policy. */
     draftOf: (tenant: TenantId, { namespace, name }: ScalingPolicy) => drafts.get(nameOf(tenant, namespace, name)),
+    drafts: (): readonly DecisionDraft[] => [...drafts.values()],
     /** Forgets policies that are no longer. */
     keepOnly(inForce: readonly StoredPolicy[]): void {
       const names = new Set(inForce.map(({ tenant, policy }) => nameOf(tenant, policy.namespace, policy.name)));

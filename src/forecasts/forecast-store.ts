@@ -51,8 +51,11 @@ const SCORES_MS = 365 * DAY;
 /** Issues closer together than this are not kept one by one: at steps of a few seconds they would fill the disk. */
 const LEAST_APART_MS = MINUTE;
 
-/** Opens the store on a `KeyValue`. Keys: docs/reference/on-disk-format.md. */
-export function openForecastStore(keyValue: KeyValue): ForecastStore {
+/** Opens the store on a `KeyValue`; `onIssued` is told what became of earlier forecasts at each issue. Keys: docs/reference/on-disk-format.md. */
+export function openForecastStore(
+  keyValue: KeyValue,
+  onIssued: (tenant: TenantId, key: DemandKey, live: LiveAccuracy) => void = () => {},
+): ForecastStore {
   const zones = new Map<string, OffsetAt>();
   const offsets = (timeZone: string): OffsetAt => {
     const known = zones.get(timeZone) ?? offsetsOf(timeZone);
@@ -60,7 +63,7 @@ export function openForecastStore(keyValue: KeyValue): ForecastStore {
     return known;
   };
   return {
-    tenant: (id) => openTenantForecasts(keyValue, id, offsets),
+    tenant: (id) => openTenantForecasts(keyValue, id, offsets, (key, live) => onIssued(id, key, live)),
     sweep: (now) => sweep(keyValue, now),
   };
 }
@@ -69,6 +72,7 @@ function openTenantForecasts(
   keyValue: KeyValue,
   tenant: TenantId,
   offsets: (timeZone: string) => OffsetAt,
+  onIssued: (key: DemandKey, live: LiveAccuracy) => void,
 ): TenantForecasts {
   /** The day records that the scored forecasts belong to, with them counted in. */
   async function addToDays(key: DemandKey, scored: readonly Scored[]): Promise<readonly KeyChange[]> {
@@ -109,6 +113,7 @@ function openTenantForecasts(
       }
       changes.push({ key: liveKey, value: encodeLive(state) }, ...(await addToDays(key, scored)));
       await keyValue.write(changes);
+      onIssued(key, live);
       return { live, drift };
     },
 

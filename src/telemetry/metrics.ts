@@ -128,6 +128,28 @@ export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
       'reason',
     ]),
     forecastSeconds: seconds('foresail_forecast_duration_seconds', 'Time to fit and predict one demand.'),
+    forecastError: gauge(
+      'foresail_forecast_error_ratio',
+      "Error of issued forecasts that came true lately over that of a naive one: the last value, yesterday's at the same local time, or (of the peak, as the gate judges it) the better naive peak. Below 1 is better.",
+      ['namespace', 'policy', 'demand', 'horizon', 'against'],
+    ),
+    forecastCoverage: gauge(
+      'foresail_forecast_coverage_ratio',
+      'Share of truths at or below the one-sided 0.95 quantile (upper), or within the central 95 %, lately.',
+      ['namespace', 'policy', 'demand', 'horizon', 'interval'],
+    ),
+    forecastBias: gauge(
+      'foresail_forecast_bias_ratio',
+      'Mean of forecast less truth over the mean size of the truth, lately. Above 0, too much was forecast.',
+      ['namespace', 'policy', 'demand', 'horizon'],
+    ),
+    accuracyLeftOut: gauge(
+      'foresail_forecast_accuracy_left_out',
+      'Demands without gauges of their accuracy, since there are more than 500 and theirs are the best.',
+    ),
+    policiesDemoted: gauge('foresail_policies_demoted', 'Policies that do not trust their forecast, by reason.', [
+      'reason',
+    ]),
     demotions: counter('foresail_demotions_total', 'Times that a policy stopped trusting its forecast, by reason.', [
       'reason',
     ]),
