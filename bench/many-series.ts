@@ -49,8 +49,6 @@ const [pools, seats, desks, loops, stores, states, tsdbs] = (await Promise.all(
   ].map(load),
 )) as Loaded;
 
-await measure(Number(process.argv[2] ?? 10_000), Number(process.argv[3] ?? 3));
-
 async function measure(count: number, steps: number): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'foresail-many-'));
   let now = T0 + MINUTE;
@@ -206,3 +204,5 @@ function countingTelemetry(): { counts: Map<string, number>; telemetry: LoopTele
 function mib(size: number): string {
   return (size / 2 ** 20).toFixed(0);
 }
+
+await measure(Number(process.argv[2] ?? 10_000), Number(process.argv[3] ?? 3));
