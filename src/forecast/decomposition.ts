@@ -1,10 +1,11 @@
-import { median } from 'simple-statistics';
-import { loess, loessAt } from '../numeric/loess.ts';
+import { loess, loessOfStrided, prepareLoess } from '../numeric/loess.ts';
+import { selectInPlace } from '../numeric/quantile.ts';
 
 /** A series taken apart: at each step the trend, the seasons and the remainder add up to the value. */
 export interface Decomposition {
   readonly trend: Float64Array;
   readonly seasons: readonly { readonly length: number; readonly values: Float64Array }[];
+  /** NaN in gaps. */
   readonly remainder: Float64Array;
 }
 
@@ -13,26 +14,37 @@ export interface StlOptions {
   readonly seasonalSpan?: number;
   /** Odd; the default follows from the season as Cleveland gives it. */
   readonly trendSpan?: number;
+  /** Odd; the default is the season, or one more where it is even, as R has it. Statsmodels takes two more where it is odd. */
+  readonly lowPassSpan?: number;
   /** Bisquare weights from the remainder: an outlier stays in the remainder. */
   readonly robust?: boolean;
+  /** Rounds of season and trend for each set of weights: 1 where robust, else 2. R's are the same; statsmodels' are 2 and 5. */
+  readonly innerPasses?: number;
+  /** Rounds of new weights. R and statsmodels have 15; with outliers screened out, three settle them. Only where robust. */
+  readonly outerPasses?: number;
+  /**
+   * Values unlike all that lie a season or two away start without weight. Only where robust, and then the default. The
+   * published method starts with equal weights, and an outlier stays in a season of which there are few cycles.
+   */
+  readonly screen?: boolean;
   /** Smoothers are evaluated at each `span / 10`-th point; 1 evaluates everywhere. */
   readonly jump?: number;
 }
 
 /**
- * Seasonal-trend decomposition by loess (Cleveland et al. 1990). Gaps are bridged by the season before, and the bridged
- * values have no remainder.
+ * Seasonal-trend decomposition by loess (Cleveland et al. 1990). Gaps have no weight and no remainder; where a whole
+ * window is one, the season before stands in.
  *
  * @throws {RangeError} If the series is shorter than two seasons, or the season than two steps.
  */
 export function stl(values: Float64Array, season: number, options: StlOptions = {}): Decomposition {
   checkSeason(values, season);
   const y = bridged(values, season);
-  const { seasonal, trend } = stlOf(y, season, options);
+  const { seasonal, trend } = stlOf(y, season, options, weightsOf(values, y, [season], options));
   return { trend, seasons: [{ length: season, values: seasonal }], remainder: remainderOf(values, [trend, seasonal]) };
 }
 
-/** Steadiness of the k-th season, as statsforecast has it: 11, 15, 19, … */
+/** Steadiness of the k-th season, as statsmodels and statsforecast have it: 11, 15, 19, … */
 const spanOf = (k: number) => 7 + 4 * (k + 1);
 
 /**
@@ -46,62 +58,66 @@ export function mstl(values: Float64Array, seasons: readonly number[], options: 
   const [shortest] = usable;
   if (shortest === undefined) {
     const y = bridged(values, 1);
+    const { known } = weightsOf(values, y, [], options);
     const span = nextOdd(Math.max(7, Math.ceil(values.length / 10)));
-    const trend = loess(y, span, 1, Math.ceil(span / 10));
+    const trend = loess(y, span, 1, options.jump ?? Math.ceil(span / 10), known);
     return { trend, seasons: [], remainder: remainderOf(values, [trend]) };
   }
-  const y = bridged(values, shortest);
-  const found = usable.map((length) => ({ length, values: new Float64Array(y.length) }));
-  let trend = new Float64Array(y.length);
+  const rest = bridged(values, shortest);
+  const weights = weightsOf(values, rest, usable, options);
+  const found = usable.map((length) => ({ length, values: new Float64Array(rest.length) }));
+  let trend = new Float64Array(rest.length);
   for (let pass = 0; pass < (usable.length > 1 ? 2 : 1); pass++) {
     for (const [k, season] of found.entries()) {
-      const others = found.filter((other) => other !== season);
-      const alone = y.map((value, t) => others.reduce((rest, other) => rest - other.values[t]!, value));
-      const part = stlOf(alone, season.length, { seasonalSpan: spanOf(k), ...options });
+      for (let t = 0; t < rest.length; t++) rest[t] = rest[t]! + season.values[t]!;
+      const part = stlOf(rest, season.length, { seasonalSpan: spanOf(k), ...options }, weights);
       season.values.set(part.seasonal);
+      for (let t = 0; t < rest.length; t++) rest[t] = rest[t]! - season.values[t]!;
       trend = part.trend;
     }
   }
   return { trend, seasons: found, remainder: remainderOf(values, [trend, ...found.map((season) => season.values)]) };
 }
 
-function stlOf(
-  y: Float64Array,
-  season: number,
-  options: StlOptions,
-): { seasonal: Float64Array; trend: Float64Array<ArrayBuffer> } {
-  const { seasonalSpan = 7, robust = true } = options;
+interface Parts {
+  readonly seasonal: Float64Array<ArrayBuffer>;
+  readonly trend: Float64Array<ArrayBuffer>;
+}
+
+/** Undefined: all are one. */
+interface Weights {
+  /** 0 for gaps. */
+  readonly known: Float64Array | undefined;
+  /** Those to start with. */
+  readonly first: Float64Array | undefined;
+}
+
+function stlOf(y: Float64Array, season: number, options: StlOptions, { known, first }: Weights): Parts {
+  const { seasonalSpan = 7, robust = true, innerPasses = robust ? 1 : 2, outerPasses = 3 } = options;
   const trendSpan = options.trendSpan ?? nextOdd(Math.ceil((1.5 * season) / (1 - 1.5 / seasonalSpan)));
-  const lowSpan = nextOdd(season);
+  const lowSpan = options.lowPassSpan ?? nextOdd(season);
   const jumpOf = (span: number) => options.jump ?? Math.ceil(span / 10);
   const n = y.length;
   let trend = new Float64Array(n);
-  let seasonal = new Float64Array(n);
-  let weights: Float64Array | undefined;
-  // Cleveland's defaults are 2 inner and no outer passes, or 1 and 15; five outer ones already settle the weights.
-  const outer = robust ? 5 : 0;
+  const seasonal = new Float64Array(n);
+  const rest = new Float64Array(n);
+  let weights = first;
+  const outer = robust ? outerPasses : 0;
   for (let pass = 0; pass <= outer; pass++) {
-    for (let inner = 0; inner < (robust ? 1 : 2); inner++) {
-      const smooth = smoothPhases(
-        y.map((value, t) => value - trend[t]!),
-        season,
-        seasonalSpan,
-        jumpOf(seasonalSpan),
-        weights,
-      );
+    for (let inner = 0; inner < innerPasses; inner++) {
+      for (let t = 0; t < n; t++) rest[t] = y[t]! - trend[t]!;
+      const smooth = smoothPhases(rest, season, seasonalSpan, jumpOf(seasonalSpan), weights);
       const low = loess(movingMean(movingMean(movingMean(smooth, season), season), 3), lowSpan, 1, jumpOf(lowSpan));
-      seasonal = Float64Array.from({ length: n }, (_, t) => smooth[t + season]! - low[t]!);
-      trend = Float64Array.from(
-        loess(
-          y.map((value, t) => value - seasonal[t]!),
-          trendSpan,
-          1,
-          jumpOf(trendSpan),
-          weights,
-        ),
-      );
+      for (let t = 0; t < n; t++) {
+        seasonal[t] = smooth[t + season]! - low[t]!;
+        rest[t] = y[t]! - seasonal[t]!;
+      }
+      trend = loess(rest, trendSpan, 1, jumpOf(trendSpan), weights);
     }
-    if (pass < outer) weights = bisquare(y.map((value, t) => value - trend[t]! - seasonal[t]!));
+    if (pass < outer) {
+      for (let t = 0; t < n; t++) rest[t] = rest[t]! - trend[t]!;
+      weights = bisquare(rest, known);
+    }
   }
   return { seasonal, trend };
 }
@@ -116,14 +132,13 @@ function smoothPhases(
 ): Float64Array {
   const n = detrended.length;
   const out = new Float64Array(n + 2 * season);
+  const fewest = Math.floor(n / season);
+  const shorter = prepareLoess(fewest, span, jump);
+  const longer = prepareLoess(fewest + 1, span, jump);
   for (let phase = 0; phase < season; phase++) {
-    const count = Math.floor((n - 1 - phase) / season) + 1;
-    const own = Float64Array.from({ length: count }, (_, k) => detrended[phase + k * season]!);
-    const ownWeights = weights && Float64Array.from({ length: count }, (_, k) => weights[phase + k * season]!);
-    const curve = loess(own, span, 1, jump, ownWeights);
-    for (let k = 0; k < count; k++) out[phase + (k + 1) * season] = curve[k]!;
-    out[phase] = orElse(loessAt(own, -1, span, 1, ownWeights), curve[0]!);
-    out[phase + (count + 1) * season] = orElse(loessAt(own, count, span, 1, ownWeights), curve[count - 1]!);
+    const prepared = phase < n - fewest * season ? longer : shorter;
+    const curve = loessOfStrided(prepared, detrended, phase, season, weights);
+    for (let k = 0; k < curve.length; k++) out[phase + k * season] = curve[k]!;
   }
   return out;
 }
@@ -139,13 +154,57 @@ function movingMean(values: Float64Array, length: number): Float64Array {
   return out;
 }
 
-function bisquare(remainder: Float64Array): Float64Array {
-  const sizes = remainder.map(Math.abs);
-  const h = 6 * median(Array.from(sizes));
-  return sizes.map((size) => {
-    if (size <= 0.001 * h) return 1;
-    return size > 0.999 * h ? 0 : (1 - (size / h) ** 2) ** 2;
+function bisquare(remainder: Float64Array, known: Float64Array | undefined): Float64Array {
+  const n = remainder.length;
+  const weights = new Float64Array(n);
+  const sizes = new Float64Array(n);
+  let count = 0;
+  for (let t = 0; t < n; t++) if (known === undefined || known[t]! > 0) sizes[count++] = Math.abs(remainder[t]!);
+  const middle = count >> 1;
+  const upper = selectInPlace(sizes, count, middle);
+  const h = 3 * (count % 2 === 1 ? 2 * upper : upper + sizes.subarray(0, middle).reduce((a, b) => Math.max(a, b), 0));
+  for (let t = 0; t < n; t++) {
+    const size = Math.abs(remainder[t]!);
+    if (known !== undefined && known[t] === 0) weights[t] = 0;
+    else if (size <= 0.001 * h) weights[t] = 1;
+    else if (size <= 0.999 * h) {
+      const share = size / h;
+      const rest = 1 - share * share;
+      weights[t] = rest * rest;
+    }
+  }
+  return weights;
+}
+
+function weightsOf(
+  values: Float64Array,
+  y: Float64Array,
+  seasons: readonly number[],
+  { robust = true, screen = true }: StlOptions,
+): Weights {
+  const mask = values.map((value) => (Number.isFinite(value) ? 1 : 0));
+  const known = mask.includes(0) ? mask : undefined;
+  return { known, first: robust && screen ? screened(y, seasons, mask) : known };
+}
+
+/** Distances from the most similar value a season or two away, in medians of that, beyond which a value is screened out. */
+const MOST_UNLIKE = 20;
+
+function screened(y: Float64Array, seasons: readonly number[], known: Float64Array): Float64Array {
+  const lags = seasons.flatMap((season) => [-2 * season, -season, season, 2 * season]);
+  const unlike = y.map((value, t) => {
+    let least = Number.POSITIVE_INFINITY;
+    for (const lag of lags) {
+      const other = t + lag;
+      if (other >= 0 && other < y.length && known[other] === 1) least = Math.min(least, Math.abs(value - y[other]!));
+    }
+    return least;
   });
+  const compared = unlike.filter((distance, t) => known[t] === 1 && distance < Number.POSITIVE_INFINITY);
+  const most = MOST_UNLIKE * selectInPlace(compared, compared.length, compared.length >> 1);
+  return known.map((weight, t) =>
+    most > 0 && unlike[t]! > most && unlike[t]! < Number.POSITIVE_INFINITY ? 0 : weight,
+  );
 }
 
 /** Fills gaps from the season before, then from the season after, then from the nearest known value. */

@@ -3,10 +3,10 @@ import { quantile as referenceQuantile } from 'simple-statistics';
 import { expect, test } from 'vitest';
 import { choleskyInPlace, solveCholesky } from './cholesky.ts';
 import { fftInPlace, maskedAutocorrelation } from './fft.ts';
-import { loess, loessAt } from './loess.ts';
+import { loess, loessAt, loessOfStrided, prepareLoess } from './loess.ts';
 import { addRow, normalEquations, solveRidgeInPlace } from './normal-equations.ts';
 import { addProducts, addSquares, addWeighted } from './outer-products.ts';
-import { appendSorted, quantile, quantileSorted, sortedWindow } from './quantile.ts';
+import { appendSorted, quantile, quantileSorted, selectInPlace, sortedWindow } from './quantile.ts';
 
 function expectClose(got: Float64Array, want: ArrayLike<number>, digits: number): void {
   for (let i = 0; i < want.length; i++) expect(got[i]).toBeCloseTo(want[i]!, digits);
@@ -49,6 +49,16 @@ test('a quantile is monotone in q and lies among the values', () => {
       },
     ),
   );
+});
+
+test('selectInPlace() is what sorting finds at that rank', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: -9, max: 9 }), { minLength: 1 }), fc.nat(), (values, any) => {
+      const k = any % values.length;
+      expect(selectInPlace(Float64Array.from(values), values.length, k)).toBe(values.toSorted((a, b) => a - b)[k]);
+    }),
+  );
+  expect(selectInPlace(new Float64Array(2), 0, 0)).toBeNaN();
 });
 
 test('a sorted window holds the last values, in order', () => {
@@ -100,6 +110,19 @@ test('loess() follows a straight line exactly, ends and outside included', () =>
   expectClose(fitted, line, 9);
   expect(loessAt(line, -1, 7, 1)).toBeCloseTo(1, 9);
   expect(loessAt(line, 30, 7, 1)).toBeCloseTo(63, 9);
+});
+
+test.each([{ span: 5 }, { span: 15 }, { span: 41 }])('loessOfStrided() is loess() of every third value, span $span', ({
+  span,
+}) => {
+  const y = Float64Array.from({ length: 60 }, (_, i) => Math.sin(i) + i / 10);
+  const weights = y.map((_, i) => (i % 7 === 0 ? 0 : 0.5 + (i % 3)));
+  const own = y.filter((_, i) => i % 3 === 1);
+  const ownWeights = weights.filter((_, i) => i % 3 === 1);
+  const fitted = loessOfStrided(prepareLoess(20, span, 2), y, 1, 3, weights);
+  expectClose(fitted.subarray(1, 21), loess(own, span, 1, 2, ownWeights), 9);
+  expect(fitted[0]).toBeCloseTo(loessAt(own, -1, span, 1, ownWeights), 9);
+  expect(fitted[21]).toBeCloseTo(loessAt(own, 20, span, 1, ownWeights), 9);
 });
 
 test('solveRidgeInPlace() finds the coefficients of exact data, row by row', () => {

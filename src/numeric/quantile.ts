@@ -23,6 +23,34 @@ export function quantile(values: Float64Array, q: number): number {
   return quantileSorted(sorted, sorted.length, q);
 }
 
+/**
+ * The value that has rank `k` (from 0) among the first `count`, none of them NaN (Hoare's selection, O(count)). Reorders
+ * them: those before `k` are no larger.
+ * @returns NaN where there is none of that rank.
+ */
+export function selectInPlace(values: Float64Array, count: number, k: number): number {
+  if (!(k >= 0 && k < count)) return Number.NaN;
+  let low = 0;
+  let high = count - 1;
+  while (low < high) {
+    const pivot = values[(low + high) >>> 1]!;
+    let i = low;
+    let j = high;
+    while (i <= j) {
+      while (values[i]! < pivot) i++;
+      while (values[j]! > pivot) j--;
+      if (i > j) break;
+      const held = values[i]!;
+      values[i++] = values[j]!;
+      values[j--] = held;
+    }
+    if (k <= j) high = j;
+    else if (k >= i) low = i;
+    else break;
+  }
+  return values[k]!;
+}
+
 /** The last `capacity` values, kept both in order of arrival and sorted. Plain data. */
 export interface SortedWindow {
   readonly ring: Float64Array;
