@@ -13,6 +13,7 @@ import { initCommand } from './cli/init.ts';
 import { planCommand } from './cli/plan.ts';
 import { queryCommand } from './cli/query.ts';
 import { releaseCommand } from './cli/release.ts';
+import { seasonsCommand } from './cli/seasons.ts';
 import { serveCommand } from './cli/serve.ts';
 import { simulateCommand } from './cli/simulate.ts';
 import { trainCommand } from './cli/train.ts';
@@ -23,7 +24,16 @@ import { VERSION } from './version.ts';
 /** Commands that run until they are told to stop, whoever reads what they print. */
 const SERVERS: readonly string[] = ['demo', 'serve'];
 /** Commands that compute and wait for nothing: a signal ends them at once, as it ends any program that says nothing of it. */
-const OFFLINE: readonly string[] = ['init', 'check', 'simulate', 'forecast', 'backtest', 'decompose', 'detect'];
+const OFFLINE: readonly string[] = [
+  'init',
+  'check',
+  'simulate',
+  'forecast',
+  'backtest',
+  'decompose',
+  'seasons',
+  'detect',
+];
 /** Codes of errors that another command line, or another settings file, mends. */
 const WRONG_USAGE: readonly string[] = ['usage', 'invalid_settings'];
 /** A shell's exit code of a program that a signal ended. */
@@ -66,6 +76,7 @@ function programOf(signal: AbortSignal): Command {
   backtestCommand(program);
   decomposeCommand(program);
   trainCommand(program, server);
+  seasonsCommand(program);
   detectCommand(program);
   return program;
 }

@@ -21,6 +21,7 @@ const COMMANDS = [
     'import',
     'import prometheus',
     'decompose',
+    'seasons',
   ],
   ...['import csv', 'simulate', 'forecast', 'backtest', 'detect'],
 ];

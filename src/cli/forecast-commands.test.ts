@@ -8,6 +8,7 @@ import { backtestCommand } from './backtest.ts';
 import { decomposeCommand } from './decompose.ts';
 import { detectCommand } from './detect.ts';
 import { forecastCommand } from './forecast.ts';
+import { seasonsCommand } from './seasons.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'foresail-cli-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -17,6 +18,7 @@ async function run(...args: string[]): Promise<void> {
   forecastCommand(program);
   backtestCommand(program);
   decomposeCommand(program);
+  seasonsCommand(program);
   detectCommand(program);
   for (const command of program.commands) command.exitOverride().configureOutput({ writeErr: () => {} });
   await program.parseAsync(args, { from: 'user' });
@@ -82,6 +84,25 @@ test('decompose --json has the same parts, and takes the seasons it is given', a
   expect(answer).toMatchObject({ series: '', start: '1700000000', stepSeconds: 3600 });
   expect(answer.seasons.map(({ length }: { length: number }) => length)).toEqual([12, 24]);
   expect(answer.value).toHaveLength(200);
+});
+
+test('seasons says what it found and why other lengths are none', async () => {
+  const rows = [...hours.map((row) => `daily,${row}`), ...hours.slice(0, 30).map((row) => `short,${row}`)];
+  const input = fileOf('seasons.csv', `series,timestamp,value\n${rows.join('\n')}\n`);
+  const output = join(folder, 'seasons.out.csv');
+  await run('seasons', '--input', input, '--output', output);
+  const [header, ...lines] = linesOf(output);
+  expect(header).toBe('series,season,steps,origin,verdict,strength,autocorrelation,cycles,confidence,reason');
+  expect(lines.find((line) => line.startsWith('daily,1d,'))).toMatch(/^daily,1d,24,calendar,found,/);
+  expect(lines.find((line) => line.startsWith('short,1d,'))).toMatch(
+    /too-few-cycles,.*,the history has too few cycles/,
+  );
+  await run('seasons', '--input', input, '--json', '--output', output);
+  const [daily, short] = linesOf(output).map((line) => JSON.parse(line));
+  expect(daily).toMatchObject({ series: 'daily', stepSeconds: 3600 });
+  expect(daily.seasons).toContain(24);
+  expect(short.seasons).toEqual([]);
+  expect(short.candidates[0]).toMatchObject({ season: '1h', lengthSeconds: 3600, steps: 1, verdict: 'too-few-steps' });
 });
 
 test('backtest writes rolling forecasts that know nothing of later rows', async () => {

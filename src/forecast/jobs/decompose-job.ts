@@ -1,6 +1,6 @@
 import type { RegularSeries } from '../../model/series.ts';
 import { type Decomposition, mstl } from '../decomposition.ts';
-import { findSeasons, type Season } from '../seasonality.ts';
+import { explainSeasons, findSeasons, type SeasonCandidate } from '../seasonality.ts';
 import { regularOf, type SeriesInput } from './series-input.ts';
 
 export interface SeasonsJob extends SeriesInput {
@@ -8,7 +8,12 @@ export interface SeasonsJob extends SeriesInput {
 }
 
 export type SeasonsJobResult =
-  | { readonly kind: 'seasons'; readonly seasons: readonly Season[]; readonly stepMs: number; readonly steps: number }
+  | {
+      readonly kind: 'seasons';
+      readonly candidates: readonly SeasonCandidate[];
+      readonly stepMs: number;
+      readonly steps: number;
+    }
   | { readonly kind: 'no-data' };
 
 export interface DecomposeJob extends SeriesInput {
@@ -25,7 +30,7 @@ export function doSeasons(job: SeasonsJob): SeasonsJobResult {
   const series = regularOf(job);
   if (series === undefined) return { kind: 'no-data' };
   const { stepMs, values } = series;
-  return { kind: 'seasons', seasons: findSeasons(series), stepMs, steps: values.length };
+  return { kind: 'seasons', candidates: explainSeasons(series), stepMs, steps: values.length };
 }
 
 export function doDecompose(job: DecomposeJob): DecomposeJobResult {
