@@ -1,3 +1,4 @@
+import { rightPolicy } from '../config/check-policy.ts';
 import { isLoopback } from '../config/schema.ts';
 import { callerReader, requireRole } from '../http/caller.ts';
 import type { ReplayTable } from '../http/deps.ts';
@@ -36,7 +37,7 @@ const NOT_RELEASED =
 
 /** Ties the requests to the parts: `handler` answers all of them but writes, which `receive` takes. */
 export function openHandlers(parts: Parts, { passes, historyChanged, replay }: HandlerOptions) {
-  const { settings, clock, log, startedAt, metrics, tsdb, storage, ledger, forecasts, policies, target } = parts;
+  const { jobs, settings, clock, log, startedAt, metrics, tsdb, storage, ledger, forecasts, policies, target } = parts;
   const { callerOf, authenticate } = callerReader({
     tenancyOn: settings.tenancy.on,
     tokens: settings.authentication.kind === 'tokens' ? settings.authentication.tokens : [],
@@ -57,6 +58,9 @@ export function openHandlers(parts: Parts, { passes, historyChanged, replay }: H
     storage: parts.queryStorage,
     parseSelector: parseSeriesSelector,
     policies,
+    doJob: jobs.run,
+    preview: (input, signal) => jobs.run({ kind: 'preview', ...input }, signal),
+    checkPolicy: (document) => rightPolicy(document, parts.checkDeps),
     planNow,
     forecasts: (tenant, policy) => demandForecasts(forecasts.tenant(tenant).latest, policy),
     accuracy: (tenant, policy) =>

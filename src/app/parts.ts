@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import type { Counter, Gauge, Histogram } from 'prom-client';
 import type { Settings } from '../config/load.ts';
 import { policyFileReader } from '../config/policy-files.ts';
@@ -21,6 +22,7 @@ import { openTsdb } from '../tsdb/open-tsdb.ts';
 import type { RecoveryReport } from '../tsdb/recovery.ts';
 import { takeTurns } from '../turns.ts';
 import { VERSION } from '../version.ts';
+import { openJobPool } from '../workers/job-pool.ts';
 import { openAccuracyGauges } from './accuracy-gauges.ts';
 import { queryStorage } from './query-storage.ts';
 
@@ -72,6 +74,8 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
   const checkDeps = { checkQuery: (expression: string) => void parseQuery(expression) };
   const accuracyGauges = openAccuracyGauges(metrics);
   const forecasts = openForecastStore(keyValue, accuracyGauges.issued);
+  // One core is left to the requests and the loops.
+  const jobs = openJobPool(Math.max(1, availableParallelism() - 1));
   const policies = openPolicyStore({
     keyValue,
     readFiles: policyFileReader(settings.policies, checkDeps),
@@ -83,8 +87,11 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
     accuracyGauges,
     ledger: openLedger(keyValue),
     states: openForecasterStates(keyValue),
+    jobs,
+    checkDeps,
     queryStorage: queryStorage({ storage, forecasts, policies, evaluator }),
     async close() {
+      await jobs[Symbol.asyncDispose]();
       await target.close();
       await tsdb[Symbol.asyncDispose]();
     },

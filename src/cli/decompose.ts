@@ -83,8 +83,7 @@ async function findAllSeasons(series: readonly CsvSeries[], flags: Flags): Promi
       if (result.kind !== 'seasons') {
         console.error(`series "${one.name}" is left out: it has fewer than two finite values at different times`);
       } else if (flags.season === 'auto') {
-        const found = result.candidates.filter(({ verdict }) => verdict === 'found');
-        prepared.push({ one, seasons: found.map(({ length }) => length) });
+        prepared.push({ one, seasons: result.seasons });
       } else {
         const left = flags.season.filter((season) => result.steps < 2 * season);
         if (left.length > 0) {

@@ -1,6 +1,6 @@
 import { Cron } from 'croner';
 import { z } from 'zod';
-import { type Problem, problemsOf } from '../model/problem.ts';
+import { InvalidDocumentError, type Problem, problemsOf } from '../model/problem.ts';
 import { resolvePolicy, type ScalingPolicy, ScalingPolicyDocument } from '../scaling/policy.ts';
 
 /** What a check needs from elsewhere. */
@@ -29,6 +29,13 @@ export function checkPolicy(value: unknown, { checkQuery }: PolicyCheckDeps): Po
     ...duplicateNames(policy, document),
   ];
   return problems.length > 0 ? { kind: 'problems', problems } : { kind: 'ok', document, policy };
+}
+
+/** @throws {InvalidDocumentError} With every problem of the document. */
+export function rightPolicy(value: unknown, deps: PolicyCheckDeps): Extract<PolicyCheck, { kind: 'ok' }> {
+  const check = checkPolicy(value, deps);
+  if (check.kind === 'problems') throw new InvalidDocumentError('the policy', check.problems);
+  return check;
 }
 
 function demandPath({ spec }: ScalingPolicyDocument, i: number): (string | number)[] {

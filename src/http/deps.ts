@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Router } from 'express';
+import type { ResultOf, SeriesJob } from '../forecast/jobs/series-job.ts';
 import type { Caller } from '../model/caller.ts';
 import type { Forecast, LiveAccuracy, NoForecast } from '../model/forecast.ts';
 import type { ForecastScore } from '../model/issued-forecast.ts';
@@ -10,13 +11,14 @@ import type { Millis, TimeRange } from '../model/time.ts';
 import type { Decision } from '../scaling/decision-types.ts';
 import type { Plan, PlanInput, TargetReading } from '../scaling/plan-types.ts';
 import type { ScalingPolicy, ScalingPolicyDocument } from '../scaling/policy.ts';
+import type { PolicyPreview, PreviewInput } from '../scaling/policy-preview.ts';
 import type { Evaluator, SeriesReader } from '../storage/storage.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { DemandTrust } from './trust.ts';
 
 /** All that the HTTP server reads and changes, as functions that the composition root gives it. */
-export interface HttpDeps extends QueryDeps, PolicyDeps, WorkloadDeps {
+export interface HttpDeps extends QueryDeps, PolicyDeps, WorkloadDeps, ComputeDeps {
   readonly version: string;
   readonly startedAt: Millis;
   readonly log: Logger;
@@ -45,6 +47,14 @@ export interface QueryDeps {
   /** `up{job="api"}`. Throws, in words, if the text is no selector. */
   readonly parseSelector: (text: string) => readonly Matcher[];
   readonly limits: QueryLimits;
+}
+
+/** What takes seconds of CPU, away from the requests' own thread. */
+export interface ComputeDeps {
+  readonly doJob: <J extends SeriesJob>(job: J, signal: AbortSignal) => Promise<ResultOf<J>>;
+  readonly preview: (input: PreviewInput, signal: AbortSignal) => Promise<PolicyPreview>;
+  /** @throws {InvalidDocumentError} With every problem of the document. */
+  readonly checkPolicy: (document: unknown) => Pick<PolicyView, 'document' | 'policy'>;
 }
 
 export interface PolicyView {

@@ -25,7 +25,9 @@ const STATUS: ReadonlyMap<string, number> = new Map(
     import_too_large: 413,
     request_too_large: 413,
     execution: 422,
+    forecast_too_large: 422,
     too_many_samples: 422,
+    too_many_forecasts: 429,
     query_canceled: 499,
     kubernetes_api_error: 502,
     query_timeout: 503,
@@ -45,6 +47,7 @@ const ERROR_TYPES: Readonly<Record<number, string>> = {
   413: 'bad_data',
   415: 'bad_data',
   422: 'execution',
+  429: 'too_many_requests',
   499: 'canceled',
   500: 'internal',
   502: 'unavailable',
@@ -74,7 +77,7 @@ export function errorHandler({ log, metrics }: { readonly log: Logger; readonly 
       return;
     }
     if (status === 401) response.set('WWW-Authenticate', 'Bearer realm="foresail", Basic realm="foresail"');
-    if (status === 503) response.set('Retry-After', '5');
+    if (status === 503 || status === 429) response.set('Retry-After', '5');
     response.status(status);
     afterBody(request, () => response.json(body));
   };

@@ -65,6 +65,18 @@ export class QueryTooFineError extends CodedError {
   }
 }
 
+/** A forecast is asked for of more than the server computes for one request. */
+export class ForecastTooLargeError extends CodedError {
+  override readonly name = 'ForecastTooLargeError';
+  readonly code = 'forecast_too_large';
+}
+
+/** As many forecasts as one tenant, or all of them, may have computed at once are being computed. */
+export class TooManyForecastsError extends CodedError {
+  override readonly name = 'TooManyForecastsError';
+  readonly code = 'too_many_forecasts';
+}
+
 /** The address that the settings name cannot be opened: it is taken, or not one of this machine's. */
 export class ListenError extends CodedError {
   override readonly name = 'ListenError';

@@ -5,6 +5,7 @@ import { NotFoundError } from './errors.ts';
 import { openApiDocument } from './openapi.ts';
 import { mount } from './route.ts';
 import { accuracyRoutes } from './routes/accuracy.ts';
+import { forecastingRoutes } from './routes/forecasting.ts';
 import { grafanaProbeRoutes } from './routes/grafana-probes.ts';
 import { healthRoutes } from './routes/health.ts';
 import { labelValuesRoute } from './routes/label-values.ts';
@@ -30,7 +31,15 @@ export function createHttpHandler(deps: HttpDeps): Express {
     route(router, deps);
   }
   for (const route of [queryTextRoutes, grafanaProbeRoutes]) route(router, deps);
-  for (const route of [policyRoutes, planRoutes, accuracyRoutes, statusRoute, healthRoutes, pageRoute])
+  for (const route of [
+    policyRoutes,
+    planRoutes,
+    forecastingRoutes,
+    accuracyRoutes,
+    statusRoute,
+    healthRoutes,
+    pageRoute,
+  ])
     route(router, deps);
   const openApi = openApiDocument(deps.version);
   mount(router, '/api/openapi.json', { GET: (_request, response) => void response.json(openApi) });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ScalingPolicyDocument } from '../scaling/policy.ts';
 import * as schemas from './api-schemas.ts';
+import { DecomposeRequest, ForecastRequest, SeasonsRequest } from './forecast-requests.ts';
 
 interface Parameter {
   readonly name: string;
@@ -105,6 +106,43 @@ export function openApiDocument(version: string): object {
       '/api/v1/status/buildinfo': { get: operation('The version.', [], PROMETHEUS_DATA) },
       '/api/v1/status': { get: operation('The server and each workload, in short.', [], ref('Status')) },
       '/api/v1/policies': { get: operation("The tenant's policies.", [], { type: 'array', items: ref('Policy') }) },
+      '/api/v1/forecast': posted(
+        "Forecast each series of an expression's answer, for this request alone.",
+        'ForecastRequest',
+        { description: 'Points, quantiles, model, seasons and accuracy of each series, or why there is no forecast.' },
+      ),
+      '/api/v1/decompose': posted(
+        "Trend, seasons and remainder of each series of an expression's answer.",
+        'DecomposeRequest',
+        {
+          description: 'At each step the parts add up to the value.',
+        },
+      ),
+      '/api/v1/seasons': posted("The seasons of each series of an expression's answer.", 'SeasonsRequest', {
+        description: 'Lengths in seconds, and each candidate with its verdict.',
+      }),
+      '/api/v1/policies/preview': {
+        post: {
+          ...operation(
+            'What a policy would have foreseen and done lately. Nothing is saved or changed.',
+            [
+              inQuery('judge', 'How much of the end of the history is judged (3d, at most half of it).', DURATION),
+              TIMEOUT,
+            ],
+            {
+              description:
+                'Forecasts one lead time ahead with their accuracy, and a simulation against other strategies.',
+            },
+          ),
+          requestBody: {
+            required: true,
+            content: {
+              'application/json': { schema: ref('ScalingPolicy') },
+              'application/yaml': { schema: ref('ScalingPolicy') },
+            },
+          },
+        },
+      },
       '/api/v1/policies/{namespace}/{name}': {
         get: operation('A policy, defaults filled in.', NAMES, ref('Policy')),
         put: {
@@ -173,6 +211,9 @@ export function openApiDocument(version: string): object {
       responses: { Error: { description: 'What could not be done, and why.', content: json(ref('Error')) } },
       schemas: {
         ScalingPolicy: schemaOf(ScalingPolicyDocument, 'input'),
+        ForecastRequest: schemaOf(ForecastRequest, 'input'),
+        DecomposeRequest: schemaOf(DecomposeRequest, 'input'),
+        SeasonsRequest: schemaOf(SeasonsRequest, 'input'),
         Policy: schemaOf(schemas.PolicyAnswer),
         Plan: schemaOf(schemas.PlanAnswer),
         Forecast: schemaOf(schemas.ForecastAnswer),
@@ -200,6 +241,11 @@ function getAndPost(summary: string, parameters: readonly Parameter[]): object {
       requestBody: { content: { 'application/x-www-form-urlencoded': { schema: form } } },
     },
   };
+}
+
+function posted(summary: string, request: string, data: object): object {
+  const post = operation(summary, [], data);
+  return { post: { ...post, requestBody: { required: true, content: json(ref(request)) } } };
 }
 
 function operation(summary: string, parameters: readonly Parameter[], data: object): object {

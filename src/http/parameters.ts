@@ -24,6 +24,14 @@ export function parametersOf(request: Request): Parameters {
   return parameters;
 }
 
+/** Those of the address alone: the body is a document. */
+export function parametersInAddress({ originalUrl }: Pick<Request, 'originalUrl'>): Parameters {
+  const at = originalUrl.indexOf('?');
+  const text = at === -1 ? '' : originalUrl.slice(at + 1);
+  checkEscapes(text);
+  return new URLSearchParams(text);
+}
+
 export function requiredText(parameters: Parameters, name: string): string {
   const text = parameters.get(name);
   if (text === null || text === '') throw new BadParameterError(name, 'it is missing');

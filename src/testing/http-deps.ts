@@ -1,4 +1,6 @@
+import { rightPolicy } from '../config/check-policy.ts';
 import { openPolicyStore } from '../config/policy-store.ts';
+import { doSeriesJob } from '../forecast/jobs/series-job.ts';
 import { type CallerSettings, callerReader } from '../http/caller.ts';
 import type { HttpDeps, WorkloadPicture, WorkloadView } from '../http/deps.ts';
 import { createHttpHandler } from '../http/handler.ts';
@@ -12,6 +14,7 @@ import type { KeyValue } from '../storage/key-value.ts';
 import type { Evaluator, SeriesReader } from '../storage/storage.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
+import { doPreview } from '../workers/preview-job.ts';
 
 export const NOW = Date.UTC(2026, 7, 3, 10);
 
@@ -44,6 +47,9 @@ function httpDeps({ callers, ...changes }: Partial<HttpDeps> & { readonly caller
       checkQuery: () => {},
       tenancy: { on: false, namespaces: new Map() },
     }),
+    doJob: async (job) => doSeriesJob(job, () => 0),
+    preview: async (input) => doPreview({ kind: 'preview', ...input }),
+    checkPolicy: (document) => rightPolicy(document, { checkQuery: () => {} }),
     planNow: async () => Promise.reject(new Error('the test gives no plan')),
     forecasts: async () => [{ demand: 'foresail_demand', forecast: { kind: 'no-data' } }],
     accuracy: async () => [],

@@ -10,6 +10,9 @@ export interface SeasonsJob extends SeriesInput {
 export type SeasonsJobResult =
   | {
       readonly kind: 'seasons';
+      /** Lengths of those that were found, in steps, ascending. */
+      readonly seasons: readonly number[];
+      /** All that were looked at, each with its verdict. */
       readonly candidates: readonly SeasonCandidate[];
       readonly stepMs: number;
       readonly steps: number;
@@ -30,7 +33,9 @@ export function doSeasons(job: SeasonsJob): SeasonsJobResult {
   const series = regularOf(job);
   if (series === undefined) return { kind: 'no-data' };
   const { stepMs, values } = series;
-  return { kind: 'seasons', candidates: explainSeasons(series), stepMs, steps: values.length };
+  const candidates = explainSeasons(series);
+  const seasons = candidates.filter(({ verdict }) => verdict === 'found').map(({ length }) => length);
+  return { kind: 'seasons', seasons, candidates, stepMs, steps: values.length };
 }
 
 export function doDecompose(job: DecomposeJob): DecomposeJobResult {

@@ -1,4 +1,5 @@
 import type { RegularSeries } from '../../model/series.ts';
+import { type SeriesCalendar, zoneOffsets } from '../calendar.ts';
 import { type Grid, inferGrid, toRegular } from '../prepare.ts';
 
 /** Samples of one series as they came, and how to look at them. Plain data, so that it can be sent to a thread. */
@@ -32,4 +33,13 @@ export function gridUntil({ times, stepMs }: SeriesInput, until: number): Grid |
 export function tailOf({ start, stepMs, values }: RegularSeries, steps: number): RegularSeries {
   const from = Math.max(0, values.length - steps);
   return { start: start + from * stepMs, stepMs, values: values.slice(from) };
+}
+
+/** The clock of a zone over a series and its future. */
+export function calendarOf(
+  timeZone: string,
+  { start, stepMs, values }: RegularSeries,
+  horizonSteps: number,
+): SeriesCalendar {
+  return { offsets: zoneOffsets(timeZone, start, start + (values.length + horizonSteps) * stepMs) };
 }
