@@ -21,6 +21,8 @@ export interface LiveState {
 
 interface Recent {
   readonly aheadMs: number;
+  /** Time between two forecasts of it that are set to wait. */
+  readonly apartMs: number;
   /** When a forecast of it was last set to wait, and when one last came true. */
   readonly awaitedAt: Millis;
   readonly scoredAt: Millis;
@@ -95,12 +97,12 @@ export function takeTruths(
 /** Sets what this issue said to wait for its truth, where enough time has passed since the last. */
 export function awaitTruths(state: LiveState, forecast: Forecast, offsetAt: OffsetAt): void {
   const { seen, recent } = state;
-  const { issuedAt, peak } = forecast;
+  const { issuedAt, stepMs, peak } = forecast;
   const waiting: Pending[] = [];
   const last = newestValue(seen);
   for (const { horizon, aheadMs } of horizonsOf(forecast)) {
     const before = recent[horizon];
-    const apartMs = Math.max(SCORED_APART_MS, aheadMs / MOST_WAITING);
+    const apartMs = Math.max(SCORED_APART_MS, stepMs, aheadMs / MOST_WAITING);
     if (before?.aheadMs === aheadMs && issuedAt >= before.awaitedAt && issuedAt < before.awaitedAt + apartMs) continue;
     const validAt = issuedAt + aheadMs;
     const season =
@@ -120,7 +122,7 @@ export function awaitTruths(state: LiveState, forecast: Forecast, offsetAt: Offs
     waiting.push(pending);
     // Another horizon by the same name is judged anew.
     const sums = before?.aheadMs === aheadMs ? before.sums : null;
-    recent[horizon] = { aheadMs, awaitedAt: issuedAt, scoredAt: before?.scoredAt ?? issuedAt, sums };
+    recent[horizon] = { aheadMs, apartMs, awaitedAt: issuedAt, scoredAt: before?.scoredAt ?? issuedAt, sums };
   }
   state.waiting = [...state.waiting, ...waiting];
 }
@@ -144,8 +146,7 @@ export function liveAccuracy({ recent, coverage }: LiveState): LiveAccuracy {
 
 function errorVsNaive(peak: Recent | undefined): number {
   if (peak === undefined || peak.sums === null) return Number.NaN;
-  const { aheadMs, sums } = peak;
-  const apartMs = Math.max(SCORED_APART_MS, aheadMs / MOST_WAITING);
+  const { aheadMs, apartMs, sums } = peak;
   if (sums.count * apartMs < LEAST_SHARE * memoryMs(aheadMs)) return Number.NaN;
   const naive = Math.min(sums.absoluteErrorOfLast, sums.absoluteErrorOfRecent);
   return naive > 0 ? sums.absoluteError / naive : Number.NaN;
