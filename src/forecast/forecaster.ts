@@ -12,7 +12,9 @@ import { defaultModels } from './models/default-models.ts';
 import type { Model, ModelContext } from './models/model.ts';
 import { largestIn, largestKnown, peakModels } from './peak.ts';
 import type { Regressor } from './regressor/regressor.ts';
+import { type Learnt, openState, type StateFacts, type StateOwner, writeState } from './saved-state.ts';
 import { findSeasons } from './seasonality.ts';
+import { DamagedStateError } from './state-bytes.ts';
 import { appendValue, createTrack, isKnown, type Track, valueAt } from './track.ts';
 import { fitTransform, fromModel } from './transform.ts';
 import { appendVolatility, createVolatility, spreads, type Volatility } from './volatility.ts';
@@ -44,6 +46,8 @@ export interface Forecaster {
   refit(): void;
   /** The future as seen after the last value. */
   predict(): Forecast;
+  /** Everything learnt, versioned, in at most 64 KiB; not the history. `restoreForecaster` takes it up. */
+  save(): Uint8Array;
 }
 
 export type FitResult =
@@ -78,41 +82,148 @@ export function fitForecaster(history: RegularSeries, options: ForecasterOptions
   if (known < LEAST_VALUES) {
     return { kind: 'insufficient-history', haveMs: values.length * stepMs, needMs: LEAST_VALUES * stepMs };
   }
-  const state = createState(history, options);
-  const from = replayFrom(history);
+  const state = createState(history, options, factsOf(history, options));
+  const from = replayFrom(values.length, stepMs);
   for (let t = 0; t < from; t++) advance(state, values[t]!, false);
   for (let t = from; t < values.length; t += state.refitEvery) {
     refit(state);
     advanceScored(state, values.subarray(t, t + state.refitEvery));
   }
   refit(state);
+  return { kind: 'fitted', forecaster: forecasterOf(state) };
+}
+
+function forecasterOf(state: State): Forecaster {
   return {
-    kind: 'fitted',
-    forecaster: {
-      models: state.models.map(({ name }) => name),
-      update(added) {
-        advanceScored(state, added);
-      },
-      refit: () => refit(state),
-      predict: () => predict(state),
+    models: state.models.map(({ name }) => name),
+    update(added) {
+      advanceScored(state, added);
     },
+    refit: () => refit(state),
+    predict: () => predict(state),
+    save: () => saveState(state),
   };
 }
 
+/** A state that cannot be taken up: it is of another version, damaged, for other options, or the history does not fit. */
+export interface UnusableState {
+  readonly kind: 'unusable';
+  readonly reason: string;
+}
+
+/**
+ * Takes up a saved state. The history is the recent series: it has to reach back one and a half of the longest seasons (or to
+ * the saved start) before the saved end, and may go on after it; what came after is taken in as updates. Right after, the
+ * forecast is the one that the saved forecaster would make, to about a hundred-thousandth.
+ *
+ * @throws {RangeError} If an option is out of its range.
+ */
+export function restoreForecaster(
+  saved: Uint8Array,
+  history: RegularSeries,
+  options: ForecasterOptions,
+): FitResult | UnusableState {
+  checkOptions(history, options);
+  try {
+    return { kind: 'fitted', forecaster: forecasterOf(restoreState(saved, history, options)) };
+  } catch (error) {
+    if (error instanceof DamagedStateError) return { kind: 'unusable', reason: error.message };
+    throw error;
+  }
+}
+
+function restoreState(saved: Uint8Array, history: RegularSeries, options: ForecasterOptions): State {
+  const { stepMs, values } = history;
+  const { facts, takeUp } = openState(saved, ownerOf(options, stepMs));
+  const from = Math.max(0, (facts.start - history.start) / stepMs);
+  const end = (facts.end - history.start) / stepMs;
+  if (!Number.isInteger(from) || !Number.isInteger(end)) throw new DamagedStateError('the history is on another grid');
+  if (end >= values.length) throw new DamagedStateError('the history ends before the state');
+  const start = history.start + from * stepMs;
+  const localStart = start + offsetAt(options.calendar, start);
+  const state = createState({ start, stepMs, values: values.subarray(from) }, options, {
+    ...facts,
+    start,
+    localStart,
+    dropped: facts.dropped + (start - facts.start) / stepMs,
+    phase: facts.phase + Math.round((localStart - facts.localStart) / stepMs),
+  });
+  const need = Math.min(facts.end - facts.start, 1.5 * (state.context.cycles.at(-1) ?? 0) * stepMs);
+  if (facts.end - start < need) throw new DamagedStateError('the history does not reach back far enough');
+  const { track } = state;
+  for (let t = from; t <= end; t++) appendValue(track, values[t]!);
+  track.negative = facts.negative;
+  const all = learntOf(state);
+  const again = takeUp(all, (model, bytes) => model.restore?.(bytes, track) ?? false, track.length - 1);
+  learnAgain(again, track);
+  advanceScored(state, values.subarray(end + 1));
+  return state;
+}
+
+/** Models without a state of their own see the values once more, one by one. */
+function learnAgain(models: readonly Model[], track: Track): void {
+  const { length } = track;
+  const running = models.filter((model) => model.append !== undefined);
+  if (running.length > 0) {
+    for (track.length = 1; track.length <= length; track.length++) for (const model of running) model.append!(track);
+    track.length = length;
+  }
+  for (const model of models) model.refit(track);
+}
+
+function saveState(state: State): Uint8Array {
+  const { facts, track, stepMs } = state;
+  const end = facts.start + (track.length - 1) * stepMs;
+  return writeState(state.owner, { ...facts, end, negative: track.negative }, learntOf(state), track);
+}
+
+function learntOf({ volatility, channels, peakChannel, models, peakModels }: State): Learnt {
+  return { volatility, channels: [...channels, peakChannel], models: [...models, ...peakModels] };
+}
+
+function ownerOf(options: ForecasterOptions, stepMs: number): StateOwner {
+  const { horizonSteps, peakWindowMs, seasons = 'auto', models = 'all', calendar } = options;
+  return { stepMs, horizonSteps, peakWindowMs, seasons, models, local: calendar !== undefined };
+}
+
+/** What a cold fit starts from. */
+function factsOf(history: RegularSeries, options: ForecasterOptions): StateFacts {
+  const { seasons = 'auto', calendar } = options;
+  const { start, values, stepMs } = history;
+  return {
+    transform: fitTransform(values),
+    historyLength: values.length,
+    seasons:
+      seasons === 'auto' ? findSeasons(history).map(({ length }) => length) : covered(options, stepMs, values.length),
+    start,
+    localStart: start + offsetAt(calendar, start),
+    end: start + (values.length - 1) * stepMs,
+    dropped: 0,
+    phase: 0,
+    negative: false,
+  };
+}
+
+function offsetAt(calendar: SeriesCalendar | undefined, time: number): number {
+  const { offsets } = calendar ?? { offsets: [] };
+  return (offsets.findLast(({ from }) => from <= time) ?? offsets[0])?.offsetMs ?? 0;
+}
+
 /** The first value that the deployed mix is replayed on. */
-function replayFrom({ values, stepMs }: RegularSeries): number {
-  return Math.floor(Math.max(values.length * (1 - REPLAYED_SHARE), values.length - REPLAYED_MS / stepMs));
+function replayFrom(length: number, stepMs: number): number {
+  return Math.floor(Math.max(length * (1 - REPLAYED_SHARE), length - REPLAYED_MS / stepMs));
 }
 
 interface State {
-  readonly start: number;
+  readonly owner: StateOwner;
+  readonly facts: StateFacts;
+  readonly context: ModelContext;
   readonly stepMs: number;
   readonly peakWindowMs: number;
   readonly horizons: Int32Array;
   readonly knots: Int32Array;
   readonly peakWindow: Int32Array;
   readonly quantiles: readonly number[];
-  readonly seasons: readonly number[];
   readonly track: Track;
   readonly volatility: Volatility;
   readonly models: readonly Model[];
@@ -126,38 +237,37 @@ interface State {
   readonly refitEvery: number;
 }
 
-function createState(history: RegularSeries, options: ForecasterOptions): State {
+function createState(history: RegularSeries, options: ForecasterOptions, facts: StateFacts): State {
   const { stepMs, values, start } = history;
+  const { historyLength } = facts;
   const { horizonSteps, peakWindowMs } = options;
   const peakWindow = Int32Array.of(Math.max(1, Math.round(peakWindowMs / stepMs)));
-  const cycles = cyclesOf(options, stepMs).filter((cycle) => cycle >= 2 && values.length >= 2 * cycle);
+  const cycles = covered(options, stepMs, historyLength);
   const day = cycles[0] ?? 24;
   // A regression's coefficients change smoothly over half an hour of the day, not over a quarter of it.
   const maxGap = Math.max(1, Math.floor(day / 48));
   const knots = knotsUpTo(horizonSteps, maxGap);
   const context: ModelContext = {
-    ...{ stepMs, knots, maxGap, cycles, historyLength: values.length },
+    ...{ stepMs, knots, maxGap, cycles, historyLength },
     ...(options.regressor && { regressor: options.regressor }),
   };
   const models = chosen(defaultModels(context), options.models);
   const peaks = peakModels({ ...context, knots: peakWindow });
   const clock = options.calendar && localClock(options.calendar, start, stepMs);
   const stride = Math.max(1, Math.round(SCORED_EVERY_MS / stepMs));
-  const replayed = values.length - replayFrom(history);
+  const replayed = historyLength - replayFrom(historyLength, stepMs);
   const scoring = { stride, day, warmUp: Math.round(Math.min(day, replayed / 8) / stride) };
   return {
-    start,
+    owner: ownerOf(options, stepMs),
+    facts,
+    context,
     stepMs,
     peakWindowMs,
     horizons: Int32Array.from({ length: horizonSteps }, (_, i) => i + 1),
     knots,
     peakWindow,
     quantiles: [...new Set(options.quantiles ?? DEFAULT_QUANTILES)].sort((a, b) => a - b),
-    seasons:
-      options.seasons === undefined || options.seasons === 'auto'
-        ? findSeasons(history).map(({ length }) => length)
-        : cycles,
-    track: createTrack(fitTransform(values), cycles[0] ?? 0, values.length + 1024, { clock }),
+    track: createTrack(facts.transform, cycles[0] ?? 0, values.length + 64, { clock, phase: facts.phase }),
     volatility: createVolatility(day),
     models,
     peakModels: peaks,
@@ -172,6 +282,11 @@ function createState(history: RegularSeries, options: ForecasterOptions): State 
 function chosen(models: readonly Model[], names: readonly string[] | undefined): readonly Model[] {
   const kept = names === undefined ? models : models.filter(({ name }) => names.includes(name));
   return kept.length > 0 ? kept : models.slice(0, 1);
+}
+
+/** Seasons of which there are two. */
+function covered(options: ForecasterOptions, stepMs: number, historyLength: number): readonly number[] {
+  return cyclesOf(options, stepMs).filter((cycle) => cycle >= 2 && historyLength >= 2 * cycle);
 }
 
 function cyclesOf({ seasons = 'auto' }: ForecasterOptions, stepMs: number): readonly number[] {
@@ -191,14 +306,15 @@ function advanceScored(state: State, values: ArrayLike<number>): void {
 }
 
 /** Shows the models the values to come, origins and all, and then takes the values back. */
-function prepareModels({ track, stride, models, peakModels }: State, values: ArrayLike<number>): void {
+function prepareModels(state: State, values: ArrayLike<number>): void {
+  const { track, models, peakModels } = state;
   const preparing = [...models, ...peakModels].filter((model) => model.prepare !== undefined);
   if (preparing.length === 0) return;
   const { length, gap, negative } = track;
   const origins: number[] = [];
   for (let i = 0; i < values.length; i++) {
     appendValue(track, values[i]!);
-    if ((length + i) % stride === 0 && isKnown(track, length + i)) origins.push(length + i);
+    if (isScored(state, length + i) && isKnown(track, length + i)) origins.push(length + i);
   }
   for (const model of preparing) model.prepare!(track, Int32Array.from(origins));
   track.length = length;
@@ -208,7 +324,7 @@ function prepareModels({ track, stride, models, peakModels }: State, values: Arr
 
 /** One value in: what waited for it is scored, and where this is a scored origin, forecasts start to wait. */
 function advance(state: State, value: number, scored: boolean): void {
-  const { track, stride } = state;
+  const { track } = state;
   appendValue(track, value);
   appendVolatility(state.volatility, track);
   for (const model of state.running) model.append!(track);
@@ -218,29 +334,39 @@ function advance(state: State, value: number, scored: boolean): void {
   const y = valueAt(track, now);
   for (const channel of state.channels) {
     const origin = now - channel.horizon;
-    if (origin < 0 || origin % stride !== 0) continue;
+    if (!isScored(state, origin)) continue;
     const truth = { z, y, naives: NO_NAIVES, naiveY: fromModel(track.transform, track.z[origin]!) };
-    settle(channel, { turn: origin / stride, origin }, truth, track.transform);
+    settle(channel, waitingAt(state, origin), truth, track.transform);
   }
   settlePeak(state, now);
-  if (now % stride === 0 && isKnown(track, now)) awaitAll(state, now);
+  if (isScored(state, now) && isKnown(track, now)) awaitAll(state, now);
 }
 
-function settlePeak({ track, stride, peakChannel }: State, now: number): void {
+/** Every so many steps of the whole series, whatever of it was dropped. */
+function isScored({ facts, stride }: Pick<State, 'facts' | 'stride'>, origin: number): boolean {
+  return origin >= 0 && (facts.dropped + origin) % stride === 0;
+}
+
+function waitingAt({ facts, stride }: State, origin: number): { turn: number; origin: number } {
+  return { turn: (facts.dropped + origin) / stride, origin };
+}
+
+function settlePeak(state: State, now: number): void {
+  const { track, peakChannel } = state;
   const window = peakChannel.horizon;
   const origin = now - window;
-  if (origin < 0 || origin % stride !== 0) return;
+  if (!isScored(state, origin)) return;
   const { transform } = track;
   const z = largestKnown(track, origin + 1, now + 1);
   const naives = [largestIn(track, origin + 1 - window, origin + 1), track.z[origin]!];
   const truth = { z, y: fromModel(transform, z), naives, naiveY: fromModel(transform, naives[0]!) };
-  settle(peakChannel, { turn: origin / stride, origin }, truth, transform);
+  settle(peakChannel, waitingAt(state, origin), truth, transform);
 }
 
 function awaitAll(state: State, origin: number): void {
-  const { knots, channels, peakChannel, stride, track } = state;
+  const { knots, channels, peakChannel, track } = state;
   const spread = spreads(state.volatility);
-  const waiting = { turn: origin / stride, origin };
+  const waiting = waitingAt(state, origin);
   const all = predictAll(state.models, track, origin, knots);
   for (let k = 0; k < channels.length; k++) {
     awaitTruth(channels[k]!, waiting, all, { from: k, stride: knots.length }, spread);
@@ -279,15 +405,15 @@ function predict(state: State): Forecast {
       paths[j]!.values[i] = bounded(track, Number.isNaN(made[j]!) ? point[i]! : made[j]!);
   }
   return {
-    issuedAt: state.start + origin * stepMs,
+    issuedAt: state.facts.start + origin * stepMs,
     stepMs,
     point,
     quantiles: paths,
     peak: { windowMs: state.peakWindowMs, quantiles: predictPeak(state, origin) },
     model: describe(state),
-    seasons: state.seasons,
+    seasons: state.facts.seasons,
     accuracy: accuracyOf(channels, state.peakChannel),
-    historyMs: track.length * stepMs,
+    historyMs: (state.facts.dropped + track.length) * stepMs,
   };
 }
 

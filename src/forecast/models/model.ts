@@ -39,7 +39,7 @@ export interface Model {
    * All that was learnt, in as few bytes as it takes. A model without it is given the recent history again instead:
    * `append` for each value, then one `refit`.
    */
-  save?(): Uint8Array;
+  save?(track: Track): Uint8Array;
   /**
    * Takes up where `save` left off, on a track whose last value is the one that was the last then.
    * @returns False if the bytes are not of this model as it was built; the model then is as it was.

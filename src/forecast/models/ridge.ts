@@ -2,6 +2,7 @@ import { baseFeatures, type FeaturePlan, horizonFeatures, planFeatures } from '.
 import { placeBetween } from '../knots.ts';
 import { isKnown, type Track } from '../track.ts';
 import type { Model, ModelContext } from './model.ts';
+import { clearRidge, readRidge, writeRidge } from './ridge-state.ts';
 import {
   addRow,
   changeAt,
@@ -147,6 +148,23 @@ export function ridges(
     }
   }
 
+  function save(i: number, track: Track): Uint8Array {
+    const behind = Float64Array.of(track.length - next, track.length - length);
+    return writeRidge(states[i]!, i === 0 ? { clips, usual, behind } : undefined);
+  }
+
+  function restore(i: number, saved: Uint8Array, track: Track): boolean {
+    const behind = new Float64Array(2);
+    if (!readRidge(saved, states[i]!, i === 0 ? { clips, usual, behind } : states[0]!)) {
+      clearRidge(states[i]!);
+      return false;
+    }
+    if (i > 0) return true;
+    next = Math.max(plan.firstOrigin, track.length - behind[0]!);
+    length = track.length - behind[1]!;
+    return true;
+  }
+
   const base = new Float64Array(p1);
   const own = new Float64Array(p2);
   return members.map(({ name }, i) => {
@@ -176,6 +194,8 @@ export function ridges(
           out[h] = last + change;
         }
       },
+      save: (track) => save(i, track),
+      restore: (saved, track) => restore(i, saved, track),
     };
   });
 }

@@ -1,0 +1,153 @@
+import { DamagedStateError, type StateReader, stateReader, stateWriter } from '../state-bytes.ts';
+import type { KnotSums, RidgeSums } from './ridge-sums.ts';
+
+/** Where a knot lacks a smaller share of the rows than this, they are taken to be like the others. */
+const LEAST_MISSING = 0.03;
+
+export function clearRidge(state: RidgeSums): void {
+  state.shared.fill(0);
+  state.rows = 0;
+  for (const knot of state.knots) {
+    for (const values of [knot.cross, knot.moment, knot.coefficients]) values.fill(0);
+    knot.absent = undefined;
+    knot.rows = 0;
+    knot.solved = false;
+  }
+}
+
+/** What several ridges over the same rows share beside their sums. */
+export interface RidgeCourse {
+  readonly clips: Float64Array;
+  /** The usual error at each knot. */
+  readonly usual: Float64Array;
+  /** How far the next row and the last refit lie before the track's end. */
+  readonly behind: Float64Array;
+}
+
+/**
+ * A ridge in bytes: sums with an error of a sixteen-millionth of the largest, coefficients as they are.
+ * @param course Given for the ridge that leads several: the sums of the others are not written, they differ only in how
+ * fast they forget.
+ */
+export function writeRidge(state: RidgeSums, course: RidgeCourse | undefined): Uint8Array {
+  const writer = stateWriter();
+  writer.number(state.rows);
+  if (course !== undefined) {
+    writer.doubles(course.clips);
+    writer.doubles(course.usual);
+    writer.doubles(course.behind);
+    writer.coarse(triangleOf(state.shared));
+  }
+  for (const { cross, moment, coefficients, absent, rows, solved } of state.knots) {
+    writer.number(rows);
+    const missing = absent === undefined ? 0 : traceOf(absent) / traceOf(state.shared);
+    writer.count((solved ? 1 : 0) + (missing > LEAST_MISSING ? 2 : 0));
+    writer.singles(coefficients);
+    if (course === undefined) continue;
+    writer.number(missing);
+    writer.coarse(lowerOf(cross, coefficients.length));
+    writer.singles(moment);
+    if (absent !== undefined && missing > LEAST_MISSING) writer.rough(triangleOf(absent));
+  }
+  return writer.finish();
+}
+
+/** @returns False if the bytes are not of a ridge of this shape; the state is then spoiled. */
+export function readRidge(saved: Uint8Array, state: RidgeSums, from: RidgeCourse | RidgeSums): boolean {
+  try {
+    const reader = stateReader(saved);
+    state.rows = reader.number();
+    const course = 'clips' in from ? from : undefined;
+    if (course !== undefined) {
+      reader.doubles(course.clips);
+      reader.doubles(course.usual);
+      reader.doubles(course.behind);
+      readTriangle(reader, state.shared, 'coarse');
+    }
+    for (const knot of state.knots) readKnot(reader, knot, course && state.shared);
+    reader.end();
+    if ('knots' in from) return likenTo(state, from);
+    return true;
+  } catch (error) {
+    if (error instanceof DamagedStateError) return false;
+    throw error;
+  }
+}
+
+function readKnot(reader: StateReader, knot: KnotSums, shared: Float32Array | undefined): void {
+  knot.rows = reader.number();
+  const flags = reader.count();
+  knot.solved = (flags & 1) !== 0;
+  reader.singles(knot.coefficients);
+  if (shared === undefined) return;
+  const missing = reader.number();
+  readLower(reader, knot.cross, knot.coefficients.length);
+  reader.singles(knot.moment);
+  if (missing === 0) return;
+  knot.absent = shared.map((sum) => missing * sum);
+  if ((flags & 2) !== 0) readTriangle(reader, knot.absent, 'rough');
+}
+
+/** Takes the leader's sums at the weight of one's own rows: a stand-in until enough new rows have come. */
+function likenTo(state: RidgeSums, leader: RidgeSums): boolean {
+  if (leader.rows === 0) return false;
+  scaled(state.shared, leader.shared, state.rows / leader.rows);
+  for (const [k, knot] of state.knots.entries()) {
+    const { cross, moment, absent, rows } = leader.knots[k]!;
+    const share = rows > 0 ? knot.rows / rows : 0;
+    scaled(knot.cross, cross, share);
+    scaled(knot.moment, moment, share);
+    knot.absent = absent && new Float32Array(absent.length);
+    if (absent !== undefined) scaled(knot.absent!, absent, state.rows / leader.rows);
+  }
+  return true;
+}
+
+function scaled(out: Float32Array, values: Float32Array, by: number): void {
+  for (let i = 0; i < out.length; i++) out[i] = by * values[i]!;
+}
+
+function traceOf(square: Float32Array): number {
+  const side = Math.sqrt(square.length);
+  let trace = 0;
+  for (let i = 0; i < side; i++) trace += square[i * side + i]!;
+  return trace;
+}
+
+/** The lower triangle of a square, row by row. */
+function triangleOf(square: Float32Array): Float32Array {
+  const side = Math.sqrt(square.length);
+  const triangle = new Float32Array((side * (side + 1)) / 2);
+  for (let i = 0, at = 0; i < side; at += ++i) triangle.set(square.subarray(i * side, i * side + i + 1), at);
+  return triangle;
+}
+
+function readTriangle(reader: StateReader, square: Float32Array, kind: 'coarse' | 'rough'): void {
+  const side = Math.sqrt(square.length);
+  const triangle = new Float32Array((side * (side + 1)) / 2);
+  reader[kind](triangle);
+  for (let i = 0, at = 0; i < side; at += ++i) square.set(triangle.subarray(at, at + i + 1), i * side);
+}
+
+/** The rows of `cross` without what lies right of its own square's diagonal. */
+function lowerOf(cross: Float32Array, p: number): Float32Array {
+  const p2 = cross.length / p;
+  const lower = new Float32Array(cross.length - (p2 * (p2 - 1)) / 2);
+  for (let i = 0, at = 0; i < p2; i++) {
+    const count = p - p2 + i + 1;
+    lower.set(cross.subarray(i * p, i * p + count), at);
+    at += count;
+  }
+  return lower;
+}
+
+function readLower(reader: StateReader, cross: Float32Array, p: number): void {
+  const p2 = cross.length / p;
+  const lower = new Float32Array(cross.length - (p2 * (p2 - 1)) / 2);
+  reader.coarse(lower);
+  for (let i = 0, at = 0; i < p2; i++) {
+    const count = p - p2 + i + 1;
+    cross.set(lower.subarray(at, at + count), i * p);
+    at += count;
+  }
+}
