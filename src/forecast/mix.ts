@@ -5,6 +5,16 @@ export interface MixState {
   /** Decayed sums of absolute errors in the series' unit, and of their weights: an entry per expert, memory by memory. */
   readonly errors: Float64Array;
   readonly seen: Float64Array;
+  /** How much better experts are preferred: the weight is the mean error to minus this power. */
+  readonly power: number;
+}
+
+/** What the mix is made by. */
+export interface MixTuning {
+  readonly memories: readonly { readonly horizons: number; readonly dayShare: number }[];
+  /** Up to a horizon of a twelfth of a day, and beyond. */
+  readonly nearPower: number;
+  readonly farPower: number;
 }
 
 /**
@@ -15,17 +25,23 @@ export interface MixState {
 const MEMORIES = [
   { horizons: 6, dayShare: 1 / 16 },
   { horizons: 12, dayShare: 1 / 2 },
-] as const;
+];
+
+/** An error minutes ahead is one of many alike, one half a day ahead is one of a handful, and experts differ less there. */
+export const MIX_TUNING: MixTuning = { memories: MEMORIES, nearPower: 8, farPower: 4 };
+const NEAR_DAY_SHARE = 1 / 12;
 
 /** @param horizon In steps, as `day` and `stride`, the steps between scored origins. */
 export function mixState(
   experts: number,
   { horizon, day, stride }: { readonly horizon: number; readonly day: number; readonly stride: number },
+  { memories, nearPower, farPower }: MixTuning = MIX_TUNING,
 ): MixState {
   return {
-    kept: MEMORIES.map(({ horizons, dayShare }) => Math.exp(-stride / Math.max(horizons * horizon, dayShare * day))),
-    errors: new Float64Array(MEMORIES.length * experts),
-    seen: new Float64Array(MEMORIES.length * experts),
+    kept: memories.map(({ horizons, dayShare }) => Math.exp(-stride / Math.max(horizons * horizon, dayShare * day))),
+    errors: new Float64Array(memories.length * experts),
+    seen: new Float64Array(memories.length * experts),
+    power: horizon <= NEAR_DAY_SHARE * day ? nearPower : farPower,
   };
 }
 
@@ -44,10 +60,10 @@ export function scoreExperts({ kept, errors, seen }: MixState, absoluteErrors: F
 }
 
 /**
- * The mean over the memories of weights by mean error to the power of -8, summing to one: an expert that is a tenth worse
- * has less than half of the say. Until anything was scored the first expert, which is the last value, has it all.
+ * The mean over the memories of weights by mean error to a power (of -8: an expert that is a tenth worse has less than
+ * half of the say), summing to one. Until anything was scored the first expert, which is the last value, has it all.
  */
-export function mixWeights({ kept, errors, seen }: MixState, out: Float64Array): void {
+export function mixWeights({ kept, errors, seen, power }: MixState, out: Float64Array): void {
   const experts = out.length;
   out.fill(0);
   for (let m = 0; m < kept.length; m++) {
@@ -62,19 +78,18 @@ export function mixWeights({ kept, errors, seen }: MixState, out: Float64Array):
       return;
     }
     let total = 0;
-    for (let e = 0; e < experts; e++) total += weightOf(best, errors[from + e]! / seen[from + e]!);
+    for (let e = 0; e < experts; e++) total += weightOf(best, errors[from + e]! / seen[from + e]!, power);
     for (let e = 0; e < experts; e++) {
-      out[e] = out[e]! + weightOf(best, errors[from + e]! / seen[from + e]!) / (total * kept.length);
+      out[e] = out[e]! + weightOf(best, errors[from + e]! / seen[from + e]!, power) / (total * kept.length);
     }
   }
 }
 
 /** An expert without a single error would get infinite weight: all such share it. One that never spoke has none. */
-function weightOf(best: number, mean: number): number {
+function weightOf(best: number, mean: number, power: number): number {
   if (Number.isNaN(mean)) return 0;
   if (best === 0) return mean === 0 ? 1 : 0;
-  const square = (best / mean) * (best / mean);
-  return square * square * square * square;
+  return (best / mean) ** power;
 }
 
 /** The weighted mean of what the experts say, over those that say something; NaN where none does. */
