@@ -4,25 +4,33 @@ import type { Millis } from '../src/model/time.ts';
 
 /** Time for a whole program that runs for real: it stands still but for jumps, at which all that sleeps wakes once. */
 export interface JumpClock extends Clock {
-  /** Time passes, and nobody wakes yet. */
-  pass(ms: number): void;
-  /** Wakes whoever was to wake by now, and resolves when as many sleep as before. */
-  wake(): Promise<void>;
-  /** Resolves when exactly so many sleep. */
-  settled(sleeping: number): Promise<void>;
+  /**
+   * Once nothing is under way, so much time passes; then `meanwhile` happens, and then all that slept before wakes that
+   * was to wake by now. Resolves when it has settled.
+   */
+  jump(ms: number, meanwhile?: () => Promise<void>): Promise<void>;
+  /** Resolves when the loops sleep, and nobody else: nothing is under way. */
+  settled(): Promise<void>;
 }
 
 const PATIENCE_MS = 30_000;
+/** Work that was only just asked for begins within so many looks. */
+const LOOKS = 3;
 
-export function jumpClock(start: Millis): JumpClock {
+/**
+ * @param loops How many loops sleep while nothing is under way, and the signal that ends them, by which they are known
+ *   from those who watch work in progress.
+ */
+export function jumpClock(start: Millis, loops: { readonly count: number; readonly signal: AbortSignal }): JumpClock {
   let now = start;
-  const sleepers = new Set<{ readonly at: Millis; readonly wake: () => void }>();
+  const sleepers = new Set<{ readonly at: Millis; readonly isLoop: boolean; readonly wake: () => void }>();
+  const isQuiet = () => sleepers.size === loops.count && [...sleepers].every(({ isLoop }) => isLoop);
 
-  async function settled(sleeping: number): Promise<void> {
+  async function settled(): Promise<void> {
     const until = performance.now() + PATIENCE_MS;
     // What is waited for is disks and threads: their real time is looked at, not counted on.
-    while (sleepers.size !== sleeping) {
-      if (performance.now() > until) throw new Error(`${sleepers.size} sleep, not ${sleeping}`);
+    for (let looks = 0; looks < LOOKS; looks = isQuiet() ? looks + 1 : 0) {
+      if (performance.now() > until) throw new Error(`${sleepers.size} sleep, not ${loops.count}`);
       await pause(1);
     }
   }
@@ -38,6 +46,7 @@ export function jumpClock(start: Millis): JumpClock {
         };
         const sleeper = {
           at: now + Math.max(1, ms),
+          isLoop: signal === loops.signal,
           wake: () => {
             sleepers.delete(sleeper);
             signal?.removeEventListener('abort', onAbort);
@@ -47,13 +56,14 @@ export function jumpClock(start: Millis): JumpClock {
         sleepers.add(sleeper);
         signal?.addEventListener('abort', onAbort, { once: true });
       }),
-    pass(ms) {
+    async jump(ms, meanwhile) {
+      await settled();
+      // Whoever begins to wait from here on waits from the new time.
       now += ms;
-    },
-    async wake() {
-      const sleeping = sleepers.size;
-      for (const { at, wake } of [...sleepers]) if (at <= now) wake();
-      await settled(sleeping);
+      const due = [...sleepers].filter(({ at }) => at <= now);
+      await meanwhile?.();
+      for (const { wake } of due) wake();
+      await settled();
     },
     settled,
   };
