@@ -66,11 +66,20 @@ describe('the pool in threads', () => {
   });
 
   test('forecasts the same as this thread would', async () => {
-    const { fitForecaster } = await import('../src/forecast/forecaster.ts');
+    const { fitForecaster } = (await import(
+      dist('forecast/forecaster.js')
+    )) as typeof import('../src/forecast/forecaster.ts');
+    const { loadRegressorFrom, SHIPPED_MODEL } = (await import(
+      dist('workers/load-regressor.js')
+    )) as typeof import('../src/workers/load-regressor.ts');
+    const network = await loadRegressorFrom(SHIPPED_MODEL);
     await using world = openWorld();
     const { history, options } = fitOf('a', 3 * DAY);
     const learned = await world.pool.learn(DEFAULT_TENANT, 'a', async () => fitOf('a', 3 * DAY));
-    const here = fitForecaster(history, options);
+    const here = fitForecaster(history, {
+      ...options,
+      ...(network.kind === 'loaded' && { regressor: network.regressor }),
+    });
     expect(here.kind === 'fitted' && here.forecaster.predict()).toEqual(forecastIn(learned));
     const values = Float64Array.from({ length: 6 }, (_, i) => demandAt(3 * DAY + i * MINUTE));
     const advanced = await world.pool.advance('a', values);

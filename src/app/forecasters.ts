@@ -19,6 +19,13 @@ export function openForecasters({ clock, metrics, log }: Pick<Parts, 'clock' | '
       metrics.forecastsSetAside.inc();
       log.error({ series: key, until: new Date(until) }, 'a series ended its thread twice: it is not forecast for now');
     },
+    onNote({ code, message }) {
+      metrics.networkTroubles.inc({ reason: code });
+      log.warn(
+        { reason: code, why: message },
+        'a thread of forecasters does without the network, or with a slower one',
+      );
+    },
     onFallback() {
       metrics.forecastThreadFallbacks.inc();
       log.error({}, 'no thread of forecasters can be started: the main thread forecasts, and answers late meanwhile');

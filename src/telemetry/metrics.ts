@@ -119,6 +119,11 @@ export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
       'foresail_forecast_thread_fallbacks_total',
       'Times that no thread could be started, and the main thread forecasts in its place.',
     ),
+    networkTroubles: counter(
+      'foresail_forecast_network_troubles_total',
+      'Starts of a thread of forecasters that found no usable network, or no fast backend for it, by reason.',
+      ['reason'],
+    ),
     forecastQueue: gauge(
       'foresail_forecast_queue',
       'Requests that wait for a thread of forecasters: predict (soon done), or learn.',

@@ -2,7 +2,7 @@ import type { ForecastAnswer, ForecastRequest } from '../forecast/desk.ts';
 import type { Clock } from '../model/clock.ts';
 import type { TenantId } from '../model/tenant.ts';
 import { MINUTE, SECOND } from '../model/time.ts';
-import type { EndReason, OpenSeat, Seat } from './forecast-seat.ts';
+import type { EndReason, OpenSeat, Seat, ThreadNote } from './forecast-seat.ts';
 import { createTenantTurns } from './tenant-turns.ts';
 
 /** The thread ended before it answered, or it will not be asked. */
@@ -26,6 +26,7 @@ export interface LaneDeps {
   /** The seat ended unasked; `key`: whose request it was at. It is opened again. */
   readonly onEnd: (reason: EndReason, key: string | undefined, error: Error | undefined) => void;
   readonly onFallback: () => void;
+  readonly onNote?: (note: ThreadNote) => void;
 }
 
 /** The work of one seat: what waits for it, and what it is at. */
@@ -46,6 +47,7 @@ interface Waiting {
 
 /** Requests of one message: a message costs the same for one as for many, and a fit waits for no more than this. */
 const BATCH = 64;
+const SETTLED_AT_ONCE = 8;
 const PREPARED_AHEAD = 4;
 /** Batches after which a fit gets its turn though predictions wait. */
 const BATCHES_IN_A_ROW = 32;
@@ -108,6 +110,13 @@ export function openLane(deps: LaneDeps): Lane {
     pass(waiting);
   }
 
+  /** A few in a turn of the event loop: whoever waits for an answer has things to do with it. */
+  function settleFrom(answered: readonly Waiting[], answers: readonly ForecastAnswer[], from: number): void {
+    const to = Math.min(answered.length, from + SETTLED_AT_ONCE);
+    for (let i = from; i < to; i++) settle(answered[i]!, answers[i]!);
+    if (to < answered.length) setImmediate(settleFrom, answered, answers, to);
+  }
+
   /** The next of the same key begins. */
   function pass({ job: { key } }: Waiting): void {
     const others = begun.get(key);
@@ -163,11 +172,10 @@ export function openLane(deps: LaneDeps): Lane {
         const answered = working;
         working = [];
         failures = 0;
-        answered.forEach((waiting, i) => {
-          settle(waiting, answers[i]!);
-        });
         schedule();
+        settleFrom(answered, answers, 0);
       },
+      onNote: (note) => deps.onNote?.(note),
       onEnd({ reason, error, index }) {
         const unanswered = working;
         working = [];

@@ -3,7 +3,7 @@ import type { Clock } from '../model/clock.ts';
 import type { TenantId } from '../model/tenant.ts';
 import { DAY, HOUR, type Millis } from '../model/time.ts';
 import { type Job, type Lane, type LaneAnswer, openLane } from './forecast-lane.ts';
-import type { EndReason, OpenSeat } from './forecast-seat.ts';
+import type { EndReason, OpenSeat, ThreadNote } from './forecast-seat.ts';
 
 export type PoolAnswer = LaneAnswer;
 
@@ -19,6 +19,8 @@ export interface ForecastPoolOptions {
   readonly onSetAside: (key: string, until: Millis) => void;
   /** No thread can be started: the main thread forecasts. */
   readonly onFallback: () => void;
+  /** What a thread has to say when it starts. */
+  readonly onNote?: (note: ThreadNote) => void;
 }
 
 export interface ThreadEnd {
@@ -64,6 +66,7 @@ export function openForecastPool(options: ForecastPoolOptions): ForecastPool {
   const lanes: readonly Lane[] = options.seats.map((openSeat) =>
     openLane({
       ...{ openSeat, clock, fallback: options.fallback, onFallback: options.onFallback },
+      onNote: (note) => options.onNote?.(note),
       onEnd(reason, key, error) {
         options.onEnd({ reason, ...(key !== undefined && { key }), ...(error !== undefined && { error }) });
         if (key !== undefined) blame(key);

@@ -15,9 +15,24 @@ export interface SeatEvents {
   onReady(): void;
   /** One answer for each request of the batch, in its order. */
   onAnswers(answers: readonly ForecastAnswer[]): void;
+  /** It has to do without the network of `models/`, or with a slower backend. */
+  onNote?(note: ThreadNote): void;
   /** It ended unasked, and answers nothing any more. `index`: the request of the batch that it was at. */
   onEnd(end: { readonly reason: EndReason; readonly error?: Error; readonly index?: number }): void;
 }
+
+/** What a thread has to say of its network. */
+export interface ThreadNote {
+  /** A short stable word; `note` where the network works all the same. */
+  readonly code: string;
+  readonly message: string;
+}
+
+/** What a thread posts: that it can be asked, what its owner should know, or the answers of a batch. */
+export type ThreadMessage =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'note'; readonly note: ThreadNote }
+  | { readonly kind: 'answers'; readonly answers: readonly ForecastAnswer[] };
 
 export type EndReason = 'exit' | 'exception' | 'out-of-memory' | 'unresponsive';
 
@@ -42,7 +57,7 @@ const HEAP_MIB = 1024;
 
 /** A seat in a thread of its own. */
 export function threadSeat({ file = ownThread(), clock, limitMs = MINUTE }: ThreadSeatOptions): OpenSeat {
-  return ({ onReady, onAnswers, onEnd }) => {
+  return ({ onReady, onAnswers, onEnd, onNote }) => {
     const progress = new Int32Array(new SharedArrayBuffer(4)).fill(-1);
     const workerData: ForecastThreadData = { progress: progress.buffer };
     const worker = new Worker(file, { workerData, resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB } });
@@ -57,11 +72,17 @@ export function threadSeat({ file = ownThread(), clock, limitMs = MINUTE }: Thre
       onEnd({ reason, ...(error !== undefined && { error }), ...(index >= 0 && { index }) });
     }
 
-    worker.on('message', (message: 'ready' | readonly ForecastAnswer[]) => {
+    worker.on('message', (message: ThreadMessage) => {
       if (ended) return;
-      batch.abort();
-      if (message === 'ready') onReady();
-      else onAnswers(message);
+      switch (message.kind) {
+        case 'ready':
+          return onReady();
+        case 'note':
+          return onNote?.(message.note);
+        case 'answers':
+          batch.abort();
+          return onAnswers(message.answers);
+      }
     });
     worker.once('error', (error: NodeJS.ErrnoException) =>
       end(error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'out-of-memory' : 'exception', error),

@@ -1,4 +1,17 @@
 import { createForecastDesk } from '../forecast/desk.ts';
+import { fitForecaster } from '../forecast/forecaster.ts';
+import { loadRegressorFrom, SHIPPED_MODEL } from './load-regressor.ts';
 import { serveRequests } from './serve-requests.ts';
 
-serveRequests(createForecastDesk());
+/** Loaded once for each thread: all of its forecasters ask the same network. */
+const network = await loadRegressorFrom(SHIPPED_MODEL);
+const regressor = network.kind === 'loaded' ? { regressor: network.regressor } : {};
+
+serveRequests(
+  createForecastDesk({ fit: (history, options) => fitForecaster(history, { ...options, ...regressor }) }),
+  network.kind === 'unusable'
+    ? network
+    : network.note === undefined
+      ? undefined
+      : { code: 'note', message: network.note },
+);

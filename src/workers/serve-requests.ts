@@ -1,10 +1,11 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { ForecastDesk, ForecastRequest } from '../forecast/desk.ts';
-import { answerTimed, type ForecastThreadData } from './forecast-seat.ts';
+import { answerTimed, type ForecastThreadData, type ThreadMessage, type ThreadNote } from './forecast-seat.ts';
 
 /** Answers the batches that this thread's owner posts, each in one message, and leaves a mark of where it is. */
-export function serveRequests(desk: ForecastDesk): void {
+export function serveRequests(desk: ForecastDesk, note?: ThreadNote): void {
   const port = parentPort!;
+  const post = (message: ThreadMessage) => port.postMessage(message);
   const progress = new Int32Array((workerData as ForecastThreadData).progress);
   port.on('message', (batch: readonly ForecastRequest[]) => {
     const answers = batch.map((request, index) => {
@@ -12,7 +13,8 @@ export function serveRequests(desk: ForecastDesk): void {
       return answerTimed(desk, request);
     });
     Atomics.store(progress, 0, -1);
-    port.postMessage(answers);
+    post({ kind: 'answers', answers });
   });
-  port.postMessage('ready');
+  if (note !== undefined) post({ kind: 'note', note });
+  post({ kind: 'ready' });
 }
