@@ -41,14 +41,14 @@ serveRequests({ answer(request) { ends[request.key]?.(); return desk.answer(requ
 
 describe('the pool in threads', () => {
   test.each([
-    { key: 'exit', reason: 'exit' },
-    { key: 'fill', reason: 'out-of-memory' },
-    { key: 'hang', reason: 'unresponsive' },
+    { key: 'exit', reason: 'exit', limitMs: 100_000 },
+    { key: 'fill', reason: 'out-of-memory', limitMs: 100_000 },
+    { key: 'hang', reason: 'unresponsive', limitMs: 8_000 },
   ])('a thread that ends in the middle of a batch, by $reason, costs that batch and no other', async ({
     key,
     reason,
   }) => {
-    await using world = openWorld({ file: pathToFileURL(mortal), limitMs: 8_000 });
+    await using world = openWorld({ file: pathToFileURL(mortal), limitMs });
     const { pool, ends } = world;
     await pool.learn(DEFAULT_TENANT, 'a', async () => fitOf('a', 2 * DAY));
     await pool.learn(DEFAULT_TENANT, 'b', async () => fitOf('b', 2 * DAY));
