@@ -11,6 +11,7 @@ import { forecastCommand } from './cli/forecast.ts';
 import { importCommand } from './cli/import.ts';
 import { initCommand } from './cli/init.ts';
 import { planCommand } from './cli/plan.ts';
+import { previewCommand } from './cli/preview.ts';
 import { queryCommand } from './cli/query.ts';
 import { releaseCommand } from './cli/release.ts';
 import { seasonsCommand } from './cli/seasons.ts';
@@ -67,6 +68,7 @@ function programOf(signal: AbortSignal): Command {
   checkCommand(program);
   queryCommand(program, server);
   planCommand(program, server);
+  previewCommand(program, server);
   explainCommand(program, server);
   accuracyCommand(program, server);
   releaseCommand(program, server);

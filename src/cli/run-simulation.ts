@@ -10,7 +10,10 @@ import { STRATEGIES, type StrategyName } from '../scaling/simulation/strategies.
 import { openTraceForecaster } from '../workers/trace-forecaster.ts';
 import { loadSeries } from './csv.ts';
 import { fileTrouble, readText } from './read-text.ts';
-import { simulationHtml, simulationSvg } from './simulate-picture.ts';
+import { reportPage } from './report/report-page.ts';
+import { reportSvg } from './report/report-svg.ts';
+import { simulationPicture } from './simulate-picture.ts';
+import { tableLines } from './table-lines.ts';
 import { UsageError } from './usage-error.ts';
 
 export interface SimulateFlags {
@@ -44,13 +47,22 @@ export async function runSimulation(flags: SimulateFlags): Promise<void> {
   });
   const title = `${policy.namespace}/${policy.name} on ${basename(flags.trace)}`;
   if (flags.decisions !== undefined) write(flags.decisions, decisionLines(report));
-  if (flags.svg !== undefined) write(flags.svg, simulationSvg(report, title));
-  if (flags.report !== undefined) write(flags.report, simulationHtml(report, title, simulationTable(report)));
+  const picture = () => simulationPicture(report, title, tableRows(report));
+  if (flags.svg !== undefined) write(flags.svg, reportSvg(picture()));
+  if (flags.report !== undefined) write(flags.report, reportPage(picture()));
   console.log(flags.json ? JSON.stringify(plainReport(report), undefined, 2) : simulationTable(report));
 }
 
 /** The table as text. */
-function simulationTable({ from, to, startUpMs, metricLagMs, hpaTarget, results }: SimulationReport): string {
+function simulationTable(report: SimulationReport): string {
+  const { from, to, startUpMs, metricLagMs, hpaTarget } = report;
+  const conditions = `start-up ${formatDuration(startUpMs)}, metric lag ${formatDuration(metricLagMs)}, autoscaler target ${hpaTarget}`;
+  return [`${formatInstant(from)} to ${formatInstant(to)}: ${conditions}`, '', ...tableLines(tableRows(report))].join(
+    '\n',
+  );
+}
+
+function tableRows({ results }: SimulationReport): readonly (readonly string[])[] {
   const head = [
     'strategy',
     'over capacity',
@@ -70,12 +82,7 @@ function simulationTable({ from, to, startUpMs, metricLagMs, hpaTarget, results 
     result.scaleEventsPerDay.toFixed(0),
     result.strategy === 'foresail' ? percent(result.demoted) : '-',
   ]);
-  const widths = head.map((title, i) => Math.max(title.length, ...lines.map((line) => line[i]!.length)));
-  const table = [head, ...lines].map((line) =>
-    line.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  '),
-  );
-  const conditions = `start-up ${formatDuration(startUpMs)}, metric lag ${formatDuration(metricLagMs)}, autoscaler target ${hpaTarget}`;
-  return [`${formatInstant(from)} to ${formatInstant(to)}: ${conditions}`, '', ...table].join('\n');
+  return [head, ...lines];
 }
 
 /** One JSON line whenever the bounds change, the first at the beginning. */

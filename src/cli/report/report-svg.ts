@@ -48,7 +48,9 @@ function placePanels({ panels = [] }: Section, top: number, parts: Html[]): numb
     const { width, drawn } = scaled(panel, wide ? WIDTH - 2 * MARGIN : PANEL_WIDTH);
     row = Math.max(row, drawn + 10);
     const left = MARGIN + column * PANEL_WIDTH;
-    parts.push(html`<svg x="${left}" y="${top + height}" width="${width}" height="${drawn}">${chart(panel)}</svg>`);
+    parts.push(
+      html`<svg x="${left}" y="${top + height}" width="${width}" height="${drawn}" overflow="visible">${chart(panel)}</svg>`,
+    );
     column = wide ? 2 : column + 1;
     if (column < 2) continue;
     height += row;

@@ -75,7 +75,7 @@ export function chart(panel: Panel): Html {
   return html`<svg class="chart" viewBox="0 0 ${width} ${height}" role="img" aria-label="${title}">
 <text class="title" x="${LEFT}" y="15">${shortened(title, (left - LEFT) / WIDE_LETTER)}</text>${note !== undefined && html`<text class="note" x="${LEFT}" y="31">${shortened(note, (width - LEFT - RIGHT) / LETTER)}</text>`}
 ${items}
-${marks.map(({ time, label }) => html`<line class="grid" x1="${px(x(time))}" x2="${px(x(time))}" y1="${TOP}" y2="${height - BOTTOM}"></line><text x="${px(x(time))}" y="${height - 9}" text-anchor="middle">${label}</text>`)}
+${marks.map(({ time, label }) => html`<line class="grid" x1="${px(x(time))}" x2="${px(x(time))}" y1="${TOP}" y2="${height - BOTTOM}"></line><text x="${px(x(time))}" y="${height - 9}" text-anchor="${x(time) > width - 40 ? 'end' : 'middle'}">${label}</text>`)}
 ${numberTicks(domain, Math.max(2, Math.floor(height / 55))).map((value) => html`<line class="grid" x1="${LEFT}" x2="${width - RIGHT}" y1="${px(y(value))}" y2="${px(y(value))}"></line><text x="${LEFT - 7}" y="${px(y(value) + 4)}" text-anchor="end">${formatY(value)}</text>`)}
 ${panel.x.label !== undefined && html`<text class="note" x="${width - RIGHT}" y="${height - BOTTOM - 5}" text-anchor="end">${panel.x.label}</text>`}
 ${layers.map((layer) => drawn(layer, x, y))}
