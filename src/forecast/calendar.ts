@@ -4,6 +4,26 @@ import { DAY, MINUTE, type Millis } from '../model/time.ts';
 export interface SeriesCalendar {
   /** The zone's offsets from UTC, ascending; the first is in force at the start of the span. One entry: no transition. */
   readonly offsets: readonly ZoneOffset[];
+  /** Times unlike others, in no order; they may overlap. */
+  readonly specials?: readonly SpecialTime[];
+  /** The day of the week that days off resemble: 0 is Sunday, which is the default. */
+  readonly restDay?: number;
+}
+
+export interface SpecialTime {
+  /**
+   * `day`: a local day off, like a rest day until more is known. `time`: part of a day whose effect is learnt. `event`:
+   * declared, with a factor or without a known effect. `excluded`: nothing of it may be learnt, nor be seen.
+   */
+  readonly kind: 'day' | 'time' | 'event' | 'excluded';
+  /** Times of one source are alike: the public holidays, the entries of one file. */
+  readonly source: string;
+  readonly name: string;
+  /** [start, end). */
+  readonly start: Millis;
+  readonly end: Millis;
+  /** Of an event: what it multiplies the demand by. */
+  readonly factor?: number;
 }
 
 export interface ZoneOffset {

@@ -14,8 +14,10 @@ import { largestIn, largestKnown, peakModels } from './peak.ts';
 import type { Regressor } from './regressor/regressor.ts';
 import { type Learnt, openState, type StateFacts, type StateOwner, writeState } from './saved-state.ts';
 import { findSeasons } from './seasonality.ts';
+import { asSpecial, closeSpecials, effectAt, largestEffect, takeValue } from './special-effects.ts';
+import { isSpecial, specialsOf } from './special-times.ts';
 import { DamagedStateError } from './state-bytes.ts';
-import { appendValue, createTrack, isKnown, type Track, valueAt } from './track.ts';
+import { createTrack, isKnown, isOrdinary, type Track, valueAt } from './track.ts';
 import { fitTransform, fromModel } from './transform.ts';
 import { appendVolatility, createVolatility, spreads, type Volatility } from './volatility.ts';
 
@@ -151,7 +153,10 @@ function restoreState(saved: Uint8Array, history: RegularSeries, options: Foreca
   const need = Math.min(facts.end - facts.start, 1.5 * (state.context.cycles.at(-1) ?? 0) * stepMs);
   if (facts.end - start < need) throw new DamagedStateError('the history does not reach back far enough');
   const { track } = state;
-  for (let t = from; t <= end; t++) appendValue(track, values[t]!);
+  for (let t = from; t <= end; t++) {
+    closeSpecials(track);
+    takeValue(track, values[t]!);
+  }
   track.negative = facts.negative;
   const all = learntOf(state);
   const again = takeUp(all, (model, bytes) => model.restore?.(bytes, track) ?? false, track.length - 1);
@@ -174,7 +179,8 @@ function learnAgain(models: readonly Model[], track: Track): void {
 function saveState(state: State): Uint8Array {
   const { facts, track, stepMs } = state;
   const end = facts.start + (track.length - 1) * stepMs;
-  return writeState(state.owner, { ...facts, end, negative: track.negative }, learntOf(state), track);
+  const learned = track.specials?.learned ?? [];
+  return writeState(state.owner, { ...facts, end, negative: track.negative, learned }, learntOf(state), track);
 }
 
 function learntOf({ volatility, channels, peakChannel, models, peakModels }: State): Learnt {
@@ -199,6 +205,7 @@ function factsOf(history: RegularSeries, options: ForecasterOptions): StateFacts
     localStart: start + offsetAt(calendar, start),
     end: start + (values.length - 1) * stepMs,
     dropped: 0,
+    learned: [],
     phase: 0,
     negative: false,
   };
@@ -254,6 +261,7 @@ function createState(history: RegularSeries, options: ForecasterOptions, facts: 
   const models = chosen(defaultModels(context), options.models);
   const peaks = peakModels({ ...context, knots: peakWindow });
   const clock = options.calendar && localClock(options.calendar, start, stepMs);
+  const specials = options.calendar && specialsOf(options.calendar, history, facts.learned);
   const stride = Math.max(1, Math.round(SCORED_EVERY_MS / stepMs));
   const replayed = historyLength - replayFrom(historyLength, stepMs);
   const scoring = { stride, day, warmUp: Math.round(Math.min(day, replayed / 8) / stride) };
@@ -267,7 +275,7 @@ function createState(history: RegularSeries, options: ForecasterOptions, facts: 
     knots,
     peakWindow,
     quantiles: [...new Set(options.quantiles ?? DEFAULT_QUANTILES)].sort((a, b) => a - b),
-    track: createTrack(facts.transform, cycles[0] ?? 0, values.length + 64, { clock, phase: facts.phase }),
+    track: createTrack(facts.transform, cycles[0] ?? 0, values.length + 64, { clock, phase: facts.phase, specials }),
     volatility: createVolatility(day),
     models,
     peakModels: peaks,
@@ -313,7 +321,7 @@ function prepareModels(state: State, values: ArrayLike<number>): void {
   const { length, gap, negative } = track;
   const origins: number[] = [];
   for (let i = 0; i < values.length; i++) {
-    appendValue(track, values[i]!);
+    takeValue(track, values[i]!);
     if (isScored(state, length + i) && isKnown(track, length + i)) origins.push(length + i);
   }
   for (const model of preparing) model.prepare!(track, Int32Array.from(origins));
@@ -325,12 +333,13 @@ function prepareModels(state: State, values: ArrayLike<number>): void {
 /** One value in: what waited for it is scored, and where this is a scored origin, forecasts start to wait. */
 function advance(state: State, value: number, scored: boolean): void {
   const { track } = state;
-  appendValue(track, value);
+  closeSpecials(track);
+  takeValue(track, value);
   appendVolatility(state.volatility, track);
   for (const model of state.running) model.append!(track);
   if (!scored) return;
   const now = track.length - 1;
-  const z = isKnown(track, now) ? track.z[now]! : Number.NaN;
+  const z = isOrdinary(track, now) ? track.z[now]! : Number.NaN;
   const y = valueAt(track, now);
   for (const channel of state.channels) {
     const origin = now - channel.horizon;
@@ -401,6 +410,9 @@ function predict(state: State): Forecast {
     if (Number.isNaN(z)) z = track.z[origin]!;
     point[i] = bounded(track, fromModel(transform, z));
     spreadFan(fans[low]!, fans[high]!, share, transform, { z, ...spread }, made);
+    const t = origin + horizons[i]!;
+    if (isSpecial(track, t))
+      point[i] = bounded(track, asSpecial(track, effectAt(track, t, origin), z, quantiles, made));
     for (let j = 0; j < paths.length; j++)
       paths[j]!.values[i] = bounded(track, Number.isNaN(made[j]!) ? point[i]! : made[j]!);
   }
@@ -425,7 +437,8 @@ function predictPeak(state: State, origin: number): { quantile: number; value: n
   const fan = fanOf(peakChannel.conformal, state.quantiles);
   const made = new Float64Array(state.quantiles.length);
   spreadFan(fan, fan, 0, track.transform, { z, ...spreads(state.volatility) }, made);
-  const point = fromModel(track.transform, z);
+  const effect = largestEffect(track, z, origin, state.peakWindow[0]!);
+  const point = asSpecial(track, effect, z, state.quantiles, made);
   return state.quantiles.map((quantile, j) => ({
     quantile,
     value: bounded(track, Number.isNaN(made[j]!) ? point : made[j]!),

@@ -69,6 +69,11 @@ export function phaseOf({ clock, phase = 0 }: Clocked, t: number, season: number
   return local - Math.floor(local / season) * season;
 }
 
+/** Local time of `t` in steps, counted from the first value. */
+export function localStep({ clock }: Clocked, t: number): number {
+  return clock === undefined ? t : t + shiftAt(clock, t);
+}
+
 /** The index whose local time is `by` steps from that of `t`. */
 export function movedBy({ clock }: Clocked, t: number, by: number): number {
   return clock === undefined ? t + by : moved(clock, t, by);

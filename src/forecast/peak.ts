@@ -3,7 +3,7 @@ import { horizonFeatures } from './features.ts';
 import { seasonBefore, seasonEarlier } from './local-clock.ts';
 import type { Model, ModelContext } from './models/model.ts';
 import { type HorizonRegressors, ridges } from './models/ridge.ts';
-import { blockMean, isKnown, type Track } from './track.ts';
+import { blockMean, isOrdinary, type Track } from './track.ts';
 
 /**
  * Models of the largest value within the next `window` steps. It is a question of its own: the largest of the per-step
@@ -32,7 +32,7 @@ export function largestKnown(track: Track, from: number, to: number): number {
   let most = Number.NEGATIVE_INFINITY;
   let known = 0;
   for (let t = from; t < to; t++) {
-    if (!isKnown(track, t)) continue;
+    if (!isOrdinary(track, t)) continue;
     known++;
     if (track.z[t]! > most) most = track.z[t]!;
   }

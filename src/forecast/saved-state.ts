@@ -3,6 +3,7 @@ import type { Channel } from './channel.ts';
 import type { ConformalState } from './intervals.ts';
 import { mixWeights } from './mix.ts';
 import type { Model } from './models/model.ts';
+import type { LearnedSpecial } from './special-times.ts';
 import {
   checksumOf,
   DamagedStateError,
@@ -38,6 +39,8 @@ export interface StateFacts {
   readonly dropped: number;
   readonly phase: number;
   readonly negative: boolean;
+  /** Of special times that are over. */
+  readonly learned: readonly LearnedSpecial[];
 }
 
 /** What is learnt as values come. */

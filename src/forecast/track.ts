@@ -1,4 +1,5 @@
 import { type LocalClock, seasonEarlier } from './local-clock.ts';
+import { isSpecial, type Specials } from './special-times.ts';
 import { fromModel, type Transform, toModel } from './transform.ts';
 
 /**
@@ -13,6 +14,8 @@ export interface Track {
   readonly clock: LocalClock | undefined;
   /** Local steps from where phases are counted to the first value: not 0 where older values were dropped. */
   readonly phase: number;
+  /** Special times, whose values stand here as ordinary ones; undefined where there are none. */
+  readonly specials: Specials | undefined;
   length: number;
   /** In model space, gaps filled from the past: held for a short while, then taken from a season before. */
   z: Float64Array;
@@ -37,13 +40,22 @@ export function createTrack(
   transform: Transform,
   fillSeason: number,
   capacity = GROWTH,
-  { clock, phase = 0 }: { readonly clock?: LocalClock | undefined; readonly phase?: number } = {},
+  {
+    clock,
+    phase = 0,
+    specials,
+  }: {
+    readonly clock?: LocalClock | undefined;
+    readonly phase?: number;
+    readonly specials?: Specials | undefined;
+  } = {},
 ): Track {
   return {
     transform,
     fillSeason,
     clock,
     phase,
+    specials,
     length: 0,
     z: new Float64Array(capacity),
     known: new Uint8Array(capacity),
@@ -53,14 +65,17 @@ export function createTrack(
   };
 }
 
-/** Takes the next value in. NaN and infinite values are gaps. */
-export function appendValue(track: Track, value: number): void {
+/**
+ * Takes the next value in. NaN and infinite values are gaps.
+ * @param ordinary What stands for it in model space, where it is not the value itself; NaN for none.
+ */
+export function appendValue(track: Track, value: number, ordinary = Number.NaN): void {
   const t = track.length;
   if (t === track.z.length) grow(track);
   const known = Number.isFinite(value);
   if (value < 0) track.negative = true;
   track.gap = known ? 0 : track.gap + 1;
-  track.z[t] = known ? toModel(track.transform, value) : fill(track, t);
+  track.z[t] = !Number.isNaN(ordinary) ? ordinary : known ? toModel(track.transform, value) : fill(track, t);
   track.known[t] = known ? 1 : 0;
   track.length = t + 1;
   if (track.length % BLOCK === 0) {
@@ -77,6 +92,19 @@ export function isKnown(track: Track, t: number): boolean {
 /** The value at `t` in the series' unit, to the last digits; NaN where it was not given. */
 export function valueAt(track: Track, t: number): number {
   return track.known[t] === 1 ? fromModel(track.transform, track.z[t]!) : Number.NaN;
+}
+
+/** Whether the value at `t` was given and is an ordinary one, which a model may learn from. */
+export function isOrdinary(track: Track, t: number): boolean {
+  return isKnown(track, t) && !isSpecial(track, t);
+}
+
+/** Puts filled values in the place of [from, from + z.length). */
+export function rewriteValues(track: Track, from: number, z: Float64Array): void {
+  track.z.set(z, from);
+  track.known.fill(0, from, from + z.length);
+  for (let block = Math.floor(from / BLOCK) + 1; BLOCK * block <= track.length; block++)
+    track.blockSums[block] = track.blockSums[block - 1]! + sumOf(track.z, BLOCK * (block - 1), BLOCK * block);
 }
 
 /** Mean in model space of the block [from, to), cut to what exists. */

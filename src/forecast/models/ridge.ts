@@ -1,6 +1,6 @@
 import { baseFeatures, type FeaturePlan, horizonFeatures, planFeatures } from '../features.ts';
 import { placeBetween } from '../knots.ts';
-import { isKnown, type Track } from '../track.ts';
+import { isOrdinary, type Track } from '../track.ts';
 import type { Model, ModelContext } from './model.ts';
 import { clearRidge, readRidge, writeRidge } from './ridge-state.ts';
 import {
@@ -96,7 +96,7 @@ export function ridges(
     const days = isFirst ? 0 : (length - 1 - farthest - next) / (context.cycles[0] ?? Number.POSITIVE_INFINITY);
     const fresh = freshSums(knots.length, p1, p2);
     for (; next + farthest < length; next += rowStride) {
-      if (!isKnown(track, next)) continue;
+      if (!isOrdinary(track, next)) continue;
       writeRow(track, next);
       addRow(fresh, row, judging ? weightOf(row, judge.knots, usual) : 1, clips);
     }
@@ -119,7 +119,7 @@ export function ridges(
     const rows = (length - farthest - next) / rowStride;
     const stride = rowStride * (rows > PILOT_STRIDE * LEAST_ROWS * (p1 + p2) ? PILOT_STRIDE : 1);
     for (let origin = next; origin + farthest < length; origin += stride) {
-      if (!isKnown(track, origin)) continue;
+      if (!isOrdinary(track, origin)) continue;
       writeRow(track, origin);
       addRow(fresh, row, 1, clips);
     }
@@ -135,7 +135,7 @@ export function ridges(
     const from = plan.firstOrigin;
     const stride = Math.max(1, Math.floor((length - farthest - from) / USUAL_ROWS));
     for (let origin = from; origin + farthest < length; origin += stride) {
-      if (!isKnown(track, origin)) continue;
+      if (!isOrdinary(track, origin)) continue;
       writeRow(track, origin);
       for (const [k, knot] of judge.knots.entries()) {
         const error = Math.abs(row.ahead[k]! - changeAt(knot, row.base, row.owns[k]!));
@@ -216,14 +216,14 @@ function weightOf({ base, owns, ahead }: RidgeRow, judging: readonly KnotSums[],
 }
 
 function valueAhead(track: Track, origin: number, horizon: number): number {
-  return isKnown(track, origin + horizon) ? track.z[origin + horizon]! - track.z[origin]! : Number.NaN;
+  return isOrdinary(track, origin + horizon) ? track.z[origin + horizon]! - track.z[origin]! : Number.NaN;
 }
 
 function clipOf(plan: FeaturePlan, track: Track, target: Target, horizon: number): number {
   const sizes: number[] = [];
   const stride = Math.max(1, Math.floor(track.length / 2000));
   for (let origin = plan.firstOrigin; origin + horizon < track.length; origin += stride) {
-    if (!isKnown(track, origin)) continue;
+    if (!isOrdinary(track, origin)) continue;
     const size = Math.abs(target(track, origin, horizon));
     if (!Number.isNaN(size)) sizes.push(size);
   }

@@ -1,7 +1,7 @@
 import { choleskyInPlace, solveCholesky } from '../../numeric/cholesky.ts';
 import { placeBetween } from '../knots.ts';
 import { localSteps, movedBy } from '../local-clock.ts';
-import { blockMean, isKnown, type Track } from '../track.ts';
+import { blockMean, isOrdinary, type Track } from '../track.ts';
 import type { Model, ModelContext } from './model.ts';
 
 export interface WindowRidgeOptions {
@@ -67,9 +67,9 @@ export function windowRidge(
 
 function isUsable(track: Track, origin: number, lags: number, farthest: number): boolean {
   let missing = 0;
-  for (let t = origin - lags + 1; t <= origin; t++) if (!isKnown(track, t)) missing++;
+  for (let t = origin - lags + 1; t <= origin; t++) if (!isOrdinary(track, t)) missing++;
   if (missing > lags / 10) return false;
-  for (let t = origin + 1; t <= origin + farthest; t++) if (!isKnown(track, t)) return false;
+  for (let t = origin + 1; t <= origin + farthest; t++) if (!isOrdinary(track, t)) return false;
   return true;
 }
 
