@@ -1,8 +1,12 @@
 import { DamagedStateError, type StateReader, stateReader, stateWriter } from '../state-bytes.ts';
 import type { KnotSums, RidgeSums } from './ridge-sums.ts';
 
-/** Where a knot lacks a smaller share of the rows than this, they are taken to be like the others. */
+/**
+ * Where a knot lacks a smaller share of the rows than this, and has this many for each regressor, those missing are taken
+ * to be like the others.
+ */
 const LEAST_MISSING = 0.03;
+const MANY_ROWS = 20;
 
 export function clearRidge(state: RidgeSums): void {
   state.shared.fill(0);
@@ -41,13 +45,14 @@ export function writeRidge(state: RidgeSums, course: RidgeCourse | undefined): U
   for (const { cross, moment, coefficients, absent, rows, solved } of state.knots) {
     writer.number(rows);
     const missing = absent === undefined ? 0 : traceOf(absent) / traceOf(state.shared);
-    writer.count((solved ? 1 : 0) + (missing > LEAST_MISSING ? 2 : 0));
+    const isExact = missing > LEAST_MISSING || (missing > 0 && rows < MANY_ROWS * coefficients.length);
+    writer.count((solved ? 1 : 0) + (isExact ? 2 : 0));
     writer.singles(coefficients);
     if (course === undefined) continue;
     writer.number(missing);
     writer.coarse(lowerOf(cross, coefficients.length));
     writer.singles(moment);
-    if (absent !== undefined && missing > LEAST_MISSING) writer.rough(triangleOf(absent));
+    if (absent !== undefined && isExact) writer.rough(triangleOf(absent));
   }
   return writer.finish();
 }
