@@ -5,6 +5,7 @@ import { type Forecaster, fitForecaster } from '../src/forecast/forecaster.ts';
 import type { Forecast } from '../src/model/forecast.ts';
 import type { RegularSeries } from '../src/model/series.ts';
 import { DAY, MINUTE } from '../src/model/time.ts';
+import { referenceHourly, referencePeak } from './reference-ridge.ts';
 import { loadM4Hourly, loadTraces } from './shared-data.ts';
 
 function fitted(series: RegularSeries, horizonSteps: number, peakWindowMs: number): Forecaster {
@@ -26,6 +27,8 @@ function measureM4(): void {
   const rows = loadM4Hourly();
   const started = cpuSeconds();
   const sums = { smape: 0, mase: 0, smape2: 0, mase2: 0, msis: 0, inside: 0, steps: 0 };
+  const reference = { smape: 0, mase: 0, msis: 0, inside: 0 };
+  let referenceSeconds = 0;
   const each: string[] = [];
   for (const { id, train, test, naive2 } of rows) {
     const forecast = fitted({ start: 0, stepMs: 60 * MINUTE, values: train }, test.length, 60 * MINUTE).predict();
@@ -36,19 +39,26 @@ function measureM4(): void {
     const other = pointErrors(test, naive2, scale);
     const low = pathOf(forecast, 0.025);
     const high = pathOf(forecast, 0.975);
-    let msis = 0;
-    test.forEach((y, i) => {
-      msis += high[i]! - low[i]! + 40 * Math.max(low[i]! - y, 0) + 40 * Math.max(y - high[i]!, 0);
-      if (y >= low[i]! && y <= high[i]!) sums.inside++;
-    });
+    const interval = intervalErrors(test, low, high, scale);
+    const { msis } = interval;
+    sums.inside += interval.inside;
+    const before = cpuSeconds();
+    const plain = referenceHourly(train, test.length);
+    const plainPoint = pointErrors(test, plain.point, scale);
+    const plainInterval = intervalErrors(test, plain.lower, plain.upper, scale);
+    reference.smape += plainPoint.smape;
+    reference.mase += plainPoint.mase;
+    reference.msis += plainInterval.msis;
+    reference.inside += plainInterval.inside;
+    referenceSeconds += cpuSeconds() - before;
     sums.steps += test.length;
-    sums.msis += msis / test.length / scale;
+    sums.msis += msis;
     sums.smape += own.smape;
     sums.mase += own.mase;
     sums.smape2 += other.smape;
     sums.mase2 += other.mase;
     each.push(
-      `${id} sMAPE ${own.smape.toFixed(2)} MASE ${own.mase.toFixed(3)} MSIS ${(msis / test.length / scale).toFixed(2)} ${forecast.model}`,
+      `${id} sMAPE ${own.smape.toFixed(2)} MASE ${own.mase.toFixed(3)} MSIS ${msis.toFixed(2)} reference ${plainInterval.msis.toFixed(2)} ${forecast.model}`,
     );
   }
   const n = rows.length;
@@ -56,8 +66,28 @@ function measureM4(): void {
   const owa = (sums.smape / sums.smape2 + sums.mase / sums.mase2) / 2;
   console.log(
     `M4 hourly, ${n} series: sMAPE ${(sums.smape / n).toFixed(2)}  MASE ${(sums.mase / n).toFixed(3)}  OWA ${owa.toFixed(3)}` +
-      `  MSIS ${(sums.msis / n).toFixed(2)}  coverage ${(sums.inside / sums.steps).toFixed(3)}  CPU s a series ${((cpuSeconds() - started) / n).toFixed(3)}`,
+      `  MSIS ${(sums.msis / n).toFixed(2)}  coverage ${(sums.inside / sums.steps).toFixed(3)}  CPU s a series ${((cpuSeconds() - started - referenceSeconds) / n).toFixed(3)}`,
   );
+  const referenceOwa = (reference.smape / sums.smape2 + reference.mase / sums.mase2) / 2;
+  console.log(
+    `a log ridge with split-conformal residuals: sMAPE ${(reference.smape / n).toFixed(2)}  MASE ${(reference.mase / n).toFixed(3)}  OWA ${referenceOwa.toFixed(3)}` +
+      `  MSIS ${(reference.msis / n).toFixed(2)}  coverage ${(reference.inside / sums.steps).toFixed(3)}`,
+  );
+}
+
+function intervalErrors(
+  test: Float64Array,
+  low: Float64Array,
+  high: Float64Array,
+  scale: number,
+): { msis: number; inside: number } {
+  let msis = 0;
+  let inside = 0;
+  test.forEach((y, i) => {
+    msis += high[i]! - low[i]! + 40 * Math.max(low[i]! - y, 0) + 40 * Math.max(y - high[i]!, 0);
+    if (y >= low[i]! && y <= high[i]!) inside++;
+  });
+  return { msis: msis / test.length / scale, inside };
 }
 
 function pointErrors(test: Float64Array, forecast: Float64Array, scale: number): { smape: number; mase: number } {
@@ -149,9 +179,13 @@ function measurePeaks(): void {
       ({ series }) => series.values.length > 1e4 && known(series) > 1e4,
     ),
   ];
-  console.log('trace                          covered at 0.9/0.95/0.99   pinball 0.95 over mean peak   CPU s');
+  console.log(
+    'trace                          covered at 0.9/0.95/0.99   pinball 0.95 over mean peak   CPU s   a ridge with conformal residuals: 0.95 covered, pinball',
+  );
   let coverage = 0;
   let logPin = 0;
+  let plainCoverage = 0;
+  let plainLogPin = 0;
   for (const { name, series } of traces) {
     const started = cpuSeconds();
     const cut = series.values.length - 3 * 1440;
@@ -160,18 +194,28 @@ function measurePeaks(): void {
       120,
       8 * MINUTE,
     );
+    const plain = referencePeak(series.values, Math.max(0, cut - 28 * 1440), cut, 8);
+    let plainHits = 0;
+    let plainPin = 0;
+    let plainSeconds = 0;
     const hits = [0, 0, 0];
     let pin = 0;
     let total = 0;
     let watched = 0;
     for (let origin = cut; origin + 8 < series.values.length; origin++) {
       forecaster.update(series.values.subarray(origin, origin + 1));
+      const before = cpuSeconds();
+      const plainUpper = plain.upper(origin);
+      if ((origin - cut) % 1440 === 1439) plain.refit(origin + 1);
+      plainSeconds += cpuSeconds() - before;
       if ((origin - cut) % 1440 === 1439) forecaster.refit();
       const forecast = forecaster.predict();
       const peak = series.values.subarray(origin + 1, origin + 9).reduce((a, b) => Math.max(a, b));
       if (Number.isNaN(peak)) continue;
       watched++;
       total += peak;
+      if (peak <= plainUpper) plainHits++;
+      plainPin += peak > plainUpper ? 0.95 * (peak - plainUpper) : 0.05 * (plainUpper - peak);
       [0.9, 0.95, 0.99].forEach((q, i) => {
         const value = forecast.peak.quantiles.find(({ quantile }) => quantile === q)!.value;
         if (peak <= value) hits[i]!++;
@@ -180,12 +224,15 @@ function measurePeaks(): void {
     }
     coverage += hits[1]! / watched;
     logPin += Math.log(pin / total);
+    plainCoverage += plainHits / watched;
+    plainLogPin += Math.log(plainPin / total);
     console.log(
-      `${name.padEnd(45)} ${hits.map((hit) => (hit / watched).toFixed(3)).join(' / ')}   ${(pin / total).toFixed(4)}   ${(cpuSeconds() - started).toFixed(2)}`,
+      `${name.padEnd(45)} ${hits.map((hit) => (hit / watched).toFixed(3)).join(' / ')}   ${(pin / total).toFixed(4)}   ${(cpuSeconds() - started - plainSeconds).toFixed(2)}   ${(plainHits / watched).toFixed(3)}   ${(plainPin / total).toFixed(4)}`,
     );
   }
   console.log(
-    `mean coverage at 0.95 ${(coverage / traces.length).toFixed(3)}  pinball, geometric mean ${Math.exp(logPin / traces.length).toFixed(5)}`,
+    `mean coverage at 0.95 ${(coverage / traces.length).toFixed(3)}  pinball, geometric mean ${Math.exp(logPin / traces.length).toFixed(5)}` +
+      `; of a ridge with conformal residuals ${(plainCoverage / traces.length).toFixed(3)} and ${Math.exp(plainLogPin / traces.length).toFixed(5)}`,
   );
 }
 

@@ -1,5 +1,5 @@
 import { type ConformalState, conformalState, scoreConformal } from './intervals.ts';
-import { type MixState, mixed, mixState, mixWeights, scoreExperts } from './mix.ts';
+import { type MixState, type MixTuning, mixed, mixState, mixWeights, scoreExperts } from './mix.ts';
 import { compare, createSkill, type Skill } from './skill.ts';
 import { fromModel, type Transform } from './transform.ts';
 
@@ -47,7 +47,14 @@ export function createChannel(
     day,
     warmUp,
     naives,
-  }: { readonly stride: number; readonly day: number; readonly warmUp: number; readonly naives: number },
+    tuning,
+  }: {
+    readonly stride: number;
+    readonly day: number;
+    readonly warmUp: number;
+    readonly naives: number;
+    readonly tuning?: MixTuning;
+  },
 ): Channel {
   const slots = Math.floor(horizon / stride) + 2;
   const residuals = Math.max(LEAST_KEPT, Math.min(MOST_KEPT, Math.round((7 * day) / stride)));
@@ -55,7 +62,7 @@ export function createChannel(
     horizon,
     warmUp,
     scored: 0,
-    mix: mixState(experts, { horizon, day, stride }),
+    mix: mixState(experts, { horizon, day, stride }, tuning),
     weights: new Float64Array(experts),
     conformal: conformalState(residuals),
     skill: naives > 1 ? createSkill(naives, { stride, day, residuals }) : undefined,

@@ -7,7 +7,7 @@ import { awaitTruth, type Channel, createChannel, settle } from './channel.ts';
 import { fanOf, spreadFan } from './intervals.ts';
 import { knotsUpTo, placeBetween } from './knots.ts';
 import { localClock } from './local-clock.ts';
-import { mixed } from './mix.ts';
+import { mixed, PEAK_MIX_TUNING } from './mix.ts';
 import { defaultModels } from './models/default-models.ts';
 import type { Model, ModelContext } from './models/model.ts';
 import { largestIn, largestKnown, peakModels } from './peak.ts';
@@ -281,7 +281,7 @@ function createState(history: RegularSeries, options: ForecasterOptions, facts: 
     peakModels: peaks,
     running: [...models, ...peaks].filter((model) => model.append !== undefined),
     channels: Array.from(knots, (knot) => createChannel(models.length, knot, { ...scoring, naives: 1 })),
-    peakChannel: createChannel(peaks.length, peakWindow[0]!, { ...scoring, naives: 2 }),
+    peakChannel: createChannel(peaks.length, peakWindow[0]!, { ...scoring, naives: 2, tuning: PEAK_MIX_TUNING }),
     stride,
     refitEvery: Math.max(day, 24),
   };

@@ -29,6 +29,12 @@ const MEMORIES = [
 
 /** An error minutes ahead is one of many alike, one half a day ahead is one of a handful, and experts differ less there. */
 export const MIX_TUNING: MixTuning = { memories: MEMORIES, nearPower: 8, farPower: 4 };
+/** Peaks are ruled by the few, so that a short memory of them misleads. */
+export const PEAK_MIX_TUNING: MixTuning = {
+  memories: [{ horizons: 6, dayShare: 1 / 4 }],
+  nearPower: 6,
+  farPower: 4,
+};
 const NEAR_DAY_SHARE = 1 / 12;
 
 /** @param horizon In steps, as `day` and `stride`, the steps between scored origins. */

@@ -1,4 +1,4 @@
-import { MINUTE } from '../../model/time.ts';
+import { HOUR, MINUTE } from '../../model/time.ts';
 import { lastValue } from './last-value.ts';
 import type { Model, ModelContext } from './model.ts';
 import { network } from './network.ts';
@@ -27,7 +27,10 @@ export function defaultModels(context: ModelContext): readonly Model[] {
   const models: Model[] = [lastValue(), smoothed(), ...ridges(context, members, { rowStride })];
   if (first !== undefined) {
     models.push(sameLastSeason('yesterday', first), seasonAndLevel(first, context));
-    models.push(profile('profile', second ?? first, first, Math.max(0, Math.round((5 * MINUTE) / stepMs / 2))));
+    const halfWidth = Math.max(0, Math.round((5 * MINUTE) / stepMs / 2));
+    models.push(profile('profile', second ?? first, first, halfWidth));
+    // On the level of the last hour the shape of a day holds at once after a shift of level.
+    models.push(profile('shape', first, Math.max(2, Math.round(HOUR / stepMs)), halfWidth));
   }
   if (second !== undefined) models.push(sameLastSeason('last-week', second));
   const lags = second ?? first ?? 0;
