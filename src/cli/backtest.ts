@@ -20,6 +20,7 @@ export function backtestCommand(program: Command): void {
     .option('--origins-every <duration>', 'rolling form: time between two origins', parseStep)
     .option('--from <instant>', 'rolling form: the first origin', (text) => asArgument(() => parseInstant(text)))
     .option('--forecasts <file>', "rolling form: write the mix's forecasts there (- for standard output)")
+    .option('--no-network', 'forecast without the pre-trained network, to compare')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',

@@ -28,6 +28,7 @@ export async function compareModels(
     series,
     threads,
     progress,
+    network: flags.network,
     job: (one) => ({
       kind: 'backtest',
       ...inputOf(one, flags),

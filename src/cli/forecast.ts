@@ -30,6 +30,7 @@ export function forecastCommand(program: Command): void {
     .option('--level <levels>', 'central intervals', parseLevels, [0.8, 0.95])
     .option('--quantiles <quantiles>', 'quantiles to add as columns, such as 0.5,0.9,0.95', parseQuantiles, [])
     .option('--output <file>', 'write there instead of to standard output')
+    .option('--no-network', 'forecast without the pre-trained network, to compare')
     .option('--json', 'one JSON object a series, with its model, seasons and accuracy')
     .addHelpText(
       'after',
@@ -54,6 +55,7 @@ async function runForecast(flags: Flags): Promise<void> {
     series,
     threads,
     progress,
+    network: flags.network,
     job: (one) => ({
       kind: 'forecast',
       ...inputOf(one, flags),

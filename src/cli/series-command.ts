@@ -6,6 +6,7 @@ import { openJobPool } from '../workers/job-pool.ts';
 import type { CsvSeries } from './csv.ts';
 import { parseSeasons, parseStep, parseThreads, seedOption } from './forecast-options.ts';
 import { type ProgressWish, progressOf } from './progress.ts';
+import { shippedModel } from './regressor.ts';
 import { parseReportFile } from './report/write-report.ts';
 
 /** The flags of every command that does something with each series of a CSV file. */
@@ -16,6 +17,8 @@ export interface SeriesFlags {
   readonly threads?: number;
   readonly progress?: boolean;
   readonly report?: string;
+  /** Whether forecasts are made with the network. */
+  readonly network?: boolean;
   readonly json?: boolean;
 }
 
@@ -54,6 +57,8 @@ export interface SeriesLoop<J extends SeriesJob> {
   readonly take: (series: CsvSeries, result: ResultOf<J>) => Promise<void> | void;
   readonly threads: number | undefined;
   readonly progress: ProgressWish;
+  /** Forecasts are made with the network that comes with the program. */
+  readonly network?: boolean | undefined;
 }
 
 /** Results that may wait for an earlier one, for each thread: enough to keep threads busy, too few to fill the memory. */
@@ -61,10 +66,10 @@ const AHEAD = 4;
 
 /** Does a job for each series, on all cores. Order and results do not depend on the number of threads. */
 export async function forEachSeries<J extends SeriesJob>(loop: SeriesLoop<J>): Promise<void> {
-  const { what, series, job, take, progress } = loop;
+  const { what, series, job, take, progress, network = false } = loop;
   const threads = Math.min(loop.threads ?? availableParallelism(), series.length);
   // A thread costs a tenth of a second to start: for one series the program's own will do.
-  await using pool = openJobPool(threads > 1 ? threads : 0);
+  await using pool = openJobPool(threads > 1 ? threads : 0, network ? await shippedModel() : undefined);
   const say = progressOf(what, series.length, progress);
   const running: Promise<ResultOf<J>>[] = [];
   const start = (i: number) => {

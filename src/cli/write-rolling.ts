@@ -30,6 +30,7 @@ export async function writeRolling({ series, epochSeconds }: CsvFile, flags: Rol
     series,
     threads,
     progress,
+    network: flags.network,
     job: (one) => ({
       kind: 'rolling',
       ...inputOf(one, flags),

@@ -21,7 +21,7 @@ import { createTrack, isKnown, isOrdinary, type Track, valueAt } from './track.t
 import { fitTransform, fromModel } from './transform.ts';
 import { appendVolatility, createVolatility, spreads, type Volatility } from './volatility.ts';
 
-export interface ForecasterOptions {
+export interface ForecasterOptions extends Network {
   /** Steps ahead. */
   readonly horizonSteps: number;
   /** The window of the peak forecast: lead time plus refresh. */
@@ -34,7 +34,10 @@ export interface ForecasterOptions {
   readonly models?: readonly string[];
   /** Local time and special days; without it seasons are those of UTC. */
   readonly calendar?: SeriesCalendar;
-  /** The global network, where there is one: one more expert. */
+}
+
+/** The global network, where there is one: one more expert. It is not plain data: each thread opens its own. */
+export interface Network {
   readonly regressor?: Regressor;
 }
 

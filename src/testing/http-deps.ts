@@ -47,7 +47,7 @@ function httpDeps({ callers, ...changes }: Partial<HttpDeps> & { readonly caller
       checkQuery: () => {},
       tenancy: { on: false, namespaces: new Map() },
     }),
-    doJob: async (job) => doSeriesJob(job, () => 0),
+    doJob: async (job) => doSeriesJob(job, { cpuSeconds: () => 0 }),
     preview: async (input) => doPreview({ kind: 'preview', ...input }),
     checkPolicy: (document) => rightPolicy(document, { checkQuery: () => {} }),
     planNow: async () => Promise.reject(new Error('the test gives no plan')),

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import { cpuSeconds } from './cpu-seconds.ts';
-import { doJob, type Job, type JobResult } from './jobs.ts';
+import type { ModelBytes } from '../forecast/regressor/model-file.ts';
+import { type Job, type JobResult, jobDoer } from './jobs.ts';
 
 /** Does jobs in threads of its own, as many at once as it has threads; the others wait in order. */
 export interface JobPool extends AsyncDisposable {
@@ -9,6 +9,11 @@ export interface JobPool extends AsyncDisposable {
    * @throws What the job threw; an error if its thread ended early; the signal's reason.
    */
   run<J extends Job>(job: J, signal?: AbortSignal): Promise<JobResult<J>>;
+}
+
+/** What a job thread is started with. */
+export interface JobThreadData {
+  readonly model: ModelBytes | undefined;
 }
 
 interface Waiting {
@@ -30,10 +35,11 @@ const IDLE_MS = 30_000;
 /**
  * @param most So many threads at most; they start when there is something to do. None: jobs are done here and now, as
  *   they are where the program runs uncompiled, since a thread could not read TypeScript.
+ * @param model The network that forecasts are made with, checked; none: they are made without.
  */
-export function openJobPool(most: number): JobPool {
+export function openJobPool(most: number, model?: ModelBytes): JobPool {
   // Compiled or not, the thread's file is of the same kind as this one.
-  if (most === 0 || import.meta.url.endsWith('.ts')) return inThisThread();
+  if (most === 0 || import.meta.url.endsWith('.ts')) return inThisThread(model);
   const file = new URL('job-thread.js', import.meta.url);
   const threads = new Set<Thread>();
   const queue: Waiting[] = [];
@@ -50,7 +56,11 @@ export function openJobPool(most: number): JobPool {
   }
 
   function start(): Thread {
-    const thread: Thread = { worker: new Worker(file), current: undefined, idleTimer: undefined };
+    const thread: Thread = {
+      worker: new Worker(file, { workerData: { model } satisfies JobThreadData }),
+      current: undefined,
+      idleTimer: undefined,
+    };
     threads.add(thread);
     thread.worker.on('message', (answer: { readonly result?: never; readonly error?: unknown }) => {
       const { current } = thread;
@@ -116,13 +126,14 @@ export function openJobPool(most: number): JobPool {
   };
 }
 
-function inThisThread(): JobPool {
+function inThisThread(model: ModelBytes | undefined): JobPool {
+  const doJob = jobDoer(model);
   return {
     async run(job, signal) {
       // Whatever waits for its turn gets it first: a loop over thousands of jobs must not hold the thread.
       await new Promise((resolve) => setImmediate(resolve));
       signal?.throwIfAborted();
-      return doJob(job, cpuSeconds);
+      return await doJob(job);
     },
     async [Symbol.asyncDispose]() {},
   };

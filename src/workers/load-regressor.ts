@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Network } from '../forecast/forecaster.ts';
 import {
   type ModelBytes,
   type ModelFile,
@@ -62,6 +63,25 @@ export async function loadRegressorFrom(folder: string): Promise<LoadedRegressor
     if (!(error instanceof UnusableModelError)) throw error;
     return { kind: 'unusable', code: error.code, message: error.message };
   }
+}
+
+/** The network of a thread, opened when it is first asked for. */
+export type NetworkSource = () => Promise<Network>;
+
+/** Bytes that cannot be used give no network, and one warning on standard error. */
+export function networkSource(bytes: ModelBytes | undefined): NetworkSource {
+  let opening: Promise<Network> | undefined;
+  return () => {
+    opening ??= bytes === undefined ? Promise.resolve({}) : openNetwork(bytes);
+    return opening;
+  };
+}
+
+async function openNetwork(bytes: ModelBytes): Promise<Network> {
+  const loaded = await loadRegressor(bytes);
+  if (loaded.kind === 'loaded') return { regressor: loaded.regressor };
+  process.emitWarning(`${loaded.message}; forecasts are made without the network`, { code: loaded.code });
+  return {};
 }
 
 /** Names that an operator may install; not ours, and so no import that a bundler could resolve. */

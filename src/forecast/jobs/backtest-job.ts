@@ -2,6 +2,7 @@ import type { Forecast, NoForecast } from '../../model/forecast.ts';
 import type { RegularSeries } from '../../model/series.ts';
 import { type BacktestAnswer, backtestWindows } from '../backtest.ts';
 import { type BacktestSums, backtestSums } from '../backtest-sums.ts';
+import type { Network } from '../forecaster.ts';
 import { regularOf, type SeriesInput, tailOf } from './series-input.ts';
 
 export interface BacktestJob extends SeriesInput {
@@ -35,11 +36,11 @@ export interface ModelSums {
 export const MIX = 'mix';
 
 /** How the mix, and each of its models alone, would have forecast the end of one series. */
-export function doBacktest(job: BacktestJob, cpuSeconds: () => number): BacktestJobResult {
+export function doBacktest(job: BacktestJob, cpuSeconds: () => number, network: Network): BacktestJobResult {
   const { horizonSteps, windows, seasons, tailSteps = 0 } = job;
   const series = regularOf(job);
   if (series === undefined) return { kind: 'no-data' };
-  const options = { horizonSteps, peakWindowMs: series.stepMs, seasons };
+  const options = { horizonSteps, peakWindowMs: series.stepMs, seasons, ...network };
   const forecasts: Forecast[] = [];
   const models: ModelSums[] = [];
   const run = (model: string): BacktestAnswer => {

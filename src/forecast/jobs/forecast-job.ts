@@ -1,6 +1,6 @@
 import type { Forecast, NoForecast } from '../../model/forecast.ts';
 import type { RegularSeries } from '../../model/series.ts';
-import { fitForecaster } from '../forecaster.ts';
+import { fitForecaster, type Network } from '../forecaster.ts';
 import { calendarOf, regularOf, type SeriesInput, tailOf } from './series-input.ts';
 
 export interface ForecastJob extends SeriesInput {
@@ -19,7 +19,7 @@ export type ForecastJobResult =
   | NoForecast;
 
 /** The future of one series. Its peak is that of the whole horizon. */
-export function doForecast(job: ForecastJob): ForecastJobResult {
+export function doForecast(job: ForecastJob, network: Network): ForecastJobResult {
   const { horizonSteps, quantiles, seasons, timeZone, tailSteps = 0 } = job;
   const series = regularOf(job);
   if (series === undefined) return { kind: 'no-data' };
@@ -28,6 +28,7 @@ export function doForecast(job: ForecastJob): ForecastJobResult {
   const fit = fitForecaster(series, {
     ...{ horizonSteps, peakWindowMs, quantiles, seasons },
     ...(calendar !== undefined && { calendar }),
+    ...network,
   });
   if (fit.kind !== 'fitted') return fit;
   return { kind: 'forecast', forecast: fit.forecaster.predict(), tail: tailOf(series, tailSteps) };

@@ -8,6 +8,7 @@ import {
   pathOf,
   scoreForecast,
 } from '../backtest-sums.ts';
+import type { Network } from '../forecaster.ts';
 import { toRegular } from '../prepare.ts';
 import { gridUntil, MOST_HISTORY_STEPS, type SeriesInput } from './series-input.ts';
 
@@ -39,7 +40,7 @@ export type RollingJobResult =
   | { readonly kind: 'uneven'; readonly stepMs: number };
 
 /** The deployed mix's forecasts as it moves along one series. */
-export function doRolling(job: RollingJob): RollingJobResult {
+export function doRolling(job: RollingJob, network: Network): RollingJobResult {
   const { from, everyMs, horizonSteps, seasons, times, values } = job;
   // The grid may not depend on what comes after the first origin either.
   const grid = gridUntil(job, from);
@@ -50,6 +51,7 @@ export function doRolling(job: RollingJob): RollingJobResult {
   const { series } = toRegular({ times, values }, grid);
   const wanted = job.quantiles;
   const options = {
+    ...network,
     horizonSteps,
     peakWindowMs: stepMs,
     seasons,

@@ -1,3 +1,4 @@
+import type { Network } from '../forecaster.ts';
 import { type BacktestJob, type BacktestJobResult, doBacktest } from './backtest-job.ts';
 import {
   type DecomposeJob,
@@ -24,19 +25,24 @@ export interface SeriesResults {
 
 export type ResultOf<J extends SeriesJob> = SeriesResults[J['kind']];
 
-/** @param cpuSeconds CPU time of this thread so far. */
-export function doSeriesJob<J extends SeriesJob>(job: J, cpuSeconds: () => number): ResultOf<J> {
-  return resultOf(job, cpuSeconds) as ResultOf<J>;
+/** What a thread lends its jobs. */
+export interface JobMeans extends Network {
+  /** CPU time of this thread so far. */
+  readonly cpuSeconds: () => number;
 }
 
-function resultOf(job: SeriesJob, cpuSeconds: () => number): SeriesResults[SeriesJob['kind']] {
+export function doSeriesJob<J extends SeriesJob>(job: J, means: JobMeans): ResultOf<J> {
+  return resultOf(job, means) as ResultOf<J>;
+}
+
+function resultOf(job: SeriesJob, { cpuSeconds, ...network }: JobMeans): SeriesResults[SeriesJob['kind']] {
   switch (job.kind) {
     case 'forecast':
-      return doForecast(job);
+      return doForecast(job, network);
     case 'backtest':
-      return doBacktest(job, cpuSeconds);
+      return doBacktest(job, cpuSeconds, network);
     case 'rolling':
-      return doRolling(job);
+      return doRolling(job, network);
     case 'seasons':
       return doSeasons(job);
     case 'decompose':
