@@ -45,6 +45,11 @@ const notYet = (what: string) =>
     .optional()
     .describe(`${what}: reserved, not supported by this version.`);
 
+const calendarFile = z.string().regex(/^[\p{L}\p{N}_][\p{L}\p{N}_. -]{0,199}\.ics$/u, {
+  error: (issue) =>
+    `expected the name of an iCal file beside the policies, such as holidays.ics, got ${JSON.stringify(issue.input)}`,
+});
+
 const window = z.strictObject({ start: instant, end: instant });
 
 const demand = z.strictObject({
@@ -109,8 +114,20 @@ const spec = z.strictObject({
       objective: notYet('forecast.objective'),
       horizon: duration.default('2h'),
       seasons: z.union([z.literal('auto'), z.array(duration).max(4)]).default('auto'),
-      holidays: notYet('forecast.holidays'),
-      calendars: notYet('forecast.calendars'),
+      holidays: z
+        .string()
+        .regex(/^[A-Z]{2}(-[A-Z0-9]{1,6}){0,2}$/, {
+          error: (issue) => `expected a region such as DE, DE-BY or US, got ${JSON.stringify(issue.input)}`,
+        })
+        .optional()
+        .describe('Region whose public holidays are days of their own; needs the package date-holidays.'),
+      calendars: z
+        .array(calendarFile)
+        .max(10)
+        .default([])
+        .describe(
+          'iCal files beside the policies: all-day entries are days off, others have an effect that is learnt.',
+        ),
       exclude: z.array(window).default([]).describe('Windows of history that the forecast must not learn from.'),
       events: z.array(event).default([]),
     })
@@ -161,6 +178,10 @@ export interface ScalingPolicy {
   readonly seasonsMs: 'auto' | readonly number[];
   readonly exclude: readonly { readonly start: number; readonly end: number }[];
   readonly events: readonly DeclaredEvent[];
+  /** Region of public holidays: `DE-BY`. */
+  readonly holidays?: string;
+  /** Names of iCal files; left out where there are none. */
+  readonly calendars?: readonly string[];
   readonly schedules: readonly { readonly cron: string; readonly durationMs: number; readonly min: number }[];
   readonly maintenance: readonly { readonly cron: string; readonly durationMs: number }[];
   readonly ramp: {
@@ -233,6 +254,8 @@ export function resolvePolicy({ metadata, spec }: ScalingPolicyDocument): Scalin
       ...(demandFactor !== undefined && { demandFactor }),
       ...(floor !== undefined && { floor }),
     })),
+    ...(spec.forecast.holidays !== undefined && { holidays: spec.forecast.holidays }),
+    ...(spec.forecast.calendars.length > 0 && { calendars: spec.forecast.calendars }),
     schedules: spec.schedules.map(({ cron, duration, min }) => ({ cron, durationMs: parseDuration(duration), min })),
     maintenance: spec.maintenance.map(({ cron, duration }) => ({ cron, durationMs: parseDuration(duration) })),
     ramp: {
