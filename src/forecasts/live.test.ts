@@ -187,6 +187,31 @@ describe('liveAccuracy()', () => {
   });
 });
 
+test('coverage does not flap: 45 hits lie between a break and the return, eight misses between a return and a break', () => {
+  const burst = fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 60 }));
+  fc.assert(
+    fc.property(fc.array(burst, { minLength: 1, maxLength: 12 }), (bursts) => {
+      const state = createLive(STEP);
+      let [t, hits, misses] = [T0, 0, 0];
+      let broken = false;
+      for (const missed of bursts.flatMap(([isMiss, count]) => Array<boolean>(count).fill(isMiss))) {
+        takeTruths(state, [{ time: t, value: missed ? 99 : 5 }], UTC);
+        awaitTruths(state, forecastAt(t), UTC);
+        t += 2 * STEP;
+        // The first has no forecast to be judged by.
+        if (t > T0 + 2 * STEP && missed) misses++;
+        else hits++;
+        const now = liveAccuracy(state).coverageBroken;
+        if (now === broken) continue;
+        if (broken) expect(hits).toBeGreaterThanOrEqual(45);
+        else expect(misses).toBeGreaterThanOrEqual(8);
+        [broken, hits, misses] = [now, 0, 0];
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
 test('encodeLive() and decodeLive() keep the state, within 16 kB', () => {
   fc.assert(
     fc.property(
