@@ -39,7 +39,7 @@ interface CoverageState {
 
 /** Forecasts closer together than this have their truths nearly in common. Of a long horizon so many wait at once. */
 const SCORED_APART_MS = 5 * MINUTE;
-const MOST_WAITING = 24;
+const MOST_WAITING = 12;
 /** After this a score counts little more than a third; never less than so many windows of the peak. */
 const MEMORY_MS = 2 * DAY;
 const MEMORY_WINDOWS = 50;

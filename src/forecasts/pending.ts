@@ -55,9 +55,9 @@ export function pendingOf(forecast: Forecast, horizon: Horizon, naive: Naive): P
       ? peak.quantiles.find(({ quantile }) => isSame(quantile, q))?.value
       : quantiles.find(({ quantile }: QuantilePath) => isSame(quantile, q))?.values[index];
   const figures = {
-    point: horizon === 'peak' ? at(0.5) : point[index],
-    upper: at(0.95),
-    last: naive.last,
+    point: short(horizon === 'peak' ? at(0.5) : point[index]),
+    upper: short(at(0.95)),
+    last: short(naive.last),
   };
   if (!areKnown(figures)) return undefined;
   const of = Math.max(1, Math.round(peak.windowMs / stepMs));
@@ -149,6 +149,11 @@ function areKnown<K extends string>(
   return Object.values(figures).every((value) => Number.isFinite(value));
 }
 
+/** Seven digits, as the issue itself is kept with: half of the bytes of the state are these figures. */
+function short(value: number | undefined): number {
+  return value === undefined ? Number.NaN : Number(value.toPrecision(7));
+}
+
 function finiteOrNull(value: number | undefined): number | null {
-  return value !== undefined && Number.isFinite(value) ? value : null;
+  return value !== undefined && Number.isFinite(value) ? short(value) : null;
 }
