@@ -47,6 +47,7 @@ describe('the pool in threads', () => {
   ])('a thread that ends in the middle of a batch, by $reason, costs that batch and no other', async ({
     key,
     reason,
+    limitMs,
   }) => {
     await using world = openWorld({ file: pathToFileURL(mortal), limitMs });
     const { pool, ends } = world;

@@ -1,6 +1,13 @@
 import type { Forecast, NoForecast } from '../model/forecast.ts';
 import type { RegularSeries } from '../model/series.ts';
-import { type FitResult, type Forecaster, type ForecasterOptions, fitForecaster } from './forecaster.ts';
+import {
+  type FitResult,
+  type Forecaster,
+  type ForecasterOptions,
+  fitForecaster,
+  restoreForecaster,
+  type UnusableState,
+} from './forecaster.ts';
 
 /** What a fit needs. */
 export interface LearningInput {
@@ -33,7 +40,7 @@ export interface RestoreRequest extends LearningInput {
 
 export type ForecastAnswer =
   | ForecastMade
-  | { readonly kind: 'saved'; readonly state: Uint8Array | undefined }
+  | { readonly kind: 'saved'; readonly state: Uint8Array }
   | { readonly kind: 'dropped' }
   /** The history gives no forecast. */
   | { readonly kind: 'none'; readonly why: NoForecast }
@@ -60,33 +67,26 @@ export interface ForecastDesk {
 /** What the desk makes forecasters with. */
 export interface ForecastMaker {
   fit(history: RegularSeries, options: ForecasterOptions): FitResult;
-  /** Absent where states cannot be read: each then costs a fit. */
-  restore?(
-    state: Uint8Array,
-    history: RegularSeries,
-    options: ForecasterOptions,
-  ): FitResult | { readonly kind: 'unusable'; readonly reason: string };
+  restore(state: Uint8Array, history: RegularSeries, options: ForecasterOptions): FitResult | UnusableState;
 }
 
 /** Keeps forecasters by key, and has them do what is asked. */
-export function createForecastDesk(maker: ForecastMaker = { fit: fitForecaster }): ForecastDesk {
-  const forecasters = new Map<string, SavingForecaster>();
+export function createForecastDesk(
+  maker: ForecastMaker = { fit: fitForecaster, restore: restoreForecaster },
+): ForecastDesk {
+  const forecasters = new Map<string, Forecaster>();
 
   function learn(request: FitRequest | RestoreRequest): ForecastAnswer {
     const { key, history, options } = request;
     forecasters.delete(key);
-    const restored = request.kind === 'restore' ? restore(request) : undefined;
+    const restored = request.kind === 'restore' ? maker.restore(request.state, history, options) : undefined;
     const result = restored === undefined || restored.kind === 'unusable' ? maker.fit(history, options) : restored;
     if (result.kind !== 'fitted') return { kind: 'none', why: result };
-    const forecaster: SavingForecaster = result.forecaster;
+    const { forecaster } = result;
     const forecast = forecaster.predict();
     forecasters.set(key, forecaster);
     const discarded = restored?.kind === 'unusable' ? { discarded: restored.reason } : {};
-    return { kind: 'forecast', forecast, ...discarded, ...stateOf(forecaster) };
-  }
-
-  function restore({ state, history, options }: RestoreRequest) {
-    return maker.restore?.(state, history, options) ?? ({ kind: 'unusable', reason: 'not-supported' } as const);
+    return { kind: 'forecast', forecast, ...discarded, state: forecaster.save() };
   }
 
   function act(request: Exclude<ForecastRequest, FitRequest | RestoreRequest>): ForecastAnswer {
@@ -102,9 +102,9 @@ export function createForecastDesk(maker: ForecastMaker = { fit: fitForecaster }
         return { kind: 'forecast', forecast: forecaster.predict() };
       case 'refit':
         forecaster.refit();
-        return { kind: 'forecast', forecast: forecaster.predict(), ...stateOf(forecaster) };
+        return { kind: 'forecast', forecast: forecaster.predict(), state: forecaster.save() };
       case 'save':
-        return { kind: 'saved', state: forecaster.save?.() };
+        return { kind: 'saved', state: forecaster.save() };
     }
   }
 
@@ -119,11 +119,4 @@ export function createForecastDesk(maker: ForecastMaker = { fit: fitForecaster }
       }
     },
   };
-}
-
-type SavingForecaster = Forecaster & { save?(): Uint8Array };
-
-function stateOf(forecaster: SavingForecaster): { readonly state?: Uint8Array } {
-  const state = forecaster.save?.();
-  return state === undefined ? {} : { state };
 }

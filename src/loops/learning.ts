@@ -188,7 +188,10 @@ export function openLearning(
   ): Promise<LearnOutcome> {
     const { forecast, discarded, seconds } = answer;
     const restored = saved !== undefined && discarded === undefined ? saved : undefined;
-    if (discarded !== undefined) telemetry.count('statesDiscarded', { reason: discarded });
+    if (discarded !== undefined) {
+      telemetry.count('statesDiscarded', { reason: 'unusable' });
+      telemetry.log.info({ series: id, why: discarded }, 'a saved forecaster was of no use, and was fitted anew');
+    }
     const now = clock.now();
     const learnt: Learned = {
       end,
