@@ -1,3 +1,7 @@
+import { execFile } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RunningProgram, startProgram } from './program.ts';
 
@@ -121,6 +125,25 @@ test('a policy is previewed on history and not saved', async () => {
   expect(foresail.overCapacity).toBeLessThanOrEqual(reactive.overCapacity);
   const saved = await fetch(`${program.url}/api/v1/policies`);
   expect(await saved.json()).toMatchObject({ data: [] });
+});
+
+test('foresail preview asks the server, prints tables and draws a page', async () => {
+  const file = join(program.folder, 'policy.yaml');
+  writeFileSync(file, POLICY);
+  const main = join(import.meta.dirname, '..', 'dist', 'main.js');
+  const report = join(program.folder, 'preview.html');
+  const words = ['preview', '-f', file, '--judge', '1d', '--url', program.url, '--report', report];
+  const { stdout } = await promisify(execFile)(process.execPath, [main, ...words]);
+  expect(stdout).toMatch(/^shop\/checkout: the last 1d again/);
+  for (const row of [
+    /^demand +ahead +forecasts +vs last/m,
+    /^foresail_demand +300 s/m,
+    /^reactive +\d/m,
+    /^oracle +\d/m,
+  ]) {
+    expect(stdout).toMatch(row);
+  }
+  expect(readFileSync(report, 'utf8')).toMatch(/with Foresail[\s\S]*the autoscaler alone/);
 });
 
 describe('what cannot be answered says why', () => {

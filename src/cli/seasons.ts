@@ -3,6 +3,9 @@ import type { SeasonCandidate, SeasonVerdict } from '../forecast/seasonality.ts'
 import { formatDuration } from '../model/time.ts';
 import { loadSeries, openSink, quoteCell } from './csv.ts';
 import { parseStep, parseThreads } from './forecast-options.ts';
+import { type ShownSeasons, seasonsReport } from './report/seasons-report.ts';
+import { worstFirst } from './report/worst-first.ts';
+import { parseReportFile, writeReport } from './report/write-report.ts';
 import { forEachSeries, inputOf } from './series-command.ts';
 
 interface Flags {
@@ -11,6 +14,7 @@ interface Flags {
   readonly output?: string;
   readonly threads?: number;
   readonly progress?: boolean;
+  readonly report?: string;
   readonly json?: boolean;
 }
 
@@ -35,28 +39,30 @@ export function seasonsCommand(program: Command): void {
       parseStep,
     )
     .option('--output <file>', 'write there instead of to standard output')
+    .option('--report <file>', 'draw a picture there: a page where it ends in .html, an image in .svg', parseReportFile)
     .option('--json', 'one JSON object a series')
     .option('--threads <count>', 'threads to compute with (default: one for each core)', parseThreads)
     .option('--progress', 'say how far it is, though standard error is no terminal')
     .option('--no-progress', 'say nothing on the way')
-    .addHelpText('after', '\nExample:\n  $ foresail seasons --input demand.csv --step 5m')
+    .addHelpText('after', '\nExample:\n  $ foresail seasons --input demand.csv --step 5m --report seasons.html')
     .action(runSeasons);
 }
 
 const COLUMNS = 'series,season,steps,origin,verdict,strength,autocorrelation,cycles,confidence,reason';
 
 async function runSeasons(flags: Flags): Promise<void> {
-  const { threads, progress, json } = flags;
+  const { threads, progress, report, json } = flags;
   const { series } = await loadSeries(flags.input);
   const sink = openSink(flags.output);
   if (!json) await sink.write(COLUMNS);
+  const shown = worstFirst<ShownSeasons>();
   let answered = 0;
   await forEachSeries({
     what: 'seasons',
     series,
     threads,
     progress,
-    job: (one) => ({ kind: 'seasons', ...inputOf(one, flags) }),
+    job: (one) => ({ kind: 'seasons', ...inputOf(one, flags), withAutocorrelation: report !== undefined }),
     async take({ name }, result) {
       if (result.kind !== 'seasons') {
         console.error(`series "${name}" is left out: it has fewer than two finite values at different times`);
@@ -64,9 +70,14 @@ async function runSeasons(flags: Flags): Promise<void> {
       }
       answered++;
       for (const line of json ? [jsonOf(name, result)] : rowsOf(name, result)) await sink.write(line);
+      // Those without a season are what needs a look.
+      if (report !== undefined) shown.add({ name, ...result }, -result.seasons.length);
     },
   });
   await sink.close();
+  if (report !== undefined) {
+    writeReport(report, seasonsReport({ input: flags.input, shown: shown.list(), series: answered }));
+  }
   if (answered === 0) process.exitCode = 1;
 }
 

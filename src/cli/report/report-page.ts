@@ -11,8 +11,11 @@ p{margin:2px 0;color:var(--soft);font-size:14px;overflow-wrap:anywhere}
 .wide{grid-column:1/-1}svg{display:block;width:100%;height:auto;overflow:visible}
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-size:14px;margin-top:8px;font-variant-numeric:tabular-nums}
 th,td{text-align:right;padding:4px 12px;white-space:nowrap}th{color:var(--soft);font-weight:500}th:first-child,td:first-child{text-align:left;padding-left:0}
-tbody tr{border-top:1px solid var(--line)}tbody tr:first-child td{font-weight:600}
+tbody tr{border-top:1px solid var(--line)}.ours td{font-weight:600}
 `;
+
+/** Rows that are about what Foresail does itself. */
+const OURS: readonly string[] = ['mix', 'foresail'];
 
 /** A page that stands alone: it loads nothing, and follows the reader's light or dark. */
 export function reportPage({ title, notes, sections }: Report): string {
@@ -35,7 +38,7 @@ ${panels.length > 0 && html`<div class="panels">${panels.map((panel) => html`<di
 
 function tableOf([head, ...rows]: readonly (readonly string[])[]): Html {
   return html`<div class="scroll"><table><thead><tr>${head!.map((cell) => html`<th>${cell}</th>`)}</tr></thead>
-<tbody>${rows.map((row) => html`<tr>${row.map((cell) => html`<td>${cell}</td>`)}</tr>`)}</tbody></table></div>`;
+<tbody>${rows.map((row) => html`<tr class="${OURS.includes(row[0]!) && 'ours'}">${row.map((cell) => html`<td>${cell}</td>`)}</tr>`)}</tbody></table></div>`;
 }
 
 /** The style sheets are ours: escaping would break their quotes. */

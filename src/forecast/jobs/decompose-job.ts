@@ -1,10 +1,15 @@
 import type { RegularSeries } from '../../model/series.ts';
+import { maskedAutocorrelation } from '../../numeric/fft.ts';
 import { type Decomposition, mstl } from '../decomposition.ts';
 import { explainSeasons, findSeasons, type SeasonCandidate } from '../seasonality.ts';
 import { regularOf, type SeriesInput } from './series-input.ts';
 
+const MOST_LAGS = 50_000;
+
 export interface SeasonsJob extends SeriesInput {
   readonly kind: 'seasons';
+  /** Whether the autocorrelation is sent back, for a picture. */
+  readonly withAutocorrelation?: boolean;
 }
 
 export type SeasonsJobResult =
@@ -16,6 +21,8 @@ export type SeasonsJobResult =
       readonly candidates: readonly SeasonCandidate[];
       readonly stepMs: number;
       readonly steps: number;
+      /** At lags of 0 steps and more; empty where it was not asked for. */
+      readonly autocorrelation: Float64Array;
     }
   | { readonly kind: 'no-data' };
 
@@ -35,7 +42,14 @@ export function doSeasons(job: SeasonsJob): SeasonsJobResult {
   const { stepMs, values } = series;
   const candidates = explainSeasons(series);
   const seasons = candidates.filter(({ verdict }) => verdict === 'found').map(({ length }) => length);
-  return { kind: 'seasons', seasons, candidates, stepMs, steps: values.length };
+  const autocorrelation = job.withAutocorrelation === true ? autocorrelationOf(values, seasons) : new Float64Array(0);
+  return { kind: 'seasons', seasons, candidates, stepMs, steps: values.length, autocorrelation };
+}
+
+/** Far enough to see the longest season come again, or a third of the history. */
+function autocorrelationOf(values: Float64Array, seasons: readonly number[]): Float64Array {
+  const wanted = Math.max(48, Math.ceil(2.2 * (seasons.at(-1) ?? values.length / 3)));
+  return maskedAutocorrelation(values, Math.min(wanted, Math.floor(values.length / 2), MOST_LAGS));
 }
 
 export function doDecompose(job: DecomposeJob): DecomposeJobResult {
