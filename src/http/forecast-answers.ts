@@ -79,7 +79,7 @@ export function reasonOf(why: NoForecast): object {
   }
 }
 
-export function pairsOf(start: number, stepMs: number, values: Float64Array): readonly (readonly [number, string])[] {
+function pairsOf(start: number, stepMs: number, values: Float64Array): readonly (readonly [number, string])[] {
   const pairs: [number, string][] = [];
   for (let i = 0; i < values.length; i++) {
     const value = values[i]!;
