@@ -59,7 +59,12 @@ export function openHandlers(parts: Parts, { passes, historyChanged, replay }: H
     parseSelector: parseSeriesSelector,
     policies,
     doJob: jobs.run,
-    preview: (input, signal) => jobs.run({ kind: 'preview', ...input }, signal),
+    async preview(input, signal) {
+      const start = Math.min(...input.demands.map((series) => series.start));
+      const end = Math.max(...input.demands.map((series) => series.start + series.values.length * series.stepMs));
+      const calendar = await parts.calendarOf(input.policy, { start, end });
+      return await jobs.run({ kind: 'preview', ...input, calendar }, signal);
+    },
     checkPolicy: (document) => rightPolicy(document, parts.checkDeps),
     planNow,
     forecasts: (tenant, policy) => demandForecasts(forecasts.tenant(tenant).latest, policy),

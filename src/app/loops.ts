@@ -29,6 +29,7 @@ export function openLoops(parts: Parts, passes: WorkloadPasses) {
     forecastsOf: forecasts.tenant,
     statesOf: states.tenant,
     forecasters,
+    calendarOf: parts.calendarOf,
   });
   const scaleLoop = openScaleLoop({
     onPass: passes.noted,

@@ -11,6 +11,8 @@ import { openLedger } from '../ledger/ledger.ts';
 import type { LoopTelemetry } from '../loops/telemetry.ts';
 import type { Clock } from '../model/clock.ts';
 import { DAY, SECOND } from '../model/time.ts';
+import { calendarFiles } from '../observe/calendar-files.ts';
+import { calendarReader } from '../observe/policy-calendar.ts';
 import { parseQuery } from '../promql/parse.ts';
 import { evaluatorOver } from '../promql/run.ts';
 import type { Cluster } from '../scaling/cluster.ts';
@@ -22,6 +24,7 @@ import { openTsdb } from '../tsdb/open-tsdb.ts';
 import type { RecoveryReport } from '../tsdb/recovery.ts';
 import { takeTurns } from '../turns.ts';
 import { VERSION } from '../version.ts';
+import { holidaysInThread } from '../workers/holidays.ts';
 import { openJobPool } from '../workers/job-pool.ts';
 import { openAccuracyGauges } from './accuracy-gauges.ts';
 import { queryStorage } from './query-storage.ts';
@@ -73,6 +76,17 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
   const target = cluster ?? (await openCluster(settings));
   const checkDeps = { checkQuery: (expression: string) => void parseQuery(expression) };
   const accuracyGauges = openAccuracyGauges(metrics);
+  const calendarOf = calendarReader({
+    holidays: holidaysInThread,
+    readFile: calendarFiles(settings.policies),
+    onProblem(error) {
+      telemetry.count('loopSkips', { loop: 'forecast', reason: 'calendar' });
+      telemetry.log.warn(
+        { err: error },
+        'a calendar cannot be used: forecasts do without what it says, or use what it said before',
+      );
+    },
+  });
   const forecasts = openForecastStore(keyValue, accuracyGauges.issued);
   // One core is left to the requests and the loops.
   const jobs = openJobPool(Math.max(1, availableParallelism() - 1));
@@ -83,6 +97,7 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
     ...checkDeps,
   });
   return {
+    calendarOf,
     ...{ settings, clock, log, startedAt, metrics, telemetry, tsdb, storage, keyValue, target, forecasts, policies },
     accuracyGauges,
     ledger: openLedger(keyValue),

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { parseInstant } from '../model/time.ts';
 import type { BacktestFlags } from './backtest-flags.ts';
+import { calendarOptions } from './calendar-options.ts';
 import { compareModels } from './compare-models.ts';
 import { loadSeries } from './csv.ts';
 import { asArgument, parseCount, parseStep } from './forecast-options.ts';
@@ -10,10 +11,12 @@ import { writeRolling } from './write-rolling.ts';
 
 /** `foresail backtest`: how every model would have done, or the deployed mix's rolling forecasts themselves. */
 export function backtestCommand(program: Command): void {
-  seriesOptions(
-    program
-      .command('backtest')
-      .description('Forecast the past of each series of a CSV file, causally, and compare with what came.'),
+  calendarOptions(
+    seriesOptions(
+      program
+        .command('backtest')
+        .description('Forecast the past of each series of a CSV file, causally, and compare with what came.'),
+    ),
   )
     .requiredOption('--horizon <steps>', 'steps ahead', parseCount)
     .option('--windows <count>', 'how many stretches of the horizon, counted from the end, are forecast', parseCount)

@@ -1,5 +1,6 @@
 import { backtestSums, mergeSums, metricsOf } from '../forecast/backtest-sums.ts';
 import type { BacktestFlags } from './backtest-flags.ts';
+import { loadCalendar } from './calendar-options.ts';
 import type { CsvFile } from './csv.ts';
 import { reasonOf } from './forecast.ts';
 import { figuresOf, type ModelTotals, tableOf } from './model-figures.ts';
@@ -20,6 +21,7 @@ export async function compareModels(
   flags: BacktestFlags & { readonly windows: number },
 ): Promise<void> {
   const { horizon, windows, season, report, json, threads, progress } = flags;
+  const calendar = await loadCalendar(flags, series);
   const rows = new Map<string, Totals>();
   const shown = worstFirst<ShownBacktest>();
   let refused = 0;
@@ -31,7 +33,7 @@ export async function compareModels(
     network: flags.network,
     job: (one) => ({
       kind: 'backtest',
-      ...inputOf(one, flags),
+      ...inputOf(one, flags, calendar),
       ...{ horizonSteps: horizon, windows, seasons: season },
       tailSteps: report === undefined ? 0 : (windows + 2) * horizon,
     }),

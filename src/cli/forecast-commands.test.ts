@@ -172,3 +172,28 @@ test('a missing file and a wrong flag are usage errors', async () => {
   );
   await expect(run('forecast', '--input', 'x', '--horizon', '0')).rejects.toThrow(/expected a whole number/);
 });
+
+test('forecast follows the wall clock and an iCal file; a broken one is an error with its line', async () => {
+  const start = Date.UTC(2026, 2, 1) / 1000;
+  const clock = Array.from({ length: 28 * 24 }, (_, t) => {
+    // Europe/Berlin: an hour more from 2026-03-29T01:00:00Z, which is the 673rd hour.
+    const hour = (t + 1) % 24;
+    return `${start + t * 3600},${hour === 9 ? 500 : 100}`;
+  });
+  const input = fileOf('clock.csv', `timestamp,value\n${clock.join('\n')}\n`);
+  const peakHour = async (...flags: string[]) => {
+    const output = join(folder, 'clock.out.csv');
+    await run('forecast', '--input', input, '--horizon', '24', '--output', output, ...flags);
+    const means = linesOf(output)
+      .slice(1)
+      .map((line) => Number(line.split(',')[2]));
+    return means.indexOf(Math.max(...means));
+  };
+  expect(await peakHour()).toBe(8);
+  expect(await peakHour('--time-zone', 'Europe/Berlin')).toBe(7);
+  const calendar = fileOf('broken.ics', 'BEGIN:VCALENDAR\nnonsense\n');
+  await expect(run('forecast', '--input', input, '--horizon', '3', '--calendar', calendar)).rejects.toThrow(
+    'broken.ics:2: ',
+  );
+  await expect(run('forecast', '--input', input, '--horizon', '3', '--time-zone', 'Mars')).rejects.toThrow('IANA');
+});

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { pathOf } from '../forecast/backtest-sums.ts';
 import type { Forecast, NoForecast } from '../model/forecast.ts';
 import { formatDuration } from '../model/time.ts';
+import { type CalendarFlags, calendarOptions, loadCalendar } from './calendar-options.ts';
 import { formatTime, formatValue, loadSeries, openSink, quoteCell, type RowSink } from './csv.ts';
 import { columnsOf, parseCount, parseLevels, parseQuantiles, quantilesOf } from './forecast-options.ts';
 import { forecastReport, type ShownForecast } from './report/forecast-report.ts';
@@ -9,7 +10,7 @@ import { worstFirst } from './report/worst-first.ts';
 import { writeReport } from './report/write-report.ts';
 import { forEachSeries, inputOf, type SeriesFlags, seriesOptions } from './series-command.ts';
 
-interface Flags extends SeriesFlags {
+interface Flags extends SeriesFlags, CalendarFlags {
   readonly horizon: number;
   readonly level: readonly number[];
   readonly quantiles: readonly number[];
@@ -21,10 +22,12 @@ const tailStepsOf = (horizon: number) => Math.max(4 * horizon, 240);
 
 /** `foresail forecast`: the future of each series of a CSV file. */
 export function forecastCommand(program: Command): void {
-  seriesOptions(
-    program
-      .command('forecast')
-      .description('Forecast each series of a CSV file: one row a step, with central intervals and quantiles.'),
+  calendarOptions(
+    seriesOptions(
+      program
+        .command('forecast')
+        .description('Forecast each series of a CSV file: one row a step, with central intervals and quantiles.'),
+    ),
   )
     .requiredOption('--horizon <steps>', 'steps ahead', parseCount)
     .option('--level <levels>', 'central intervals', parseLevels, [0.8, 0.95])
@@ -37,6 +40,7 @@ export function forecastCommand(program: Command): void {
       `
 Examples:
   $ foresail forecast --input demand.csv --horizon 24 --step 1h --level 0.8,0.95 --quantiles 0.5,0.9
+  $ foresail forecast --input demand.csv --horizon 48 --step 30m --time-zone Europe/Berlin --holidays DE-BY
   $ foresail forecast --input demand.csv --horizon 48 --output ahead.csv --report ahead.html`,
     )
     .action(runForecast);
@@ -45,6 +49,7 @@ Examples:
 async function runForecast(flags: Flags): Promise<void> {
   const { series, epochSeconds } = await loadSeries(flags.input);
   const { horizon, season, level, json, report, threads, progress } = flags;
+  const calendar = await loadCalendar(flags, series);
   const quantiles = quantilesOf(level, flags.quantiles);
   const sink = openSink(flags.output);
   if (!json) await sink.write(['series', 'timestamp', 'mean', ...columnsOf(level, flags.quantiles)].join(','));
@@ -58,7 +63,7 @@ async function runForecast(flags: Flags): Promise<void> {
     network: flags.network,
     job: (one) => ({
       kind: 'forecast',
-      ...inputOf(one, flags),
+      ...inputOf(one, flags, calendar),
       ...{ horizonSteps: horizon, quantiles, seasons: season },
       tailSteps: report === undefined ? 0 : tailStepsOf(horizon),
     }),

@@ -4,6 +4,9 @@ import { parsePolicyFile } from '../config/policy-files.ts';
 import { formatLocated } from '../config/yaml-document.ts';
 import type { Samples } from '../model/series.ts';
 import { formatDuration, formatInstant, type Millis } from '../model/time.ts';
+import { calendarFiles } from '../observe/calendar-files.ts';
+import { loadHolidays } from '../observe/holidays.ts';
+import { calendarReader } from '../observe/policy-calendar.ts';
 import type { ScalingPolicy } from '../scaling/policy.ts';
 import { type SimulationReport, simulate } from '../scaling/simulate.ts';
 import { STRATEGIES, type StrategyName } from '../scaling/simulation/strategies.ts';
@@ -34,6 +37,8 @@ export interface SimulateFlags {
 export async function runSimulation(flags: SimulateFlags): Promise<void> {
   const policy = loadPolicy(flags.policy);
   const rows = await loadTrace(flags.trace);
+  const calendarOf = calendarReader({ holidays: loadHolidays, readFile: calendarFiles([flags.policy]) });
+  const calendar = await calendarOf(policy, { start: rows.times[0] ?? 0, end: rows.times.at(-1) ?? 0 });
   const wanted = new Set<StrategyName>(['reactive', 'foresail', ...flags.against]);
   const report = simulate({
     rows,
@@ -43,7 +48,7 @@ export async function runSimulation(flags: SimulateFlags): Promise<void> {
     metricLagMs: flags.metricLag,
     hpaTarget: flags.hpaTarget,
     strategies: STRATEGIES.filter((name) => wanted.has(name)),
-    forecaster: (history, windowMs) => openTraceForecaster(policy, history, windowMs),
+    forecaster: (history, windowMs) => openTraceForecaster(policy, history, windowMs, calendar),
   });
   const title = `${policy.namespace}/${policy.name} on ${basename(flags.trace)}`;
   if (flags.decisions !== undefined) write(flags.decisions, decisionLines(report));

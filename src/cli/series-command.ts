@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
+import type { SeriesCalendar } from '../forecast/calendar.ts';
 import type { SeriesInput } from '../forecast/jobs/series-input.ts';
 import type { ResultOf, SeriesJob } from '../forecast/jobs/series-job.ts';
 import { openJobPool } from '../workers/job-pool.ts';
@@ -43,9 +44,13 @@ export function seriesOptions(command: Command): Command {
     .addOption(seedOption());
 }
 
-/** What a job is made from: one series of the file, and the step if one was given. */
-export function inputOf({ times, values }: CsvSeries, { step }: Pick<SeriesFlags, 'step'>): SeriesInput {
-  return { times: Float64Array.from(times), values: Float64Array.from(values), stepMs: step };
+/** What a job is made from: one series of the file, the step if one was given, and the calendar. */
+export function inputOf(
+  { times, values }: CsvSeries,
+  { step }: Pick<SeriesFlags, 'step'>,
+  calendar?: SeriesCalendar,
+): SeriesInput {
+  return { times: Float64Array.from(times), values: Float64Array.from(values), stepMs: step, calendar };
 }
 
 export interface SeriesLoop<J extends SeriesJob> {

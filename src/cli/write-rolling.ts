@@ -2,6 +2,7 @@ import { backtestSums, detailOf, mergeSums, metricsOf } from '../forecast/backte
 import type { RollingJobResult } from '../forecast/jobs/rolling-job.ts';
 import { formatDuration, type Millis } from '../model/time.ts';
 import type { BacktestFlags } from './backtest-flags.ts';
+import { loadCalendar } from './calendar-options.ts';
 import { type CsvFile, formatTime, formatValue, openSink, quoteCell, type RowSink } from './csv.ts';
 import { columnsOf, quantilesOf } from './forecast-options.ts';
 import { rollingReport } from './report/backtest-report.ts';
@@ -20,6 +21,7 @@ interface RollingFlags extends BacktestFlags {
 /** Writes the deployed mix's forecasts from each origin on, and says how they did. */
 export async function writeRolling({ series, epochSeconds }: CsvFile, flags: RollingFlags): Promise<void> {
   const { horizon, season, from, originsEvery, threads, progress } = flags;
+  const calendar = await loadCalendar(flags, series);
   const quantiles = quantilesOf(LEVELS, []);
   const sink = openSink(flags.forecasts === '-' ? undefined : flags.forecasts);
   await sink.write(['series', 'origin', 'timestamp', 'mean', ...columnsOf(LEVELS, [])].join(','));
@@ -33,7 +35,7 @@ export async function writeRolling({ series, epochSeconds }: CsvFile, flags: Rol
     network: flags.network,
     job: (one) => ({
       kind: 'rolling',
-      ...inputOf(one, flags),
+      ...inputOf(one, flags, calendar),
       ...{ horizonSteps: horizon, seasons: season, quantiles, from, everyMs: originsEvery },
     }),
     async take({ name }, result) {

@@ -1,4 +1,4 @@
-import type { Forecast, NoForecast } from '../model/forecast.ts';
+import type { Forecast, NoForecast, PeakForecast } from '../model/forecast.ts';
 import type { RegularSeries } from '../model/series.ts';
 import { DAY, MINUTE, WEEK } from '../model/time.ts';
 import { accuracyOf } from './accuracy.ts';
@@ -424,7 +424,7 @@ function predict(state: State): Forecast {
     stepMs,
     point,
     quantiles: paths,
-    peak: { windowMs: state.peakWindowMs, quantiles: predictPeak(state, origin) },
+    peak: predictPeak(state, origin),
     model: describe(state),
     seasons: state.facts.seasons,
     accuracy: accuracyOf(channels, state.peakChannel),
@@ -432,7 +432,7 @@ function predict(state: State): Forecast {
   };
 }
 
-function predictPeak(state: State, origin: number): { quantile: number; value: number }[] {
+function predictPeak(state: State, origin: number): PeakForecast {
   const { track, peakChannel } = state;
   const own = predictAll(state.peakModels, track, origin, state.peakWindow);
   const mix = mixed(peakChannel.weights, own, 0, 1);
@@ -442,10 +442,12 @@ function predictPeak(state: State, origin: number): { quantile: number; value: n
   spreadFan(fan, fan, 0, track.transform, { z, ...spreads(state.volatility) }, made);
   const effect = largestEffect(track, z, origin, state.peakWindow[0]!);
   const point = asSpecial(track, effect, z, state.quantiles, made);
-  return state.quantiles.map((quantile, j) => ({
+  const values = state.quantiles.map((quantile, j) => ({
     quantile,
     value: bounded(track, Number.isNaN(made[j]!) ? point : made[j]!),
   }));
+  const { factor } = effect;
+  return { windowMs: state.peakWindowMs, quantiles: values, ...(factor !== 1 && { eventFactor: factor }) };
 }
 
 /** A series that was never negative is not forecast to be. */

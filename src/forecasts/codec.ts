@@ -10,6 +10,7 @@ interface Header extends Omit<Forecast, 'point' | 'quantiles' | 'accuracy' | 'pe
   readonly peak: {
     readonly windowMs: number;
     readonly quantiles: readonly { quantile: number; value: number | null }[];
+    readonly eventFactor?: number;
   };
   readonly accuracy: { readonly [K in keyof Forecast['accuracy']]: number | null };
   readonly live?: StoredLive;

@@ -1,3 +1,4 @@
+import type { SeriesCalendar } from '../forecast/calendar.ts';
 import type { ForecasterOptions } from '../forecast/forecaster.ts';
 import type { DemandKey, Truth } from '../model/issued-forecast.ts';
 import type { RegularSeries } from '../model/series.ts';
@@ -24,19 +25,25 @@ export function idOf({ tenant, policy, spec }: TenantDemand): string {
 
 /** What a fit depends on: another fingerprint is another forecaster. */
 export function fingerprintOf({ policy, spec }: TenantDemand): string {
-  const { quantile, horizonMs, seasonsMs, exclude, target } = policy;
+  const { quantile, horizonMs, seasonsMs, exclude, target, timeZone, holidays, calendars, events } = policy;
   const { query, stepMs, historyMs } = spec;
   return JSON.stringify({
     ...{ query, stepMs, historyMs, quantile, horizonMs, seasonsMs, exclude, target },
+    ...{ timeZone, holidays, calendars, events },
     windowMs: planWindowMs(policy),
   });
 }
 
-export function fitOptions(policy: ScalingPolicy, { stepMs }: DemandSpec): ForecasterOptions {
+export function fitOptions(
+  policy: ScalingPolicy,
+  { stepMs }: DemandSpec,
+  calendar: SeriesCalendar | undefined,
+): ForecasterOptions {
   const peakWindowMs = planWindowMs(policy);
   return {
     horizonSteps: Math.max(1, Math.ceil(policy.horizonMs / stepMs)),
     peakWindowMs,
+    ...(calendar && { calendar }),
     quantiles: [...new Set([...SHOWN_QUANTILES, policy.quantile])].sort((a, b) => a - b),
     seasons:
       policy.seasonsMs === 'auto'

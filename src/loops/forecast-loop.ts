@@ -4,6 +4,7 @@ import type { Forecast, NoForecast } from '../model/forecast.ts';
 import type { DemandKey, ForecastStatus, Truth } from '../model/issued-forecast.ts';
 import type { TenantId } from '../model/tenant.ts';
 import { HOUR, MINUTE, type Millis, SECOND } from '../model/time.ts';
+import type { CalendarOf } from '../observe/policy-calendar.ts';
 import {
   fingerprintOf,
   idOf,
@@ -31,6 +32,7 @@ export interface ForecastLoopDeps {
   readonly forecastsOf: (tenant: TenantId) => IssuedForecasts;
   readonly statesOf: (tenant: TenantId) => SavedForecasters;
   readonly forecasters: Forecasters;
+  readonly calendarOf?: CalendarOf;
 }
 
 /** Where forecasts are kept: one tenant's part of the forecast store. */

@@ -6,6 +6,7 @@ import type { Learnt, SavedForecaster } from '../model/saved-forecaster.ts';
 import type { RegularSeries } from '../model/series.ts';
 import type { TenantId } from '../model/tenant.ts';
 import { type Millis, WEEK } from '../model/time.ts';
+import type { CalendarOf } from '../observe/policy-calendar.ts';
 import {
   fingerprintOf,
   fitOptions,
@@ -37,6 +38,8 @@ export interface LearningDeps {
   readonly storageOf: (tenant: TenantId) => DemandStorage;
   readonly statesOf: (tenant: TenantId) => SavedForecasters;
   readonly forecasters: Forecasters;
+  /** The calendar of a policy's series; without it seasons are those of UTC, and no day is special. */
+  readonly calendarOf?: CalendarOf;
 }
 
 /** Where forecasters are kept over a restart: one tenant's part of it. */
@@ -162,7 +165,8 @@ export function openLearning(
     );
     const history = withoutLeadingGap(masked(whole, policy));
     const fingerprint = fingerprintOf(demand);
-    const inputs = { key: id, history, options: fitOptions(policy, spec) };
+    const calendar = await deps.calendarOf?.(policy, { start, end });
+    const inputs = { key: id, history, options: fitOptions(policy, spec, calendar) };
     const saved = RESTORED_FOR.includes(reason) ? await readSaved(demand, history, end, fingerprint) : undefined;
     const request =
       saved === undefined

@@ -11,6 +11,8 @@ export interface QuantilePath {
 export interface PeakForecast {
   readonly windowMs: number;
   readonly quantiles: readonly { readonly quantile: number; readonly value: number }[];
+  /** The factor of a declared event that is in these values; left out where it is 1. */
+  readonly eventFactor?: number;
 }
 
 /** How far a model may be trusted on this series, measured on its own past by rolling origins. */

@@ -138,6 +138,7 @@ function readyReading(forecast: Forecast, quantile: number): ForecastReading {
     issuedAt,
     peak: finiteOrNull(chosen?.value),
     windowMs: peak.windowMs,
+    ...(peak.eventFactor !== undefined && { eventFactor: peak.eventFactor }),
     quantile: chosen?.quantile ?? quantile,
     model,
     // The peak is what the plan acts on; the steps' error stands in while the peak's is not known.

@@ -15,11 +15,14 @@ export interface CalendarSources {
 
 export type CalendarPolicy = Pick<ScalingPolicy, 'timeZone' | 'holidays' | 'calendars' | 'events' | 'exclude'>;
 
-/** The calendar of a policy's series from `start`, and for a year and more after `end`. */
+/**
+ * The calendar of a policy's series from `start`, and for a year and more after `end`; undefined where it would say
+ * nothing: in UTC, without special days.
+ */
 export type CalendarOf = (
   policy: CalendarPolicy,
   span: { readonly start: Millis; readonly end: Millis },
-) => Promise<SeriesCalendar>;
+) => Promise<SeriesCalendar | undefined>;
 
 /** How far ahead a calendar reaches: a forecaster that is refitted and restored lives on for long. */
 const AHEAD_MS = 400 * DAY;
@@ -33,6 +36,14 @@ const AHEAD_MS = 400 * DAY;
 export function calendarReader({ holidays, readFile, onProblem }: CalendarSources): CalendarOf {
   const regions = new Map<string, RegionHolidays>();
   const files = new Map<string, readonly CalendarEntry[]>();
+  /** Asked for and not yet answered: thousands of policies share a region. */
+  const asked = new Map<string, Promise<RegionHolidays>>();
+
+  function ask(key: string, region: string, years: readonly number[]): Promise<RegionHolidays> {
+    const waiting = asked.get(key) ?? holidays(region, years).finally(() => asked.delete(key));
+    asked.set(key, waiting);
+    return waiting;
+  }
 
   async function lastRight<T>(known: Map<string, T>, key: string, read: () => Promise<T>): Promise<T | undefined> {
     try {
@@ -49,12 +60,14 @@ export function calendarReader({ holidays, readFile, onProblem }: CalendarSource
   return async (policy, { start, end }) => {
     const span = { start, end: end + AHEAD_MS };
     const { timeZone, holidays: region, calendars = [], events, exclude } = policy;
+    const saysNothing = region === undefined && calendars.length + events.length + exclude.length === 0;
+    if (timeZone === 'UTC' && saysNothing) return undefined;
     const entries: CalendarEntry[] = [];
     let restDay = 0;
     if (region !== undefined) {
       const years = yearsOf(span);
       const key = `${region} ${years[0]} ${years.at(-1)}`;
-      const found = regions.get(key) ?? (await lastRight(regions, key, () => holidays(region, years)));
+      const found = regions.get(key) ?? (await lastRight(regions, key, () => ask(key, region, years)));
       entries.push(...(found?.entries ?? []));
       restDay = found?.restDay ?? restDay;
     }

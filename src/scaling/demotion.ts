@@ -9,6 +9,8 @@ const TRUST_AGAIN = 0.95;
 export interface TrustedForecast {
   readonly kind: 'trusted';
   readonly peak: number;
+  /** The peak without the factor of a declared event. */
+  readonly ordinaryPeak: number;
   readonly quantile: number;
   readonly windowMs: number;
   readonly model: string;
@@ -51,7 +53,8 @@ export function trustIn(
   if (forecast.live?.coverageBroken === true) {
     return demoted({ code: 'CoverageBroken', demand, coverage: forecast.live.coverage });
   }
-  return { kind: 'trusted', peak: Math.max(0, peak), quantile, windowMs, model };
+  const ordinaryPeak = Math.max(0, peak) / (forecast.eventFactor ?? 1);
+  return { kind: 'trusted', peak: Math.max(0, peak), ordinaryPeak, quantile, windowMs, model };
 }
 
 /**

@@ -34,6 +34,8 @@ export type ForecastReading =
       readonly peak: number | null;
       /** Length of the window that `peak` covers, ms. */
       readonly windowMs: number;
+      /** The factor of a declared event that is in `peak`; left out where it is 1. */
+      readonly eventFactor?: number;
       readonly quantile: number;
       readonly model: string;
       /** Loss of the peak forecast over that of a naive peak with intervals of its own; below 1 is better. Null: not known. */

@@ -359,6 +359,21 @@ describe('planReplicas() with what people declared', () => {
     expect(after.memory.eventPeaks).toBeUndefined();
   });
 
+  test('a factor that is in the forecast already is not applied again', () => {
+    const policy = sale({ demandFactor: 3 });
+    const at = (minutes: number, peak: number, change: object) => {
+      const now = NOW + minutes * MINUTE;
+      return planReplicas(input({ now, demands: [reading(peak, { issuedAt: now, ...change })] }, policy));
+    };
+    const want = { code: 'DeclaredEvent', event: 'sale', factor: 3, replicas: 30 };
+    const before = at(9, 3000, { eventFactor: 3 });
+    expect(before.reasons).toContainEqual(want);
+    expect(before.reasons).toContainEqual(expect.objectContaining({ code: 'ForecastPeak', replicas: 30 }));
+    expect(before.memory.eventPeaks).toEqual({ sale: [1000] });
+    // After a restart in the middle of it, nothing is remembered.
+    expect(at(12, 3000, { eventFactor: 3 }).reasons).toContainEqual(want);
+  });
+
   test('a factor says nothing without a forecast', () => {
     const plan = planReplicas(input({ now: NOW + 12 * MINUTE, demands: [reading(null)] }, sale({ demandFactor: 3 })));
     expect(plan.bounds.min).toBe(10);

@@ -216,8 +216,9 @@ function replicasFor(demand: number, { perReplica, fill }: DemandSpec): number {
 /**
  * The floor of an event that multiplies the demand; null where no forecast is trusted.
  *
- * Before it begins, the factor applies to the forecast. Once it runs, the forecast itself learns of the higher demand,
- * so the factor applies to what was forecast just before: multiplying twice would ask for far too much.
+ * The forecast may have the factor in it, once its window reaches the event: what it would be without is multiplied,
+ * never twice. Once the event runs, the factor applies to what was forecast just before it, so that the floor stays
+ * whatever comes.
  */
 function factorFloor(
   event: DeclaredEvent,
@@ -232,7 +233,7 @@ function factorFloor(
   for (const [i, spec] of policy.demands.entries()) {
     const trust = trusts[i]!;
     if (trust.kind === 'demoted') continue;
-    const base = before?.[i] ?? trust.peak;
+    const base = before?.[i] ?? trust.ordinaryPeak;
     floor = Math.max(floor ?? 0, replicasFor(base * factor, spec));
   }
   return floor;
@@ -249,7 +250,7 @@ function eventPeaks(
     if (demandFactor === undefined || now >= end) continue;
     const before = memory.eventPeaks?.[name];
     if (now < start)
-      kept[name] = trusts.map((trust, i) => (trust.kind === 'trusted' ? trust.peak : (before?.[i] ?? null)));
+      kept[name] = trusts.map((trust, i) => (trust.kind === 'trusted' ? trust.ordinaryPeak : (before?.[i] ?? null)));
     else if (before !== undefined) kept[name] = before;
   }
   return Object.keys(kept).length > 0 ? kept : null;

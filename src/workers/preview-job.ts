@@ -1,5 +1,6 @@
 import { rollingForecasts } from '../forecast/backtest.ts';
 import { pathOf } from '../forecast/backtest-sums.ts';
+import type { SeriesCalendar } from '../forecast/calendar.ts';
 import { calendarOf, MOST_HISTORY_STEPS } from '../forecast/jobs/series-input.ts';
 import type { Forecast } from '../model/forecast.ts';
 import type { RegularSeries, Samples } from '../model/series.ts';
@@ -12,6 +13,8 @@ import { openTraceForecaster } from './trace-forecaster.ts';
 
 export interface PreviewJob extends PreviewInput {
   readonly kind: 'preview';
+  /** Local time and special days of the policy, over its demands. */
+  readonly calendar?: SeriesCalendar | undefined;
 }
 
 /** Forecasts are looked at this often: more would take longer and show no more. */
@@ -20,14 +23,14 @@ const EVERY_MS = 5 * MINUTE;
 const LEAST_STEPS = 24;
 
 /** What a policy would have foreseen and done over the end of its demands' history. */
-export function doPreview({ policy, demands, judgedMs, startUpMs }: PreviewJob): PolicyPreview {
+export function doPreview({ policy, demands, judgedMs, startUpMs, calendar }: PreviewJob): PolicyPreview {
   const masked = demands.map((series) => withoutExcluded(series, policy));
   return {
     demands: masked.map((series, i) => ({
       demand: policy.demands[i]!.name,
-      ...forecastAgain(series, demands[i]!, policy, judgedMs),
+      ...forecastAgain(series, demands[i]!, policy, { judgedMs, calendar }),
     })),
-    whatIf: whatIf(policy, demands[0]!, judgedMs, startUpMs),
+    whatIf: whatIf(policy, demands[0]!, { judgedMs, startUpMs, calendar }),
   };
 }
 
@@ -37,7 +40,7 @@ function forecastAgain(
   series: RegularSeries,
   truth: RegularSeries,
   policy: ScalingPolicy,
-  judgedMs: number,
+  { judgedMs, calendar }: Pick<PreviewJob, 'judgedMs' | 'calendar'>,
 ): WithoutName<DemandPreview> {
   const { stepMs, values } = series;
   const first = values.length - Math.round(judgedMs / stepMs);
@@ -54,7 +57,7 @@ function forecastAgain(
     peakWindowMs: windowSteps * stepMs,
     quantiles: [...new Set([0.025, 0.975, policy.quantile])],
     seasons: seasonsOf(policy, stepMs),
-    calendar: calendarOf(policy.timeZone, series, leadSteps),
+    calendar: calendar ?? calendarOf(policy.timeZone, series, leadSteps),
     firstLength: first,
     everySteps: Math.max(1, Math.round(EVERY_MS / stepMs)),
     mostSteps: MOST_HISTORY_STEPS,
@@ -137,7 +140,11 @@ function peakOf(window: Float64Array, steps: number): number {
   return window.length < steps || 2 * known.length < steps ? Number.NaN : known.reduce((a, b) => Math.max(a, b));
 }
 
-function whatIf(policy: ScalingPolicy, demand: RegularSeries, judgedMs: number, startUpMs: number): WhatIf {
+function whatIf(
+  policy: ScalingPolicy,
+  demand: RegularSeries,
+  { judgedMs, startUpMs, calendar }: Pick<PreviewJob, 'judgedMs' | 'startUpMs' | 'calendar'>,
+): WhatIf {
   const rows = rowsOf(demand);
   const end = rows.times.at(-1) ?? Number.NaN;
   const from = end - judgedMs;
@@ -149,7 +156,7 @@ function whatIf(policy: ScalingPolicy, demand: RegularSeries, judgedMs: number, 
     from,
     startUpMs,
     strategies: ['reactive', 'yesterday', 'foresail', 'oracle'],
-    forecaster: (history, windowMs) => openTraceForecaster(policy, history, windowMs),
+    forecaster: (history, windowMs) => openTraceForecaster(policy, history, windowMs, calendar),
   });
   const of = (name: string) => results.find(({ strategy }) => strategy === name)!.timeline;
   const { times, demand: load, floor, ready } = of('foresail');

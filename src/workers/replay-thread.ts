@@ -7,12 +7,12 @@ import { openTraceForecaster } from './trace-forecaster.ts';
 
 parentPort?.postMessage(replay(workerData as ReplayRequest));
 
-function replay({ policy, demand, startUpMs }: ReplayRequest): readonly ReplayResult[] {
+function replay({ policy, demand, calendar, startUpMs }: ReplayRequest): readonly ReplayResult[] {
   const { from, to, results } = simulate({
     rows: demand,
     policy,
     strategies: ['reactive', 'yesterday', 'foresail', 'oracle'],
-    forecaster: (history, windowMs) => openTraceForecaster(policy, history, windowMs),
+    forecaster: (history, windowMs) => openTraceForecaster(policy, history, windowMs, calendar),
     startUpMs,
     from: demand.times.at(-1)! - 3 * DAY,
   });

@@ -1,10 +1,13 @@
 import { Worker } from 'node:worker_threads';
+import type { SeriesCalendar } from '../forecast/calendar.ts';
 import type { Samples } from '../model/series.ts';
 import type { ScalingPolicy } from '../scaling/policy.ts';
 
 export interface ReplayRequest {
   readonly policy: ScalingPolicy;
   readonly demand: Samples;
+  /** Local time and special days of the policy; without it seasons are those of UTC. */
+  readonly calendar?: SeriesCalendar;
   /** From a pod's creation to Ready. */
   readonly startUpMs: number;
 }

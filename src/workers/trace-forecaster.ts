@@ -1,3 +1,4 @@
+import type { SeriesCalendar } from '../forecast/calendar.ts';
 import { type Forecaster, fitForecaster } from '../forecast/forecaster.ts';
 import { inferGrid, toRegular } from '../forecast/prepare.ts';
 import type { Samples } from '../model/series.ts';
@@ -14,7 +15,12 @@ const RETRY_MS = HOUR;
  * The program's own forecaster over a recorded trace: fitted on the rows of the history, updated with every row, fitted
  * again once a day. It never sees a row before it is appended.
  */
-export function openTraceForecaster(policy: ScalingPolicy, history: Samples, windowMs: number): TraceForecaster {
+export function openTraceForecaster(
+  policy: ScalingPolicy,
+  history: Samples,
+  windowMs: number,
+  calendar?: SeriesCalendar,
+): TraceForecaster {
   const spec = policy.demands[0]!;
   const stepMs = Math.max(spec.stepMs, inferGrid(history.times)?.stepMs ?? 0);
   const grid = inferGrid(history.times, stepMs) ?? { stepMs, phaseMs: 0 };
@@ -24,6 +30,7 @@ export function openTraceForecaster(policy: ScalingPolicy, history: Samples, win
     horizonSteps: Math.max(1, Math.round(policy.horizonMs / stepMs)),
     peakWindowMs: Math.max(stepMs, Math.round(windowMs / stepMs) * stepMs),
     quantiles: [policy.quantile],
+    ...(calendar && { calendar }),
     seasons:
       policy.seasonsMs === 'auto' ? policy.seasonsMs : policy.seasonsMs.map((length) => Math.round(length / stepMs)),
   };
@@ -86,6 +93,7 @@ function readingOf(forecaster: Forecaster, { quantile }: ScalingPolicy, windowMs
     issuedAt,
     peak: finite(peak.quantiles.find((entry) => entry.quantile === quantile)?.value),
     windowMs,
+    ...(peak.eventFactor !== undefined && { eventFactor: peak.eventFactor }),
     quantile,
     model,
     maeVsLast: finite(accuracy.peakVsNaive) ?? finite(accuracy.maeVsLast),

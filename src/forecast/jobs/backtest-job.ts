@@ -37,10 +37,10 @@ export const MIX = 'mix';
 
 /** How the mix, and each of its models alone, would have forecast the end of one series. */
 export function doBacktest(job: BacktestJob, cpuSeconds: () => number, network: Network): BacktestJobResult {
-  const { horizonSteps, windows, seasons, tailSteps = 0 } = job;
+  const { horizonSteps, windows, seasons, tailSteps = 0, calendar } = job;
   const series = regularOf(job);
   if (series === undefined) return { kind: 'no-data' };
-  const options = { horizonSteps, peakWindowMs: series.stepMs, seasons, ...network };
+  const options = { horizonSteps, peakWindowMs: series.stepMs, seasons, ...network, ...(calendar && { calendar }) };
   const forecasts: Forecast[] = [];
   const models: ModelSums[] = [];
   const run = (model: string): BacktestAnswer => {

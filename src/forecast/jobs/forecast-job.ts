@@ -24,7 +24,7 @@ export function doForecast(job: ForecastJob, network: Network): ForecastJobResul
   const series = regularOf(job);
   if (series === undefined) return { kind: 'no-data' };
   const peakWindowMs = horizonSteps * series.stepMs;
-  const calendar = timeZone === undefined ? undefined : calendarOf(timeZone, series, horizonSteps);
+  const calendar = job.calendar ?? (timeZone === undefined ? undefined : calendarOf(timeZone, series, horizonSteps));
   const fit = fitForecaster(series, {
     ...{ horizonSteps, peakWindowMs, quantiles, seasons },
     ...(calendar !== undefined && { calendar }),

@@ -41,7 +41,7 @@ export type RollingJobResult =
 
 /** The deployed mix's forecasts as it moves along one series. */
 export function doRolling(job: RollingJob, network: Network): RollingJobResult {
-  const { from, everyMs, horizonSteps, seasons, times, values } = job;
+  const { from, everyMs, horizonSteps, seasons, times, values, calendar } = job;
   // The grid may not depend on what comes after the first origin either.
   const grid = gridUntil(job, from);
   if (grid === undefined) return { kind: 'no-data' };
@@ -59,6 +59,7 @@ export function doRolling(job: RollingJob, network: Network): RollingJobResult {
     firstLength: Math.floor((from - series.start) / stepMs) + 1,
     everySteps,
     mostSteps: MOST_HISTORY_STEPS,
+    ...(calendar && { calendar }),
   };
   const sums = backtestSums(horizonSteps);
   const lastUsed = lastSampleTimes(times, values);

@@ -8,6 +8,8 @@ export interface SeriesInput {
   readonly values: Float64Array;
   /** The median distance of the samples where it is left out. */
   readonly stepMs?: number | undefined;
+  /** Local time and special days; without it seasons are those of UTC. */
+  readonly calendar?: SeriesCalendar | undefined;
 }
 
 /** Steps of history that a fit looks at: eight weeks of minutes, six years of hours. */
