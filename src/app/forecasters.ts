@@ -5,8 +5,13 @@ import { ownSeat, threadSeat } from '../workers/forecast-seat.ts';
 import type { Parts } from './parts.ts';
 
 /** Forecasters in threads, with all that goes wrong there counted and logged. */
-export function openForecasters({ clock, metrics, log }: Pick<Parts, 'clock' | 'metrics' | 'log'>): ForecastPool {
-  const openSeat = threadSeat({ clock });
+export function openForecasters({
+  clock,
+  metrics,
+  log,
+  models,
+}: Pick<Parts, 'clock' | 'metrics' | 'log' | 'models'>): ForecastPool {
+  const openSeat = threadSeat({ clock, models });
   return openForecastPool({
     seats: Array.from({ length: threadsFor(availableParallelism()) }, () => openSeat),
     fallback: ownSeat(createForecastDesk),

@@ -26,6 +26,7 @@ import { takeTurns } from '../turns.ts';
 import { VERSION } from '../version.ts';
 import { holidaysInThread } from '../workers/holidays.ts';
 import { openJobPool } from '../workers/job-pool.ts';
+import { readTenantModels } from '../workers/tenant-models.ts';
 import { openAccuracyGauges } from './accuracy-gauges.ts';
 import { queryStorage } from './query-storage.ts';
 
@@ -73,6 +74,10 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
   });
   reportRecovery(tsdb.stats().recovery, metrics, log);
   const { storage, keyValue } = tsdb;
+  const models = await readTenantModels(settings.dataFolder, (whose, error) => {
+    metrics.networkUnusable.inc({ code: error.code });
+    log.error({ err: error, code: error.code, model: whose }, 'the network of the forecasts cannot be used');
+  });
   const target = cluster ?? (await openCluster(settings));
   const checkDeps = { checkQuery: (expression: string) => void parseQuery(expression) };
   const accuracyGauges = openAccuracyGauges(metrics);
@@ -89,7 +94,7 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
   });
   const forecasts = openForecastStore(keyValue, accuracyGauges.issued);
   // One core is left to the requests and the loops.
-  const jobs = openJobPool(Math.max(1, availableParallelism() - 1));
+  const jobs = openJobPool(Math.max(1, availableParallelism() - 1), models.shipped);
   const policies = openPolicyStore({
     keyValue,
     readFiles: policyFileReader(settings.policies, checkDeps),
@@ -97,6 +102,7 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
     ...checkDeps,
   });
   return {
+    models,
     calendarOf,
     ...{ settings, clock, log, startedAt, metrics, telemetry, tsdb, storage, keyValue, target, forecasts, policies },
     accuracyGauges,

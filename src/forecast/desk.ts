@@ -5,6 +5,7 @@ import {
   type Forecaster,
   type ForecasterOptions,
   fitForecaster,
+  type Network,
   restoreForecaster,
   type UnusableState,
 } from './forecaster.ts';
@@ -70,14 +71,19 @@ export interface ForecastMaker {
   restore(state: Uint8Array, history: RegularSeries, options: ForecasterOptions): FitResult | UnusableState;
 }
 
-/** Keeps forecasters by key, and has them do what is asked. */
+/**
+ * Keeps forecasters by key, and has them do what is asked.
+ * @param networkOf The network for a forecaster's key; it cannot come with a request, as it is no plain data.
+ */
 export function createForecastDesk(
   maker: ForecastMaker = { fit: fitForecaster, restore: restoreForecaster },
+  networkOf: (key: string) => Network = () => ({}),
 ): ForecastDesk {
   const forecasters = new Map<string, Forecaster>();
 
   function learn(request: FitRequest | RestoreRequest): ForecastAnswer {
-    const { key, history, options } = request;
+    const { key, history } = request;
+    const options = { ...request.options, ...networkOf(key) };
     forecasters.delete(key);
     const restored = request.kind === 'restore' ? maker.restore(request.state, history, options) : undefined;
     const result = restored === undefined || restored.kind === 'unusable' ? maker.fit(history, options) : restored;

@@ -106,6 +106,11 @@ export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
       'Saved forecasters that were of no use, and were fitted anew, by reason.',
       ['reason'],
     ),
+    networkUnusable: counter(
+      'foresail_network_unusable_total',
+      "Networks that could not be used at the start, the shipped one or a tenant's own, by code. Forecasts do without.",
+      ['code'],
+    ),
     forecastThreadEnds: counter(
       'foresail_forecast_thread_ends_total',
       'Threads of forecasters that ended unasked, by reason. Each is started again.',

@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import type { ForecastAnswer, ForecastDesk, ForecastRequest } from '../forecast/desk.ts';
 import type { Clock } from '../model/clock.ts';
 import { MINUTE } from '../model/time.ts';
+import type { TenantModels } from './tenant-models.ts';
 
 /** Where batches of requests are worked on, one batch at a time. */
 export interface Seat {
@@ -42,6 +43,8 @@ export type OpenSeat = (events: SeatEvents) => Seat;
 export interface ForecastThreadData {
   /** 32 bits: the index of the request that is being worked on, -1 between batches. */
   readonly progress: SharedArrayBuffer;
+  /** The networks to forecast with; none where it is left out. */
+  readonly models?: TenantModels;
 }
 
 export interface ThreadSeatOptions {
@@ -50,16 +53,18 @@ export interface ThreadSeatOptions {
   readonly clock: Clock;
   /** A batch without an answer for so long is one that never ends: the thread is ended. Default one minute. */
   readonly limitMs?: number;
+  /** The networks to forecast with. */
+  readonly models?: TenantModels;
 }
 
 /** Typed arrays do not count: they hold nearly all that forecasters know. */
 const HEAP_MIB = 1024;
 
 /** A seat in a thread of its own. */
-export function threadSeat({ file = ownThread(), clock, limitMs = MINUTE }: ThreadSeatOptions): OpenSeat {
+export function threadSeat({ file = ownThread(), clock, limitMs = MINUTE, models }: ThreadSeatOptions): OpenSeat {
   return ({ onReady, onAnswers, onEnd, onNote }) => {
     const progress = new Int32Array(new SharedArrayBuffer(4)).fill(-1);
-    const workerData: ForecastThreadData = { progress: progress.buffer };
+    const workerData: ForecastThreadData = { progress: progress.buffer, ...(models && { models }) };
     const worker = new Worker(file, { workerData, resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB } });
     let ended = false;
     let batch = new AbortController();

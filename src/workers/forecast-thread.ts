@@ -1,22 +1,11 @@
+import { workerData } from 'node:worker_threads';
 import { createForecastDesk } from '../forecast/desk.ts';
-import { fitForecaster, restoreForecaster } from '../forecast/forecaster.ts';
-import { loadRegressorFrom, SHIPPED_MODEL } from './load-regressor.ts';
+import type { ForecastThreadData, ThreadNote } from './forecast-seat.ts';
 import { serveRequests } from './serve-requests.ts';
+import { openNetworks } from './tenant-models.ts';
 
-/** Loaded once for each thread: all of its forecasters ask the same network. */
-const network = await loadRegressorFrom(SHIPPED_MODEL);
-const regressor = network.kind === 'loaded' ? { regressor: network.regressor } : {};
-const note =
-  network.kind === 'unusable'
-    ? network
-    : network.note === undefined
-      ? undefined
-      : { code: 'slow_backend', message: network.note };
+const { models } = workerData as ForecastThreadData;
+const notes: ThreadNote[] = [];
+const networkOf = models && (await openNetworks(models, (note) => notes.push(note)));
 
-serveRequests(
-  createForecastDesk({
-    fit: (history, options) => fitForecaster(history, { ...options, ...regressor }),
-    restore: (state, history, options) => restoreForecaster(state, history, { ...options, ...regressor }),
-  }),
-  note,
-);
+serveRequests(createForecastDesk(undefined, networkOf), notes[0]);
