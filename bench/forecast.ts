@@ -1,7 +1,9 @@
 /**
  * The forecasting tables: M4 hourly, operational traces, peaks. Run: npx tsx bench/forecast.ts [m4] [traces] [peak] [cost]
  */
-import { type Forecaster, fitForecaster } from '../src/forecast/forecaster.ts';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { type Forecaster, fitForecaster, restoreForecaster } from '../src/forecast/forecaster.ts';
 import type { Forecast } from '../src/model/forecast.ts';
 import type { RegularSeries } from '../src/model/series.ts';
 import { DAY, MINUTE } from '../src/model/time.ts';
@@ -267,10 +269,35 @@ function measureCost(): void {
     before = cpuSeconds();
     for (let i = 0; i < 500; i++) forecaster.predict();
     const predict = (cpuSeconds() - before) / 500;
+    const state = forecaster.save();
+    const series = { start: 0, stepMs: step, values };
+    before = cpuSeconds();
+    restoreForecaster(state, series, { horizonSteps: horizon, peakWindowMs: 8 * MINUTE });
+    const restore = cpuSeconds() - before;
+    console.log(
+      `28 d at ${stepMinutes} min: state ${(state.length / 1024).toFixed(1)} KiB, restore ${(restore * 1000).toFixed(0)} ms (CPU), live ${liveKilobytes(() => fitted({ ...series, values: values.slice(0, 28 * perDay) }, horizon, 8 * MINUTE)).toFixed(0)} kB a forecaster`,
+    );
     console.log(
       `28 d at ${stepMinutes} min, horizon ${horizon}: cold fit ${times.map((t) => (t * 1000).toFixed(0)).join('/')} ms, a day of updates ${(update * 1000).toFixed(0)} ms, refit ${(refit * 1000).toFixed(0)} ms, predict ${(predict * 1000).toFixed(2)} ms (CPU)`,
     );
   }
+}
+
+/** Memory that each of a few things keeps, in kilobytes: heap and typed arrays after a collection. */
+function liveKilobytes(make: () => unknown): number {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const used = () => {
+    // Typed arrays are let go of one collection after what held them.
+    for (let i = 0; i < 3; i++) collect();
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    return heapUsed + arrayBuffers;
+  };
+  const kept = [make()];
+  const before = used();
+  for (let i = 0; i < 8; i++) kept.push(make());
+  const after = used();
+  return (after - before) / (kept.length - 1) / 1000;
 }
 
 const wanted = new Set(process.argv.slice(2));

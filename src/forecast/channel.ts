@@ -1,6 +1,7 @@
 import { type ConformalState, conformalState, scoreConformal } from './intervals.ts';
 import { type MixState, type MixTuning, mixed, mixState, mixWeights, scoreExperts } from './mix.ts';
 import { compare, createSkill, type Skill } from './skill.ts';
+import { MOST_VALUE } from './track.ts';
 import { fromModel, type Transform } from './transform.ts';
 
 /** Memory of the residuals behind the quantiles: a week, within these bounds. Fewer than 500 make the far quantiles uncertain. */
@@ -125,7 +126,7 @@ export function settle(
   waitingOrigins[slot] = -1;
   if (Number.isNaN(truth.z)) return;
   const at = slot * (experts + BESIDE);
-  for (let e = 0; e < experts; e++) errors[e] = Math.abs(fromModel(transform, waiting[at + e]!) - truth.y);
+  for (let e = 0; e < experts; e++) errors[e] = errorOf(fromModel(transform, waiting[at + e]!), truth.y);
   scoreExperts(channel.mix, errors);
   mixWeights(channel.mix, weights);
   channel.scored++;
@@ -135,11 +136,16 @@ export function settle(
   const footing = { z, spreadZ: waiting[at + experts + 1]!, spreadY: waiting[at + experts + 2]! };
   const { sums, conformal, skill } = channel;
   sums.origins++;
-  sums.error += Math.abs(fromModel(transform, z) - truth.y);
-  sums.naiveError += Math.abs(truth.naiveY - truth.y);
+  sums.error += errorOf(fromModel(transform, z), truth.y);
+  sums.naiveError += errorOf(truth.naiveY, truth.y);
   const scored = scoreConformal(conformal, transform, footing, truth, skill !== undefined);
   if (skill !== undefined) compare(skill, scored, transform, footing, truth);
   if (scored === undefined) return;
   sums.watched++;
   if (scored.covered) sums.covered++;
+}
+
+/** Bounded, so that sums of errors stay finite. */
+function errorOf(forecast: number, truth: number): number {
+  return Math.min(MOST_VALUE, Math.abs(forecast - truth));
 }

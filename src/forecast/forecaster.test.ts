@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { Forecast } from '../model/forecast.ts';
 import { MINUTE } from '../model/time.ts';
 import { rollingForecasts } from './backtest.ts';
 import { type Forecaster, fitForecaster } from './forecaster.ts';
@@ -122,14 +123,69 @@ test.each([
   { name: 'negative values', values: Array.from({ length: 200 }, (_, t) => -5 + (t % 7)), kind: 'fitted' },
   { name: 'enormous values', values: Array.from({ length: 200 }, (_, t) => 1e300 * (1 + (t % 7))), kind: 'fitted' },
   { name: 'tiny values', values: Array.from({ length: 200 }, (_, t) => 1e-300 * (1 + (t % 7))), kind: 'fitted' },
+  {
+    name: 'values of all sizes',
+    values: Array.from({ length: 200 }, (_, t) => 10 ** ((t * 37) % 600) / 1e300),
+    kind: 'fitted',
+  },
+  {
+    name: 'the largest numbers',
+    values: Array.from({ length: 200 }, (_, t) => ((t % 3) - 1) * 1.7e308),
+    kind: 'fitted',
+  },
+  {
+    name: 'infinities among values',
+    values: Array.from({ length: 200 }, (_, t) => (t % 9 === 0 ? 1 / 0 : t)),
+    kind: 'fitted',
+  },
+  { name: 'one value among zeros', values: Array.from({ length: 200 }, (_, t) => (t === 150 ? 5 : 0)), kind: 'fitted' },
+  {
+    name: 'a gap of days',
+    values: Array.from({ length: 400 }, (_, t) => (t > 150 && t < 390 ? Number.NaN : t % 48)),
+    kind: 'fitted',
+  },
+  {
+    name: 'a gap at the end',
+    values: Array.from({ length: 300 }, (_, t) => (t > 100 ? Number.NaN : t % 48)),
+    kind: 'fitted',
+  },
+  { name: 'a dozen values', values: Array.from({ length: 12 }, (_, t) => t), kind: 'fitted' },
 ])('fitForecaster() has a defined answer for $name', ({ values, kind }) => {
   const result = fitForecaster({ start: 0, stepMs: STEP, values: Float64Array.from(values) }, OPTIONS);
   expect(result.kind).toBe(kind);
   if (result.kind !== 'fitted') return;
-  const forecast = result.forecaster.predict();
-  expect([...forecast.point].every(Number.isFinite)).toBe(true);
-  expect(forecast.quantiles.every((path) => path.values.every(Number.isFinite))).toBe(true);
-  expect(forecast.peak.quantiles.every(({ value }) => Number.isFinite(value))).toBe(true);
+  const { forecaster } = result;
+  expectSound(forecaster.predict());
+  forecaster.update([...values.slice(0, 50), Number.NaN, 0, 1e300, -1]);
+  forecaster.refit();
+  expectSound(forecaster.predict());
+});
+
+/** Finite, quantiles in order at every step, the point between the outermost. */
+function expectSound({ point, quantiles, peak }: Forecast): void {
+  const inOrder = (values: readonly number[]) => {
+    expect(values.every(Number.isFinite)).toBe(true);
+    expect(values).toEqual([...values].sort((a, b) => a - b));
+  };
+  point.forEach((value, i) => {
+    const values = quantiles.map((path) => path.values[i]!);
+    inOrder(values);
+    inOrder([values[0]!, value, values.at(-1)!]);
+  });
+  inOrder(peak.quantiles.map(({ value }) => value));
+}
+
+test('any series whatever has a sound forecast or a reason for none', () => {
+  const value = fc.oneof(fc.double(), fc.double({ min: 0, max: 1e3 }), fc.constantFrom(0, Number.NaN, 7));
+  fc.assert(
+    fc.property(fc.array(value, { maxLength: 300 }), fc.integer({ min: 0, max: 400 }), (values, repeats) => {
+      const series = [...values, ...Array.from({ length: repeats }, (_, t) => values[t % 50] ?? 1)];
+      const result = fitForecaster({ start: 0, stepMs: STEP, values: Float64Array.from(series) }, OPTIONS);
+      if (result.kind !== 'fitted') return;
+      expectSound(result.forecaster.predict());
+    }),
+    { numRuns: 40 },
+  );
 });
 
 test('quantiles ascend in q at each step and for the peak', () => {

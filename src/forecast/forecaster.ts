@@ -17,7 +17,7 @@ import { findSeasons } from './seasonality.ts';
 import { asSpecial, closeSpecials, effectAt, largestEffect, takeValue } from './special-effects.ts';
 import { isSpecial, specialsOf } from './special-times.ts';
 import { DamagedStateError } from './state-bytes.ts';
-import { createTrack, isKnown, isOrdinary, type Track, valueAt } from './track.ts';
+import { createTrack, isKnown, isOrdinary, MOST_VALUE, type Track, valueAt } from './track.ts';
 import { fitTransform, fromModel } from './transform.ts';
 import { appendVolatility, createVolatility, spreads, type Volatility } from './volatility.ts';
 
@@ -200,7 +200,9 @@ function factsOf(history: RegularSeries, options: ForecasterOptions): StateFacts
   const { seasons = 'auto', calendar } = options;
   const { start, values, stepMs } = history;
   return {
-    transform: fitTransform(values),
+    transform: fitTransform(
+      values.map((value) => (Number.isFinite(value) ? within(-MOST_VALUE, value, MOST_VALUE) : value)),
+    ),
     historyLength: values.length,
     seasons:
       seasons === 'auto' ? findSeasons(history).map(({ length }) => length) : covered(options, stepMs, values.length),
@@ -406,6 +408,9 @@ function predict(state: State): Forecast {
   const paths = quantiles.map((quantile) => ({ quantile, values: new Float64Array(horizons.length) }));
   const fans = channels.map(({ conformal }) => fanOf(conformal, quantiles));
   const made = new Float64Array(quantiles.length);
+  // A point outside of the central 80 % of its own past errors is a point that has been wrong in one direction.
+  const belowAll = quantiles.findLastIndex((quantile) => quantile <= 0.1);
+  const aboveAll = quantiles.findIndex((quantile) => quantile >= 0.9);
   for (let i = 0; i < horizons.length; i++) {
     const { low, high, share } = placeBetween(knots, horizons[i]!);
     let z = mixed(channels[low]!.weights, all, i, horizons.length);
@@ -416,8 +421,12 @@ function predict(state: State): Forecast {
     const t = origin + horizons[i]!;
     if (isSpecial(track, t))
       point[i] = bounded(track, asSpecial(track, effectAt(track, t, origin), z, quantiles, made));
-    for (let j = 0; j < paths.length; j++)
-      paths[j]!.values[i] = bounded(track, Number.isNaN(made[j]!) ? point[i]! : made[j]!);
+    for (let j = 0; j < paths.length; j++) {
+      // What cannot be said is what was said before, so that quantiles stay in order.
+      const value = bounded(track, Number.isNaN(made[j]!) ? point[i]! : made[j]!);
+      paths[j]!.values[i] = j > 0 ? Math.max(paths[j - 1]!.values[i]!, value) : value;
+    }
+    point[i] = within(paths[belowAll]?.values[i] ?? -Infinity, point[i]!, paths[aboveAll]?.values[i] ?? Infinity);
   }
   return {
     issuedAt: state.facts.start + origin * stepMs,
@@ -442,17 +451,22 @@ function predictPeak(state: State, origin: number): PeakForecast {
   spreadFan(fan, fan, 0, track.transform, { z, ...spreads(state.volatility) }, made);
   const effect = largestEffect(track, z, origin, state.peakWindow[0]!);
   const point = asSpecial(track, effect, z, state.quantiles, made);
-  const values = state.quantiles.map((quantile, j) => ({
-    quantile,
-    value: bounded(track, Number.isNaN(made[j]!) ? point : made[j]!),
-  }));
+  let least = -Number.MAX_VALUE;
+  const values = state.quantiles.map((quantile, j) => {
+    least = Math.max(least, bounded(track, Number.isNaN(made[j]!) ? point : made[j]!));
+    return { quantile, value: least };
+  });
   const { factor } = effect;
   return { windowMs: state.peakWindowMs, quantiles: values, ...(factor !== 1 && { eventFactor: factor }) };
 }
 
-/** A series that was never negative is not forecast to be. */
+/** A series that was never negative is not forecast to be, and nothing is forecast to be infinite. */
 function bounded({ negative }: Track, value: number): number {
-  return negative || value > 0 ? value : 0;
+  return within(negative ? -Number.MAX_VALUE : 0, value, Number.MAX_VALUE);
+}
+
+function within(low: number, value: number, high: number): number {
+  return value < low ? low : value > high ? high : value;
 }
 
 function describe({ channels, models }: State): string {

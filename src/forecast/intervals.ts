@@ -5,6 +5,7 @@ import {
   fadingQuantile,
   fadingQuantiles,
 } from '../numeric/fading-quantiles.ts';
+import { MOST_VALUE } from './track.ts';
 import { fromModel, type Transform } from './transform.ts';
 
 /** Where a forecast stood and how lively the series was: what an interval is scaled by. */
@@ -207,5 +208,5 @@ function adaptTail({ tails }: ConformalState, side: 0 | 1, missed: boolean): voi
 }
 
 function pinballLoss(over: number, q: number): number {
-  return over >= 0 ? q * over : (q - 1) * over;
+  return Math.min(MOST_VALUE, over >= 0 ? q * over : (q - 1) * over);
 }

@@ -65,6 +65,9 @@ export function createTrack(
   };
 }
 
+/** Larger values count as this: sums and differences of some must stay finite. */
+export const MOST_VALUE = 1e300;
+
 /**
  * Takes the next value in. NaN and infinite values are gaps.
  * @param ordinary What stands for it in model space, where it is not the value itself; NaN for none.
@@ -75,7 +78,8 @@ export function appendValue(track: Track, value: number, ordinary = Number.NaN):
   const known = Number.isFinite(value);
   if (value < 0) track.negative = true;
   track.gap = known ? 0 : track.gap + 1;
-  track.z[t] = !Number.isNaN(ordinary) ? ordinary : known ? toModel(track.transform, value) : fill(track, t);
+  const bounded = Math.max(-MOST_VALUE, Math.min(MOST_VALUE, value));
+  track.z[t] = !Number.isNaN(ordinary) ? ordinary : known ? toModel(track.transform, bounded) : fill(track, t);
   track.known[t] = known ? 1 : 0;
   track.length = t + 1;
   if (track.length % BLOCK === 0) {

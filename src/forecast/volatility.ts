@@ -50,5 +50,6 @@ export function spreads({ shortZ, longZ, shortY, longY }: Volatility): { spreadZ
 
 /** A lull must not make the next interval vanish: the short memory counts at least a tenth of the long one. */
 function between(short: number, long: number): number {
-  return Math.sqrt(Math.max(short, 0.1 * long) * long) || 1;
+  // Two roots: the product of enormous values overflows, that of tiny ones vanishes.
+  return Math.sqrt(Math.max(short, 0.1 * long)) * Math.sqrt(long) || 1;
 }

@@ -47,8 +47,12 @@ export function fadingQuantiles(memory: number): FadingQuantiles {
   };
 }
 
-/** Takes one finite value in. */
-export function appendFading(distribution: FadingQuantiles, value: number): void {
+/** Larger values count as this, so that the bins around them have ends. */
+const MOST_SIZE = 1e304;
+
+/** Takes one value in. NaN counts as zero: of what cannot be said, nothing is learnt. */
+export function appendFading(distribution: FadingQuantiles, given: number): void {
+  const value = given > MOST_SIZE ? MOST_SIZE : given < -MOST_SIZE ? -MOST_SIZE : given || 0;
   const size = value < 0 ? -value : value;
   if (distribution.unit === 0) {
     if (size > 0) distribution.unit = size / (UNITS_WIDE / 2);
