@@ -27,13 +27,16 @@ export function openRegressor(file: ModelFile): Regressor {
   const outputs = steps.length * quantiles.length;
 
   function infer(rows: Float32Array, count: number): Float32Array {
-    return tf.tidy(() => {
+    let answers = new Float32Array(0);
+    // What a tidy returns is searched for tensors, number by number: the answers must leave by another way.
+    tf.tidy(() => {
       const x = tf.tensor2d(rows, [count, inputs]);
       const a = tf.fused.matMul({ a: x, b: first, bias: firstBias, activation: 'relu' });
       const b = tf.fused.matMul({ a, b: second, bias: secondBias, activation: 'relu' });
       const c = tf.fused.matMul({ a: b, b: deep, bias: deepBias });
-      return tf.add(c, tf.matMul(x, direct)).dataSync() as Float32Array;
+      answers = tf.add(c, tf.matMul(x, direct)).dataSync() as Float32Array<ArrayBuffer>;
     });
+    return answers;
   }
 
   return {
