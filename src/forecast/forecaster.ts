@@ -9,11 +9,13 @@ import { knotsUpTo, placeBetween } from './knots.ts';
 import { localClock } from './local-clock.ts';
 import { mixed, PEAK_MIX_TUNING } from './mix.ts';
 import { defaultModels } from './models/default-models.ts';
+import { demandQuantile } from './models/intermittent.ts';
 import type { Model, ModelContext } from './models/model.ts';
 import { largestIn, largestKnown, peakModels } from './peak.ts';
 import type { Regressor } from './regressor/regressor.ts';
 import { type Learnt, openState, type StateFacts, type StateOwner, writeState } from './saved-state.ts';
 import { findSeasons } from './seasonality.ts';
+import { isSparse, type SparseQuantiles, sparseIsBetter, sparseQuantiles, takeSparse } from './sparse.ts';
 import { asSpecial, closeSpecials, effectAt, largestEffect, takeValue } from './special-effects.ts';
 import { isSpecial, specialsOf } from './special-times.ts';
 import { DamagedStateError } from './state-bytes.ts';
@@ -159,6 +161,8 @@ function restoreState(saved: Uint8Array, history: RegularSeries, options: Foreca
   for (let t = from; t <= end; t++) {
     closeSpecials(track);
     takeValue(track, values[t]!);
+    const now = track.length - 1;
+    if (state.sparse !== undefined && isOrdinary(track, now)) takeSparse(state.sparse, now, values[t]!, true);
   }
   track.negative = facts.negative;
   const all = learntOf(state);
@@ -213,6 +217,7 @@ function factsOf(history: RegularSeries, options: ForecasterOptions): StateFacts
     learned: [],
     phase: 0,
     negative: false,
+    sparse: isSparse(values),
   };
 }
 
@@ -240,6 +245,8 @@ interface State {
   readonly volatility: Volatility;
   readonly models: readonly Model[];
   readonly peakModels: readonly Model[];
+  /** Undefined where the series is not zero on many steps. */
+  readonly sparse: SparseQuantiles | undefined;
   /** Those of both kinds whose state runs along. */
   readonly running: readonly Model[];
   readonly channels: readonly Channel[];
@@ -259,7 +266,9 @@ function createState(history: RegularSeries, options: ForecasterOptions, facts: 
   // A regression's coefficients change smoothly over half an hour of the day, not over a quarter of it.
   const maxGap = Math.max(1, Math.floor(day / 48));
   const knots = knotsUpTo(horizonSteps, maxGap);
+  const sparse = facts.sparse ? sparseQuantiles(day) : undefined;
   const context: ModelContext = {
+    sparse: sparse !== undefined,
     ...{ stepMs, knots, maxGap, cycles, historyLength },
     ...(options.regressor && { regressor: options.regressor }),
   };
@@ -284,6 +293,7 @@ function createState(history: RegularSeries, options: ForecasterOptions, facts: 
     volatility: createVolatility(day),
     models,
     peakModels: peaks,
+    sparse,
     running: [...models, ...peaks].filter((model) => model.append !== undefined),
     channels: Array.from(knots, (knot) => createChannel(models.length, knot, { ...scoring, naives: 1 })),
     peakChannel: createChannel(peaks.length, peakWindow[0]!, { ...scoring, naives: 2, tuning: PEAK_MIX_TUNING }),
@@ -342,8 +352,11 @@ function advance(state: State, value: number, scored: boolean): void {
   takeValue(track, value);
   appendVolatility(state.volatility, track);
   for (const model of state.running) model.append!(track);
-  if (!scored) return;
   const now = track.length - 1;
+  if (state.sparse !== undefined && isOrdinary(track, now)) {
+    takeSparse(state.sparse, now, value, scored && now % state.stride === 0);
+  }
+  if (!scored) return;
   const z = isOrdinary(track, now) ? track.z[now]! : Number.NaN;
   const y = valueAt(track, now);
   for (const channel of state.channels) {
@@ -411,6 +424,7 @@ function predict(state: State): Forecast {
   // A point outside of the central 80 % of its own past errors is a point that has been wrong in one direction.
   const belowAll = quantiles.findLastIndex((quantile) => quantile <= 0.1);
   const aboveAll = quantiles.findIndex((quantile) => quantile >= 0.9);
+  const sparse = betterSparse(state);
   for (let i = 0; i < horizons.length; i++) {
     const { low, high, share } = placeBetween(knots, horizons[i]!);
     let z = mixed(channels[low]!.weights, all, i, horizons.length);
@@ -418,6 +432,10 @@ function predict(state: State): Forecast {
     if (Number.isNaN(z)) z = track.z[origin]!;
     point[i] = bounded(track, fromModel(transform, z));
     spreadFan(fans[low]!, fans[high]!, share, transform, { z, ...spread }, made);
+    if (sparse !== undefined) {
+      const step = origin + horizons[i]!;
+      for (let j = 0; j < made.length; j++) made[j] = demandQuantile(sparse.demand, step - 1, step, quantiles[j]!);
+    }
     const t = origin + horizons[i]!;
     if (isSpecial(track, t))
       point[i] = bounded(track, asSpecial(track, effectAt(track, t, origin), z, quantiles, made));
@@ -449,6 +467,11 @@ function predictPeak(state: State, origin: number): PeakForecast {
   const fan = fanOf(peakChannel.conformal, state.quantiles);
   const made = new Float64Array(state.quantiles.length);
   spreadFan(fan, fan, 0, track.transform, { z, ...spreads(state.volatility) }, made);
+  const sparse = betterSparse(state);
+  if (sparse !== undefined) {
+    const end = origin + state.peakWindow[0]!;
+    for (let j = 0; j < made.length; j++) made[j] = demandQuantile(sparse.demand, origin, end, state.quantiles[j]!);
+  }
   const effect = largestEffect(track, z, origin, state.peakWindow[0]!);
   const point = asSpecial(track, effect, z, state.quantiles, made);
   let least = -Number.MAX_VALUE;
@@ -458,6 +481,10 @@ function predictPeak(state: State, origin: number): PeakForecast {
   });
   const { factor } = effect;
   return { windowMs: state.peakWindowMs, quantiles: values, ...(factor !== 1 && { eventFactor: factor }) };
+}
+
+function betterSparse({ sparse, channels }: State): SparseQuantiles | undefined {
+  return sparse !== undefined && sparseIsBetter(sparse, channels[0]!) ? sparse : undefined;
 }
 
 /** A series that was never negative is not forecast to be, and nothing is forecast to be infinite. */

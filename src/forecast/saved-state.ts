@@ -39,6 +39,8 @@ export interface StateFacts {
   readonly dropped: number;
   readonly phase: number;
   readonly negative: boolean;
+  /** Whether it was zero on many steps when it was fitted: it decides which models there are. */
+  readonly sparse: boolean;
   /** Of special times that are over. */
   readonly learned: readonly LearnedSpecial[];
 }
@@ -57,7 +59,7 @@ export interface Learnt {
 export const MOST_STATE_BYTES = 65_536;
 const MAGIC = 0x43465346;
 /** Changes whenever a byte of the layout, a default model or a regressor does. */
-const VERSION = 1;
+const VERSION = 2;
 const HEAD_BYTES = 12;
 
 /** Everything learnt, in at most 64 KiB; not the history. */

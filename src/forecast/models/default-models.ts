@@ -1,4 +1,5 @@
 import { HOUR, MINUTE } from '../../model/time.ts';
+import { intermittent } from './intermittent.ts';
 import { lastValue } from './last-value.ts';
 import type { Model, ModelContext } from './model.ts';
 import { network } from './network.ts';
@@ -40,6 +41,7 @@ export function defaultModels(context: ModelContext): readonly Model[] {
       windowRidge(context, { name: 'window-ridge-stiff', lags, centre: lags, lambda: 0.06 }),
     );
   }
+  if (context.sparse === true) models.push(intermittent(first ?? 24));
   if (context.regressor !== undefined) models.push(network(context, context.regressor));
   return models;
 }

@@ -12,6 +12,8 @@ export interface ModelContext {
   readonly cycles: readonly number[];
   /** Known length of the history at the cold fit, in steps: models size themselves by it. */
   readonly historyLength: number;
+  /** Whether the series is zero on many steps. */
+  readonly sparse?: boolean;
   /** The global network, where there is one. */
   readonly regressor?: Regressor;
 }
