@@ -1,17 +1,23 @@
 /**
  * The forecasting tables: M4 hourly, operational traces, peaks. Run: npx tsx bench/forecast.ts [m4] [traces] [peak] [cost]
+ * As the commands and the server do, with the shipped network; `no-network` leaves it out.
  */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { type Forecaster, fitForecaster, restoreForecaster } from '../src/forecast/forecaster.ts';
+import { type Forecaster, fitForecaster, type Network, restoreForecaster } from '../src/forecast/forecaster.ts';
 import type { Forecast } from '../src/model/forecast.ts';
 import type { RegularSeries } from '../src/model/series.ts';
 import { DAY, MINUTE } from '../src/model/time.ts';
+import { networkSource, readModelBytes, SHIPPED_MODEL } from '../src/workers/load-regressor.ts';
 import { referenceHourly, referencePeak } from './reference-ridge.ts';
 import { loadM4Hourly, loadTraces } from './shared-data.ts';
 
+const network: Network = process.argv.includes('no-network')
+  ? {}
+  : await networkSource(await readModelBytes(SHIPPED_MODEL))();
+
 function fitted(series: RegularSeries, horizonSteps: number, peakWindowMs: number): Forecaster {
-  const result = fitForecaster(series, { horizonSteps, peakWindowMs });
+  const result = fitForecaster(series, { horizonSteps, peakWindowMs, ...network });
   if (result.kind !== 'fitted') throw new Error(`cannot fit: ${result.kind}`);
   return result.forecaster;
 }
@@ -300,7 +306,7 @@ function liveKilobytes(make: () => unknown): number {
   return (after - before) / (kept.length - 1) / 1000;
 }
 
-const wanted = new Set(process.argv.slice(2));
+const wanted = new Set(process.argv.slice(2).filter((word) => word !== 'no-network' && word !== 'each'));
 const only = (part: string) => wanted.size === 0 || wanted.has(part);
 if (only('m4')) measureM4();
 if (only('traces')) measureTraces();
