@@ -1,7 +1,7 @@
 /**
- * What the network is worth. Run: npx tsx bench/regressor.ts [day] [full] [inference] [every=60]
+ * What the network is worth. Run: npx tsx bench/regressor.ts [day] [inference] [every=60]
  * day: traces cut to one day of history, mix with the network against mix without, by trace, leave-one-set-out.
- * full: the same on whole histories. Networks without a set are trained into .cache/networks when they are missing.
+ * Networks without a set are trained into .cache/networks when they are missing.
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -89,27 +89,6 @@ function errorsAfterOneDay(series: RegularSeries, regressor: Regressor): number[
   return errors.map((row) => row.map((error, i) => error / naive[i]!));
 }
 
-/** One cold fit on the first three quarters, then every half hour with a refit a day. */
-function errorsOnWholeHistory(series: RegularSeries, regressor: Regressor): number[][] {
-  const forms = [{}, { regressor }, { regressor, models: ['network'] }];
-  const { values } = series;
-  const cut = Math.floor(values.length * 0.75);
-  const naive = STEPS.map(() => 0);
-  const errors = forms.map((form, j) => {
-    const fit = fitForecaster({ ...series, values: values.slice(0, cut) }, { ...OPTIONS, ...form });
-    if (fit.kind !== 'fitted') throw new Error(fit.kind);
-    const { forecaster } = fit;
-    const row = STEPS.map(() => 0);
-    for (let o = cut + 5; o + 12 < values.length; o += 6) {
-      forecaster.update(values.subarray(o - 5, o + 1));
-      if ((o - cut) % DAY_STEPS < 6) forecaster.refit();
-      if (!Number.isNaN(values[o]!)) addErrors(values, o, forecaster.predict().point, row, j === 0 ? naive : undefined);
-    }
-    return row;
-  });
-  return errors.map((row) => row.map((error, i) => error / naive[i]!));
-}
-
 function addErrors(values: Float64Array, o: number, point: Float64Array, row: number[], naive: number[] | undefined) {
   for (const [i, step] of STEPS.entries()) {
     const y = values[o + step]!;
@@ -135,4 +114,3 @@ async function measureInference(): Promise<void> {
 
 if (only('inference')) await measureInference();
 if (only('day')) await measure('One day of history', errorsAfterOneDay);
-if (only('full')) await measure('Whole history', errorsOnWholeHistory);

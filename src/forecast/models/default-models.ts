@@ -1,4 +1,4 @@
-import { HOUR, MINUTE } from '../../model/time.ts';
+import { DAY, HOUR, MINUTE } from '../../model/time.ts';
 import { intermittent } from './intermittent.ts';
 import { lastValue } from './last-value.ts';
 import type { Model, ModelContext } from './model.ts';
@@ -15,6 +15,12 @@ const MOST_WINDOW_LAGS = 192;
 
 /** Steps in a day from which a ridge of the last days has enough rows. */
 const ROWS_FOR_A_RECENT_RIDGE = 96;
+
+/**
+ * A history from which the network is not asked. Of traces that it never saw it takes 13 % off the error at a day of
+ * history, 1 % at two days, and nothing at two weeks, where it would cost a third of a cold fit.
+ */
+const LONG_HISTORY_MS = 14 * DAY;
 
 /** The experts of the mix. The last value comes first: it answers alone until anything was scored. */
 export function defaultModels(context: ModelContext): readonly Model[] {
@@ -42,6 +48,8 @@ export function defaultModels(context: ModelContext): readonly Model[] {
     );
   }
   if (context.sparse === true) models.push(intermittent(first ?? 24));
-  if (context.regressor !== undefined) models.push(network(context, context.regressor));
+  if (context.regressor !== undefined && historyLength * stepMs < LONG_HISTORY_MS) {
+    models.push(network(context, context.regressor));
+  }
   return models;
 }
