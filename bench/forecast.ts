@@ -4,7 +4,9 @@
  */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { type Forecaster, fitForecaster, type Network, restoreForecaster } from '../src/forecast/forecaster.ts';
+import { type Forecaster, fitForecaster } from '../src/forecast/forecaster.ts';
+import type { Network } from '../src/forecast/forecaster-options.ts';
+import { restoreForecaster } from '../src/forecast/restore-forecaster.ts';
 import type { Forecast } from '../src/model/forecast.ts';
 import type { RegularSeries } from '../src/model/series.ts';
 import { DAY, MINUTE } from '../src/model/time.ts';

@@ -2,7 +2,8 @@ import type { Forecast } from '../model/forecast.ts';
 import type { RegularSeries } from '../model/series.ts';
 import { DAY } from '../model/time.ts';
 import { type BacktestSums, CALIBRATION_QUANTILES, inSampleScale, scoreForecast } from './backtest-sums.ts';
-import { type FitResult, type Forecaster, type ForecasterOptions, fitForecaster } from './forecaster.ts';
+import { type FitResult, type Forecaster, fitForecaster } from './forecaster.ts';
+import type { ForecasterOptions } from './forecaster-options.ts';
 
 /** What became of a backtest: the models that took part, or why there was none. */
 export type BacktestAnswer =

@@ -1,14 +1,8 @@
 import type { Forecast, NoForecast } from '../model/forecast.ts';
 import type { RegularSeries } from '../model/series.ts';
-import {
-  type FitResult,
-  type Forecaster,
-  type ForecasterOptions,
-  fitForecaster,
-  type Network,
-  restoreForecaster,
-  type UnusableState,
-} from './forecaster.ts';
+import { type FitResult, type Forecaster, fitForecaster } from './forecaster.ts';
+import type { ForecasterOptions, Network } from './forecaster-options.ts';
+import { restoreForecaster, type UnusableState } from './restore-forecaster.ts';
 
 /** What a fit needs. */
 export interface LearningInput {

@@ -2,7 +2,9 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Forecast } from '../model/forecast.ts';
 import { DAY, HOUR, MINUTE } from '../model/time.ts';
-import { type Forecaster, type ForecasterOptions, fitForecaster, restoreForecaster } from './forecaster.ts';
+import { type Forecaster, fitForecaster } from './forecaster.ts';
+import type { ForecasterOptions } from './forecaster-options.ts';
+import { restoreForecaster } from './restore-forecaster.ts';
 
 const STEP = 30 * MINUTE;
 const PER_DAY = DAY / STEP;

@@ -1,5 +1,5 @@
 import type { SeriesCalendar } from '../forecast/calendar.ts';
-import type { ForecasterOptions } from '../forecast/forecaster.ts';
+import type { ForecasterOptions } from '../forecast/forecaster-options.ts';
 import type { DemandKey, Truth } from '../model/issued-forecast.ts';
 import type { RegularSeries } from '../model/series.ts';
 import type { Millis } from '../model/time.ts';

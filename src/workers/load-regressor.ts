@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Network } from '../forecast/forecaster.ts';
+import type { Network } from '../forecast/forecaster-options.ts';
 import {
   type ModelBytes,
   type ModelFile,

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Network } from '../forecast/forecaster.ts';
+import type { Network } from '../forecast/forecaster-options.ts';
 import { type ModelBytes, parseModel, UnusableModelError } from '../forecast/regressor/model-file.ts';
 import { loadRegressor, readModelBytes, SHIPPED_MODEL } from './load-regressor.ts';
 import { openModelVersions, SHIPPED_VERSION } from './model-versions.ts';

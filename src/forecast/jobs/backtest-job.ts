@@ -2,7 +2,7 @@ import type { Forecast, NoForecast } from '../../model/forecast.ts';
 import type { RegularSeries } from '../../model/series.ts';
 import { type BacktestAnswer, backtestWindows } from '../backtest.ts';
 import { type BacktestSums, backtestSums } from '../backtest-sums.ts';
-import type { Network } from '../forecaster.ts';
+import type { Network } from '../forecaster-options.ts';
 import { regularOf, type SeriesInput, tailOf } from './series-input.ts';
 
 export interface BacktestJob extends SeriesInput {

@@ -1,6 +1,7 @@
 import type { Forecast, NoForecast } from '../../model/forecast.ts';
 import type { RegularSeries } from '../../model/series.ts';
-import { fitForecaster, type Network } from '../forecaster.ts';
+import { fitForecaster } from '../forecaster.ts';
+import type { Network } from '../forecaster-options.ts';
 import { calendarOf, regularOf, type SeriesInput, tailOf } from './series-input.ts';
 
 export interface ForecastJob extends SeriesInput {

@@ -8,7 +8,7 @@ import {
   pathOf,
   scoreForecast,
 } from '../backtest-sums.ts';
-import type { Network } from '../forecaster.ts';
+import type { Network } from '../forecaster-options.ts';
 import { toRegular } from '../prepare.ts';
 import { gridUntil, MOST_HISTORY_STEPS, type SeriesInput } from './series-input.ts';
 

@@ -1,4 +1,4 @@
-import type { Network } from '../forecaster.ts';
+import type { Network } from '../forecaster-options.ts';
 import { type BacktestJob, type BacktestJobResult, doBacktest } from './backtest-job.ts';
 import {
   type DecomposeJob,

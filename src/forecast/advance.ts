@@ -1,0 +1,91 @@
+import { awaitTruth, settle } from './channel.ts';
+import { isScored, type State, waitingAt } from './forecaster-state.ts';
+import { largestIn, largestKnown } from './peak.ts';
+import { predictAll } from './predict-all.ts';
+import { takeSparse } from './sparse.ts';
+import { closeSpecials, takeValue } from './special-effects.ts';
+import { isKnown, isOrdinary, valueAt } from './track.ts';
+import { fromModel } from './transform.ts';
+import { appendVolatility, spreads } from './volatility.ts';
+
+/** A step's error is compared with that of the last value only, its quantiles with none. */
+const NO_NAIVES: readonly number[] = [];
+/** Values that come at once from which a batch is worth its making. */
+const LEAST_BATCH = 8;
+
+/** Learns from what came since the last refit. */
+export function refit(state: State): void {
+  for (const model of state.models) model.refit(state.track);
+  for (const model of state.peakModels) model.refit(state.track);
+}
+
+/** Values in, each scored; models that work in batches hear of the origins first. */
+export function advanceScored(state: State, values: ArrayLike<number>): void {
+  if (values.length >= LEAST_BATCH) prepareModels(state, values);
+  for (let i = 0; i < values.length; i++) advance(state, values[i]!, true);
+}
+
+/** Shows the models the values to come, origins and all, and then takes the values back. */
+function prepareModels(state: State, values: ArrayLike<number>): void {
+  const { track, models, peakModels } = state;
+  const preparing = [...models, ...peakModels].filter((model) => model.prepare !== undefined);
+  if (preparing.length === 0) return;
+  const { length, gap, negative } = track;
+  const origins: number[] = [];
+  for (let i = 0; i < values.length; i++) {
+    takeValue(track, values[i]!);
+    if (isScored(state, length + i) && isKnown(track, length + i)) origins.push(length + i);
+  }
+  for (const model of preparing) model.prepare!(track, Int32Array.from(origins));
+  track.length = length;
+  track.gap = gap;
+  track.negative = negative;
+}
+
+/** One value in: what waited for it is scored, and where this is a scored origin, forecasts start to wait. */
+export function advance(state: State, value: number, scored: boolean): void {
+  const { track } = state;
+  closeSpecials(track);
+  takeValue(track, value);
+  appendVolatility(state.volatility, track);
+  for (const model of state.running) model.append!(track);
+  const now = track.length - 1;
+  if (state.sparse !== undefined && isOrdinary(track, now)) {
+    takeSparse(state.sparse, now, value, scored && now % state.stride === 0);
+  }
+  if (!scored) return;
+  const z = isOrdinary(track, now) ? track.z[now]! : Number.NaN;
+  const y = valueAt(track, now);
+  for (const channel of state.channels) {
+    const origin = now - channel.horizon;
+    if (!isScored(state, origin)) continue;
+    const truth = { z, y, naives: NO_NAIVES, naiveY: fromModel(track.transform, track.z[origin]!) };
+    settle(channel, waitingAt(state, origin), truth, track.transform);
+  }
+  settlePeak(state, now);
+  if (isScored(state, now) && isKnown(track, now)) awaitAll(state, now);
+}
+
+function settlePeak(state: State, now: number): void {
+  const { track, peakChannel } = state;
+  const window = peakChannel.horizon;
+  const origin = now - window;
+  if (!isScored(state, origin)) return;
+  const { transform } = track;
+  const z = largestKnown(track, origin + 1, now + 1);
+  const naives = [largestIn(track, origin + 1 - window, origin + 1), track.z[origin]!];
+  const truth = { z, y: fromModel(transform, z), naives, naiveY: fromModel(transform, naives[0]!) };
+  settle(peakChannel, waitingAt(state, origin), truth, transform);
+}
+
+function awaitAll(state: State, origin: number): void {
+  const { knots, channels, peakChannel, track } = state;
+  const spread = spreads(state.volatility);
+  const waiting = waitingAt(state, origin);
+  const all = predictAll(state.models, track, origin, knots);
+  for (let k = 0; k < channels.length; k++) {
+    awaitTruth(channels[k]!, waiting, all, { from: k, stride: knots.length }, spread);
+  }
+  const peaks = predictAll(state.peakModels, track, origin, state.peakWindow);
+  awaitTruth(peakChannel, waiting, peaks, { from: 0, stride: 1 }, spread);
+}
