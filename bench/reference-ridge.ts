@@ -22,11 +22,10 @@ const POOLED = 3;
  */
 export function referenceHourly(values: Float64Array, horizon: number): ReferenceForecast {
   const z = values.map((value) => Math.log(Math.max(value, 1e-9)));
-  const point = windowRidge(z, z.length, horizon);
-  const residuals = Array.from({ length: ORIGINS }, (_, i) => {
-    const end = z.length - horizon - i * ORIGINS_APART;
-    return windowRidge(z, end, horizon).map((guess, step) => z[end + step]! - guess);
-  });
+  const ends = Array.from({ length: ORIGINS }, (_, i) => z.length - horizon - i * ORIGINS_APART).reverse();
+  const guesses = windowRidges(z, [...ends, z.length], horizon);
+  const point = guesses.pop()!;
+  const residuals = guesses.map((own, i) => own.map((guess, step) => z[ends[i]! + step]! - guess));
   const lower = new Float64Array(horizon);
   const upper = new Float64Array(horizon);
   for (let step = 0; step < horizon; step++) {
@@ -40,22 +39,27 @@ export function referenceHourly(values: Float64Array, horizon: number): Referenc
   return { point: point.map(Math.exp), lower, upper };
 }
 
-/** The logs of the `horizon` values after the first `end`, by what comes before them. */
-function windowRidge(z: Float64Array, end: number, horizon: number): Float64Array {
+/** For each end, in ascending order, the logs of the `horizon` values after it, by what comes before: rows are taken in once. */
+function windowRidges(z: Float64Array, ends: readonly number[], horizon: number): Float64Array[] {
   const gram = new Float64Array(LAGS * LAGS);
   const moments = Array.from({ length: horizon }, () => new Float64Array(LAGS));
   const x = new Float64Array(LAGS);
-  for (let t = LAGS; t + horizon <= end; t++) {
-    const level = writeWindow(z, t, x);
-    for (let i = 0; i < LAGS; i++) for (let j = 0; j <= i; j++) gram[i * LAGS + j]! += x[i]! * x[j]!;
-    for (let h = 0; h < horizon; h++) for (let i = 0; i < LAGS; i++) moments[h]![i]! += x[i]! * (z[t + h]! - level);
-  }
-  for (let i = 0; i < LAGS; i++) gram[i * LAGS + i]! += LAMBDA;
-  if (!choleskyInPlace(gram, LAGS)) throw new Error('cannot solve the reference ridge');
-  const level = writeWindow(z, end, x);
-  return Float64Array.from(moments, (moment) => {
-    solveCholesky(gram, LAGS, moment);
-    return moment.reduce((sum, coefficient, i) => sum + coefficient * x[i]!, level);
+  let t = LAGS;
+  return ends.map((end) => {
+    for (; t + horizon <= end; t++) {
+      const level = writeWindow(z, t, x);
+      for (let i = 0; i < LAGS; i++) for (let j = 0; j <= i; j++) gram[i * LAGS + j]! += x[i]! * x[j]!;
+      for (let h = 0; h < horizon; h++) for (let i = 0; i < LAGS; i++) moments[h]![i]! += x[i]! * (z[t + h]! - level);
+    }
+    const factor = gram.slice();
+    for (let i = 0; i < LAGS; i++) factor[i * LAGS + i]! += LAMBDA;
+    if (!choleskyInPlace(factor, LAGS)) throw new Error('cannot solve the reference ridge');
+    const level = writeWindow(z, end, x);
+    return Float64Array.from(moments, (moment) => {
+      const coefficients = moment.slice();
+      solveCholesky(factor, LAGS, coefficients);
+      return coefficients.reduce((sum, coefficient, i) => sum + coefficient * x[i]!, level);
+    });
   });
 }
 
