@@ -5,6 +5,7 @@ import { MOST_VALUE } from './track.ts';
 import { fromModel, type Transform } from './transform.ts';
 
 /** Memory of the residuals behind the quantiles: a week, within these bounds. Fewer than 500 make the far quantiles uncertain. */
+const RESIDUAL_DAYS = 7;
 const LEAST_KEPT = 504;
 const MOST_KEPT = 2016;
 
@@ -49,16 +50,18 @@ export function createChannel(
     warmUp,
     naives,
     tuning,
+    residualDays = RESIDUAL_DAYS,
   }: {
     readonly stride: number;
     readonly day: number;
     readonly warmUp: number;
     readonly naives: number;
     readonly tuning?: MixTuning;
+    readonly residualDays?: number | undefined;
   },
 ): Channel {
   const slots = Math.floor(horizon / stride) + 2;
-  const residuals = Math.max(LEAST_KEPT, Math.min(MOST_KEPT, Math.round((7 * day) / stride)));
+  const residuals = Math.max(LEAST_KEPT, Math.min(MOST_KEPT, Math.round((residualDays * day) / stride)));
   const channel = {
     horizon,
     warmUp,

@@ -1,6 +1,7 @@
 import type { RegularSeries } from '../model/series.ts';
 import type { SeriesCalendar } from './calendar.ts';
 import type { Regressor } from './regressor/regressor.ts';
+import type { ForecastTuning } from './tuning.ts';
 
 export interface ForecasterOptions extends Network {
   /** Steps ahead. */
@@ -15,6 +16,8 @@ export interface ForecasterOptions extends Network {
   readonly models?: readonly string[];
   /** Local time and special days; without it seasons are those of UTC. */
   readonly calendar?: SeriesCalendar;
+  /** For benchmarks: other constants than those shipped. */
+  readonly tuning?: ForecastTuning;
 }
 
 /** The global network, where there is one: one more expert. It is not plain data: each thread opens its own. */

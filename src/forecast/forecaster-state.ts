@@ -6,7 +6,7 @@ import { type Channel, createChannel } from './channel.ts';
 import type { ForecasterOptions } from './forecaster-options.ts';
 import { knotsUpTo } from './knots.ts';
 import { localClock } from './local-clock.ts';
-import { PEAK_MIX_TUNING } from './mix.ts';
+import { MIX_TUNING, PEAK_MIX_TUNING } from './mix.ts';
 import { defaultModels } from './models/default-models.ts';
 import type { Model, ModelContext } from './models/model.ts';
 import { peakModels } from './peak.ts';
@@ -65,6 +65,7 @@ export function createState(history: RegularSeries, options: ForecasterOptions, 
   const context: ModelContext = {
     sparse: sparse !== undefined,
     ...{ stepMs, knots, maxGap, cycles, historyLength },
+    ...(options.tuning && { tuning: options.tuning }),
     ...(options.regressor && { regressor: options.regressor }),
   };
   const models = chosen(defaultModels(context), options.models);
@@ -73,7 +74,8 @@ export function createState(history: RegularSeries, options: ForecasterOptions, 
   const specials = options.calendar && specialsOf(options.calendar, history, facts.learned);
   const stride = Math.max(1, Math.round(SCORED_EVERY_MS / stepMs));
   const replayed = historyLength - replayFrom(historyLength, stepMs);
-  const scoring = { stride, day, warmUp: Math.round(Math.min(day, replayed / 8) / stride) };
+  const { residualDays, mix = MIX_TUNING } = options.tuning ?? {};
+  const scoring = { stride, day, warmUp: Math.round(Math.min(day, replayed / 8) / stride), residualDays };
   return {
     owner: ownerOf(options, stepMs),
     facts,
@@ -90,7 +92,7 @@ export function createState(history: RegularSeries, options: ForecasterOptions, 
     peakModels: peaks,
     sparse,
     running: [...models, ...peaks].filter((model) => model.append !== undefined),
-    channels: Array.from(knots, (knot) => createChannel(models.length, knot, { ...scoring, naives: 1 })),
+    channels: Array.from(knots, (knot) => createChannel(models.length, knot, { ...scoring, naives: 1, tuning: mix })),
     peakChannel: createChannel(peaks.length, peakWindow[0]!, { ...scoring, naives: 2, tuning: PEAK_MIX_TUNING }),
     stride,
     refitEvery: Math.max(day, 24),

@@ -1,5 +1,6 @@
 import type { Regressor } from '../regressor/regressor.ts';
 import type { Track } from '../track.ts';
+import type { ForecastTuning } from '../tuning.ts';
 
 /** What every model of one series is built for. */
 export interface ModelContext {
@@ -16,6 +17,7 @@ export interface ModelContext {
   readonly sparse?: boolean;
   /** The global network, where there is one. */
   readonly regressor?: Regressor;
+  readonly tuning?: ForecastTuning;
 }
 
 /** One way to see the future of a series. Works in model space on a track. */

@@ -137,11 +137,11 @@ function addSquare(gram: Float64Array, x: Float64Array, weight: number): void {
 }
 
 /** Solves each knot; one that has too few rows, or no solution, keeps its coefficients and says so. */
-export function solveKnots(sums: RidgeSums): void {
-  for (const knot of sums.knots) knot.solved = solveKnot(sums.shared, knot);
+export function solveKnots(sums: RidgeSums, lambda = LAMBDA): void {
+  for (const knot of sums.knots) knot.solved = solveKnot(sums.shared, knot, lambda);
 }
 
-function solveKnot(shared: Float32Array, knot: KnotSums): boolean {
+function solveKnot(shared: Float32Array, knot: KnotSums, lambda: number): boolean {
   const p = knot.moment.length;
   const p1 = Math.round(Math.sqrt(shared.length));
   if (knot.rows < 2 * Math.sqrt(p)) return false;
@@ -151,7 +151,7 @@ function solveKnot(shared: Float32Array, knot: KnotSums): boolean {
   }
   for (let i = 0; p1 + i < p; i++) gram.set(knot.cross.subarray(i * p, i * p + p1 + i + 1), (p1 + i) * p);
   const solution = Float64Array.from(knot.moment);
-  if (!solveRidgeInPlace(gram, solution, LAMBDA)) return false;
+  if (!solveRidgeInPlace(gram, solution, lambda)) return false;
   knot.coefficients.set(solution);
   return true;
 }

@@ -71,6 +71,7 @@ export function ridges(
   const plan = planFeatures(context);
   const regressors = (options.regressors ?? stepRegressors)(plan);
   const { knots } = context;
+  const { ridgeKeptPerDay = KEPT_PER_DAY, ridgeLambda } = context.tuning ?? {};
   const p1 = plan.baseCount;
   const p2 = regressors.count;
   const farthest = knots[knots.length - 1]!;
@@ -101,7 +102,7 @@ export function ridges(
       addRow(fresh, row, judging ? weightOf(row, judge.knots, usual) : 1, clips);
     }
     for (const [i, state] of states.entries()) {
-      if (days > 0) fadeSums(state, (members[i]!.keptPerDay ?? KEPT_PER_DAY) ** days);
+      if (days > 0) fadeSums(state, (members[i]!.keptPerDay ?? ridgeKeptPerDay) ** days);
       joinSums(state, fresh);
     }
   }
@@ -125,7 +126,7 @@ export function ridges(
     }
     const sums = ridgeSums(knots.length, p1, p2);
     joinSums(sums, fresh);
-    solveKnots(sums);
+    solveKnots(sums, ridgeLambda);
     return sums;
   }
 
@@ -173,7 +174,7 @@ export function ridges(
       name,
       refit(track) {
         takeRows(track);
-        solveKnots(state);
+        solveKnots(state, ridgeLambda);
       },
       predict(track, origin, horizons, out) {
         if (origin < plan.firstOrigin) {
