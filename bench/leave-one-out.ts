@@ -1,7 +1,7 @@
 /**
  * What the shipped constants owe to having been chosen on the traces that judge them: for each set of traces (a folder)
  * a few configurations, one knob moved at a time, compete on the other sets, and the winner is measured on the set left
- * out. Run: npx tsx bench/leave-one-out.ts
+ * out. Without the network, whose own leave-one-set-out figures `bench/regressor.ts` makes. Run: npx tsx bench/leave-one-out.ts
  */
 import { fitForecaster } from '../src/forecast/forecaster.ts';
 import { MIX_TUNING } from '../src/forecast/mix.ts';
@@ -39,7 +39,7 @@ const FOR_QUANTILES: readonly Configuration[] = [
 
 const STEPS = [1, 3, 6, 12];
 const HORIZON = STEPS.at(-1)!;
-/** Steps of 5 minutes: the tables have an origin every half-hour, here it is every two hours. */
+/** Steps of 5 minutes between origins: two hours. The tables have one every half-hour, and are the better mean. */
 const APART = 24;
 const DAY_STEPS = 288;
 
