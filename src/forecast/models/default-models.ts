@@ -1,4 +1,5 @@
 import { DAY, HOUR, MINUTE } from '../../model/time.ts';
+import { holtWinters } from './holt-winters.ts';
 import { intermittent } from './intermittent.ts';
 import { lastValue } from './last-value.ts';
 import type { Model, ModelContext } from './model.ts';
@@ -8,6 +9,7 @@ import { type RidgeMember, ridges } from './ridge.ts';
 import { sameLastSeason } from './same-last-season.ts';
 import { seasonAndLevel } from './season-and-level.ts';
 import { smoothed } from './smoothed.ts';
+import { theta } from './theta.ts';
 import { windowRidge } from './window-ridge.ts';
 
 /** A window of lags is worth its cubic cost up to here: a week of hours. */
@@ -47,9 +49,18 @@ export function defaultModels(context: ModelContext): readonly Model[] {
       windowRidge(context, { name: 'window-ridge-stiff', lags, centre: lags, lambda: 0.06 }),
     );
   }
+  // Measured at steps of an hour: on the traces MAE over the last value's 0.477 without, 0.465 with both.
+  if (first !== undefined && first < ROWS_FOR_A_RECENT_RIDGE) {
+    models.push(holtWinters(context, first), theta(second ?? first, smoothedFor(context, first)));
+  }
   if (context.sparse === true) models.push(intermittent(first ?? 24));
   if (context.regressor !== undefined && historyLength * stepMs < LONG_HISTORY_MS) {
     models.push(network(context, context.regressor));
   }
   return models;
+}
+
+/** Steps ahead at which the shares of smoothing are chosen: the middle of the horizon, a day at most. */
+function smoothedFor({ knots }: ModelContext, day: number): number {
+  return Math.max(1, Math.min(day, Math.ceil(knots[knots.length - 1]! / 2)));
 }
