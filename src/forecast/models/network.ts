@@ -1,4 +1,4 @@
-import { INPUT_COUNT, inputSums, LEAST_ORIGIN, planInputs, writeInputs } from '../regressor/inputs.ts';
+import { INPUT_COUNT, LEAST_ORIGIN, planInputs, writeInputs } from '../regressor/inputs.ts';
 import type { Regressor } from '../regressor/regressor.ts';
 import type { Track } from '../track.ts';
 import type { Model, ModelContext } from './model.ts';
@@ -9,18 +9,17 @@ import type { Model, ModelContext } from './model.ts';
  */
 export function network({ stepMs }: ModelContext, regressor: Regressor): Model {
   const plan = planInputs(stepMs);
-  const sums = inputSums();
   const { steps, quantiles } = regressor;
   const median = quantiles.indexOf(0.5) * steps.length;
   const width = quantiles.length * steps.length;
   /** Changes by step in model space, for the origins that were announced. */
-  let prepared: Prepared = { track: undefined, origins: new Int32Array(0), changes: new Float64Array(0) };
+  let prepared: Prepared | undefined;
 
   function changesAt(track: Track, origins: Int32Array): Float64Array {
     const rows = new Float32Array(origins.length * INPUT_COUNT);
     const spreads = new Float64Array(origins.length);
     for (let i = 0; i < origins.length; i++)
-      spreads[i] = writeInputs(plan, sums, track, origins[i]!, rows, i * INPUT_COUNT);
+      spreads[i] = writeInputs(plan, track, origins[i]!, rows, i * INPUT_COUNT);
     const outputs = regressor.predict(rows, origins.length);
     const changes = new Float64Array(origins.length * steps.length);
     for (let i = 0; i < origins.length; i++) {
@@ -32,7 +31,10 @@ export function network({ stepMs }: ModelContext, regressor: Regressor): Model {
 
   return {
     name: 'network',
-    refit() {},
+    refit() {
+      // What was announced came before the refit.
+      prepared = undefined;
+    },
     prepare(track, announced) {
       const origins = announced.filter((origin) => origin >= LEAST_ORIGIN);
       prepared = { track, origins, changes: changesAt(track, origins) };
@@ -42,9 +44,9 @@ export function network({ stepMs }: ModelContext, regressor: Regressor): Model {
         out.fill(Number.NaN);
         return;
       }
-      const at = prepared.track === track ? indexOf(prepared.origins, origin) : -1;
+      const at = prepared?.track === track ? indexOf(prepared.origins, origin) : -1;
       const from = Math.max(0, at) * steps.length;
-      const changes = at >= 0 ? prepared.changes : changesAt(track, Int32Array.of(origin));
+      const changes = prepared !== undefined && at >= 0 ? prepared.changes : changesAt(track, Int32Array.of(origin));
       for (let i = 0; i < horizons.length; i++)
         out[i] = track.z[origin]! + changeAhead(steps, changes, from, horizons[i]!);
     },
@@ -52,7 +54,7 @@ export function network({ stepMs }: ModelContext, regressor: Regressor): Model {
 }
 
 interface Prepared {
-  readonly track: Track | undefined;
+  readonly track: Track;
   readonly origins: Int32Array;
   readonly changes: Float64Array;
 }

@@ -3,7 +3,7 @@ import { DAY } from '../../model/time.ts';
 import { appendValue, createTrack, isKnown, type Track } from '../track.ts';
 import { fitTransform, fromModel } from '../transform.ts';
 import { normal } from './generate.ts';
-import { INPUT_COUNT, inputSums, LEAST_ORIGIN, planInputs, writeInputs } from './inputs.ts';
+import { INPUT_COUNT, LEAST_ORIGIN, planInputs, writeInputs } from './inputs.ts';
 import { REGRESSOR_STEPS } from './regressor.ts';
 
 /** Rows to learn from: inputs, targets in units of the row's spread, and how much each target counts (0: not known). */
@@ -54,13 +54,12 @@ export function drawExamples(sources: readonly Source[], { count, random }: Exam
     const naive = naiveErrors(stretch.values);
     const track = trackOf(stretch);
     const plan = planInputs(stretch.stepMs);
-    const sums = inputSums();
     const enough = Math.min(Math.floor(stretch.values.length / 3), 48);
     const first = Math.max(LEAST_ORIGIN, enough, judgedFrom - begin);
     for (let i = 0; i < ROWS_PER_STRETCH && row < count; i++) {
       const origin = first + Math.floor(random() * (stretch.values.length - 1 - first));
       if (!isKnown(track, origin)) continue;
-      const spread = writeInputs(plan, sums, track, origin, inputs, row * INPUT_COUNT);
+      const spread = writeInputs(plan, track, origin, inputs, row * INPUT_COUNT);
       if (spread === 0) continue;
       if (writeTargets(track, origin, spread, naive, { targets, weights, from: row * STEPS })) row++;
     }

@@ -12,15 +12,6 @@ export interface InputPlan {
   readonly hour: number;
 }
 
-/** Running sums of a track that rows are made from: they only grow, and an entry depends on nothing after it. */
-export interface InputSums {
-  track: Track | undefined;
-  length: number;
-  /** `squares[i]`: sum of the first i squares of z; `moves[i]`: of the first i absolute differences. */
-  squares: Float64Array;
-  moves: Float64Array;
-}
-
 const RECENT_LAGS = 16;
 /** Ends of the blocks of older lags. */
 const BLOCK_ENDS = [20, 24, 30, 36, 48, 60, 72, 96, 144, 192, 288];
@@ -46,10 +37,6 @@ export function planInputs(stepMs: number): InputPlan {
   return { stepMs, day: wholeSteps(DAY, 6), week: wholeSteps(WEEK, 7), hour: wholeSteps(HOUR, 4) };
 }
 
-export function inputSums(): InputSums {
-  return { track: undefined, length: 0, squares: new Float64Array(1025), moves: new Float64Array(1025) };
-}
-
 /**
  * Writes the row of one origin: the past relative to the last value in units of the local spread, so that it looks the
  * same whatever a series measures. What the history is too short for is 0 with a mask of 0. Reads nothing after `origin`.
@@ -58,16 +45,14 @@ export function inputSums(): InputSums {
  */
 export function writeInputs(
   plan: InputPlan,
-  sums: InputSums,
   track: Track,
   origin: number,
   out: Float32Array,
   from: number,
 ): number {
-  extend(sums, track, origin + 1);
   const { z } = track;
   const last = z[origin]!;
-  const { spread, shortDeviation, longDeviation } = spreadAt(plan, sums, track, origin);
+  const { spread, shortDeviation, longDeviation } = spreadAt(plan, track, origin);
   const scale = spread > 0 ? 1 / spread : 0;
   const put = (at: number, value: number) => {
     const scaled = (value - last) * scale;
@@ -91,8 +76,8 @@ export function writeInputs(
   at = writeSeason(plan.day, SEASONS_AVERAGED);
   at = writeSeason(plan.week, 1);
   at = writeHours();
-  const moveShort = moveOver(sums, origin, 24);
-  const moveLong = moveOver(sums, origin, 288);
+  const moveShort = moveOver(track, origin, 24);
+  const moveLong = moveOver(track, origin, 288);
   let zeros = 0;
   let known = 0;
   for (let t = origin - RECENT_LAGS; t <= origin; t++) {
@@ -156,48 +141,29 @@ export function writeInputs(
   }
 }
 
-function extend(sums: InputSums, track: Track, length: number): void {
-  if (sums.track !== track) {
-    sums.track = track;
-    sums.length = 0;
-  }
-  if (sums.length >= length) return;
-  if (sums.squares.length <= length) {
-    const capacity = Math.max(2 * sums.squares.length, track.z.length + 1);
-    for (const key of ['squares', 'moves'] as const) {
-      const longer = new Float64Array(capacity);
-      longer.set(sums[key]);
-      sums[key] = longer;
-    }
-  }
-  const { squares, moves } = sums;
-  for (let t = sums.length; t < length; t++) {
-    const z = track.z[t]!;
-    squares[t + 1] = squares[t]! + z * z;
-    moves[t + 1] = moves[t]! + (t > 0 ? Math.abs(z - track.z[t - 1]!) : 0);
-  }
-  sums.length = length;
-}
-
 /** Halfway between how far values lie apart within the last 48 steps and within the last day. */
-function spreadAt({ day }: InputPlan, sums: InputSums, track: Track, origin: number) {
-  const shortDeviation = deviationOver(sums, track, origin, SHORT_WINDOW);
-  const longDeviation = deviationOver(sums, track, origin, Math.min(LONGEST_WINDOW, Math.max(SHORT_WINDOW, day)));
+function spreadAt({ day }: InputPlan, track: Track, origin: number) {
+  const shortDeviation = deviationOver(track, origin, SHORT_WINDOW);
+  const longDeviation = deviationOver(track, origin, Math.min(LONGEST_WINDOW, Math.max(SHORT_WINDOW, day)));
   const spread = Math.sqrt((shortDeviation ** 2 + longDeviation ** 2) / 2);
   return { spread: spread > 1e-7 ? spread : 0, shortDeviation, longDeviation };
 }
 
-function deviationOver({ squares }: InputSums, track: Track, origin: number, window: number): number {
+function deviationOver(track: Track, origin: number, window: number): number {
+  const { z } = track;
   const low = Math.max(0, origin + 1 - window);
-  const count = origin + 1 - low;
   const mean = blockMean(track, low, origin + 1);
-  const variance = (squares[origin + 1]! - squares[low]!) / count - mean * mean;
-  return Math.sqrt(Math.max(0, variance));
+  let squares = 0;
+  for (let t = low; t <= origin; t++) squares += (z[t]! - mean) * (z[t]! - mean);
+  return Math.sqrt(squares / (origin + 1 - low));
 }
 
-function moveOver({ moves }: InputSums, origin: number, window: number): number {
+/** The mean absolute difference between neighbours. */
+function moveOver({ z }: Track, origin: number, window: number): number {
   const low = Math.max(0, origin + 1 - window);
-  return (moves[origin + 1]! - moves[low]!) / (origin + 1 - low);
+  let moves = 0;
+  for (let t = Math.max(1, low); t <= origin; t++) moves += Math.abs(z[t]! - z[t - 1]!);
+  return moves / (origin + 1 - low);
 }
 
 function logOf(value: number): number {

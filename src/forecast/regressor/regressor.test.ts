@@ -9,7 +9,7 @@ import { appendValue, createTrack, type Track } from '../track.ts';
 import { fitTransform } from '../transform.ts';
 import { drawExamples, type Examples } from './examples.ts';
 import { generateSeries, seededRandom } from './generate.ts';
-import { INPUT_COUNT, inputSums, LEAST_ORIGIN, planInputs, writeInputs } from './inputs.ts';
+import { INPUT_COUNT, LEAST_ORIGIN, planInputs, writeInputs } from './inputs.ts';
 import { formatModel, type ModelBytes, type ModelFile, parseModel } from './model-file.ts';
 import type { Regressor } from './regressor.ts';
 import { openRegressor } from './tf-regressor.ts';
@@ -154,7 +154,7 @@ test('a row looks the same at any scale', () => {
   const [one, thousand] = [1, 1000].map((factor) => {
     const track = trackOf(series.map((value) => value * factor));
     const row = new Float32Array(INPUT_COUNT);
-    writeInputs(planInputs(STEP), inputSums(), track, 600, row, 0);
+    writeInputs(planInputs(STEP), track, 600, row, 0);
     return row;
   });
   expectClose(one!, thousand!);
