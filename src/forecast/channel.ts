@@ -1,4 +1,5 @@
-import { type ConformalState, conformalState, scoreConformal } from './intervals.ts';
+import { zerosTogether } from '../numeric/together.ts';
+import { type ConformalScratch, type ConformalState, conformalState, scoreConformal } from './intervals.ts';
 import { type MixState, type MixTuning, mixed, mixState, mixWeights, scoreExperts } from './mix.ts';
 import { compare, createSkill, type Skill } from './skill.ts';
 import { MOST_VALUE } from './track.ts';
@@ -51,6 +52,7 @@ export function createChannel(
     naives,
     tuning,
     residualDays = RESIDUAL_DAYS,
+    scratch,
   }: {
     readonly stride: number;
     readonly day: number;
@@ -58,22 +60,29 @@ export function createChannel(
     readonly naives: number;
     readonly tuning?: MixTuning;
     readonly residualDays?: number | undefined;
+    readonly scratch: ConformalScratch;
   },
 ): Channel {
   const slots = Math.floor(horizon / stride) + 2;
   const residuals = Math.max(LEAST_KEPT, Math.min(MOST_KEPT, Math.round((residualDays * day) / stride)));
+  const [weights, errors, waiting, waitingOrigins] = zerosTogether(
+    experts,
+    experts,
+    slots * (experts + BESIDE),
+    slots,
+  ) as [Float64Array, Float64Array, Float64Array, Float64Array];
   const channel = {
     horizon,
     warmUp,
     scored: 0,
     mix: mixState(experts, { horizon, day, stride }, tuning),
-    weights: new Float64Array(experts),
-    conformal: conformalState(residuals),
-    skill: naives > 1 ? createSkill(naives, { stride, day, residuals }) : undefined,
-    waiting: new Float64Array(slots * (experts + BESIDE)),
-    waitingOrigins: new Float64Array(slots).fill(-1),
+    weights,
+    conformal: conformalState(residuals, scratch),
+    skill: naives > 1 ? createSkill(naives, { stride, day, residuals, scratch }) : undefined,
+    waiting,
+    waitingOrigins: waitingOrigins.fill(-1),
     sums: { origins: 0, error: 0, naiveError: 0, watched: 0, covered: 0 },
-    errors: new Float64Array(experts),
+    errors,
   };
   mixWeights(channel.mix, channel.weights);
   return channel;

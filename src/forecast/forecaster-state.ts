@@ -4,6 +4,7 @@ import { within } from '../numeric/within.ts';
 import type { SeriesCalendar } from './calendar.ts';
 import { type Channel, createChannel } from './channel.ts';
 import type { ForecasterOptions } from './forecaster-options.ts';
+import { conformalScratch } from './intervals.ts';
 import { knotsUpTo } from './knots.ts';
 import { localClock } from './local-clock.ts';
 import { MIX_TUNING, PEAK_MIX_TUNING } from './mix.ts';
@@ -75,7 +76,10 @@ export function createState(history: RegularSeries, options: ForecasterOptions, 
   const stride = Math.max(1, Math.round(SCORED_EVERY_MS / stepMs));
   const replayed = historyLength - replayFrom(historyLength, stepMs);
   const { residualDays, mix = MIX_TUNING } = options.tuning ?? {};
-  const scoring = { stride, day, warmUp: Math.round(Math.min(day, replayed / 8) / stride), residualDays };
+  const scoring = {
+    ...{ stride, day, residualDays, scratch: conformalScratch() },
+    warmUp: Math.round(Math.min(day, replayed / 8) / stride),
+  };
   return {
     owner: ownerOf(options, stepMs),
     facts,

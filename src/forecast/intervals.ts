@@ -1,6 +1,7 @@
 import {
   appendFading,
   effectiveCount,
+  FADING_BINS,
   type FadingQuantiles,
   fadingQuantile,
   fadingQuantiles,
@@ -31,7 +32,11 @@ export interface ConformalState {
   readonly losses: Float64Array;
   /** Log factors on the upper and lower tail's probability: adaptive conformal inference. */
   readonly tails: Float64Array;
-  /** Scratch: the routes' weights of now, and what each makes of one quantile. */
+  readonly scratch: ConformalScratch;
+}
+
+/** The routes' weights of now, and what each makes of one quantile: states that are scored one after the other share it. */
+export interface ConformalScratch {
   readonly weights: Float64Array;
   readonly carried: Float64Array;
 }
@@ -45,14 +50,18 @@ const TAIL_RATE = 0.02;
 const TAIL_LIMIT = Math.log(8);
 
 /** @param memory Scored origins after which a residual counts little more than a third. */
-export function conformalState(memory: number): ConformalState {
+export function conformalState(memory: number, scratch: ConformalScratch): ConformalState {
+  const counts = new Float32Array(ROUTES.length * FADING_BINS);
   return {
-    scores: ROUTES.map(() => fadingQuantiles(memory)),
+    scores: ROUTES.map((_, i) => fadingQuantiles(memory, counts.subarray(i * FADING_BINS, (i + 1) * FADING_BINS))),
     losses: new Float64Array(2 * ROUTES.length),
     tails: new Float64Array(2),
-    weights: new Float64Array(2 * ROUTES.length),
-    carried: new Float64Array(ROUTES.length),
+    scratch,
   };
+}
+
+export function conformalScratch(): ConformalScratch {
+  return { weights: new Float64Array(2 * ROUTES.length), carried: new Float64Array(ROUTES.length) };
 }
 
 /** Score quantiles of one state, ready to be carried over to any footing. */
@@ -162,7 +171,7 @@ export function scoreConformal(
   const { scores } = state;
   let scored: Scored | undefined;
   if (scores[0]!.seen >= LEAST_RESIDUALS) {
-    writeWeights(state.losses, state.weights);
+    writeWeights(state.losses, state.scratch.weights);
     const low = made(state, 1 - WATCHED, transform, footing, point);
     loseAll(state, 0, 1 - WATCHED, truth.y);
     const middle = withMedian ? Math.max(low, made(state, 0.5, transform, footing, point)) : low;
@@ -183,18 +192,20 @@ export function scoreConformal(
 
 /** One quantile; what each route says stays in `carried`. */
 function made(state: ConformalState, q: number, transform: Transform, footing: Footing, point: number): number {
+  const { weights, carried: all } = state.scratch;
   const side = q < 0.5 ? 0 : ROUTES.length;
   let value = 0;
   for (let route = 0; route < ROUTES.length; route++) {
     const own = carried(route, scoreQuantile(state, q, route), transform, footing, point);
-    state.carried[route] = own;
-    if (state.weights[side + route]! > 0) value += state.weights[side + route]! * own;
+    all[route] = own;
+    if (weights[side + route]! > 0) value += weights[side + route]! * own;
   }
   return value;
 }
 
 /** Each route's loss at a quantile, at `first` and after. */
-function loseAll({ losses, carried }: ConformalState, first: number, q: number, truthY: number): void {
+function loseAll({ losses, scratch }: ConformalState, first: number, q: number, truthY: number): void {
+  const { carried } = scratch;
   for (let route = 0; route < ROUTES.length; route++) {
     losses[first + route] =
       losses[first + route]! * LOSS_KEPT + (1 - LOSS_KEPT) * pinballLoss(truthY - carried[route]!, q);

@@ -1,3 +1,5 @@
+import { zerosTogether } from '../numeric/together.ts';
+
 /** Experts' running errors at one horizon, in a short and in a long memory. Plain data. */
 export interface MixState {
   /** What an error keeps of its weight per scored origin, an entry per memory. */
@@ -43,10 +45,14 @@ export function mixState(
   { horizon, day, stride }: { readonly horizon: number; readonly day: number; readonly stride: number },
   { memories, nearPower, farPower }: MixTuning = MIX_TUNING,
 ): MixState {
+  const [errors, seen] = zerosTogether(memories.length * experts, memories.length * experts) as [
+    Float64Array,
+    Float64Array,
+  ];
   return {
     kept: memories.map(({ horizons, dayShare }) => Math.exp(-stride / Math.max(horizons * horizon, dayShare * day))),
-    errors: new Float64Array(memories.length * experts),
-    seen: new Float64Array(memories.length * experts),
+    errors,
+    seen,
     power: horizon <= NEAR_DAY_SHARE * day ? nearPower : farPower,
   };
 }

@@ -1,4 +1,11 @@
-import { type ConformalState, conformalState, type Footing, type Scored, scoreConformal } from './intervals.ts';
+import {
+  type ConformalScratch,
+  type ConformalState,
+  conformalState,
+  type Footing,
+  type Scored,
+  scoreConformal,
+} from './intervals.ts';
 import type { Transform } from './transform.ts';
 
 /**
@@ -17,11 +24,21 @@ const MEMORY_DAYS = 2;
 
 export function createSkill(
   naives: number,
-  { stride, day, residuals }: { readonly stride: number; readonly day: number; readonly residuals: number },
+  {
+    stride,
+    day,
+    residuals,
+    scratch,
+  }: {
+    readonly stride: number;
+    readonly day: number;
+    readonly residuals: number;
+    readonly scratch: ConformalScratch;
+  },
 ): Skill {
   return {
     kept: Math.exp(-stride / (MEMORY_DAYS * day)),
-    naives: Array.from({ length: naives }, () => conformalState(residuals)),
+    naives: Array.from({ length: naives }, () => conformalState(residuals, scratch)),
     losses: new Float64Array(1 + naives),
   };
 }

@@ -32,10 +32,13 @@ const UNITS_WIDE = 8;
 /** Weights are scaled back before single precision would lose a value among them. */
 const MOST_WEIGHT = 1e6;
 
-/** @param memory Values after which a value counts little more than a third. */
-export function fadingQuantiles(memory: number): FadingQuantiles {
+/**
+ * @param memory Values after which a value counts little more than a third.
+ * @param counts `FADING_BINS` zeros, where several distributions share a buffer.
+ */
+export function fadingQuantiles(memory: number, counts = new Float32Array(FADING_BINS)): FadingQuantiles {
   return {
-    counts: new Float32Array(FADING_BINS),
+    counts,
     kept: Math.exp(-1 / memory),
     unit: 0,
     weight: 1,

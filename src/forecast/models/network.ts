@@ -18,8 +18,7 @@ export function network({ stepMs }: ModelContext, regressor: Regressor): Model {
   function changesAt(track: Track, origins: Int32Array): Float64Array {
     const rows = new Float32Array(origins.length * INPUT_COUNT);
     const spreads = new Float64Array(origins.length);
-    for (let i = 0; i < origins.length; i++)
-      spreads[i] = writeInputs(plan, track, origins[i]!, rows, i * INPUT_COUNT);
+    for (let i = 0; i < origins.length; i++) spreads[i] = writeInputs(plan, track, origins[i]!, rows, i * INPUT_COUNT);
     const outputs = regressor.predict(rows, origins.length);
     const changes = new Float64Array(origins.length * steps.length);
     for (let i = 0; i < origins.length; i++) {

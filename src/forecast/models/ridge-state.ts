@@ -40,7 +40,7 @@ export function writeRidge(state: RidgeSums, course: RidgeCourse | undefined): U
     writer.doubles(course.clips);
     writer.doubles(course.usual);
     writer.doubles(course.behind);
-    writer.coarse(triangleOf(state.shared));
+    writer.coarse(state.shared);
   }
   for (const { cross, moment, coefficients, absent, rows, solved } of state.knots) {
     writer.number(rows);
@@ -50,9 +50,9 @@ export function writeRidge(state: RidgeSums, course: RidgeCourse | undefined): U
     writer.singles(coefficients);
     if (course === undefined) continue;
     writer.number(missing);
-    writer.coarse(lowerOf(cross, coefficients.length));
+    writer.coarse(cross);
     writer.singles(moment);
-    if (absent !== undefined && isExact) writer.rough(triangleOf(absent));
+    if (absent !== undefined && isExact) writer.rough(absent);
   }
   return writer.finish();
 }
@@ -67,7 +67,7 @@ export function readRidge(saved: Uint8Array, state: RidgeSums, from: RidgeCourse
       reader.doubles(course.clips);
       reader.doubles(course.usual);
       reader.doubles(course.behind);
-      readTriangle(reader, state.shared, 'coarse');
+      reader.coarse(state.shared);
     }
     for (const knot of state.knots) readKnot(reader, knot, course && state.shared);
     reader.end();
@@ -86,11 +86,11 @@ function readKnot(reader: StateReader, knot: KnotSums, shared: Float32Array | un
   reader.singles(knot.coefficients);
   if (shared === undefined) return;
   const missing = reader.number();
-  readLower(reader, knot.cross, knot.coefficients.length);
+  reader.coarse(knot.cross);
   reader.singles(knot.moment);
   if (missing === 0) return;
   knot.absent = shared.map((sum) => missing * sum);
-  if ((flags & 2) !== 0) readTriangle(reader, knot.absent, 'rough');
+  if ((flags & 2) !== 0) reader.rough(knot.absent);
 }
 
 /** Takes the leader's sums at the weight of one's own rows: a stand-in until enough new rows have come. */
@@ -112,47 +112,9 @@ function scaled(out: Float32Array, values: Float32Array, by: number): void {
   for (let i = 0; i < out.length; i++) out[i] = by * values[i]!;
 }
 
-function traceOf(square: Float32Array): number {
-  const side = Math.sqrt(square.length);
+/** The sum of the diagonal of a lower triangle. */
+function traceOf(triangle: Float32Array): number {
   let trace = 0;
-  for (let i = 0; i < side; i++) trace += square[i * side + i]!;
+  for (let i = 0, at = 0; at < triangle.length; i++, at += i + 1) trace += triangle[at]!;
   return trace;
-}
-
-/** The lower triangle of a square, row by row. */
-function triangleOf(square: Float32Array): Float32Array {
-  const side = Math.sqrt(square.length);
-  const triangle = new Float32Array((side * (side + 1)) / 2);
-  for (let i = 0, at = 0; i < side; at += ++i) triangle.set(square.subarray(i * side, i * side + i + 1), at);
-  return triangle;
-}
-
-function readTriangle(reader: StateReader, square: Float32Array, kind: 'coarse' | 'rough'): void {
-  const side = Math.sqrt(square.length);
-  const triangle = new Float32Array((side * (side + 1)) / 2);
-  reader[kind](triangle);
-  for (let i = 0, at = 0; i < side; at += ++i) square.set(triangle.subarray(at, at + i + 1), i * side);
-}
-
-/** The rows of `cross` without what lies right of its own square's diagonal. */
-function lowerOf(cross: Float32Array, p: number): Float32Array {
-  const p2 = cross.length / p;
-  const lower = new Float32Array(cross.length - (p2 * (p2 - 1)) / 2);
-  for (let i = 0, at = 0; i < p2; i++) {
-    const count = p - p2 + i + 1;
-    lower.set(cross.subarray(i * p, i * p + count), at);
-    at += count;
-  }
-  return lower;
-}
-
-function readLower(reader: StateReader, cross: Float32Array, p: number): void {
-  const p2 = cross.length / p;
-  const lower = new Float32Array(cross.length - (p2 * (p2 - 1)) / 2);
-  reader.coarse(lower);
-  for (let i = 0, at = 0; i < p2; i++) {
-    const count = p - p2 + i + 1;
-    cross.set(lower.subarray(at, at + count), i * p);
-    at += count;
-  }
 }

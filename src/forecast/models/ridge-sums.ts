@@ -6,16 +6,18 @@ import { addProducts, addSquares, addWeighted, ROWS_AT_ONCE } from '../../numeri
  * once; a row whose target is missing at one knot is kept apart in that knot's `absent` and subtracted there. Plain data.
  */
 export interface RidgeSums {
+  /** The lower triangle, row by row. */
   readonly shared: Float32Array;
   readonly knots: readonly KnotSums[];
   rows: number;
 }
 
 export interface KnotSums {
-  /** Regressors of the horizon against all: (p2 × (p1 + p2)), its own square in the lower triangle. */
+  /** Regressors of the horizon against all, row by row: row i against all p1 and the first i + 1 of its own. */
   readonly cross: Float32Array;
   readonly moment: Float32Array;
   readonly coefficients: Float32Array;
+  /** A lower triangle as `shared`. */
   absent: Float32Array | undefined;
   rows: number;
   solved: boolean;
@@ -52,16 +54,24 @@ const LAMBDA = 0.0002;
 
 /** @param p1 Regressors that all knots share. @param p2 Regressors of each knot. */
 export function ridgeSums(knots: number, p1: number, p2: number): RidgeSums {
+  const crossed = p2 * p1 + triangle(p2);
+  const each = crossed + 2 * (p1 + p2);
+  // One buffer: an array costs a few hundred bytes beside its values, and there are thousands of forecasters.
+  const all = new Float32Array(triangle(p1) + knots * each);
   return {
-    shared: new Float32Array(p1 * p1),
-    knots: Array.from({ length: knots }, () => ({
-      cross: new Float32Array(p2 * (p1 + p2)),
-      moment: new Float32Array(p1 + p2),
-      coefficients: new Float32Array(p1 + p2),
-      absent: undefined,
-      rows: 0,
-      solved: false,
-    })),
+    shared: all.subarray(0, triangle(p1)),
+    knots: Array.from({ length: knots }, (_, k) => {
+      const from = triangle(p1) + k * each;
+      const moments = from + crossed;
+      return {
+        cross: all.subarray(from, moments),
+        moment: all.subarray(moments, moments + p1 + p2),
+        coefficients: all.subarray(moments + p1 + p2, from + each),
+        absent: undefined,
+        rows: 0,
+        solved: false,
+      };
+    }),
     rows: 0,
   };
 }
@@ -143,13 +153,17 @@ export function solveKnots(sums: RidgeSums, lambda = LAMBDA): void {
 
 function solveKnot(shared: Float32Array, knot: KnotSums, lambda: number): boolean {
   const p = knot.moment.length;
-  const p1 = Math.round(Math.sqrt(shared.length));
+  const p1 = Math.floor(Math.sqrt(2 * shared.length));
   if (knot.rows < 2 * Math.sqrt(p)) return false;
   const gram = new Float64Array(p * p);
   for (let i = 0; i < p1; i++) {
-    for (let j = 0; j <= i; j++) gram[i * p + j] = shared[i * p1 + j]! - (knot.absent?.[i * p1 + j] ?? 0);
+    const from = triangle(i);
+    for (let j = 0; j <= i; j++) gram[i * p + j] = shared[from + j]! - (knot.absent?.[from + j] ?? 0);
   }
-  for (let i = 0; p1 + i < p; i++) gram.set(knot.cross.subarray(i * p, i * p + p1 + i + 1), (p1 + i) * p);
+  for (let i = 0; p1 + i < p; i++) {
+    const from = i * p1 + triangle(i);
+    gram.set(knot.cross.subarray(from, from + p1 + i + 1), (p1 + i) * p);
+  }
   const solution = Float64Array.from(knot.moment);
   if (!solveRidgeInPlace(gram, solution, lambda)) return false;
   knot.coefficients.set(solution);
@@ -168,15 +182,16 @@ export function changeAt({ solved, coefficients }: KnotSums, base: Float64Array,
 
 export function joinSums(sums: RidgeSums, fresh: FreshSums): void {
   takeWaiting(fresh);
-  add(sums.shared, fresh.shared);
+  const p1 = fresh.base.length / ROWS_AT_ONCE;
+  addLower(sums.shared, fresh.shared, p1, 0);
   sums.rows += fresh.rows;
   for (const [k, knot] of sums.knots.entries()) {
     const { cross, moment, absent, rows } = fresh.knots[k]!;
-    add(knot.cross, cross);
+    addLower(knot.cross, cross, moment.length, p1);
     add(knot.moment, moment);
     if (absent !== undefined) {
-      knot.absent ??= new Float32Array(absent.length);
-      add(knot.absent, absent);
+      knot.absent ??= new Float32Array(sums.shared.length);
+      addLower(knot.absent, absent, p1, 0);
     }
     knot.rows += rows;
   }
@@ -191,6 +206,18 @@ export function fadeSums(sums: RidgeSums, kept: number): void {
     scale(knot.moment, kept);
     if (knot.absent !== undefined) scale(knot.absent, kept);
     knot.rows *= kept;
+  }
+}
+
+/** Entries in the lower triangle of a square of so many rows. */
+function triangle(rows: number): number {
+  return (rows * (rows + 1)) / 2;
+}
+
+/** Adds the first `before + i + 1` entries of each row i of a matrix of so many columns. */
+function addLower(sums: Float32Array, matrix: Float64Array, width: number, before: number): void {
+  for (let at = 0, row = 0, count = before + 1; at < sums.length; count++, row += width) {
+    for (let j = 0; j < count; j++, at++) sums[at] = sums[at]! + matrix[row + j]!;
   }
 }
 

@@ -43,13 +43,7 @@ export function planInputs(stepMs: number): InputPlan {
  *
  * @returns The spread in model space: outputs times it, plus the last value, are forecasts. 0 where nothing moved.
  */
-export function writeInputs(
-  plan: InputPlan,
-  track: Track,
-  origin: number,
-  out: Float32Array,
-  from: number,
-): number {
+export function writeInputs(plan: InputPlan, track: Track, origin: number, out: Float32Array, from: number): number {
   const { z } = track;
   const last = z[origin]!;
   const { spread, shortDeviation, longDeviation } = spreadAt(plan, track, origin);
