@@ -5,7 +5,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { type Forecaster, fitForecaster } from '../src/forecast/forecaster.ts';
-import type { Network } from '../src/forecast/forecaster-options.ts';
+import type { ForecasterOptions, Network } from '../src/forecast/forecaster-options.ts';
 import { restoreForecaster } from '../src/forecast/restore-forecaster.ts';
 import type { Forecast } from '../src/model/forecast.ts';
 import type { RegularSeries } from '../src/model/series.ts';
@@ -21,6 +21,12 @@ const network: Network = process.argv.includes('no-network')
 function fitted(series: RegularSeries, horizonSteps: number, peakWindowMs: number): Forecaster {
   const result = fitForecaster(series, { horizonSteps, peakWindowMs, ...network });
   if (result.kind !== 'fitted') throw new Error(`cannot fit: ${result.kind}`);
+  return result.forecaster;
+}
+
+function restored(state: Uint8Array, series: RegularSeries, options: ForecasterOptions): Forecaster {
+  const result = restoreForecaster(state, series, options);
+  if (result.kind !== 'fitted') throw new Error(result.kind === 'unusable' ? result.reason : result.kind);
   return result.forecaster;
 }
 
@@ -282,8 +288,12 @@ function measureCost(): void {
     before = cpuSeconds();
     restoreForecaster(state, series, { horizonSteps: horizon, peakWindowMs: 8 * MINUTE });
     const restore = cpuSeconds() - before;
+    const options = { horizonSteps: horizon, peakWindowMs: 8 * MINUTE };
+    const { heap, arrays } = liveKilobytes(() =>
+      restored(state, { ...series, start: perDay * step, values: values.slice(perDay) }, options),
+    );
     console.log(
-      `28 d at ${stepMinutes} min: state ${(state.length / 1024).toFixed(1)} KiB, restore ${(restore * 1000).toFixed(0)} ms (CPU), live ${liveKilobytes(() => fitted({ ...series, values: values.slice(0, 28 * perDay) }, horizon, 8 * MINUTE)).toFixed(0)} kB a forecaster`,
+      `28 d at ${stepMinutes} min: state ${(state.length / 1024).toFixed(1)} KiB, restore ${(restore * 1000).toFixed(0)} ms (CPU), live ${heap.toFixed(0)} kB of objects and ${arrays.toFixed(0)} kB of arrays a forecaster`,
     );
     console.log(
       `28 d at ${stepMinutes} min, horizon ${horizon}: cold fit ${times.map((t) => (t * 1000).toFixed(0)).join('/')} ms, a day of updates ${(update * 1000).toFixed(0)} ms, refit ${(refit * 1000).toFixed(0)} ms, predict ${(predict * 1000).toFixed(2)} ms (CPU)`,
@@ -291,21 +301,34 @@ function measureCost(): void {
   }
 }
 
-/** Memory that each of a few things keeps, in kilobytes: heap and typed arrays after a collection. */
-function liveKilobytes(make: () => unknown): number {
+/** Forecasters made before memory is first looked at, and between the two looks. */
+const WARM = 10;
+const MEASURED = 50;
+
+/** Memory that each of many things keeps, in kilobytes: objects and typed arrays after a collection. */
+function liveKilobytes(make: () => unknown): { heap: number; arrays: number } {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
   const used = () => {
-    // Typed arrays are let go of one collection after what held them.
-    for (let i = 0; i < 3; i++) collect();
-    const { heapUsed, arrayBuffers } = process.memoryUsage();
-    return heapUsed + arrayBuffers;
+    // Typed arrays are let go of some collections after what held them: until nothing more goes.
+    let before = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < 20; i++) {
+      collect();
+      const { heapUsed, arrayBuffers } = process.memoryUsage();
+      if (i > 3 && heapUsed + arrayBuffers > before - 1000) break;
+      before = heapUsed + arrayBuffers;
+    }
+    return process.memoryUsage();
   };
-  const kept = [make()];
+  const kept: unknown[] = [];
+  while (kept.length < WARM) kept.push(make());
   const before = used();
-  for (let i = 0; i < 8; i++) kept.push(make());
+  while (kept.length < WARM + MEASURED) kept.push(make());
   const after = used();
-  return (after - before) / (kept.length - 1) / 1000;
+  const each = (key: 'heapUsed' | 'arrayBuffers') => (after[key] - before[key]) / MEASURED / 1000;
+  // What is kept is looked at after it was measured, so that it is alive until then.
+  if (kept.includes(undefined)) throw new Error('nothing was made');
+  return { heap: each('heapUsed'), arrays: each('arrayBuffers') };
 }
 
 const wanted = new Set(process.argv.slice(2).filter((word) => word !== 'no-network' && word !== 'each'));

@@ -19,7 +19,7 @@ export interface Track {
   length: number;
   /** In model space, gaps filled from the past: held for a short while, then taken from a season before. */
   z: Float64Array;
-  /** 1 where the value was given, 0 where it was filled. */
+  /** A bit for each value, from the lowest: 1 where it was given, 0 where it was filled. */
   known: Uint8Array;
   /** `blockSums[i]` is the sum of the first `BLOCK * i` of `z`, so that the mean of a long block costs few reads. */
   blockSums: Float64Array;
@@ -58,7 +58,7 @@ export function createTrack(
     specials,
     length: 0,
     z: new Float64Array(capacity),
-    known: new Uint8Array(capacity),
+    known: new Uint8Array(Math.ceil(capacity / 8)),
     blockSums: new Float64Array(Math.ceil(capacity / BLOCK) + 1),
     gap: 0,
     negative: false,
@@ -80,7 +80,7 @@ export function appendValue(track: Track, value: number, ordinary = Number.NaN):
   track.gap = known ? 0 : track.gap + 1;
   const bounded = Math.max(-MOST_VALUE, Math.min(MOST_VALUE, value));
   track.z[t] = !Number.isNaN(ordinary) ? ordinary : known ? toModel(track.transform, bounded) : fill(track, t);
-  track.known[t] = known ? 1 : 0;
+  setKnown(track, t, known);
   track.length = t + 1;
   if (track.length % BLOCK === 0) {
     const block = track.length / BLOCK;
@@ -90,12 +90,17 @@ export function appendValue(track: Track, value: number, ordinary = Number.NaN):
 
 /** Whether the value at `t` was given, not filled. */
 export function isKnown(track: Track, t: number): boolean {
-  return track.known[t] === 1;
+  return (track.known[t >> 3]! & (1 << (t & 7))) !== 0;
+}
+
+function setKnown({ known }: Track, t: number, isGiven: boolean): void {
+  const bit = 1 << (t & 7);
+  known[t >> 3] = isGiven ? known[t >> 3]! | bit : known[t >> 3]! & ~bit;
 }
 
 /** The value at `t` in the series' unit, to the last digits; NaN where it was not given. */
 export function valueAt(track: Track, t: number): number {
-  return track.known[t] === 1 ? fromModel(track.transform, track.z[t]!) : Number.NaN;
+  return isKnown(track, t) ? fromModel(track.transform, track.z[t]!) : Number.NaN;
 }
 
 /** Whether the value at `t` was given and is an ordinary one, which a model may learn from. */
@@ -106,7 +111,7 @@ export function isOrdinary(track: Track, t: number): boolean {
 /** Puts filled values in the place of [from, from + z.length). */
 export function rewriteValues(track: Track, from: number, z: Float64Array): void {
   track.z.set(z, from);
-  track.known.fill(0, from, from + z.length);
+  for (let t = from; t < from + z.length; t++) setKnown(track, t, false);
   for (let block = Math.floor(from / BLOCK) + 1; BLOCK * block <= track.length; block++)
     track.blockSums[block] = track.blockSums[block - 1]! + sumOf(track.z, BLOCK * (block - 1), BLOCK * block);
 }
@@ -142,7 +147,7 @@ function fill(track: Track, t: number): number {
 function grow(track: Track): void {
   const capacity = track.z.length + GROWTH;
   track.z = extended(track.z, new Float64Array(capacity));
-  track.known = extended(track.known, new Uint8Array(capacity));
+  track.known = extended(track.known, new Uint8Array(Math.ceil(capacity / 8)));
   track.blockSums = extended(track.blockSums, new Float64Array(Math.ceil(capacity / BLOCK) + 1));
 }
 

@@ -75,11 +75,6 @@ export function ridges(
   const p1 = plan.baseCount;
   const p2 = regressors.count;
   const farthest = knots[knots.length - 1]!;
-  const row: RidgeRow = {
-    base: new Float64Array(p1),
-    owns: Array.from(knots, () => new Float64Array(p2)),
-    ahead: new Float64Array(knots.length),
-  };
   const states = members.map(() => ridgeSums(knots.length, p1, p2));
   const clips = new Float64Array(knots.length);
   const usual = new Float64Array(knots.length);
@@ -89,16 +84,21 @@ export function ridges(
   function takeRows(track: Track): void {
     if (track.length === length) return;
     length = track.length;
+    const row: RidgeRow = {
+      base: new Float64Array(p1),
+      owns: Array.from(knots, () => new Float64Array(p2)),
+      ahead: new Float64Array(knots.length),
+    };
     const isFirst = states[0]!.rows === 0;
     if (isFirst) for (let k = 0; k < clips.length; k++) clips[k] = clipOf(plan, track, target, knots[k]!);
-    const judge = isFirst ? pilot(track) : states[0]!;
+    const judge = isFirst ? pilot(track, row) : states[0]!;
     const judging = judge.rows >= LEAST_ROWS * (p1 + p2) && judge.knots.every(({ solved }) => solved);
-    if (judging && usual[0] === 0) setUsual(track, judge);
+    if (judging && usual[0] === 0) setUsual(track, judge, row);
     const days = isFirst ? 0 : (length - 1 - farthest - next) / (context.cycles[0] ?? Number.POSITIVE_INFINITY);
     const fresh = freshSums(knots.length, p1, p2);
     for (; next + farthest < length; next += rowStride) {
       if (!isOrdinary(track, next)) continue;
-      writeRow(track, next);
+      writeRow(track, next, row);
       addRow(fresh, row, judging ? weightOf(row, judge.knots, usual) : 1, clips);
     }
     for (const [i, state] of states.entries()) {
@@ -107,7 +107,7 @@ export function ridges(
     }
   }
 
-  function writeRow(track: Track, origin: number): void {
+  function writeRow(track: Track, origin: number, row: RidgeRow): void {
     baseFeatures(plan, track, origin, row.base);
     for (let k = 0; k < knots.length; k++) {
       row.ahead[k] = target(track, origin, knots[k]!);
@@ -115,13 +115,13 @@ export function ridges(
     }
   }
 
-  function pilot(track: Track): RidgeSums {
+  function pilot(track: Track, row: RidgeRow): RidgeSums {
     const fresh = freshSums(knots.length, p1, p2);
     const rows = (length - farthest - next) / rowStride;
     const stride = rowStride * (rows > PILOT_STRIDE * LEAST_ROWS * (p1 + p2) ? PILOT_STRIDE : 1);
     for (let origin = next; origin + farthest < length; origin += stride) {
       if (!isOrdinary(track, origin)) continue;
-      writeRow(track, origin);
+      writeRow(track, origin, row);
       addRow(fresh, row, 1, clips);
     }
     const sums = ridgeSums(knots.length, p1, p2);
@@ -131,13 +131,13 @@ export function ridges(
   }
 
   /** The median errors over rows that are there already. */
-  function setUsual(track: Track, judge: RidgeSums): void {
+  function setUsual(track: Track, judge: RidgeSums, row: RidgeRow): void {
     const errors: number[][] = Array.from(knots, () => []);
     const from = plan.firstOrigin;
     const stride = Math.max(1, Math.floor((length - farthest - from) / USUAL_ROWS));
     for (let origin = from; origin + farthest < length; origin += stride) {
       if (!isOrdinary(track, origin)) continue;
-      writeRow(track, origin);
+      writeRow(track, origin, row);
       for (const [k, knot] of judge.knots.entries()) {
         const error = Math.abs(row.ahead[k]! - changeAt(knot, row.base, row.owns[k]!));
         if (!Number.isNaN(error)) errors[k]!.push(error);
