@@ -21,20 +21,31 @@ export function refit(state: State): void {
 
 /** Values in, each scored; models that work in batches hear of the origins first. */
 export function advanceScored(state: State, values: ArrayLike<number>): void {
-  if (values.length >= LEAST_BATCH) prepareModels(state, values);
-  for (let i = 0; i < values.length; i++) advance(state, values[i]!, true);
+  for (let i = 0; i < values.length; ) {
+    const end = i + batchLength(state, values.length - i);
+    if (end - i >= LEAST_BATCH) prepareModels(state, values, i, end);
+    for (; i < end; i++) advance(state, values[i]!, true);
+  }
 }
 
-/** Shows the models the values to come, origins and all, and then takes the values back. */
-function prepareModels(state: State, values: ArrayLike<number>): void {
+/** A batch ends where a special time does: what its values are to the origins after it is not known before. */
+function batchLength({ track }: State, most: number): number {
+  closeSpecials(track);
+  const { windows, next } = track.specials ?? { windows: [], next: 0 };
+  return Math.min(most, (windows[next]?.to ?? Infinity) - track.length);
+}
+
+/** Shows the models the values to come, of [from, to), origins and all, and then takes the values back. */
+function prepareModels(state: State, values: ArrayLike<number>, from: number, to: number): void {
   const { track, models, peakModels } = state;
   const preparing = [...models, ...peakModels].filter((model) => model.prepare !== undefined);
   if (preparing.length === 0) return;
   const { length, gap, negative } = track;
   const origins: number[] = [];
-  for (let i = 0; i < values.length; i++) {
+  for (let i = from; i < to; i++) {
     takeValue(track, values[i]!);
-    if (isScored(state, length + i) && isKnown(track, length + i)) origins.push(length + i);
+    const now = track.length - 1;
+    if (isScored(state, now) && isKnown(track, now)) origins.push(now);
   }
   for (const model of preparing) model.prepare!(track, Int32Array.from(origins));
   track.length = length;

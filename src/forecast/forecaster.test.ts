@@ -2,28 +2,15 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Forecast } from '../model/forecast.ts';
 import { MINUTE } from '../model/time.ts';
-import { rollingForecasts } from './backtest.ts';
 import { type Forecaster, fitForecaster } from './forecaster.ts';
-import { defaultModels } from './models/default-models.ts';
-import { peakModels } from './peak.ts';
-import { appendValue, createTrack, type Track } from './track.ts';
-import { fitTransform } from './transform.ts';
 
 const STEP = 30 * MINUTE;
-const HORIZONS = Int32Array.from({ length: 12 }, (_, i) => i + 1);
 const OPTIONS = { horizonSteps: 12, peakWindowMs: 4 * STEP } as const;
 
 function fitted(values: Float64Array): Forecaster {
   const result = fitForecaster({ start: 0, stepMs: STEP, values }, OPTIONS);
   if (result.kind !== 'fitted') throw new Error(result.kind);
   return result.forecaster;
-}
-
-/** In the transform that belongs to the first 500 values, as a forecaster keeps the one of its fit. */
-function trackOf(values: Float64Array): Track {
-  const track = createTrack(fitTransform(values.subarray(0, 500)), 48);
-  for (const value of values) appendValue(track, value);
-  return track;
 }
 
 /** Two weeks of a daily rhythm with noise that a linear congruence makes. */
@@ -52,57 +39,6 @@ test('the peak of a rhythm is forecast far better than naive, that of a random w
   });
   expect(fitted(rhythm(2000)).predict().accuracy.peakVsNaive).toBeLessThan(0.7);
   expect(fitted(walk).predict().accuracy.peakVsNaive).toBeGreaterThan(0.97);
-});
-
-/** Any future: rises, falls, gaps and nonsense. */
-const FUTURE = fc.array(fc.oneof(fc.double(), fc.double({ min: 0, max: 1e4 })), { minLength: 60, maxLength: 60 });
-
-test('no model reads what comes after the origin', () => {
-  const past = rhythm(500);
-  const track = trackOf(past);
-  const context = {
-    stepMs: STEP,
-    knots: Int32Array.of(1, 2, 3, 6, 12),
-    maxGap: 3,
-    cycles: [48, 336],
-    historyLength: 900,
-  };
-  const hourly = { ...context, cycles: [48], historyLength: 500, sparse: true };
-  const window = { ...hourly, knots: Int32Array.of(4) };
-  const cases = [
-    ...defaultModels(context).map((model) => ({ model, horizons: HORIZONS })),
-    ...defaultModels(hourly).map((model) => ({ model, horizons: HORIZONS })),
-    ...peakModels(window).map((model) => ({ model, horizons: window.knots })),
-  ];
-  for (const { model } of cases) model.refit(track);
-  fc.assert(
-    fc.property(FUTURE, (future) => {
-      const longer = trackOf(Float64Array.from([...past, ...future]));
-      for (const { model, horizons } of cases) {
-        const want = new Float64Array(horizons.length);
-        const got = new Float64Array(horizons.length);
-        model.predict(track, 499, horizons, want);
-        model.predict(longer, 499, horizons, got);
-        expect([model.name, ...got]).toEqual([model.name, ...want]);
-      }
-    }),
-    { numRuns: 20 },
-  );
-});
-
-test('the mix, its intervals, its peak, its seasons and its accuracy do not depend on what comes after the origin', () => {
-  const past = rhythm(400);
-  const rolling = { ...OPTIONS, firstLength: 340, everySteps: 20, mostSteps: 1000 };
-  const until = (values: Float64Array) =>
-    [...rollingForecasts({ start: 0, stepMs: STEP, values }, rolling)].slice(0, 4);
-  const want = until(past);
-  expect(want).toHaveLength(4);
-  fc.assert(
-    fc.property(FUTURE, (future) => {
-      expect(until(Float64Array.from([...past, ...future]))).toEqual(want);
-    }),
-    { numRuns: 3 },
-  );
 });
 
 test('update() and a cold fit on the same values agree on the data, and update() alone never refits', () => {

@@ -30,7 +30,7 @@ export interface Prepared {
 }
 
 /** A grid longer than this is a mistake in a timestamp, not a history: the oldest steps are cut off. */
-const MOST_STEPS = 1_000_000;
+export const MOST_STEPS = 1_000_000;
 
 /**
  * Puts samples on a grid. The value at t is the mean of the samples in (t - step, t]; a bin without samples is NaN.

@@ -9,7 +9,7 @@ import {
   scoreForecast,
 } from '../backtest-sums.ts';
 import type { Network } from '../forecaster-options.ts';
-import { toRegular } from '../prepare.ts';
+import { MOST_STEPS, toRegular } from '../prepare.ts';
 import { gridUntil, MOST_HISTORY_STEPS, type SeriesInput } from './series-input.ts';
 
 export interface RollingJob extends SeriesInput {
@@ -48,7 +48,7 @@ export function doRolling(job: RollingJob, network: Network): RollingJobResult {
   const { stepMs } = grid;
   const everySteps = Math.round(everyMs / stepMs);
   if (everySteps * stepMs !== everyMs) return { kind: 'uneven', stepMs };
-  const { series } = toRegular({ times, values }, grid);
+  const { series } = toRegular(around(job, stepMs), { ...grid, mostSteps: 2 * MOST_STEPS });
   const wanted = job.quantiles;
   const options = {
     ...network,
@@ -86,6 +86,13 @@ export function doRolling(job: RollingJob, network: Network): RollingJobResult {
     cells: joined(blocks),
     sums,
   };
+}
+
+/** As many steps before the first origin as go on a grid, and as many after it: a later end cuts no beginning off. */
+function around({ times, values, from }: RollingJob, stepMs: number): Pick<RollingJob, 'times' | 'values'> {
+  const width = (MOST_STEPS - 1) * stepMs;
+  const isKept = (_: number, i: number) => Math.abs(times[i]! - from) < width;
+  return { times: times.filter(isKept), values: values.filter(isKept) };
 }
 
 function joined(blocks: readonly Float64Array[]): Float64Array {
