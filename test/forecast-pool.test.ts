@@ -7,6 +7,7 @@ import type { FitRequest } from '../src/forecast/desk.ts';
 import { DEFAULT_TENANT } from '../src/model/tenant.ts';
 import { DAY, HOUR, MINUTE } from '../src/model/time.ts';
 import type { PoolAnswer, ThreadEnd } from '../src/workers/forecast-pool.ts';
+import type { ThreadSeatOptions } from '../src/workers/forecast-seat.ts';
 
 /** The pool with real threads, which Node starts from compiled code alone. */
 const dist = (path: string) => new URL(`../dist/${path}`, import.meta.url).href;
@@ -70,17 +71,18 @@ describe('the pool in threads', () => {
     const { fitForecaster } = (await import(
       dist('forecast/forecaster.js')
     )) as typeof import('../src/forecast/forecaster.ts');
-    const { loadRegressorFrom, SHIPPED_MODEL } = (await import(
+    const { loadRegressorFrom, readModelBytes, SHIPPED_MODEL } = (await import(
       dist('workers/load-regressor.js')
     )) as typeof import('../src/workers/load-regressor.ts');
     const network = await loadRegressorFrom(SHIPPED_MODEL);
-    await using world = openWorld();
+    await using world = openWorld({ models: { shipped: await readModelBytes(SHIPPED_MODEL), own: new Map() } });
     const { history, options } = fitOf('a', 3 * DAY);
     const learned = await world.pool.learn(DEFAULT_TENANT, 'a', async () => fitOf('a', 3 * DAY));
     const here = fitForecaster(history, {
       ...options,
       ...(network.kind === 'loaded' && { regressor: network.regressor }),
     });
+    expect(here.kind === 'fitted' && here.forecaster.models).toContain('network');
     expect(here.kind === 'fitted' && here.forecaster.predict()).toEqual(forecastIn(learned));
     const values = Float64Array.from({ length: 6 }, (_, i) => demandAt(3 * DAY + i * MINUTE));
     const advanced = await world.pool.advance('a', values);
@@ -105,7 +107,7 @@ describe('the pool in threads', () => {
   });
 });
 
-function openWorld(thread: { readonly file?: URL; readonly limitMs?: number } = {}) {
+function openWorld(thread: Omit<ThreadSeatOptions, 'clock'> = {}) {
   const ends: ThreadEnd[] = [];
   let fallbacks = 0;
   const pool = openForecastPool({
