@@ -84,7 +84,7 @@ async function measure(count: number, steps: number): Promise<void> {
   const bytes: number[] = [];
   for (let i = DISTINCT; i < count; i++) {
     const from = await saved.read(keyOf(i % DISTINCT));
-    if (from === undefined) throw new Error('nothing was saved');
+    if (from === undefined || from === 'unreadable') throw new Error('nothing was saved');
     bytes.push(from.state.length);
     // The target is part of the fingerprint.
     const fingerprint = from.fingerprint.replace(`"name":"p${i % DISTINCT}"`, `"name":"p${i}"`);

@@ -10,16 +10,25 @@ export interface ServeProcess extends AsyncDisposable {
   readonly process: ChildProcess;
   /** `http://127.0.0.1:PORT` */
   readonly url: string;
+  /** What it has written so far but for the line of its address, at least the first 4 kB. */
+  readonly output: () => string;
   /** Ends it at once, as `kill -9` does. */
   kill(): Promise<void>;
 }
 
-/** @param tracer A command that runs the program, such as strace. */
-export async function startServe(dataFolder: string, tracer: readonly string[] = []): Promise<ServeProcess> {
+/**
+ * @param tracer A command that runs the program, such as strace.
+ * @param main The program, where it is not the one that was built here.
+ */
+export async function startServe(
+  dataFolder: string,
+  tracer: readonly string[] = [],
+  main: string = MAIN,
+): Promise<ServeProcess> {
   const [command, ...rest] = [
     ...tracer,
     process.execPath,
-    MAIN,
+    main,
     'serve',
     '--data',
     dataFolder,
@@ -46,5 +55,5 @@ export async function startServe(dataFolder: string, tracer: readonly string[] =
     child.kill('SIGKILL');
     await exited;
   };
-  return { process: child, url, kill, [Symbol.asyncDispose]: kill };
+  return { process: child, url, output: () => output, kill, [Symbol.asyncDispose]: kill };
 }

@@ -5,8 +5,8 @@ import { type KeyChange, type KeyValue, keysUnder } from '../storage/key-value.t
 
 /** One tenant's forecasters over a restart. */
 export interface TenantForecasterStates {
-  /** Undefined where there is none, or none that this version can read. */
-  read(key: DemandKey): Promise<SavedForecaster | undefined>;
+  /** Undefined where there is none; `unreadable` where there is one of another version, or a damaged one. */
+  read(key: DemandKey): Promise<SavedForecaster | 'unreadable' | undefined>;
   write(key: DemandKey, saved: SavedForecaster): Promise<void>;
   remove(key: DemandKey): Promise<void>;
 }
@@ -59,8 +59,8 @@ function encodeSaved({ state, ...header }: SavedForecaster): Uint8Array {
   return bytes;
 }
 
-function decodeSaved(bytes: Uint8Array): SavedForecaster | undefined {
-  if (bytes.length < 5 || bytes[0] !== FORMAT_VERSION) return undefined;
+function decodeSaved(bytes: Uint8Array): SavedForecaster | 'unreadable' {
+  if (bytes.length < 5 || bytes[0] !== FORMAT_VERSION) return 'unreadable';
   const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(1, true);
   try {
     const header = JSON.parse(new TextDecoder().decode(bytes.subarray(5, 5 + length))) as Omit<
@@ -69,7 +69,7 @@ function decodeSaved(bytes: Uint8Array): SavedForecaster | undefined {
     >;
     return { ...header, state: bytes.slice(5 + length) };
   } catch {
-    return undefined;
+    return 'unreadable';
   }
 }
 

@@ -8,6 +8,7 @@ import { DEFAULT_TENANT } from '../model/tenant.ts';
 import { DAY, HOUR, MINUTE, SECOND } from '../model/time.ts';
 import { planWindowMs } from '../observe/lead-time.ts';
 import { parsePolicy, type ScalingPolicy } from '../scaling/policy.ts';
+import { keysUnder } from '../storage/key-value.ts';
 import { recordedTelemetry } from '../testing/loop-telemetry.ts';
 import { memoryKeyValue } from '../testing/memory-key-value.ts';
 import { memoryTenant } from '../testing/memory-storage.ts';
@@ -133,6 +134,87 @@ describe('the forecast loop', () => {
   });
 });
 
+const FAULTS: {
+  name: string;
+  valueAt: (t: number) => number;
+  query?: string;
+}[] = [
+  { name: 'NaN now and then', valueAt: (t) => (minuteOf(t) % 7 === 3 ? Number.NaN : demandAt(t)) },
+  { name: 'infinities', valueAt: (t) => (minuteOf(t) % 60 === 30 ? Infinity : demandAt(t)) },
+  { name: 'two hours of NaN', valueAt: (t) => (t > T0 - 5 * HOUR && t < T0 - 3 * HOUR ? Number.NaN : demandAt(t)) },
+  { name: 'spikes of a million', valueAt: (t) => (minuteOf(t) % 480 === 30 ? 1e6 : demandAt(t)) },
+  {
+    name: 'a counter that is reset every three hours',
+    query: 'sum(rate(rps[10m]))',
+    valueAt: (t) => countedUntil(t) - countedUntil(Math.floor(t / (3 * HOUR)) * 3 * HOUR),
+  },
+];
+
+describe('a demand that has', () => {
+  test.each(
+    FAULTS,
+  )('$name is forecast all the same: never negative, never wild, live and after a fit', async (fault) => {
+    const { query = 'rps', valueAt } = fault;
+    const world = openWorld(policyOf({ query }));
+    await world.send('a', T0 - 2 * DAY, T0 + HOUR, valueAt);
+    await world.run(45 * MINUTE);
+    const { times, values } = await world.recorded();
+    expect(values.every((value) => Number.isFinite(value) && value >= 0)).toBe(true);
+    expect(times.every((t, i) => t % STEP === 0 && (i === 0 || t > times[i - 1]!))).toBe(true);
+    const status = await world.forecasts.latest(KEY);
+    expect(status).toMatchObject({ kind: 'forecast', forecast: { issuedAt: lastStepBefore(world.clock.now(), STEP) } });
+    if (status?.kind !== 'forecast') return;
+    const { point, issuedAt } = status.forecast;
+    const errors = point.map((value, i) => Math.abs(value - demandAt(issuedAt + (i + 1) * STEP)));
+    expect(Math.max(...errors)).toBeLessThan(30);
+  });
+
+  test('gaps of days has its shape from before them', async () => {
+    const world = openWorld(policyOf({ history: '8d' }));
+    await world.send('a', T0 - 8 * DAY, T0 - 5 * DAY);
+    await world.send('a', T0 - 2 * DAY, T0);
+    await world.pass();
+    const { times } = await world.recorded();
+    expect(times.filter((t) => t > T0 - 5 * DAY + STEP && t < T0 - 2 * DAY)).toHaveLength(0);
+    const status = await world.forecasts.latest(KEY);
+    expect(status?.kind === 'forecast' && status.forecast.point[11]).toBeCloseTo(demandAt(T0 + 11 * STEP), -1);
+  });
+
+  test('samples that are sent twice is recorded and forecast as if they were sent once', async () => {
+    const once = openWorld(policyOf());
+    await once.send('a', T0 - 2 * DAY, T0);
+    await once.pass();
+    const twice = openWorld(policyOf());
+    await twice.send('a', T0 - 2 * DAY, T0 - HOUR);
+    await twice.send('a', T0 - DAY, T0);
+    await twice.send('a', T0 - 2 * DAY, T0);
+    await twice.pass();
+    expect(await twice.recorded()).toEqual(await once.recorded());
+    expect(await twice.forecasts.latest(KEY)).toEqual(await once.forecasts.latest(KEY));
+  });
+});
+
+test.each([
+  { name: 'by another version of the store', damage: (bytes: Uint8Array) => bytes.with(0, 99), reason: 'unreadable' },
+  { name: 'with a header that is none', damage: (bytes: Uint8Array) => bytes.with(5, 0), reason: 'unreadable' },
+  { name: 'and cut short since', damage: (bytes: Uint8Array) => bytes.slice(0, -9), reason: 'unusable' },
+  { name: 'and emptied since', damage: () => new Uint8Array(0), reason: 'unreadable' },
+])('a forecaster that was saved $name is discarded, counted, and fitted anew', async ({ damage, reason }) => {
+  const world = openWorld(policyOf());
+  await world.send('a', T0 - 2 * DAY, T0);
+  await world.pass();
+  const before = await world.forecasts.latest(KEY);
+  const again = openWorld(policyOf());
+  for await (const [key, value] of world.keyValue.list(keysUnder('forecaster-state/'))) {
+    await again.keyValue.write([{ key, value: damage(value) }]);
+  }
+  await again.send('a', T0 - 2 * DAY, T0);
+  await again.pass();
+  expect(again.telemetry.counts.get(`statesDiscarded{reason=${reason}}`)).toBe(1);
+  expect(again.telemetry.counts.get('refits{how=cold,reason=start}')).toBe(1);
+  expect(await again.forecasts.latest(KEY)).toEqual(before);
+});
+
 function openWorld(policy: ScalingPolicy) {
   const clock = simClock(T0 - 1);
   const telemetry = recordedTelemetry();
@@ -153,7 +235,7 @@ function openWorld(policy: ScalingPolicy) {
     forecasters,
   });
   return {
-    ...{ clock, telemetry, storage, forecasts, policies, loop },
+    ...{ clock, telemetry, storage, keyValue, forecasts, policies, loop },
     pass: () => loop.pass(new AbortController().signal),
     async run(ms: number) {
       const stop = new AbortController();
@@ -163,10 +245,10 @@ function openWorld(policy: ScalingPolicy) {
       await running;
     },
     /** One series of the demand, a sample a minute in [start, end). */
-    async send(instance: string, start: number, end: number) {
+    async send(instance: string, start: number, end: number, valueAt = demandAt) {
       const times = Float64Array.from({ length: (end - start) / MINUTE }, (_, i) => start + i * MINUTE);
       const labels = labelsOf({ [METRIC_NAME]: 'rps', instance });
-      await storage.backfill([{ labels, times, values: times.map(demandAt) }]);
+      await storage.backfill([{ labels, times, values: times.map(valueAt) }]);
     },
     async recorded() {
       const labels = demandLabels(policies[0]!, policies[0]!.demands[0]!);
@@ -182,14 +264,23 @@ function demandAt(t: number): number {
   return 100 + 50 * Math.sin((2 * Math.PI * t) / DAY);
 }
 
-function policyOf({ query = 'rps', exclude = [] as object[] } = {}): ScalingPolicy {
+/** The integral of the demand, which is by the second. */
+function countedUntil(t: number): number {
+  return ((t % (100 * DAY)) * 100 - (50 * DAY * Math.cos((2 * Math.PI * t) / DAY)) / (2 * Math.PI)) / SECOND;
+}
+
+function minuteOf(t: number): number {
+  return Math.floor(t / MINUTE);
+}
+
+function policyOf({ query = 'rps', history = '2d', exclude = [] as object[] } = {}): ScalingPolicy {
   return parsePolicy({
     apiVersion: 'foresail.dev/v1alpha1',
     kind: 'ScalingPolicy',
     metadata: { name: 'web', namespace: 'shop' },
     spec: {
       target: { name: 'web' },
-      demand: { name: 'web_rps', query, step: '5m', history: '2d', capacity: { perReplica: 10 } },
+      demand: { name: 'web_rps', query, step: '5m', history, capacity: { perReplica: 10 } },
       leadTime: '10m',
       replicas: { min: 1, max: 50 },
       forecast: { quantile: 0.93, horizon: '1h', exclude },

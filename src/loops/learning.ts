@@ -44,7 +44,7 @@ export interface LearningDeps {
 
 /** Where forecasters are kept over a restart: one tenant's part of it. */
 export interface SavedForecasters {
-  read(key: DemandKey): Promise<SavedForecaster | undefined>;
+  read(key: DemandKey): Promise<SavedForecaster | 'unreadable' | undefined>;
   write(key: DemandKey, saved: SavedForecaster): Promise<void>;
   remove(key: DemandKey): Promise<void>;
 }
@@ -178,10 +178,9 @@ export function openLearning(
   async function readSaved(demand: TenantDemand, history: RegularSeries, end: Millis, fingerprint: string) {
     const saved = await deps.statesOf(demand.tenant).read(keyOf(demand));
     if (saved === undefined) return undefined;
-    const reason = reasonToDiscard(saved, history, end, fingerprint);
-    if (reason === undefined) return saved;
-    telemetry.count('statesDiscarded', { reason });
-    return undefined;
+    const reason = saved === 'unreadable' ? saved : reasonToDiscard(saved, history, end, fingerprint);
+    if (reason !== undefined) telemetry.count('statesDiscarded', { reason });
+    return saved === 'unreadable' || reason !== undefined ? undefined : saved;
   }
 
   async function learned(
