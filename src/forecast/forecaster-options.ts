@@ -12,7 +12,7 @@ export interface ForecasterOptions extends Network {
   readonly quantiles?: readonly number[];
   /** Season lengths in steps; `auto` takes the calendar's and what is found. */
   readonly seasons?: 'auto' | readonly number[];
-  /** Names of the models that may take part; all by default. Names that this series has no model for are ignored. */
+  /** Names of the models that take part, `mstl` only so. Names that this series has no model for are ignored. */
   readonly models?: readonly string[];
   /** Local time and special days; without it seasons are those of UTC. */
   readonly calendar?: SeriesCalendar;

@@ -8,7 +8,7 @@ import { conformalScratch } from './intervals.ts';
 import { knotsUpTo } from './knots.ts';
 import { localClock } from './local-clock.ts';
 import { MIX_TUNING, PEAK_MIX_TUNING } from './mix.ts';
-import { defaultModels } from './models/default-models.ts';
+import { defaultModels, modelsByName } from './models/default-models.ts';
 import type { Model, ModelContext } from './models/model.ts';
 import { peakModels } from './peak.ts';
 import type { Learnt, StateFacts, StateOwner } from './saved-state.ts';
@@ -69,7 +69,7 @@ export function createState(history: RegularSeries, options: ForecasterOptions, 
     ...(options.tuning && { tuning: options.tuning }),
     ...(options.regressor && { regressor: options.regressor }),
   };
-  const models = chosen(defaultModels(context), options.models);
+  const models = chosen(context, options.models);
   const peaks = peakModels({ ...context, knots: peakWindow });
   const clock = options.calendar && localClock(options.calendar, start, stepMs);
   const specials = options.calendar && specialsOf(options.calendar, history, facts.learned);
@@ -103,8 +103,10 @@ export function createState(history: RegularSeries, options: ForecasterOptions, 
   };
 }
 
-function chosen(models: readonly Model[], names: readonly string[] | undefined): readonly Model[] {
-  const kept = names === undefined ? models : models.filter(({ name }) => names.includes(name));
+function chosen(context: ModelContext, names: readonly string[] | undefined): readonly Model[] {
+  const models = defaultModels(context);
+  if (names === undefined) return models;
+  const kept = [...models, ...modelsByName(context)].filter(({ name }) => names.includes(name));
   return kept.length > 0 ? kept : models.slice(0, 1);
 }
 

@@ -167,3 +167,13 @@ test('a series with gaps is forecast, and its gaps are not zeros', () => {
   const { point } = fitted(values).predict();
   for (const value of point) expect(value).toBeGreaterThan(40);
 });
+
+test('a model that takes part by name only is not among the defaults', () => {
+  const history = { start: 0, stepMs: STEP, values: rhythm(500) };
+  const modelsOf = (models?: readonly string[]) => {
+    const result = fitForecaster(history, { ...OPTIONS, ...(models && { models }) });
+    return result.kind === 'fitted' ? result.forecaster.models : [];
+  };
+  expect(modelsOf(['mstl', 'theta', 'none'])).toEqual(['theta', 'mstl']);
+  expect(modelsOf()).not.toContain('mstl');
+});

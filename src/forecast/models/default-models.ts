@@ -3,6 +3,7 @@ import { holtWinters } from './holt-winters.ts';
 import { intermittent } from './intermittent.ts';
 import { lastValue } from './last-value.ts';
 import type { Model, ModelContext } from './model.ts';
+import { mstl } from './mstl.ts';
 import { network } from './network.ts';
 import { profile } from './profile.ts';
 import { type RidgeMember, ridges } from './ridge.ts';
@@ -58,6 +59,12 @@ export function defaultModels(context: ModelContext): readonly Model[] {
     models.push(network(context, context.regressor));
   }
   return models;
+}
+
+/** Experts that take part only where `ForecasterOptions.models` names them. */
+export function modelsByName(context: ModelContext): readonly Model[] {
+  const [first] = context.cycles;
+  return first === undefined ? [] : [mstl(context.cycles, smoothedFor(context, first))];
 }
 
 /** Steps ahead at which the shares of smoothing are chosen: the middle of the horizon, a day at most. */

@@ -4,6 +4,7 @@ import { appendValue, createTrack, type Track } from '../track.ts';
 import { fitTransform, fromModel } from '../transform.ts';
 import { holtWinters } from './holt-winters.ts';
 import type { Model } from './model.ts';
+import { mstl } from './mstl.ts';
 import { theta } from './theta.ts';
 
 const CONTEXT = { stepMs: 3_600_000, knots: Int32Array.of(1, 24), maxGap: 1, cycles: [24, 168], historyLength: 840 };
@@ -16,6 +17,7 @@ const noise = (t: number) => ((t * 7919) % 31) / 10 - 1.5;
 const EXPERTS = [
   { name: 'holt-winters', make: () => holtWinters(CONTEXT, 24), truth: daily },
   { name: 'theta', make: () => theta(168, 12), truth: weekly },
+  { name: 'mstl', make: () => mstl([24, 168], 12), truth: weekly },
 ];
 
 /** The clock is an hour ahead from `summer` on and back again from `winter` on. */
