@@ -8,7 +8,7 @@ import type { RegularSeries } from '../src/model/series.ts';
 import { DAY, HOUR, MINUTE } from '../src/model/time.ts';
 
 /** The folder of public series. Not part of the project: only weights made from it are. */
-export const TRAINING_DATA = new URL('../../shared/data/', import.meta.url).pathname;
+const TRAINING_DATA = new URL('../../shared/data/', import.meta.url).pathname;
 
 /**
  * Sets with a permissive licence, as the folder's README states them: Apache-2.0, MIT and BSD-2-Clause. m4-hourly, nasa-http,

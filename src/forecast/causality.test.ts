@@ -143,7 +143,7 @@ const HOURLY = rhythm(450 + 48, 24);
 const SHORT = HOURLY.slice(0, 280 + 48);
 const MODELS = [
   ...['last-value', 'smoothed', 'ridge', 'yesterday', 'yesterday-and-level', 'profile', 'shape', 'last-week'],
-  ...['window-ridge', 'window-ridge-stiff', 'network'],
+  ...['window-ridge', 'window-ridge-stiff', 'holt-winters', 'theta', 'network'],
 ];
 
 describe('a forecaster that moves along a series forecasts the same whatever comes after the origin', () => {

@@ -56,7 +56,7 @@ export interface Learnt {
  * States are no larger as long as there are about a hundred horizons at most. Models that do not fit learn again from the
  * history.
  */
-export const MOST_STATE_BYTES = 65_536;
+const MOST_STATE_BYTES = 65_536;
 const MAGIC = 0x43465346;
 /** Changes whenever a byte of the layout, a default model or a regressor does. */
 const VERSION = 3;

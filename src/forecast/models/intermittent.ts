@@ -66,7 +66,7 @@ export function expectedDemand({ probability, size }: SparseDemand): number {
 }
 
 /** Probability of any demand at step `t`: that of its part of the day, drawn towards the one over all. */
-export function probabilityAt(demand: SparseDemand, t: number): number {
+function probabilityAt(demand: SparseDemand, t: number): number {
   const part = partOf(demand, t);
   const seen = demand.seenByPart[part]!;
   return (demand.byPart[part]! + PRIOR_STEPS * demand.probability) / (seen + PRIOR_STEPS);
