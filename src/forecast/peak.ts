@@ -5,6 +5,9 @@ import type { Model, ModelContext } from './models/model.ts';
 import { type HorizonRegressors, ridges } from './models/ridge.ts';
 import { blockMean, isOrdinary, type Track } from './track.ts';
 
+/** A row about peaks is worth half after five weeks: there are few peaks. */
+const PEAK_KEPT_PER_DAY = 0.98;
+
 /**
  * Models of the largest value within the next `window` steps. It is a question of its own: the largest of the per-step
  * quantiles is not the quantile of the largest. `horizons` is always the one window.
@@ -14,8 +17,8 @@ export function peakModels(context: ModelContext): readonly Model[] {
   const [first, second] = context.cycles;
   // Neighbouring windows share most of their values: three in four say nothing new at a step of a minute.
   const rowStride = Math.max(1, Math.round(context.historyLength / 12_000));
-  const options = { target: peakAhead, regressors: peakRegressors, rowStride };
-  const models = [recentPeak(), ...ridges(context, [{ name: 'peak-ridge' }], options)];
+  const options = { target: peakAhead, regressors: peakRegressors, rowStride, evenly: true };
+  const models = [recentPeak(), ...ridges(context, [{ name: 'peak-ridge', keptPerDay: PEAK_KEPT_PER_DAY }], options)];
   if (first !== undefined) models.push(peakLastSeason('yesterday-peak', first, window));
   if (second !== undefined) models.push(peakLastSeason('last-week-peak', second, window));
   return models;

@@ -48,6 +48,8 @@ export interface RidgeOptions {
   readonly regressors?: (plan: FeaturePlan) => HorizonRegressors;
   /** Takes every n-th origin in. Neighbouring rows at fine steps say nearly the same. */
   readonly rowStride?: number;
+  /** Least squares over all rows alike, where the target is an extreme: bursts are what it is asked for. */
+  readonly evenly?: boolean;
 }
 
 /** One of several ridges over the same rows. */
@@ -60,14 +62,14 @@ export interface RidgeMember {
 /**
  * Ridge regression on lags, in closed form, directly per horizon; between two knots the coefficients are interpolated.
  * Members differ in how fast they forget: rows are taken in once, since that is most of the work. Rows are weighted
- * towards least absolute errors by how wrong the first member was on them.
+ * towards least absolute errors by how wrong the first member was on them, unless `evenly`.
  */
 export function ridges(
   context: ModelContext,
   members: readonly RidgeMember[],
   options: RidgeOptions = {},
 ): readonly Model[] {
-  const { target = valueAhead, rowStride = 1 } = options;
+  const { target = valueAhead, rowStride = 1, evenly = false } = options;
   const plan = planFeatures(context);
   const regressors = (options.regressors ?? stepRegressors)(plan);
   const { knots } = context;
@@ -91,8 +93,8 @@ export function ridges(
     };
     const isFirst = states[0]!.rows === 0;
     if (isFirst) for (let k = 0; k < clips.length; k++) clips[k] = clipOf(plan, track, target, knots[k]!);
-    const judge = isFirst ? pilot(track, row) : states[0]!;
-    const judging = judge.rows >= LEAST_ROWS * (p1 + p2) && judge.knots.every(({ solved }) => solved);
+    const judge = isFirst && !evenly ? pilot(track, row) : states[0]!;
+    const judging = !evenly && judge.rows >= LEAST_ROWS * (p1 + p2) && judge.knots.every(({ solved }) => solved);
     if (judging && usual[0] === 0) setUsual(track, judge, row);
     const days = isFirst ? 0 : (length - 1 - farthest - next) / (context.cycles[0] ?? Number.POSITIVE_INFINITY);
     const fresh = freshSums(knots.length, p1, p2);
