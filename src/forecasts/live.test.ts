@@ -212,6 +212,17 @@ test('coverage does not flap: 45 hits lie between a break and the return, eight 
   );
 });
 
+test.each([
+  { name: 'two within an hour whose sum overflows', values: [1.797e308, 9.98e291] },
+  { name: 'negative ones', values: [-1.7976931348623157e308, -2.1e293] },
+  { name: 'both signs', values: [1.797e308, -1.797e308] },
+  { name: 'infinite ones, which decide nothing', values: [Number.POSITIVE_INFINITY, 5, Number.NEGATIVE_INFINITY] },
+])('enormous values are kept: $name', ({ values }) => {
+  const { state, found } = judged(values.map((value, i) => [[i + 1, value]]));
+  expect(decodeLive(encodeLive(state), STEP)).toEqual(state);
+  expect(found.every(([, truth]) => Number.isFinite(truth))).toBe(true);
+});
+
 test('encodeLive() and decodeLive() keep the state, within 16 kB', () => {
   fc.assert(
     fc.property(

@@ -1,8 +1,10 @@
 import { createDrift, type DriftKind, type DriftState, watchResidual, watchShape } from '../forecast/drift.ts';
+import { MOST_VALUE } from '../forecast/track.ts';
 import { type Forecast, HORIZONS, type Horizon, type LiveAccuracy } from '../model/forecast.ts';
 import { type HorizonSums, ratiosOf, type Truth } from '../model/issued-forecast.ts';
 import { DAY, MINUTE, type Millis } from '../model/time.ts';
 import { gathered } from '../numeric/evidence.ts';
+import { within } from '../numeric/within.ts';
 import { addScored } from './horizon-sums.ts';
 import { horizonsOf, type Pending, pendingOf, type Scored, settle } from './pending.ts';
 import { largestAfter, largestSeen, newestValue, rewind, type SeenDay, see, seenAt, seenDay } from './seen-day.ts';
@@ -186,8 +188,13 @@ function seasonBefore(t: Millis, aheadMs: number, issuedAt: Millis, offsetAt: Of
   return before;
 }
 
+/** Enormous values count as the most that sums of some stay finite with; those that are not finite decide nothing. */
 function firstOfEach(truths: readonly Truth[]): readonly Truth[] {
   const byTime = new Map<Millis, Truth>();
-  for (const truth of truths) if (!byTime.has(truth.time)) byTime.set(truth.time, truth);
+  for (const { time, value } of truths) {
+    if (Number.isFinite(value) && !byTime.has(time)) {
+      byTime.set(time, { time, value: within(-MOST_VALUE, value, MOST_VALUE) });
+    }
+  }
   return [...byTime.values()].sort((a, b) => a.time - b.time);
 }
