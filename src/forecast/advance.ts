@@ -1,7 +1,8 @@
-import { awaitTruth, settle } from './channel.ts';
-import { isScored, type State, waitingAt } from './forecaster-state.ts';
-import { largestIn, largestKnown } from './peak.ts';
+import { awaitTruth, isWaiting, settle } from './channel.ts';
+import { isScored, risingAt, type State, waitingAt } from './forecaster-state.ts';
+import { largestIn, largestKnown } from './largest.ts';
 import { predictAll } from './predict-all.ts';
+import { type Rises, refitRises, spreadsBeforeRise } from './rises.ts';
 import { takeSparse } from './sparse.ts';
 import { closeSpecials, takeValue } from './special-effects.ts';
 import { isKnown, isOrdinary, valueAt } from './track.ts';
@@ -17,6 +18,7 @@ const LEAST_BATCH = 8;
 export function refit(state: State): void {
   for (const model of state.models) model.refit(state.track);
   for (const model of state.peakModels) model.refit(state.track);
+  if (state.rises !== undefined) refitRises(state.rises, state.track);
 }
 
 /** Values in, each scored; models that work in batches hear of the origins first. */
@@ -75,18 +77,22 @@ export function advance(state: State, value: number, scored: boolean): void {
   }
   settlePeak(state, now);
   if (isScored(state, now) && isKnown(track, now)) awaitAll(state, now);
+  if (state.rises !== undefined && isKnown(track, now)) awaitRise(state, state.rises, now);
 }
 
 function settlePeak(state: State, now: number): void {
-  const { track, peakChannel } = state;
+  const { track, peakChannel, rises } = state;
   const window = peakChannel.horizon;
   const origin = now - window;
-  if (!isScored(state, origin)) return;
+  const scored = isScored(state, origin);
+  const rising = rises !== undefined && isWaiting(rises.channel, risingAt(state, origin));
+  if (!scored && !rising) return;
   const { transform } = track;
   const z = largestKnown(track, origin + 1, now + 1);
   const naives = [largestIn(track, origin + 1 - window, origin + 1), track.z[origin]!];
   const truth = { z, y: fromModel(transform, z), naives, naiveY: fromModel(transform, naives[0]!) };
-  settle(peakChannel, waitingAt(state, origin), truth, transform);
+  if (scored) settle(peakChannel, waitingAt(state, origin), truth, transform);
+  if (rising) settle(rises.channel, risingAt(state, origin), truth, transform);
 }
 
 function awaitAll(state: State, origin: number): void {
@@ -99,4 +105,12 @@ function awaitAll(state: State, origin: number): void {
   }
   const peaks = predictAll(state.peakModels, track, origin, state.peakWindow);
   awaitTruth(peakChannel, waiting, peaks, { from: 0, stride: 1 }, spread);
+}
+
+function awaitRise(state: State, rises: Rises, origin: number): void {
+  const { track, volatility, peakModels, peakWindow } = state;
+  const spread = spreadsBeforeRise(rises, track, origin, spreads(volatility));
+  if (spread === undefined) return;
+  const peaks = predictAll(peakModels, track, origin, peakWindow);
+  awaitTruth(rises.channel, risingAt(state, origin), peaks, { from: 0, stride: 1 }, spread);
 }

@@ -115,6 +115,14 @@ export function awaitTruth(
   channel.waitingOrigins[slot] = origin;
 }
 
+/** Whether what was forecast at this origin waits for its truth. */
+export function isWaiting(
+  { waitingOrigins }: Channel,
+  { turn, origin }: { readonly turn: number; readonly origin: number },
+): boolean {
+  return origin >= 0 && waitingOrigins[turn % waitingOrigins.length] === origin;
+}
+
 /** A truth in model space and in the series' unit (NaN: it never came), with the naive forecasts of its origin. */
 export interface Truth {
   readonly z: number;

@@ -11,6 +11,7 @@ import { MIX_TUNING, PEAK_MIX_TUNING } from './mix.ts';
 import { defaultModels, modelsByName } from './models/default-models.ts';
 import type { Model, ModelContext } from './models/model.ts';
 import { peakModels } from './peak.ts';
+import { createRises, type Rises } from './rises.ts';
 import type { Learnt, StateFacts, StateOwner } from './saved-state.ts';
 import { findSeasons } from './seasonality.ts';
 import { isSparse, type SparseQuantiles, sparseQuantiles } from './sparse.ts';
@@ -47,6 +48,8 @@ export interface State {
   readonly running: readonly Model[];
   readonly channels: readonly Channel[];
   readonly peakChannel: Channel;
+  /** Undefined where the series has no season to expect one by. */
+  readonly rises: Rises | undefined;
   /** Steps between scored origins, and between refits in the replay. */
   readonly stride: number;
   readonly refitEvery: number;
@@ -98,6 +101,7 @@ export function createState(history: RegularSeries, options: ForecasterOptions, 
     running: [...models, ...peaks].filter((model) => model.append !== undefined),
     channels: Array.from(knots, (knot) => createChannel(models.length, knot, { ...scoring, naives: 1, tuning: mix })),
     peakChannel: createChannel(peaks.length, peakWindow[0]!, { ...scoring, naives: 2, tuning: PEAK_MIX_TUNING }),
+    rises: createRises(peaks.length, peakWindow[0]!, { cycles, stride, scratch: scoring.scratch }),
     stride,
     refitEvery: Math.max(day, 24),
   };
@@ -157,13 +161,18 @@ export function replayFrom(length: number, stepMs: number): number {
   return Math.floor(Math.max(length * (1 - REPLAYED_SHARE), length - REPLAYED_MS / stepMs));
 }
 
-export function learntOf({ volatility, channels, peakChannel, models, peakModels }: State): Learnt {
-  return { volatility, channels: [...channels, peakChannel], models: [...models, ...peakModels] };
+export function learntOf({ volatility, channels, peakChannel, rises, models, peakModels }: State): Learnt {
+  return { volatility, channels: [...channels, peakChannel], rises, models: [...models, ...peakModels] };
 }
 
 /** Every so many steps of the whole series, whatever of it was dropped. */
 export function isScored({ facts, stride }: Pick<State, 'facts' | 'stride'>, origin: number): boolean {
   return origin >= 0 && (facts.dropped + origin) % stride === 0;
+}
+
+/** The place of an origin among those before rises: all are scored. */
+export function risingAt({ facts }: State, origin: number): { turn: number; origin: number } {
+  return { turn: facts.dropped + origin, origin };
 }
 
 export function waitingAt({ facts, stride }: State, origin: number): { turn: number; origin: number } {

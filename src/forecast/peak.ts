@@ -1,9 +1,11 @@
 import type { FeaturePlan } from './features.ts';
 import { horizonFeatures } from './features.ts';
+import { largestIn, largestKnown } from './largest.ts';
 import { seasonBefore, seasonEarlier } from './local-clock.ts';
 import type { Model, ModelContext } from './models/model.ts';
 import { type HorizonRegressors, ridges } from './models/ridge.ts';
-import { blockMean, isOrdinary, type Track } from './track.ts';
+import { canExpectRises, expectedRise, leastBefore } from './rises.ts';
+import { blockMean, type Track } from './track.ts';
 
 /** A row about peaks is worth half after five weeks: there are few peaks. */
 const PEAK_KEPT_PER_DAY = 0.98;
@@ -19,6 +21,7 @@ export function peakModels(context: ModelContext): readonly Model[] {
   const rowStride = Math.max(1, Math.round(context.historyLength / 12_000));
   const options = { target: peakAhead, regressors: peakRegressors, rowStride, evenly: true };
   const models = [recentPeak(), ...ridges(context, [{ name: 'peak-ridge', keptPerDay: PEAK_KEPT_PER_DAY }], options)];
+  if (canExpectRises(context.cycles, window)) models.push(usualRise(context.cycles));
   if (first !== undefined) models.push(peakLastSeason('yesterday-peak', first, window));
   if (second !== undefined) models.push(peakLastSeason('last-week-peak', second, window));
   return models;
@@ -30,24 +33,24 @@ function peakAhead(track: Track, origin: number, window: number): number {
   return peak - track.z[origin]!;
 }
 
-/** NaN where under half of the block is known: the largest of a few says little about the largest of all. */
-export function largestKnown(track: Track, from: number, to: number): number {
-  let most = Number.NEGATIVE_INFINITY;
-  let known = 0;
-  for (let t = from; t < to; t++) {
-    if (!isOrdinary(track, t)) continue;
-    known++;
-    if (track.z[t]! > most) most = track.z[t]!;
-  }
-  return 2 * known >= to - from && known > 0 ? most : Number.NaN;
-}
-
 function recentPeak(): Model {
   return {
     name: 'recent-peak',
     refit() {},
     predict(track, origin, horizons, out) {
       for (let i = 0; i < horizons.length; i++) out[i] = largestIn(track, origin + 1 - horizons[i]!, origin + 1);
+    },
+  };
+}
+
+/** The least of the last window, raised by what this time of earlier days or weeks leads to expect. */
+function usualRise(cycles: readonly number[]): Model {
+  return {
+    name: 'usual-rise',
+    refit() {},
+    predict(track, origin, horizons, out) {
+      for (let i = 0; i < horizons.length; i++)
+        out[i] = leastBefore(track, origin, horizons[i]!) + expectedRise(track, origin, horizons[i]!, cycles);
     },
   };
 }
@@ -106,12 +109,4 @@ function peakRegressors(plan: FeaturePlan): HorizonRegressors {
       out[at++] = largestIn(track, lastWeek - window + 1, lastWeek + 1) - last;
     },
   };
-}
-
-/** The largest in model space of the block [from, to), filled values included, cut to what exists. */
-export function largestIn({ z, length }: Track, from: number, to: number): number {
-  const low = Math.max(0, from);
-  let most = z[low]!;
-  for (let t = low + 1; t < Math.min(to, length); t++) if (z[t]! > most) most = z[t]!;
-  return most;
 }

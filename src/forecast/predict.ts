@@ -7,6 +7,7 @@ import { placeBetween } from './knots.ts';
 import { mixed } from './mix.ts';
 import { demandQuantile } from './models/intermittent.ts';
 import { predictAll } from './predict-all.ts';
+import { isLearnt, spreadsBeforeRise } from './rises.ts';
 import { type SparseQuantiles, sparseIsBetter } from './sparse.ts';
 import { asSpecial, effectAt, largestEffect } from './special-effects.ts';
 import { isSpecial } from './special-times.ts';
@@ -63,13 +64,14 @@ export function predict(state: State): Forecast {
 }
 
 function predictPeak(state: State, origin: number): PeakForecast {
-  const { track, peakChannel } = state;
+  const { track } = state;
+  const { channel, spread } = peakQuestion(state, origin);
   const own = predictAll(state.peakModels, track, origin, state.peakWindow);
-  const mix = mixed(peakChannel.weights, own, 0, 1);
+  const mix = mixed(channel.weights, own, 0, 1);
   const z = Number.isNaN(mix) ? track.z[origin]! : mix;
-  const fan = fanOf(peakChannel.conformal, state.quantiles);
+  const fan = fanOf(channel.conformal, state.quantiles);
   const made = new Float64Array(state.quantiles.length);
-  spreadFan(fan, fan, 0, track.transform, { z, ...spreads(state.volatility) }, made);
+  spreadFan(fan, fan, 0, track.transform, { z, ...spread }, made);
   const sparse = betterSparse(state);
   if (sparse !== undefined) {
     const end = origin + state.peakWindow[0]!;
@@ -84,6 +86,16 @@ function predictPeak(state: State, origin: number): PeakForecast {
   });
   const { factor } = effect;
   return { windowMs: state.peakWindowMs, quantiles: values, ...(factor !== 1 && { eventFactor: factor }) };
+}
+
+/** Just before a steep rise that earlier seasons lead to expect, what was learnt before such rises answers. */
+function peakQuestion({ track, volatility, rises, peakChannel }: State, origin: number) {
+  const now = spreads(volatility);
+  if (rises !== undefined && isLearnt(rises)) {
+    const spread = spreadsBeforeRise(rises, track, origin, now);
+    if (spread !== undefined) return { channel: rises.channel, spread };
+  }
+  return { channel: peakChannel, spread: now };
 }
 
 function betterSparse({ sparse, channels }: State): SparseQuantiles | undefined {

@@ -3,6 +3,7 @@ import type { Channel } from './channel.ts';
 import type { ConformalState } from './intervals.ts';
 import { mixWeights } from './mix.ts';
 import type { Model } from './models/model.ts';
+import type { Rises } from './rises.ts';
 import type { LearnedSpecial } from './special-times.ts';
 import {
   checksumOf,
@@ -49,6 +50,7 @@ export interface StateFacts {
 export interface Learnt {
   readonly volatility: Volatility;
   readonly channels: readonly Channel[];
+  readonly rises: Rises | undefined;
   readonly models: readonly Model[];
 }
 
@@ -59,7 +61,7 @@ export interface Learnt {
 const MOST_STATE_BYTES = 65_536;
 const MAGIC = 0x43465346;
 /** Changes whenever a byte of the layout, a default model or a regressor does. */
-const VERSION = 3;
+const VERSION = 4;
 const HEAD_BYTES = 12;
 
 /** Everything learnt, in at most 64 KiB; not the history. */
@@ -85,7 +87,7 @@ interface Manner {
 function payloadOf(
   owner: StateOwner,
   facts: StateFacts,
-  { volatility, channels, models, saved }: Learnt & { readonly saved: readonly (Uint8Array | undefined)[] },
+  { volatility, channels, rises, models, saved }: Learnt & { readonly saved: readonly (Uint8Array | undefined)[] },
   manner: Manner,
 ): Uint8Array {
   const writer = stateWriter();
@@ -100,6 +102,10 @@ function payloadOf(
   writer.count(manner.isSmall ? 1 : 0);
   writer.count(channels.length);
   for (const channel of channels) writeChannel(writer, channel, manner);
+  if (rises !== undefined) {
+    writeChannel(writer, rises.channel, manner);
+    writer.doubles(Float64Array.of(rises.least));
+  }
   return writer.finish();
 }
 
@@ -144,7 +150,7 @@ export function openState(bytes: Uint8Array, owner: StateOwner): OpenedState {
 
 function takeUp(
   reader: StateReader,
-  { volatility, channels, models }: Learnt,
+  { volatility, channels, rises, models }: Learnt,
   restore: (model: Model, saved: Uint8Array) => boolean,
   last: number,
 ): readonly Model[] {
@@ -158,6 +164,12 @@ function takeUp(
   const manner = { last, isSmall: reader.count() === 1 };
   if (reader.count() !== channels.length) throw new DamagedStateError('the state has another number of horizons');
   for (const channel of channels) readChannel(reader, channel, manner);
+  if (rises !== undefined) {
+    readChannel(reader, rises.channel, manner);
+    const least = new Float64Array(1);
+    reader.doubles(least);
+    rises.least = least[0]!;
+  }
   reader.end();
   return again;
 }
