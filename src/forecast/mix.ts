@@ -9,6 +9,8 @@ export interface MixState {
   readonly seen: Float64Array;
   /** How much better experts are preferred: the weight is the mean error to minus this power. */
   readonly power: number;
+  /** Scratch, an entry per expert. */
+  readonly own: Float64Array;
 }
 
 /** What the mix is made by. */
@@ -45,7 +47,8 @@ export function mixState(
   { horizon, day, stride }: { readonly horizon: number; readonly day: number; readonly stride: number },
   { memories, nearPower, farPower }: MixTuning = MIX_TUNING,
 ): MixState {
-  const [errors, seen] = zerosTogether(memories.length * experts, memories.length * experts) as [
+  const [errors, seen, own] = zerosTogether(memories.length * experts, memories.length * experts, experts) as [
+    Float64Array,
     Float64Array,
     Float64Array,
   ];
@@ -53,6 +56,7 @@ export function mixState(
     kept: memories.map(({ horizons, dayShare }) => Math.exp(-stride / Math.max(horizons * horizon, dayShare * day))),
     errors,
     seen,
+    own,
     power: horizon <= NEAR_DAY_SHARE * day ? nearPower : farPower,
   };
 }
@@ -75,7 +79,7 @@ export function scoreExperts({ kept, errors, seen }: MixState, absoluteErrors: F
  * The mean over the memories of weights by mean error to a power (of -8: an expert that is a tenth worse has less than
  * half of the say), summing to one. Until anything was scored the first expert, which is the last value, has it all.
  */
-export function mixWeights({ kept, errors, seen, power }: MixState, out: Float64Array): void {
+export function mixWeights({ kept, errors, seen, power, own }: MixState, out: Float64Array): void {
   const experts = out.length;
   out.fill(0);
   for (let m = 0; m < kept.length; m++) {
@@ -90,10 +94,13 @@ export function mixWeights({ kept, errors, seen, power }: MixState, out: Float64
       return;
     }
     let total = 0;
-    for (let e = 0; e < experts; e++) total += weightOf(best, errors[from + e]! / seen[from + e]!, power);
     for (let e = 0; e < experts; e++) {
-      out[e] = out[e]! + weightOf(best, errors[from + e]! / seen[from + e]!, power) / (total * kept.length);
+      const weight = weightOf(best, errors[from + e]! / seen[from + e]!, power);
+      own[e] = weight;
+      total += weight;
     }
+    const share = 1 / (total * kept.length);
+    for (let e = 0; e < experts; e++) out[e] = out[e]! + own[e]! * share;
   }
 }
 
@@ -101,7 +108,17 @@ export function mixWeights({ kept, errors, seen, power }: MixState, out: Float64
 function weightOf(best: number, mean: number, power: number): number {
   if (Number.isNaN(mean)) return 0;
   if (best === 0) return mean === 0 ? 1 : 0;
-  return (best / mean) ** power;
+  return raised(best / mean, power);
+}
+
+/** A power by squaring where it is whole: the general one takes as long as all else that scores an origin. */
+function raised(base: number, power: number): number {
+  if (power !== Math.floor(power)) return base ** power;
+  let result = 1;
+  for (let square = base, rest = power; rest > 0; rest = Math.floor(rest / 2), square *= square) {
+    if (rest % 2 === 1) result *= square;
+  }
+  return result;
 }
 
 /** The weighted mean of what the experts say, over those that say something; NaN where none does. */
