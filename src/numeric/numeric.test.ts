@@ -136,16 +136,16 @@ test('solveRidgeInPlace() finds the coefficients of exact data, row by row', () 
   expectClose(solution, [5, 2, -3], 5);
 });
 
-test('addProducts(), addSquares() and addWeighted() add four rows as one by one would', () => {
+test('addProducts(), addSquares() and addWeighted() add eight rows as one by one would', () => {
   const [m, n, rowLength] = [3, 2, 6];
-  const a = Float64Array.from({ length: 4 * m }, (_, i) => (i * i) % 7);
-  const b = Float64Array.from({ length: 4 * n }, (_, i) => (3 * i) % 5);
-  const sumOver = (term: (row: number) => number) => [0, 1, 2, 3].reduce((sum, row) => sum + term(row), 0);
+  const a = Float64Array.from({ length: 8 * m }, (_, i) => (i * i) % 7);
+  const b = Float64Array.from({ length: 8 * n }, (_, i) => (3 * i) % 5);
+  const sumOver = (term: (row: number) => number) => [0, 1, 2, 3, 4, 5, 6, 7].reduce((sum, row) => sum + term(row), 0);
   const products = new Float64Array(m * rowLength).fill(1);
   addProducts(products, rowLength, { a, m, b, n });
   addSquares(products, rowLength, n, a, m);
   const weighted = new Float64Array(m + 1);
-  addWeighted(weighted, 1, a, m, Float64Array.of(1, 0, -2, 3));
+  addWeighted(weighted, 1, a, m, Float64Array.of(1, 0, -2, 3, 0, 0, 0, 5));
   for (let i = 0; i < m; i++) {
     const own = (row: number) => a[row * m + i]!;
     for (let j = 0; j < n; j++) {
@@ -155,6 +155,6 @@ test('addProducts(), addSquares() and addWeighted() add four rows as one by one 
       const want = j <= i ? sumOver((row) => own(row) * a[row * m + j]!) : 0;
       expect(products[i * rowLength + n + j]).toBe((n + j < rowLength ? 1 : 0) + want);
     }
-    expect(weighted[i + 1]).toBe(own(0) - 2 * own(2) + 3 * own(3));
+    expect(weighted[i + 1]).toBe(own(0) - 2 * own(2) + 3 * own(3) + 5 * own(7));
   }
 });

@@ -32,9 +32,14 @@ export function profile(name: string, season: number, levelSteps: number, halfWi
   };
 }
 
-/** Sorts the first `count` in place: they are at most four. */
+/** Sorts the first `count` in place by insertion: they are at most four. */
 function medianOfFew(values: Float64Array, count: number): number {
-  const few = values.subarray(0, count).sort();
+  for (let i = 1; i < count; i++) {
+    const value = values[i]!;
+    let at = i;
+    for (; at > 0 && values[at - 1]! > value; at--) values[at] = values[at - 1]!;
+    values[at] = value;
+  }
   const middle = count >> 1;
-  return count % 2 === 1 ? few[middle]! : (few[middle - 1]! + few[middle]!) / 2;
+  return count % 2 === 1 ? values[middle]! : (values[middle - 1]! + values[middle]!) / 2;
 }

@@ -148,14 +148,20 @@ function addSquare(gram: Float64Array, x: Float64Array, weight: number): void {
 
 /** Solves each knot; one that has too few rows, or no solution, keeps its coefficients and says so. */
 export function solveKnots(sums: RidgeSums, lambda = LAMBDA): void {
-  for (const knot of sums.knots) knot.solved = solveKnot(sums.shared, knot, lambda);
+  const p = sums.knots[0]?.moment.length ?? 0;
+  const scratch = { gram: new Float64Array(p * p), solution: new Float64Array(p) };
+  for (const knot of sums.knots) knot.solved = solveKnot(sums.shared, knot, lambda, scratch);
 }
 
-function solveKnot(shared: Float32Array, knot: KnotSums, lambda: number): boolean {
+function solveKnot(
+  shared: Float32Array,
+  knot: KnotSums,
+  lambda: number,
+  { gram, solution }: { readonly gram: Float64Array; readonly solution: Float64Array },
+): boolean {
   const p = knot.moment.length;
   const p1 = Math.floor(Math.sqrt(2 * shared.length));
   if (knot.rows < 2 * Math.sqrt(p)) return false;
-  const gram = new Float64Array(p * p);
   for (let i = 0; i < p1; i++) {
     const from = triangle(i);
     for (let j = 0; j <= i; j++) gram[i * p + j] = shared[from + j]! - (knot.absent?.[from + j] ?? 0);
@@ -164,7 +170,7 @@ function solveKnot(shared: Float32Array, knot: KnotSums, lambda: number): boolea
     const from = i * p1 + triangle(i);
     gram.set(knot.cross.subarray(from, from + p1 + i + 1), (p1 + i) * p);
   }
-  const solution = Float64Array.from(knot.moment);
+  solution.set(knot.moment);
   if (!solveRidgeInPlace(gram, solution, lambda)) return false;
   knot.coefficients.set(solution);
   return true;

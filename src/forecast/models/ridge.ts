@@ -170,6 +170,30 @@ export function ridges(
 
   const base = new Float64Array(p1);
   const own = new Float64Array(p2);
+  /** What each member predicts at one origin, -1 for none: regressors are most of the work, and all have the same. */
+  const predicted = { origin: -1, horizons: knots, all: new Float64Array(0) };
+
+  function predictAll(track: Track, origin: number, horizons: Int32Array): void {
+    const count = horizons.length;
+    predicted.origin = origin;
+    predicted.horizons = horizons;
+    if (predicted.all.length < members.length * count) predicted.all = new Float64Array(members.length * count);
+    const { all } = predicted;
+    baseFeatures(plan, track, origin, base);
+    const last = track.z[origin]!;
+    for (let h = 0; h < count; h++) {
+      const { low, high, share } = placeBetween(knots, horizons[h]!);
+      const isTooWide = share > 0 && knots[high]! - knots[low]! > context.maxGap;
+      if (!isTooWide) regressors.write(track, origin, horizons[h]!, own);
+      for (let i = 0; i < states.length; i++) {
+        const of = states[i]!.knots;
+        let change = isTooWide ? Number.NaN : changeAt(of[low]!, base, own);
+        if (share > 0) change += share * (changeAt(of[high]!, base, own) - change);
+        all[i * count + h] = last + change;
+      }
+    }
+  }
+
   return members.map(({ name }, i) => {
     const state = states[i]!;
     return {
@@ -177,25 +201,19 @@ export function ridges(
       refit(track) {
         takeRows(track);
         solveKnots(state, ridgeLambda);
+        predicted.origin = -1;
       },
       predict(track, origin, horizons, out) {
         if (origin < plan.firstOrigin) {
           out.fill(Number.NaN);
           return;
         }
-        baseFeatures(plan, track, origin, base);
-        const last = track.z[origin]!;
-        for (let h = 0; h < horizons.length; h++) {
-          const { low, high, share } = placeBetween(knots, horizons[h]!);
-          if (share > 0 && knots[high]! - knots[low]! > context.maxGap) {
-            out[h] = Number.NaN;
-            continue;
-          }
-          regressors.write(track, origin, horizons[h]!, own);
-          let change = changeAt(state.knots[low]!, base, own);
-          if (share > 0) change += share * (changeAt(state.knots[high]!, base, own) - change);
-          out[h] = last + change;
-        }
+        // The mix asks one after the other: what the first is asked is new, and after the last nothing is left to hand out.
+        if (i === 0 || predicted.origin !== origin || predicted.horizons !== horizons)
+          predictAll(track, origin, horizons);
+        const from = i * horizons.length;
+        for (let h = 0; h < horizons.length; h++) out[h] = predicted.all[from + h]!;
+        if (i === members.length - 1) predicted.origin = -1;
       },
       save: (track) => save(i, track),
       restore: (saved, track) => restore(i, saved, track),
