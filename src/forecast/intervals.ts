@@ -77,8 +77,9 @@ export function fanOf(state: ConformalState, quantiles: readonly number[]): Fan 
   const routes = ROUTES.length;
   const scores = new Float64Array(quantiles.length * routes);
   for (let i = 0; i < quantiles.length; i++) {
+    const tail = tailOf(state, quantiles[i]!);
     for (let route = 0; route < routes; route++)
-      scores[i * routes + route] = scoreQuantile(state, quantiles[i]!, route);
+      scores[i * routes + route] = scoreQuantile(state.scores[route]!, tail, quantiles[i]! >= 0.5);
   }
   const weights = new Float64Array(2 * routes);
   writeWeights(state.losses, weights);
@@ -137,11 +138,14 @@ function carried(route: number, score: number, transform: Transform, footing: Fo
   return route === 2 ? point + score * footing.spreadY : point + score;
 }
 
-function scoreQuantile({ scores, tails }: ConformalState, q: number, route: number): number {
-  const score = scores[route]!;
-  const count = effectiveCount(score);
+/** The share of residuals that is to lie beyond a quantile, adapted. */
+function tailOf({ tails }: ConformalState, q: number): number {
   const upper = q >= 0.5;
-  const tail = Math.min(0.5, (upper ? 1 - q : q) * Math.exp(tails[upper ? 0 : 1]!));
+  return Math.min(0.5, (upper ? 1 - q : q) * Math.exp(tails[upper ? 0 : 1]!));
+}
+
+function scoreQuantile(score: FadingQuantiles, tail: number, upper: boolean): number {
+  const count = effectiveCount(score);
   // One more residual is to come: the finite-sample correction of split conformal prediction. Of n residuals,
   // tail (n + 1) - 1 are to lie beyond, and half of the weight of the one that is the quantile.
   return fadingQuantile(score, Math.max(0.5, tail * (count + 1) - 0.5) / count, upper);
@@ -194,9 +198,10 @@ export function scoreConformal(
 function made(state: ConformalState, q: number, transform: Transform, footing: Footing, point: number): number {
   const { weights, carried: all } = state.scratch;
   const side = q < 0.5 ? 0 : ROUTES.length;
+  const tail = tailOf(state, q);
   let value = 0;
   for (let route = 0; route < ROUTES.length; route++) {
-    const own = carried(route, scoreQuantile(state, q, route), transform, footing, point);
+    const own = carried(route, scoreQuantile(state.scores[route]!, tail, q >= 0.5), transform, footing, point);
     all[route] = own;
     if (weights[side + route]! > 0) value += weights[side + route]! * own;
   }

@@ -87,6 +87,7 @@ export function mixWeights({ kept, errors, seen, power, own }: MixState, out: Fl
     let best = Number.POSITIVE_INFINITY;
     for (let e = 0; e < experts; e++) {
       const mean = errors[from + e]! / seen[from + e]!;
+      own[e] = mean;
       if (mean < best) best = mean;
     }
     if (best === Number.POSITIVE_INFINITY) {
@@ -95,7 +96,7 @@ export function mixWeights({ kept, errors, seen, power, own }: MixState, out: Fl
     }
     let total = 0;
     for (let e = 0; e < experts; e++) {
-      const weight = weightOf(best, errors[from + e]! / seen[from + e]!, power);
+      const weight = weightOf(best, own[e]!, power);
       own[e] = weight;
       total += weight;
     }
@@ -113,11 +114,10 @@ function weightOf(best: number, mean: number, power: number): number {
 
 /** A power by squaring where it is whole: the general one takes as long as all else that scores an origin. */
 function raised(base: number, power: number): number {
-  if (power !== Math.floor(power)) return base ** power;
+  let rest = power | 0;
+  if (rest !== power) return base ** power;
   let result = 1;
-  for (let square = base, rest = power; rest > 0; rest = Math.floor(rest / 2), square *= square) {
-    if (rest % 2 === 1) result *= square;
-  }
+  for (let square = base; rest > 0; rest >>= 1, square *= square) if ((rest & 1) === 1) result *= square;
   return result;
 }
 
