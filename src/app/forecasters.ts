@@ -9,10 +9,10 @@ export function openForecasters({
   clock,
   metrics,
   log,
-  models,
-}: Pick<Parts, 'clock' | 'metrics' | 'log' | 'models'>): ForecastPool {
-  const openSeat = threadSeat({ clock, models });
-  return openForecastPool({
+  networks,
+}: Pick<Parts, 'clock' | 'metrics' | 'log' | 'networks'>): ForecastPool {
+  const openSeat = threadSeat({ clock, models: networks.models });
+  const pool = openForecastPool({
     seats: Array.from({ length: threadsFor(availableParallelism()) }, () => openSeat),
     fallback: ownSeat(createForecastDesk),
     clock,
@@ -36,4 +36,6 @@ export function openForecasters({
       log.error({}, 'no thread of forecasters can be started: the main thread forecasts, and answers late meanwhile');
     },
   });
+  networks.onChange(pool.takeUp);
+  return pool;
 }

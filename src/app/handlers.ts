@@ -78,6 +78,7 @@ export function openHandlers(parts: Parts, { passes, historyChanged, replay }: H
       const decision = await ledger.tenant(tenant).read(id);
       return decision && decisionView(decision);
     },
+    networkVersions: (tenant) => parts.versionsOf(tenant).list(),
     workloads: passes.views,
     picture: (tenant, policy, range, stepMs) =>
       readState(storage.tenant(tenant), policy, demandLabels(policy, policy.demands[0]!), range, stepMs),

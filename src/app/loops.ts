@@ -10,6 +10,7 @@ import type { DecisionDraft } from '../scaling/decision-types.ts';
 import { appendSeries } from '../storage/append-series.ts';
 import { openForecasters } from './forecasters.ts';
 import type { Parts } from './parts.ts';
+import { openTraining } from './training.ts';
 import type { WorkloadPasses } from './workload-passes.ts';
 
 const MAINTAIN_EVERY_MS = MINUTE;
@@ -21,6 +22,7 @@ export type Loops = ReturnType<typeof openLoops>;
 export function openLoops(parts: Parts, passes: WorkloadPasses) {
   const { settings, clock, telemetry, metrics, tsdb, storage, ledger, forecasts, states, policies, target } = parts;
   const forecasters = openForecasters(parts);
+  const trainingLoop = openTraining(parts);
   const forecastLoop = openForecastLoop({
     clock,
     telemetry,
@@ -30,6 +32,8 @@ export function openLoops(parts: Parts, passes: WorkloadPasses) {
     statesOf: states.tenant,
     forecasters,
     calendarOf: parts.calendarOf,
+    networkOf: parts.networks.versionOf,
+    onDrift: trainingLoop.drifted,
   });
   const scaleLoop = openScaleLoop({
     onPass: passes.noted,
@@ -106,6 +110,7 @@ export function openLoops(parts: Parts, passes: WorkloadPasses) {
       await Promise.all([
         forecastLoop.run(signal),
         scaleLoop.run(signal),
+        trainingLoop.run(signal),
         runRetentionLoop({ clock, telemetry, sweeps }, signal),
         runLoop({ name: 'maintain', intervalMs: MAINTAIN_EVERY_MS, clock, telemetry }, maintain, signal),
         runLoop({ name: 'gauges', intervalMs: GAUGES_EVERY_MS, clock, telemetry }, updateGauges, signal),

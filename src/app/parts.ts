@@ -10,6 +10,7 @@ import { noCluster } from '../kube/no-cluster.ts';
 import { openLedger } from '../ledger/ledger.ts';
 import type { LoopTelemetry } from '../loops/telemetry.ts';
 import type { Clock } from '../model/clock.ts';
+import type { TenantId } from '../model/tenant.ts';
 import { DAY, SECOND } from '../model/time.ts';
 import { calendarFiles } from '../observe/calendar-files.ts';
 import { calendarReader } from '../observe/policy-calendar.ts';
@@ -26,6 +27,8 @@ import { takeTurns } from '../turns.ts';
 import { VERSION } from '../version.ts';
 import { holidaysInThread } from '../workers/holidays.ts';
 import { openJobPool } from '../workers/job-pool.ts';
+import { openModelVersions, versionsFolder } from '../workers/model-versions.ts';
+import { networksInForce } from '../workers/networks-in-force.ts';
 import { readTenantModels } from '../workers/tenant-models.ts';
 import { openAccuracyGauges } from './accuracy-gauges.ts';
 import { queryStorage } from './query-storage.ts';
@@ -102,7 +105,8 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
     ...checkDeps,
   });
   return {
-    models,
+    networks: networksInForce(models),
+    versionsOf: (tenant: TenantId) => openModelVersions(versionsFolder(settings.dataFolder, tenant)),
     calendarOf,
     ...{ settings, clock, log, startedAt, metrics, telemetry, tsdb, storage, keyValue, target, forecasts, policies },
     accuracyGauges,

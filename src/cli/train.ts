@@ -3,11 +3,12 @@ import { type Command, Option } from 'commander';
 import { loadSettings } from '../config/load.ts';
 import { inferGrid, toRegular } from '../forecast/prepare.ts';
 import { dueForTraining } from '../forecast/regressor/due-for-training.ts';
+import type { ModelVersion } from '../forecast/regressor/model-version.ts';
 import type { Clock } from '../model/clock.ts';
 import type { RegularSeries } from '../model/series.ts';
 import { DEFAULT_TENANT, parseTenant } from '../model/tenant.ts';
 import { DAY, formatDuration, formatInstant, MINUTE, type Millis } from '../model/time.ts';
-import { type ModelVersion, type ModelVersions, openModelVersions, versionsFolder } from '../workers/model-versions.ts';
+import { type ModelVersions, openModelVersions, versionsFolder } from '../workers/model-versions.ts';
 import { trainInThread } from '../workers/train.ts';
 import { askServer, type ServerOptions, serverOptions } from './client.ts';
 import { loadSeries } from './csv.ts';
@@ -38,7 +39,8 @@ const MOST_POINTS = 10_000;
 
 const EXAMPLES = `
 The candidate learns from the first three quarters of each series and is judged on the last: it comes into force only if
-it beats the network in force there. Every version is kept. A running server takes a new version up when it starts.
+it beats the network in force there. Every version is kept. A running server with the same data folder takes up what is
+put in force within a minute, and trains by itself as its setting training.every says.
 
 Examples:
   $ foresail train --input demand.csv                    (from files)

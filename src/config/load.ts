@@ -25,6 +25,8 @@ export interface Settings {
   readonly policies: readonly string[];
   readonly kubernetes: KubernetesAccess;
   readonly loops: { readonly scaleMs: number };
+  /** `everyMs` is undefined where nothing is trained. */
+  readonly training: { readonly everyMs: number | undefined; readonly epochs: number };
   readonly limits: {
     readonly seriesPerTenant: number;
     readonly samplesInMemory: number;
@@ -91,6 +93,10 @@ export function loadSettings({ file, flags = {}, env = process.env }: LoadOption
     policies: document.policies.map((path) => resolve(folder, path)),
     kubernetes: resolveKubernetes(document.kubernetes, folder, env),
     loops: { scaleMs: parseDuration(document.loops.scale) },
+    training: {
+      everyMs: document.training.every === 'off' ? undefined : parseDuration(document.training.every),
+      epochs: document.training.epochs,
+    },
     limits: limitsOf(document.limits),
     logLevel: document.log.level,
   };

@@ -92,6 +92,25 @@ export const SettingsDocument = z.strictObject({
     .strictObject({ scale: duration.default('15s').describe('Time between two looks at each policy.') })
     .prefault({})
     .describe('How often things are done.'),
+  training: z
+    .strictObject({
+      every: z
+        .union([z.literal('off'), duration])
+        .default('7d')
+        .describe(
+          "Time between two trainings of a tenant's network on its own demands, or off. Sooner where a third of the demands drifted. The first comes an hour after a start, once demands are two days long.",
+        ),
+      epochs: z
+        .int()
+        .min(1)
+        .max(1000)
+        .default(12)
+        .describe('Passes over the rows at most; it stops once it gains no more.'),
+    })
+    .prefault({})
+    .describe(
+      'The network of the forecasts learns from what is recorded: one tenant at a time, in a thread that gives way.',
+    ),
   limits: z
     .strictObject({
       seriesPerTenant: count.default(500_000).describe('Series that one tenant may have in memory.'),

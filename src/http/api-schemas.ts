@@ -101,6 +101,27 @@ export const PolicyAccuracyAnswer = z.array(
   }),
 );
 
+export const NetworksAnswer = z
+  .array(
+    z.object({
+      version: z.string().describe('shipped: the one that comes with the program.'),
+      inForce: z.boolean(),
+      trainedAt: seconds.nullable(),
+      against: z.string().nullable().describe('The version that it was trained from and judged against.'),
+      occasion: z
+        .enum(['never-trained', 'schedule', 'drift', 'retry', 'asked'])
+        .nullable()
+        .describe('Why it was trained; asked: by `foresail train`.'),
+      loss: figure.describe('On the last quarter of the series, which no training read. Less is better.'),
+      lossOfAgainst: figure.describe('Of the version that it was judged against, on the same.'),
+      lossOfLastValue: figure.describe('Of repeating the last value, on the same.'),
+      series: z.int().nullable(),
+      rows: z.int().nullable(),
+      epochs: z.int().nullable(),
+    }),
+  )
+  .describe('Oldest first. What is null is not known.');
+
 export const DecisionAnswer = z.object({
   id: z.string(),
   at: seconds,

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Router } from 'express';
 import type { ResultOf, SeriesJob } from '../forecast/jobs/series-job.ts';
+import type { ModelVersion } from '../forecast/regressor/model-version.ts';
 import type { Caller } from '../model/caller.ts';
 import type { Forecast, LiveAccuracy, NoForecast } from '../model/forecast.ts';
 import type { ForecastScore } from '../model/issued-forecast.ts';
@@ -31,6 +32,8 @@ export interface HttpDeps extends QueryDeps, PolicyDeps, WorkloadDeps, ComputeDe
   /** Undefined once the server can answer everything; else what it waits for. */
   readonly notReady: () => string | undefined;
   readonly status: (tenant: TenantId) => Promise<ServerStatus>;
+  /** The versions of the tenant's network, oldest first. */
+  readonly networkVersions: (tenant: TenantId) => Promise<readonly ModelVersion[]>;
   /** Routes of other parts, mounted on the same app behind the same error handler. */
   readonly routes?: readonly ((router: Router) => void)[];
 }

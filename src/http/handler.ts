@@ -11,6 +11,7 @@ import { healthRoutes } from './routes/health.ts';
 import { labelValuesRoute } from './routes/label-values.ts';
 import { labelsRoute } from './routes/labels.ts';
 import { metadataRoute } from './routes/metadata.ts';
+import { networksRoute } from './routes/networks.ts';
 import { pageRoute } from './routes/page.ts';
 import { planRoutes } from './routes/plans.ts';
 import { policyRoutes } from './routes/policies.ts';
@@ -36,6 +37,7 @@ export function createHttpHandler(deps: HttpDeps): Express {
     planRoutes,
     forecastingRoutes,
     accuracyRoutes,
+    networksRoute,
     statusRoute,
     healthRoutes,
     pageRoute,

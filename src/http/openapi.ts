@@ -184,6 +184,13 @@ export function openApiDocument(version: string): object {
           ref('Accuracy'),
         ),
       },
+      '/api/v1/networks': {
+        get: operation(
+          "The versions of the tenant's network of the forecasts, with their scores.",
+          [],
+          ref('Networks'),
+        ),
+      },
       '/api/v1/policies/{namespace}/{name}/decisions': {
         get: operation(
           'Decisions, newest first.',
@@ -219,6 +226,7 @@ export function openApiDocument(version: string): object {
         Forecast: schemaOf(schemas.ForecastAnswer),
         Accuracy: schemaOf(schemas.AccuracyAnswer),
         PolicyAccuracy: schemaOf(schemas.PolicyAccuracyAnswer),
+        Networks: schemaOf(schemas.NetworksAnswer),
         Decision: schemaOf(schemas.DecisionAnswer),
         DecisionRecord: schemaOf(schemas.DecisionRecord),
         Status: schemaOf(schemas.StatusAnswer),

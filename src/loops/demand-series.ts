@@ -138,7 +138,8 @@ export async function appendDemand(
   return refused;
 }
 
-async function readRecorded(
+/** The demand as it is recorded; steps without a value are gaps. */
+export async function readRecorded(
   storage: Pick<DemandStorage, 'select'>,
   labels: Labels,
   range: TimeRange,

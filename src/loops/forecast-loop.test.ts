@@ -16,7 +16,7 @@ import { simClock } from '../testing/sim-clock.ts';
 import { openForecastPool } from '../workers/forecast-pool.ts';
 import { ownSeat } from '../workers/forecast-seat.ts';
 import { demandLabels, lastStepBefore } from './demand-series.ts';
-import { openForecastLoop } from './forecast-loop.ts';
+import { type ForecastLoopDeps, openForecastLoop } from './forecast-loop.ts';
 
 const T0 = 20_000 * DAY;
 const STEP = 5 * MINUTE;
@@ -75,6 +75,23 @@ describe('the forecast loop', () => {
     const status = await world.forecasts.latest(KEY);
     expect(status?.kind === 'forecast' && status.forecast.issuedAt).toBeLessThan(T0 + 40 * MINUTE);
     expect(world.telemetry.counts.get('forecastsFailed{reason=stale}')).toBeGreaterThan(0);
+  });
+
+  test('another network is learnt with at the next daily fit, on the whole history, and once', async () => {
+    let network = 'shipped';
+    const world = openWorld(policyOf({ history: '1d' }), { networkOf: () => network });
+    await world.send('a', T0 - DAY, T0 + 3 * DAY);
+    const passes = async (ms: number) => {
+      for (let passed = 0; passed < ms; passed += 50 * MINUTE) {
+        await world.clock.advance(50 * MINUTE);
+        await world.pass();
+      }
+    };
+    await world.pass();
+    network = 'v1';
+    await passes(2.5 * DAY);
+    expect(world.telemetry.counts.get('refits{how=cold,reason=new-network}')).toBe(1);
+    expect(world.telemetry.counts.get('refits{how=incremental,reason=daily}')).toBeGreaterThan(0);
   });
 
   test('without data it says so, and fits once a history was imported', async () => {
@@ -215,7 +232,7 @@ test.each([
   expect(await again.forecasts.latest(KEY)).toEqual(before);
 });
 
-function openWorld(policy: ScalingPolicy) {
+function openWorld(policy: ScalingPolicy, more: Pick<ForecastLoopDeps, 'networkOf'> = {}) {
   const clock = simClock(T0 - 1);
   const telemetry = recordedTelemetry();
   const storage = memoryTenant();
@@ -233,6 +250,7 @@ function openWorld(policy: ScalingPolicy) {
     forecastsOf: () => forecasts,
     statesOf: openForecasterStates(keyValue).tenant,
     forecasters,
+    ...more,
   });
   return {
     ...{ clock, telemetry, storage, keyValue, forecasts, policies, loop },

@@ -33,6 +33,10 @@ export interface ForecastLoopDeps {
   readonly statesOf: (tenant: TenantId) => SavedForecasters;
   readonly forecasters: Forecasters;
   readonly calendarOf?: CalendarOf;
+  /** The version of the network that a tenant's forecasters learn with. */
+  readonly networkOf?: (tenant: TenantId) => string;
+  /** The demand's forecasts say that it is not what it was. */
+  readonly onDrift?: (tenant: TenantId, id: string) => void;
 }
 
 /** Where forecasts are kept: one tenant's part of the forecast store. */
@@ -77,6 +81,8 @@ interface Tracked extends Learned {
   readonly fingerprint: string;
   /** Which of the demand's forecasters it is: each fit makes another. */
   readonly generation: number;
+  /** The network that it learnt with. */
+  readonly network: string | undefined;
   /** What became of its forecasts says that it should be fitted anew before its time. */
   readonly drifted?: boolean;
 }
@@ -145,7 +151,10 @@ export function openForecastLoop(deps: ForecastLoopDeps): ForecastLoop {
     const due = refitDue(id, after, demand.spec.historyMs, now);
     if (after.drifted === true) begin(id, demand, 'drift', signal);
     else if (due?.how === 'cold') begin(id, demand, due.reason, signal);
-    else if (due !== undefined) refit(id, demand, due.reason, signal);
+    // What weight another network earns is seen in a replay only.
+    else if (due !== undefined && after.network !== deps.networkOf?.(demand.tenant)) {
+      begin(id, demand, 'new-network', signal);
+    } else if (due !== undefined) refit(id, demand, due.reason, signal);
   }
 
   function reasonToBegin(
@@ -165,6 +174,7 @@ export function openForecastLoop(deps: ForecastLoopDeps): ForecastLoop {
   function begin(id: string, demand: TenantDemand, reason: LearnReason, signal: AbortSignal): void {
     if (learning.isWaiting(id)) return;
     const fingerprint = fingerprintOf(demand);
+    const network = deps.networkOf?.(demand.tenant);
     const lookAgain = (error: unknown) => complain(id, demand, error, signal);
     learning
       .begin(id, demand, { reason, signal, onBegun: () => reasons.delete(id) })
@@ -172,7 +182,7 @@ export function openForecastLoop(deps: ForecastLoopDeps): ForecastLoop {
         if (signal.aborted || outcome.kind === 'withdrawn') return;
         if (outcome.kind === 'learned') {
           const { forecast, learned, history } = outcome;
-          tracked.set(id, { ...learned, fingerprint, generation: ++generations });
+          tracked.set(id, { ...learned, fingerprint, network, generation: ++generations });
           retries.delete(id);
           // What became true while nobody looked judges the forecasts that waited for it.
           await issue(demand, learned, forecast, truthsOf(lastOf(history, JUDGED_MS)));
@@ -229,7 +239,10 @@ export function openForecastLoop(deps: ForecastLoopDeps): ForecastLoop {
         tracked.set(id, after);
         const { drift } = await issue(demand, after, answer.forecast, truthsOf(usable));
         const judged = current();
-        if (drift !== undefined && judged !== undefined) tracked.set(id, { ...judged, drifted: true });
+        if (drift !== undefined && judged !== undefined) {
+          tracked.set(id, { ...judged, drifted: true });
+          deps.onDrift?.(tenant, id);
+        }
         retries.delete(id);
       });
     } catch (error) {

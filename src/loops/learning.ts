@@ -29,6 +29,7 @@ export type LearnReason =
   | 'options-changed'
   | 'longer-history'
   | 'drift'
+  | 'new-network'
   | 'weekly'
   | 'daily';
 

@@ -20,8 +20,11 @@ export type LoopCount =
   | 'forecastsFailed'
   | 'demotions'
   | 'decisions'
-  | 'boundsWrites';
-export type LoopGauge = 'loopLastPass' | 'floor' | 'demoted';
+  | 'boundsWrites'
+  | 'trainings'
+  | 'trainingFailures'
+  | 'networkUnusable';
+export type LoopGauge = 'loopLastPass' | 'floor' | 'demoted' | 'trainingEpoch' | 'networkLoss';
 export type LoopTiming = 'loopSeconds' | 'forecastSeconds';
 
 export interface LoopLog {

@@ -108,8 +108,24 @@ export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
     ),
     networkUnusable: counter(
       'foresail_network_unusable_total',
-      "Networks that could not be used at the start, the shipped one or a tenant's own, by code. Forecasts do without.",
+      "Networks that could not be used, the shipped one or a tenant's own, by code. Forecasts do without, or go on with the one before.",
       ['code'],
+    ),
+    trainings: counter(
+      'foresail_trainings_total',
+      "Times that a tenant's network was trained further, by what became of it (taken-up, not-better, too-little, failed) and what occasioned it.",
+      ['outcome', 'occasion'],
+    ),
+    trainingFailures: counter(
+      'foresail_training_failures_total',
+      'Trainings that ended in an error, by reason. Each is tried again later.',
+      ['reason'],
+    ),
+    trainingEpoch: gauge('foresail_training_epoch', 'Epochs done of the training under way; 0 while there is none.'),
+    networkLoss: gauge(
+      'foresail_network_loss_ratio',
+      'Loss of networks at the last training of a tenant, on the last quarter of its series: of the candidate, of the one in force before, and of repeating the last value (about half of an error over that of the last value). Less is better.',
+      ['tenant', 'network'],
     ),
     forecastThreadEnds: counter(
       'foresail_forecast_thread_ends_total',

@@ -54,6 +54,7 @@ function httpDeps({ callers, ...changes }: Partial<HttpDeps> & { readonly caller
     forecasts: async () => [{ demand: 'foresail_demand', forecast: { kind: 'no-data' } }],
     accuracy: async () => [],
     scores: async () => [],
+    networkVersions: async () => [],
     decisions: async () => [],
     decision: async () => undefined,
     workloads: async (): Promise<readonly WorkloadView[]> => [],

@@ -2,7 +2,7 @@ import type { ForecastAnswer, ForecastRequest } from '../forecast/desk.ts';
 import type { Clock } from '../model/clock.ts';
 import type { TenantId } from '../model/tenant.ts';
 import { MINUTE, SECOND } from '../model/time.ts';
-import type { EndReason, OpenSeat, Seat, ThreadNote } from './forecast-seat.ts';
+import type { EndReason, NetworkChange, OpenSeat, Seat, ThreadNote } from './forecast-seat.ts';
 import { createTenantTurns } from './tenant-turns.ts';
 
 /** The thread ended before it answered, or it will not be asked. */
@@ -35,6 +35,8 @@ export interface Lane extends AsyncDisposable {
   submit(job: Job): Promise<LaneAnswer>;
   /** Opens the seat before there is work for it. */
   warm(): void;
+  /** A seat that is opened later knows of it by itself. */
+  takeUp(change: NetworkChange): void;
   waiting(): { readonly soon: number; readonly learning: number };
 }
 
@@ -219,6 +221,7 @@ export function openLane(deps: LaneDeps): Lane {
     warm() {
       if (seat === undefined && !resting && !closed) open();
     },
+    takeUp: (change) => seat?.takeUp?.(change),
     waiting: () => ({ soon: soon.length, learning: learning.size + preparing.length }),
     async [Symbol.asyncDispose]() {
       closed = true;

@@ -3,7 +3,7 @@ import type { Clock } from '../model/clock.ts';
 import type { TenantId } from '../model/tenant.ts';
 import { DAY, HOUR, type Millis } from '../model/time.ts';
 import { type Job, type Lane, type LaneAnswer, openLane } from './forecast-lane.ts';
-import type { EndReason, OpenSeat, ThreadNote } from './forecast-seat.ts';
+import type { EndReason, NetworkChange, OpenSeat, ThreadNote } from './forecast-seat.ts';
 
 export type PoolAnswer = LaneAnswer;
 
@@ -46,6 +46,8 @@ export interface ForecastPool extends AsyncDisposable {
   drop(key: string): void;
   /** Starts the threads. Without it the first request does. */
   warm(): void;
+  /** What learns from now on learns with this network; forecasters that are there keep theirs. */
+  takeUp(change: NetworkChange): void;
   waiting(): { readonly soon: number; readonly learning: number };
 }
 
@@ -108,6 +110,9 @@ export function openForecastPool(options: ForecastPoolOptions): ForecastPool {
     },
     warm() {
       for (const lane of lanes) lane.warm();
+    },
+    takeUp(change) {
+      for (const lane of lanes) lane.takeUp(change);
     },
     waiting() {
       const all = lanes.map((lane) => lane.waiting());

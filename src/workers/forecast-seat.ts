@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { ForecastAnswer, ForecastDesk, ForecastRequest } from '../forecast/desk.ts';
+import type { OwnModel } from '../forecast/regressor/model-version.ts';
 import type { Clock } from '../model/clock.ts';
 import { MINUTE } from '../model/time.ts';
 import type { TenantModels } from './tenant-models.ts';
@@ -7,8 +8,16 @@ import type { TenantModels } from './tenant-models.ts';
 /** Where batches of requests are worked on, one batch at a time. */
 export interface Seat {
   post(batch: readonly ForecastRequest[]): void;
+  /** What learns from now on learns with this network. Not asked of a seat that has none. */
+  takeUp?(change: NetworkChange): void;
   /** Ends it, whatever it does. */
   close(): Promise<void>;
+}
+
+/** A tenant's network in force; without one of its own it has the shipped one. */
+export interface NetworkChange {
+  readonly tenant: string;
+  readonly own: OwnModel | undefined;
 }
 
 export interface SeatEvents {
@@ -107,6 +116,7 @@ export function threadSeat({ file = ownThread(), clock, limitMs = MINUTE, models
           () => {},
         );
       },
+      takeUp: (change) => worker.postMessage(change),
       async close() {
         ended = true;
         batch.abort();

@@ -6,6 +6,9 @@ import { openNetworks } from './tenant-models.ts';
 
 const { models } = workerData as ForecastThreadData;
 const notes: ThreadNote[] = [];
-const networkOf = models && (await openNetworks(models, (note) => notes.push(note)));
+const networks = models && (await openNetworks(models, (note) => notes.push(note)));
 
-serveRequests(createForecastDesk(undefined, networkOf), notes[0]);
+serveRequests(createForecastDesk(undefined, networks?.of), {
+  notes,
+  takeUp: async ({ tenant, own }) => await networks?.takeUp(tenant, own),
+});

@@ -2,9 +2,10 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { SHIPPED_VERSION, type VersionScores } from '../forecast/regressor/model-version.ts';
 import { DEFAULT_TENANT } from '../model/tenant.ts';
 import { loadRegressorFrom, readModelBytes, SHIPPED_MODEL } from './load-regressor.ts';
-import { openModelVersions, SHIPPED_VERSION, type VersionScores, versionsFolder } from './model-versions.ts';
+import { openModelVersions, versionsFolder } from './model-versions.ts';
 
 let folder: string;
 beforeEach(async () => {

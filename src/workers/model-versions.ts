@@ -1,26 +1,9 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Scores } from '../forecast/regressor/fine-tune.ts';
 import { type ModelBytes, UnusableModelError, WEIGHTS_FILE } from '../forecast/regressor/model-file.ts';
+import { type ModelVersion, SHIPPED_VERSION, type VersionScores } from '../forecast/regressor/model-version.ts';
 import type { TenantId } from '../model/tenant.ts';
-import type { Millis } from '../model/time.ts';
 import { readModelBytes, SHIPPED_MODEL } from './load-regressor.ts';
-
-/** What is known of one version. */
-export interface VersionScores {
-  readonly trainedAt: Millis;
-  readonly digest: string;
-  /** The version that it was trained from and judged against. */
-  readonly against: string;
-  readonly scores: Scores;
-}
-
-export interface ModelVersion {
-  readonly name: string;
-  readonly isCurrent: boolean;
-  /** Undefined for the shipped network, and where the file cannot be read. */
-  readonly scores: VersionScores | undefined;
-}
 
 /** One tenant's networks: `versions/NAME/{model.json,weights.bin,scores.json}` and the name of the one in force in `current`. */
 export interface ModelVersions {
@@ -38,9 +21,6 @@ export interface ModelVersions {
    */
   rollback(name?: string): Promise<string>;
 }
-
-/** The network that comes with the program. It has no folder here and can always be gone back to. */
-export const SHIPPED_VERSION = 'shipped';
 
 /** Where a tenant's networks are kept. Tenant ids hold no slash; `.` and `..` are none of them. */
 export function versionsFolder(dataFolder: string, tenant: TenantId): string {

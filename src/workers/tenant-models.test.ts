@@ -25,9 +25,9 @@ test('a tenant has its own network where there is one, the others the shipped on
   await keepVersion('shop');
   const models = await readTenantModels(folder, () => expect.unreachable());
   expect([...models.own.keys()]).toEqual(['shop']);
-  const networkOf = await openNetworks(models, () => {});
-  expect(networkOf('shop/ns/policy/demand').regressor).not.toBe(networkOf('other/ns/policy/demand').regressor);
-  expect(networkOf('other/ns/policy/demand').regressor).toBeDefined();
+  const networks = await openNetworks(models, () => {});
+  expect(networks.of('shop/ns/policy/demand').regressor).not.toBe(networks.of('other/ns/policy/demand').regressor);
+  expect(networks.of('other/ns/policy/demand').regressor).toBeDefined();
 });
 
 test('what is damaged is told and left out, and forecasts go on', async () => {
@@ -38,7 +38,7 @@ test('what is damaged is told and left out, and forecasts go on', async () => {
   const told: string[] = [];
   const models = await readTenantModels(folder, (whose, { code }) => told.push(`${whose} ${code}`), shipped);
   expect(told).toEqual(['shipped unusable_model', 'shop unusable_model']);
-  const desk = createForecastDesk(undefined, await openNetworks(models, () => {}));
+  const desk = createForecastDesk(undefined, (await openNetworks(models, () => {})).of);
   const values = Float64Array.from({ length: 200 }, (_, t) => 100 + 10 * Math.sin(t / 9));
   const options = { horizonSteps: 12, peakWindowMs: 10 * MINUTE };
   const history = { start: 0, stepMs: 5 * MINUTE, values };
@@ -47,7 +47,8 @@ test('what is damaged is told and left out, and forecasts go on', async () => {
 });
 
 test('the server forecasts with the shipped network', async () => {
-  const desk = createForecastDesk(undefined, await openNetworks(await readTenantModels(folder, () => {}), () => {}));
+  const networks = await openNetworks(await readTenantModels(folder, () => {}), () => {});
+  const desk = createForecastDesk(undefined, networks.of);
   const values = Float64Array.from({ length: 288 }, (_, t) => 100 + 30 * Math.sin(t / 30) + 3 * Math.sin(t * t));
   const options = { horizonSteps: 12, peakWindowMs: 10 * MINUTE };
   const history = { start: 0, stepMs: 5 * MINUTE, values };

@@ -2,15 +2,16 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Network } from '../forecast/forecaster-options.ts';
 import { type ModelBytes, parseModel, UnusableModelError } from '../forecast/regressor/model-file.ts';
+import { type OwnModel, SHIPPED_VERSION } from '../forecast/regressor/model-version.ts';
 import { loadRegressor, readModelBytes, SHIPPED_MODEL } from './load-regressor.ts';
-import { openModelVersions, SHIPPED_VERSION } from './model-versions.ts';
+import { openModelVersions } from './model-versions.ts';
 
 /** The networks that forecasts are made with. Plain data: threads are started with it. */
 export interface TenantModels {
   /** For tenants without one of their own; undefined where its files cannot be used. */
   readonly shipped: ModelBytes | undefined;
   /** The versions in force, by tenant. */
-  readonly own: ReadonlyMap<string, ModelBytes>;
+  readonly own: ReadonlyMap<string, OwnModel>;
 }
 
 /** A model that cannot be used, and what it was for: `shipped`, or a tenant. */
@@ -26,22 +27,31 @@ export async function readTenantModels(
   shippedFolder: string = SHIPPED_MODEL,
 ): Promise<TenantModels> {
   const shipped = await usable(SHIPPED_VERSION, () => readModelBytes(shippedFolder), onUnusable);
-  const own = new Map<string, ModelBytes>();
-  for (const tenant of await tenantsIn(join(dataFolder, 'models'))) {
-    const versions = openModelVersions(join(dataFolder, 'models', tenant), shippedFolder);
-    const current = await versions.current();
-    if (current === SHIPPED_VERSION) continue;
-    const bytes = await usable(tenant, () => versions.read(current), onUnusable);
-    if (bytes !== undefined) own.set(tenant, bytes);
+  const own = new Map<string, OwnModel>();
+  for (const folder of await foldersIn(join(dataFolder, 'models'))) {
+    const tenant = decodeURIComponent(folder);
+    const versions = openModelVersions(join(dataFolder, 'models', folder), shippedFolder);
+    const version = await versions.current();
+    if (version === SHIPPED_VERSION) continue;
+    const bytes = await usable(tenant, () => versions.read(version), onUnusable);
+    if (bytes !== undefined) own.set(tenant, { version, bytes });
   }
   return { shipped, own };
 }
 
-/** Opens all of them on the calling thread. A forecaster's key starts with its tenant and a slash. */
+/** The networks of one thread. */
+export interface OpenNetworks {
+  /** A forecaster's key starts with its tenant and a slash. */
+  of(key: string): Network;
+  /** From now on this is the tenant's own; undefined: it has the shipped one. */
+  takeUp(tenant: string, own: OwnModel | undefined): Promise<void>;
+}
+
+/** Opens all of them on the calling thread. */
 export async function openNetworks(
   { shipped, own }: TenantModels,
   onTrouble: (trouble: { readonly code: string; readonly message: string }) => void,
-): Promise<(key: string) => Network> {
+): Promise<OpenNetworks> {
   const open = async (bytes: ModelBytes): Promise<Network> => {
     const loaded = await loadRegressor(bytes);
     if (loaded.kind === 'unusable') {
@@ -53,11 +63,16 @@ export async function openNetworks(
   };
   const common = shipped === undefined ? {} : await open(shipped);
   const byTenant = new Map<string, Network>();
-  for (const [tenant, bytes] of own) {
-    const network = await open(bytes);
-    if (network.regressor !== undefined) byTenant.set(tenant, network);
+  async function takeUp(tenant: string, model: OwnModel | undefined): Promise<void> {
+    const network = model === undefined ? {} : await open(model.bytes);
+    if (network.regressor === undefined) byTenant.delete(tenant);
+    else byTenant.set(tenant, network);
   }
-  return (key) => byTenant.get(key.slice(0, Math.max(0, key.indexOf('/')))) ?? common;
+  for (const [tenant, model] of own) await takeUp(tenant, model);
+  return {
+    of: (key) => byTenant.get(key.slice(0, Math.max(0, key.indexOf('/')))) ?? common,
+    takeUp,
+  };
 }
 
 async function usable(
@@ -76,7 +91,7 @@ async function usable(
   }
 }
 
-async function tenantsIn(folder: string): Promise<string[]> {
+async function foldersIn(folder: string): Promise<string[]> {
   try {
     const entries = await readdir(folder, { withFileTypes: true });
     return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { DAY } from '../../model/time.ts';
+import { DAY, HOUR, MINUTE } from '../../model/time.ts';
 import { dueForTraining } from './due-for-training.ts';
 
 const QUIET = { now: 100 * DAY, triedAt: 98 * DAY, everyMs: 7 * DAY, demands: 6, drifted: 0 };
@@ -19,6 +19,26 @@ test.each([
     name: 'drift just after a try',
     clock: { ...QUIET, triedAt: 99.5 * DAY, drifted: 6 },
     want: { kind: 'not-due', at: 106.5 * DAY },
+  },
+  {
+    name: 'in vain an hour ago, for the first time',
+    clock: { ...QUIET, triedAt: 100 * DAY - HOUR, inVain: 1 },
+    want: { kind: 'due', reason: 'retry' },
+  },
+  {
+    name: 'in vain an hour ago, for the fifth time',
+    clock: { ...QUIET, triedAt: 100 * DAY - HOUR, inVain: 5 },
+    want: { kind: 'not-due', at: 100 * DAY + 100 * MINUTE },
+  },
+  {
+    name: 'in vain a day ago, for the hundredth time',
+    clock: { ...QUIET, triedAt: 99 * DAY, inVain: 100 },
+    want: { kind: 'due', reason: 'retry' },
+  },
+  {
+    name: 'tried by a clock that was a year ahead',
+    clock: { ...QUIET, triedAt: 465 * DAY },
+    want: { kind: 'due', reason: 'schedule' },
   },
 ])('dueForTraining() $name', ({ clock, want }) => {
   expect(dueForTraining(clock)).toEqual(want);

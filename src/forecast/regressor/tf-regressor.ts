@@ -2,6 +2,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import { type ModelFile, WEIGHT_NAMES, weightOf } from './model-file.ts';
 import type { Regressor } from './regressor.ts';
 
+/** Tensors are memory that nobody collects: a network that no forecaster has any more gives its own back. */
+const forgotten = new FinalizationRegistry<readonly tf.Tensor[]>((tensors) => {
+  for (const tensor of tensors) tensor.dispose();
+});
+
 /** Rows computed at a time: more need memory and gain nothing. */
 const MOST_ROWS = 4096;
 
@@ -39,7 +44,7 @@ export function openRegressor(file: ModelFile): Regressor {
     return answers;
   }
 
-  return {
+  const regressor: Regressor = {
     ...file.shape,
     version: file.version,
     backend: tf.getBackend(),
@@ -52,4 +57,6 @@ export function openRegressor(file: ModelFile): Regressor {
       return out;
     },
   };
+  forgotten.register(regressor, tensors);
+  return regressor;
 }
