@@ -67,6 +67,21 @@ test('a forecast of every series of an expression, in the form of Prometheus', a
   expect(a.accuracy.maeVsLast).toBeLessThan(1);
 });
 
+test('declared events multiply, and excluded windows teach nothing', async () => {
+  const asked = { ...PAST, query: 'rps{app="a"}', horizon: '1h' };
+  const event = { name: 'sale', start: END + 1, end: END + 7200, demandFactor: 3 };
+  const exclude = [{ start: END - 300_000, end: END - 290_000 }];
+  const [plain, sale] = [
+    await post('/api/v1/forecast', asked),
+    await post('/api/v1/forecast', { ...asked, events: [event], exclude }),
+  ];
+  expect(sale.body).toMatchObject({ status: 'success' });
+  const [usual, tripled] = [plain, sale].map(({ body }) =>
+    body.data.result[0].values.map(([, value]: string[]) => Number(value)),
+  );
+  for (const [i, value] of usual.entries()) expect(tripled[i] / value / 3).toBeCloseTo(1, 1);
+});
+
 test('the same question gets the same answer, whatever came after its end', async () => {
   const asked = { ...PAST, query: 'sum(rps)', end: END - 3 * 86_400, history: '6d', horizon: '30m' };
   const [first, second] = [await post('/api/v1/forecast', asked), await post('/api/v1/forecast', asked)];
@@ -173,6 +188,16 @@ describe('what cannot be answered says why', () => {
       code: 'bad_parameter',
     },
     { name: 'a zone of Mars', body: { ...good, timeZone: 'Mars/Olympus' }, status: 400, code: 'bad_parameter' },
+    { name: 'a region of Mars', body: { ...good, holidays: 'XX' }, status: 400, code: 'unknown_region' },
+    { name: 'a region of nonsense', body: { ...good, holidays: '../x' }, status: 400, code: 'bad_parameter' },
+    { name: 'no such calendar', body: { ...good, calendars: ['no.ics'] }, status: 400, code: 'bad_calendar_file' },
+    { name: 'a file of the host', body: { ...good, calendars: ['/etc/x.ics'] }, status: 400, code: 'bad_parameter' },
+    {
+      name: 'an event without a factor',
+      body: { ...good, events: [{ name: 'x', start: 0, end: 1 }] },
+      status: 400,
+      code: 'bad_parameter',
+    },
     { name: 'a start of nonsense', body: { ...good, start: 'soon' }, status: 400, code: 'bad_parameter' },
     {
       name: 'a history of years of seconds',

@@ -59,10 +59,11 @@ export function openHandlers(parts: Parts, { passes, historyChanged, replay }: H
     parseSelector: parseSeriesSelector,
     policies,
     doJob: jobs.run,
+    calendarOf: parts.strictCalendarOf,
     async preview(input, signal) {
       const start = Math.min(...input.demands.map((series) => series.start));
       const end = Math.max(...input.demands.map((series) => series.start + series.values.length * series.stepMs));
-      const calendar = await parts.calendarOf(input.policy, { start, end });
+      const calendar = await parts.strictCalendarOf(input.policy, { start, end });
       return await jobs.run({ kind: 'preview', ...input, calendar }, signal);
     },
     checkPolicy: (document) => rightPolicy(document, parts.checkDeps),

@@ -84,9 +84,9 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
   const target = cluster ?? (await openCluster(settings));
   const checkDeps = { checkQuery: (expression: string) => void parseQuery(expression) };
   const accuracyGauges = openAccuracyGauges(metrics);
+  const calendarSources = { holidays: holidaysInThread, readFile: calendarFiles(settings.policies) };
   const calendarOf = calendarReader({
-    holidays: holidaysInThread,
-    readFile: calendarFiles(settings.policies),
+    ...calendarSources,
     onProblem(error) {
       telemetry.count('loopSkips', { loop: 'forecast', reason: 'calendar' });
       telemetry.log.warn(
@@ -108,6 +108,8 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
     networks: networksInForce(models),
     versionsOf: (tenant: TenantId) => openModelVersions(versionsFolder(settings.dataFolder, tenant)),
     calendarOf,
+    /** For requests, which are told of what cannot be used. */
+    strictCalendarOf: calendarReader(calendarSources),
     ...{ settings, clock, log, startedAt, metrics, telemetry, tsdb, storage, keyValue, target, forecasts, policies },
     accuracyGauges,
     ledger: openLedger(keyValue),

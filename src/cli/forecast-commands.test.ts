@@ -197,3 +197,32 @@ test('forecast follows the wall clock and an iCal file; a broken one is an error
   );
   await expect(run('forecast', '--input', input, '--horizon', '3', '--time-zone', 'Mars')).rejects.toThrow('IANA');
 });
+
+test('declared events multiply the forecast; excluded windows are gaps', async () => {
+  const spike = hours.map((row, t) => (t >= 150 && t < 155 ? row.replace(/,.*/, ',9000') : row));
+  const input = fileOf('event.csv', `timestamp,value\n${spike.join('\n')}\n`);
+  const at = (t: number) => new Date((1_700_000_000 + t * 3600) * 1000).toISOString();
+  const meansOf = async (...flags: string[]) => {
+    const output = join(folder, 'event.out.csv');
+    await run('forecast', '--input', input, '--horizon', '4', '--output', output, '--no-network', ...flags);
+    return linesOf(output)
+      .slice(1)
+      .map((row) => Number(row.split(',')[2]));
+  };
+  const exclude = ['--exclude', `${at(149)}/${at(156)}`];
+  const usual = await meansOf(...exclude);
+  const sale = await meansOf(...exclude, '--event', `${at(202)}/${at(300)}=3`);
+  expect(sale.map((value, i) => value / usual[i]!)).toEqual([1, 1, 3, 3].map((factor) => expect.closeTo(factor, 6)));
+  for (const [i, value] of usual.entries()) {
+    expect(Math.abs(value - (100 + 40 * Math.sin((2 * Math.PI * (200 + i)) / 24)))).toBeLessThan(10);
+  }
+});
+
+test.each([
+  ['--event', '2026-01-01T00:00:00Z/2026-01-02T00:00:00Z=0'],
+  ['--event', '2026-01-01T00:00:00Z=3'],
+  ['--exclude', '2026-01-02T00:00:00Z/2026-01-01T00:00:00Z'],
+  ['--exclude', 'yesterday'],
+])('%s %s is refused', async (flag, text) => {
+  await expect(run('forecast', '--input', 'x.csv', '--horizon', '1', flag, text)).rejects.toThrow(/expected/);
+});

@@ -9,6 +9,7 @@ import type { Matcher } from '../model/matcher.ts';
 import type { Samples } from '../model/series.ts';
 import type { TenantId } from '../model/tenant.ts';
 import type { Millis, TimeRange } from '../model/time.ts';
+import type { CalendarOf } from '../observe/policy-calendar.ts';
 import type { Decision } from '../scaling/decision-types.ts';
 import type { Plan, PlanInput, TargetReading } from '../scaling/plan-types.ts';
 import type { ScalingPolicy, ScalingPolicyDocument } from '../scaling/policy.ts';
@@ -55,6 +56,8 @@ export interface QueryDeps {
 /** What takes seconds of CPU, away from the requests' own thread. */
 export interface ComputeDeps {
   readonly doJob: <J extends SeriesJob>(job: J, signal: AbortSignal) => Promise<ResultOf<J>>;
+  /** @throws {CodedError} If a region or a file cannot be used. */
+  readonly calendarOf: CalendarOf;
   readonly preview: (input: PreviewInput, signal: AbortSignal) => Promise<PolicyPreview>;
   /** @throws {InvalidDocumentError} With every problem of the document. */
   readonly checkPolicy: (document: unknown) => Pick<PolicyView, 'document' | 'policy'>;

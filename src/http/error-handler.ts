@@ -9,12 +9,14 @@ import type { Metrics } from '../telemetry/metrics.ts';
 /** The status of each code that a client may see. A code that is not here answers 500. */
 const STATUS: ReadonlyMap<string, number> = new Map(
   Object.entries({
+    bad_calendar_file: 400,
     bad_data: 400,
     bad_parameter: 400,
     bad_wire_data: 400,
     invalid_document: 400,
     invalid_tenant: 400,
     unreadable_body: 400,
+    unknown_region: 400,
     unauthenticated: 401,
     forbidden: 403,
     namespace_of_another_tenant: 403,
@@ -26,6 +28,7 @@ const STATUS: ReadonlyMap<string, number> = new Map(
     request_too_large: 413,
     execution: 422,
     forecast_too_large: 422,
+    holidays_unavailable: 422,
     too_many_samples: 422,
     too_many_forecasts: 429,
     query_canceled: 499,

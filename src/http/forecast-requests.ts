@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { MOST_HISTORY_STEPS } from '../forecast/jobs/series-input.ts';
 import type { StepRange } from '../model/query-result.ts';
 import { DAY, MINUTE, type Millis, parseDuration, parseInstant } from '../model/time.ts';
+import type { CalendarPolicy } from '../observe/policy-calendar.ts';
+import { calendars, eventFields, excluded, holidays, timeZone } from '../scaling/calendar-fields.ts';
 import { ForecastTooLargeError } from './errors.ts';
 
 /** The bodies of requests that forecast or take apart what an expression answers. Unknown keys are refused. */
@@ -64,11 +66,14 @@ export const ForecastRequest = z.strictObject({
   levels: z.array(level).max(10).default([0.8, 0.95]).describe('Central intervals, 0 to 0.98.'),
   quantiles: z.array(quantile).max(MOST_QUANTILES).default([]).describe('Quantiles besides, 0.01 to 0.99.'),
   seasons,
-  timeZone: z
-    .string()
-    .refine(isZone, { error: 'expected an IANA time zone such as Europe/Berlin' })
-    .optional()
-    .describe('Days and weeks follow the clock of this zone (default UTC).'),
+  timeZone: timeZone.default('UTC'),
+  holidays: holidays.optional(),
+  calendars,
+  exclude: excluded(instant),
+  events: z
+    .array(z.strictObject(eventFields(instant)))
+    .default([])
+    .describe('What multiplies the demand, and when.'),
 });
 export const DecomposeRequest = z.strictObject({ ...past, seasons });
 export const SeasonsRequest = z.strictObject(past);
@@ -105,16 +110,22 @@ export function quantilesOf({ levels, quantiles }: ForecastRequest): readonly nu
   return [...new Set([...outside, ...outside.map((share) => 1 - share), ...quantiles])].sort((a, b) => a - b);
 }
 
+/** Steps are at most six hours long wherever a clock or a special day matters: so many are no longer than this. */
+const LONGEST_CALENDAR = { past: 60 * 365 * DAY, ahead: 7 * 365 * DAY };
+
+/** The time over which a calendar is asked for: as far as it can matter, whatever lengths were given. */
+export function calendarSpanOf({ start, end }: StepRange, horizonMs = 0): { start: Millis; end: Millis } {
+  const { past, ahead } = LONGEST_CALENDAR;
+  return { start: Math.max(start, end - past), end: end + Math.min(horizonMs, ahead) };
+}
+
+/** What a request says of its calendar, as a policy would. */
+export function calendarPolicyOf({ timeZone, holidays, calendars, exclude, events }: ForecastRequest): CalendarPolicy {
+  return { timeZone, calendars, exclude, events, ...(holidays !== undefined && { holidays }) };
+}
+
 /** Steps of seasons given as lengths of time; those under two steps are none. */
 export function seasonStepsOf(given: 'auto' | readonly number[], stepMs: number): 'auto' | readonly number[] {
   if (given === 'auto') return 'auto';
   return [...new Set(given.map((ms) => Math.round(ms / stepMs)))].filter((steps) => steps >= 2).sort((a, b) => a - b);
-}
-
-function isZone(timeZone: string): boolean {
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone }) !== undefined;
-  } catch {
-    return false;
-  }
 }

@@ -24,6 +24,8 @@ export type CalendarOf = (
   span: { readonly start: Millis; readonly end: Millis },
 ) => Promise<SeriesCalendar | undefined>;
 
+/** Regions with their years, and files, whose entries are kept: requests may ask for many. */
+const MOST_KEPT = 256;
 /** How far ahead a calendar reaches: a forecaster that is refitted and restored lives on for long. */
 const AHEAD_MS = 400 * DAY;
 
@@ -48,7 +50,9 @@ export function calendarReader({ holidays, readFile, onProblem }: CalendarSource
   async function lastRight<T>(known: Map<string, T>, key: string, read: () => Promise<T>): Promise<T | undefined> {
     try {
       const value = await read();
+      known.delete(key);
       known.set(key, value);
+      if (known.size > MOST_KEPT) known.delete(known.keys().next().value!);
       return value;
     } catch (error) {
       if (onProblem === undefined) throw error;

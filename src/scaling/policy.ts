@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseDuration, parseInstant } from '../model/time.ts';
+import { calendars, eventFields, excluded, holidays, timeZone } from './calendar-fields.ts';
 import { isCron } from './cron-window.ts';
 
 /** A ScalingPolicy document: the same in a file, in the HTTP API and, later, as a custom resource. Strict: unknown keys are refused. */
@@ -45,13 +46,6 @@ const notYet = (what: string) =>
     .optional()
     .describe(`${what}: reserved, not supported by this version.`);
 
-const calendarFile = z.string().regex(/^[\p{L}\p{N}_][\p{L}\p{N}_. -]{0,199}\.ics$/u, {
-  error: (issue) =>
-    `expected the name of an iCal file beside the policies, such as holidays.ics, got ${JSON.stringify(issue.input)}`,
-});
-
-const window = z.strictObject({ start: instant, end: instant });
-
 const demand = z.strictObject({
   name: z
     .string()
@@ -68,14 +62,9 @@ const demand = z.strictObject({
   }),
 });
 
+const { demandFactor, ...whenever } = eventFields(instant);
 const event = z
-  .strictObject({
-    name: z.string().min(1),
-    start: instant,
-    end: instant,
-    demandFactor: z.number().positive().optional(),
-    floor: replicas.optional(),
-  })
+  .strictObject({ ...whenever, demandFactor: demandFactor.optional(), floor: replicas.optional() })
   .refine((e) => (e.demandFactor === undefined) !== (e.floor === undefined), {
     error: 'expected exactly one of demandFactor and floor',
   });
@@ -94,12 +83,7 @@ const spec = z.strictObject({
     kind: z.literal('HorizontalPodAutoscaler').default('HorizontalPodAutoscaler'),
     name: kubernetesName,
   }),
-  timeZone: z
-    .string()
-    .refine((zone) => succeeds(() => new Intl.DateTimeFormat('en', { timeZone: zone })), {
-      error: (issue) => `expected an IANA time zone such as Europe/Berlin, got ${JSON.stringify(issue.input)}`,
-    })
-    .default('UTC'),
+  timeZone: timeZone.default('UTC'),
   demand: z.union([demand, z.array(demand).min(1).max(10)]),
   leadTime: z
     .union([z.literal('auto'), duration])
@@ -114,21 +98,9 @@ const spec = z.strictObject({
       objective: notYet('forecast.objective'),
       horizon: duration.default('2h'),
       seasons: z.union([z.literal('auto'), z.array(duration).max(4)]).default('auto'),
-      holidays: z
-        .string()
-        .regex(/^[A-Z]{2}(-[A-Z0-9]{1,6}){0,2}$/, {
-          error: (issue) => `expected a region such as DE, DE-BY or US, got ${JSON.stringify(issue.input)}`,
-        })
-        .optional()
-        .describe('Region whose public holidays are days of their own; needs the package date-holidays.'),
-      calendars: z
-        .array(calendarFile)
-        .max(10)
-        .default([])
-        .describe(
-          'iCal files beside the policies: all-day entries are days off, others have an effect that is learnt.',
-        ),
-      exclude: z.array(window).default([]).describe('Windows of history that the forecast must not learn from.'),
+      holidays: holidays.optional(),
+      calendars,
+      exclude: excluded(instant),
       events: z.array(event).default([]),
     })
     .prefault({}),

@@ -10,6 +10,9 @@ import { compileMatcher, type Matcher } from '../model/matcher.ts';
 import type { QueryValue } from '../model/query-result.ts';
 import type { SampledSeries } from '../model/series.ts';
 import { DEFAULT_TENANT } from '../model/tenant.ts';
+import { CalendarFileError } from '../observe/errors.ts';
+import { loadHolidays } from '../observe/holidays.ts';
+import { calendarReader } from '../observe/policy-calendar.ts';
 import type { KeyValue } from '../storage/key-value.ts';
 import type { Evaluator, SeriesReader } from '../storage/storage.ts';
 import { createLogger } from '../telemetry/logger.ts';
@@ -48,6 +51,10 @@ function httpDeps({ callers, ...changes }: Partial<HttpDeps> & { readonly caller
       tenancy: { on: false, namespaces: new Map() },
     }),
     doJob: async (job) => doSeriesJob(job, { cpuSeconds: () => 0 }),
+    calendarOf: calendarReader({
+      holidays: loadHolidays,
+      readFile: async (name) => Promise.reject(new CalendarFileError(name, 0, 'the test has no files')),
+    }),
     preview: async (input) => doPreview({ kind: 'preview', ...input }),
     checkPolicy: (document) => rightPolicy(document, { checkQuery: () => {} }),
     planNow: async () => Promise.reject(new Error('the test gives no plan')),

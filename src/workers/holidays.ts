@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { HolidaysUnavailableError, UnknownRegionError } from '../observe/errors.ts';
 import type { RegionHolidays } from '../observe/holidays.ts';
 
 export interface HolidayRequest {
@@ -10,7 +11,7 @@ export type HolidayAnswer =
   | { readonly kind: 'holidays'; readonly holidays: RegionHolidays }
   | { readonly kind: 'failed'; readonly name: string; readonly message: string };
 
-/** `loadHolidays` in a thread of its own: it takes half a second of CPU, and its memory goes with the thread. */
+/** `loadHolidays` in a thread of its own: it takes half a second of CPU, and its memory goes with the thread. Throws alike. */
 export async function holidaysInThread(region: string, years: readonly number[]): Promise<RegionHolidays> {
   // Compiled or not, the thread's file is of the same kind as this one.
   const file = new URL(import.meta.url.endsWith('.ts') ? 'holiday-thread.ts' : 'holiday-thread.js', import.meta.url);
@@ -21,5 +22,8 @@ export async function holidaysInThread(region: string, years: readonly number[])
     worker.once('exit', () => reject(new Error(`cannot tell the holidays of ${region}: the thread ended early`)));
   });
   if (answer.kind === 'holidays') return answer.holidays;
-  throw Object.assign(new Error(answer.message), { name: answer.name });
+  const { name, message } = answer;
+  if (name === 'UnknownRegionError') throw new UnknownRegionError(message);
+  if (name === 'HolidaysUnavailableError') throw new HolidaysUnavailableError(region);
+  throw Object.assign(new Error(message), { name });
 }

@@ -2,15 +2,13 @@ import type { Forecast, NoForecast } from '../../model/forecast.ts';
 import type { RegularSeries } from '../../model/series.ts';
 import { fitForecaster } from '../forecaster.ts';
 import type { Network } from '../forecaster-options.ts';
-import { calendarOf, regularOf, type SeriesInput, tailOf } from './series-input.ts';
+import { regularOf, type SeriesInput, tailOf } from './series-input.ts';
 
 export interface ForecastJob extends SeriesInput {
   readonly kind: 'forecast';
   readonly horizonSteps: number;
   readonly quantiles: readonly number[];
   readonly seasons: 'auto' | readonly number[];
-  /** Where the series' people live: days and weeks follow their clock. Default UTC. */
-  readonly timeZone?: string | undefined;
   /** Steps of the history to send back, for a picture. */
   readonly tailSteps?: number;
 }
@@ -21,11 +19,10 @@ export type ForecastJobResult =
 
 /** The future of one series. Its peak is that of the whole horizon. */
 export function doForecast(job: ForecastJob, network: Network): ForecastJobResult {
-  const { horizonSteps, quantiles, seasons, timeZone, tailSteps = 0 } = job;
+  const { horizonSteps, quantiles, seasons, tailSteps = 0, calendar } = job;
   const series = regularOf(job);
   if (series === undefined) return { kind: 'no-data' };
   const peakWindowMs = horizonSteps * series.stepMs;
-  const calendar = job.calendar ?? (timeZone === undefined ? undefined : calendarOf(timeZone, series, horizonSteps));
   const fit = fitForecaster(series, {
     ...{ horizonSteps, peakWindowMs, quantiles, seasons },
     ...(calendar !== undefined && { calendar }),

@@ -10,7 +10,7 @@ import {
 } from '../backtest-sums.ts';
 import type { Network } from '../forecaster-options.ts';
 import { MOST_STEPS, toRegular } from '../prepare.ts';
-import { gridUntil, MOST_HISTORY_STEPS, type SeriesInput } from './series-input.ts';
+import { gridUntil, MOST_HISTORY_STEPS, type SeriesInput, withoutExcluded } from './series-input.ts';
 
 export interface RollingJob extends SeriesInput {
   readonly kind: 'rolling';
@@ -48,7 +48,8 @@ export function doRolling(job: RollingJob, network: Network): RollingJobResult {
   const { stepMs } = grid;
   const everySteps = Math.round(everyMs / stepMs);
   if (everySteps * stepMs !== everyMs) return { kind: 'uneven', stepMs };
-  const { series } = toRegular(around(job, stepMs), { ...grid, mostSteps: 2 * MOST_STEPS });
+  const regular = toRegular(around(job, stepMs), { ...grid, mostSteps: 2 * MOST_STEPS });
+  const series = withoutExcluded(regular.series, calendar);
   const wanted = job.quantiles;
   const options = {
     ...network,

@@ -15,12 +15,25 @@ export interface SeriesInput {
 /** Steps of history that a fit looks at: eight weeks of minutes, six years of hours. */
 export const MOST_HISTORY_STEPS = 80_640;
 
-/** The newest part of the samples on their grid. Undefined where there are not two times or no finite value. */
-export function regularOf({ times, values, stepMs }: SeriesInput): RegularSeries | undefined {
+/**
+ * The newest part of the samples on their grid; excluded times are gaps. Undefined where there are not two times or no
+ * finite value.
+ */
+export function regularOf({ times, values, stepMs, calendar }: SeriesInput): RegularSeries | undefined {
   const grid = inferGrid(times, stepMs);
   if (grid === undefined) return undefined;
   const { series } = toRegular({ times, values }, { ...grid, mostSteps: MOST_HISTORY_STEPS });
-  return series.values.some(Number.isFinite) ? series : undefined;
+  const kept = withoutExcluded(series, calendar);
+  return kept.values.some(Number.isFinite) ? kept : undefined;
+}
+
+/** Windows that nothing may be learnt from are gaps, whatever the length of a step. */
+export function withoutExcluded(series: RegularSeries, calendar: SeriesCalendar | undefined): RegularSeries {
+  const excluded = calendar?.specials?.filter(({ kind }) => kind === 'excluded') ?? [];
+  if (excluded.length === 0) return series;
+  const { start, stepMs } = series;
+  const isExcluded = (t: number) => excluded.some((window) => t >= window.start && t < window.end);
+  return { ...series, values: series.values.map((value, i) => (isExcluded(start + i * stepMs) ? Number.NaN : value)) };
 }
 
 /** The grid as it was known at an instant: what comes later must not move it. */

@@ -1,8 +1,10 @@
 import express, { type Request, type Response, type Router } from 'express';
 import type { z } from 'zod';
+import type { SeriesCalendar } from '../../forecast/calendar.ts';
 import type { SeriesInput } from '../../forecast/jobs/series-input.ts';
 import type { ResultOf, SeriesJob } from '../../forecast/jobs/series-job.ts';
 import { evaluateHistory, type HistorySeries } from '../../observe/history.ts';
+import type { CalendarPolicy } from '../../observe/policy-calendar.ts';
 import { withDeadline } from '../deadline.ts';
 import type { HttpDeps } from '../deps.ts';
 import { sendData } from '../envelope.ts';
@@ -10,6 +12,8 @@ import { ForecastTooLargeError } from '../errors.ts';
 import { decompositionOf, forecastOf, seasonsOf } from '../forecast-answers.ts';
 import { type ForecastGate, forecastGate } from '../forecast-gate.ts';
 import {
+  calendarPolicyOf,
+  calendarSpanOf,
   DecomposeRequest,
   ForecastRequest,
   historyOf,
@@ -25,7 +29,8 @@ import { mount } from '../route.ts';
 import { type PreviewRouteDeps, previewRoute } from './preview.ts';
 import { asParameter } from './query.ts';
 
-export type ForecastingDeps = Pick<HttpDeps, 'callerOf' | 'storage' | 'limits' | 'now' | 'doJob'> & PreviewRouteDeps;
+export type ForecastingDeps = Pick<HttpDeps, 'callerOf' | 'storage' | 'limits' | 'now' | 'doJob' | 'calendarOf'> &
+  PreviewRouteDeps;
 
 /** Series of one answer that are held in memory before those over the limit are left out. */
 const MOST_EVALUATED = 1000;
@@ -39,7 +44,8 @@ export function forecastingRoutes(router: Router, deps: ForecastingDeps): void {
     const horizonSteps = horizonStepsOf(given);
     const seasons = seasonStepsOf(given.seasons, given.step);
     return {
-      jobOf: (input) => ({ kind: 'forecast', ...input, horizonSteps, quantiles, seasons, timeZone: given.timeZone }),
+      calendar: { policy: calendarPolicyOf(given), horizonMs: given.horizon },
+      jobOf: (input) => ({ kind: 'forecast', ...input, horizonSteps, quantiles, seasons }),
       answerOf: (result) => forecastOf(result, quantiles),
     };
   });
@@ -61,6 +67,7 @@ interface Address<R extends PastRequest> {
 }
 
 interface Work<J extends SeriesJob> {
+  readonly calendar?: { readonly policy: CalendarPolicy; readonly horizonMs: number };
   readonly jobOf: (input: SeriesInput) => J;
   readonly answerOf: (result: ResultOf<J>) => object;
 }
@@ -81,6 +88,8 @@ function post<R extends PastRequest, J extends SeriesJob>(
     const mostMs = deps.limits.queryTimeoutMs;
     const { result, warnings } = await gate.through(tenant, () =>
       withDeadline(response, Math.min(given.timeout ?? mostMs, mostMs), async (signal) => {
+        const { policy, horizonMs } = work.calendar ?? {};
+        const calendar = policy && (await deps.calendarOf(policy, calendarSpanOf(range, horizonMs)));
         const evaluated = await asParameter('query', () =>
           evaluateHistory(deps.storage.tenant(tenant), given.query, range, {
             signal,
@@ -93,7 +102,7 @@ function post<R extends PastRequest, J extends SeriesJob>(
         const done = await Promise.all(
           kept.map(async (series) => ({
             metric: Object.fromEntries(series.labels),
-            ...work.answerOf(await deps.doJob(work.jobOf(inputOf(series)), signal)),
+            ...work.answerOf(await deps.doJob(work.jobOf(inputOf(series, calendar)), signal)),
           })),
         );
         return { result: done, warnings: [...evaluated.warnings, ...left] };
@@ -110,6 +119,6 @@ function refuseTooMany(count: number): void {
   throw new ForecastTooLargeError(`cannot look at ${count} series and more: ${most}`);
 }
 
-function inputOf({ start, stepMs, values }: HistorySeries): SeriesInput {
-  return { times: Float64Array.from(values, (_, i) => start + i * stepMs), values, stepMs };
+function inputOf({ start, stepMs, values }: HistorySeries, calendar: SeriesCalendar | undefined): SeriesInput {
+  return { times: Float64Array.from(values, (_, i) => start + i * stepMs), values, stepMs, calendar };
 }
