@@ -90,7 +90,7 @@ test('the same question gets the same answer, whatever came after its end', asyn
 });
 
 test('trend, seasons and remainder add up to the value', async () => {
-  const { body } = await post('/api/v1/decompose', { ...PAST, query: 'rps{app="a"}' });
+  const { body } = await post('/api/v1/decompose', { ...PAST, query: 'rps{app="a"}', timeZone: 'Europe/Berlin' });
   const [parts] = body.data.result;
   expect(parts.seasons.map(({ seconds }: { seconds: number }) => seconds)).toEqual([86_400]);
   for (const i of [0, 1000, parts.values.length - 1]) {
@@ -103,7 +103,7 @@ test('trend, seasons and remainder add up to the value', async () => {
 });
 
 test('the seasons that were found, and what else was looked at', async () => {
-  const { body } = await post('/api/v1/seasons', { ...PAST, query: 'rps{app="a"}' });
+  const { body } = await post('/api/v1/seasons', { ...PAST, query: 'rps{app="a"}', timeZone: 'Europe/Berlin' });
   const [{ seasons, candidates }] = body.data.result;
   expect(seasons).toContain(86_400);
   expect(candidates).toContainEqual(expect.objectContaining({ seconds: 604_800, verdict: expect.any(String) }));

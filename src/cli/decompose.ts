@@ -1,13 +1,15 @@
 import type { Command } from 'commander';
+import type { SeriesCalendar } from '../forecast/calendar.ts';
 import type { Decomposition } from '../forecast/decomposition.ts';
 import type { RegularSeries } from '../model/series.ts';
+import { type ClockFlags, clockOption, loadClock } from './calendar-options.ts';
 import { type CsvSeries, formatTime, formatValue, loadSeries, openSink, quoteCell, type RowSink } from './csv.ts';
 import { decomposeReport, MOST_DECOMPOSED, type ShownParts, varianceOf } from './report/decompose-report.ts';
 import { worstFirst } from './report/worst-first.ts';
 import { writeReport } from './report/write-report.ts';
 import { forEachSeries, inputOf, type SeriesFlags, seriesOptions } from './series-command.ts';
 
-interface Flags extends SeriesFlags {
+interface Flags extends SeriesFlags, ClockFlags {
   readonly output?: string;
 }
 
@@ -19,10 +21,12 @@ interface Prepared {
 
 /** `foresail decompose`: trend, seasons and remainder of each series of a CSV file. */
 export function decomposeCommand(program: Command): void {
-  seriesOptions(
-    program
-      .command('decompose')
-      .description('Take each series of a CSV file apart: value = trend + seasons + remainder at each step.'),
+  clockOption(
+    seriesOptions(
+      program
+        .command('decompose')
+        .description('Take each series of a CSV file apart: value = trend + seasons + remainder at each step.'),
+    ),
   )
     .option('--output <file>', 'write there instead of to standard output')
     .option('--json', 'one JSON object a series')
@@ -31,7 +35,7 @@ export function decomposeCommand(program: Command): void {
       `
 Examples:
   $ foresail decompose --input demand.csv --step 1h --season 24,168
-  $ foresail decompose --input demand.csv --output parts.csv --report parts.html`,
+  $ foresail decompose --input demand.csv --time-zone Europe/Berlin --output parts.csv --report parts.html`,
     )
     .action(runDecompose);
 }
@@ -39,7 +43,8 @@ Examples:
 async function runDecompose(flags: Flags): Promise<void> {
   const { threads, progress, report, json } = flags;
   const { series, epochSeconds } = await loadSeries(flags.input);
-  const prepared = await findAllSeasons(series, flags);
+  const calendar = await loadClock(flags, series);
+  const prepared = await findAllSeasons(series, flags, calendar);
   // Series may have different seasons: the table has a column for each, empty where a series lacks it.
   const lengths = [...new Set(prepared.flatMap(({ seasons }) => seasons))].sort((a, b) => a - b);
   const sink = openSink(flags.output);
@@ -54,7 +59,7 @@ async function runDecompose(flags: Flags): Promise<void> {
     series: prepared.map(({ one }) => one),
     threads,
     progress,
-    job: (one) => ({ kind: 'decompose', ...inputOf(one, flags), seasons: seasonsOf.get(one)! }),
+    job: (one) => ({ kind: 'decompose', ...inputOf(one, flags, calendar), seasons: seasonsOf.get(one)! }),
     async take({ name }, result) {
       if (result.kind !== 'decompose') return;
       const { series: regular, parts } = result;
@@ -71,14 +76,18 @@ async function runDecompose(flags: Flags): Promise<void> {
 }
 
 /** The seasons of every series first: a table's header names them all. */
-async function findAllSeasons(series: readonly CsvSeries[], flags: Flags): Promise<readonly Prepared[]> {
+async function findAllSeasons(
+  series: readonly CsvSeries[],
+  flags: Flags,
+  calendar: SeriesCalendar | undefined,
+): Promise<readonly Prepared[]> {
   const prepared: Prepared[] = [];
   await forEachSeries({
     what: 'seasons',
     series,
     threads: flags.threads,
     progress: flags.progress,
-    job: (one) => ({ kind: 'seasons', ...inputOf(one, flags) }),
+    job: (one) => ({ kind: 'seasons', ...inputOf(one, flags, calendar) }),
     take(one, result) {
       if (result.kind !== 'seasons') {
         console.error(`series "${one.name}" is left out: it has fewer than two finite values at different times`);

@@ -226,3 +226,28 @@ test.each([
 ])('%s %s is refused', async (flag, text) => {
   await expect(run('forecast', '--input', 'x.csv', '--horizon', '1', flag, text)).rejects.toThrow(/expected/);
 });
+
+test('seasons and parts keep the time of a zone across a change of its clock', async () => {
+  const start = Date.parse('2026-03-08T00:00:00Z') / 1000;
+  const change = Date.parse('2026-03-29T01:00:00Z') / 1000;
+  const rows = Array.from({ length: 24 * 42 }, (_, i) => {
+    const t = start + i * 3600;
+    const local = (t + (t < change ? 3600 : 7200)) % 86_400;
+    return `${t},${local === 9 * 3600 ? 200 : 100 + 0.2 * Math.sin(i * 2.3)}`;
+  });
+  const input = fileOf('zone.csv', `timestamp,value\n${rows.join('\n')}\n`);
+  const output = join(folder, 'zone.json');
+  const look = async (zone: string) => {
+    await run('seasons', '--input', input, '--output', output, '--json', '--time-zone', zone);
+    const day = JSON.parse(readFileSync(output, 'utf8')).candidates.find(
+      ({ steps }: { steps: number }) => steps === 24,
+    );
+    await run('decompose', '--input', input, '--output', output, '--json', '--season', '24', '--time-zone', zone);
+    const { remainder } = JSON.parse(readFileSync(output, 'utf8')) as { remainder: number[] };
+    return { strength: day.strength, left: remainder.reduce((sum, value) => sum + Math.abs(value), 0) };
+  };
+  const [utc, berlin] = [await look('UTC'), await look('Europe/Berlin')];
+  expect(berlin.strength).toBeGreaterThan(0.95);
+  expect(utc.strength).toBeLessThan(0.7);
+  expect(berlin.left).toBeLessThan(0.6 * utc.left);
+});

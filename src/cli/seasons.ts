@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { SeasonCandidate, SeasonVerdict } from '../forecast/seasonality.ts';
 import { formatDuration } from '../model/time.ts';
+import { type ClockFlags, clockOption, loadClock } from './calendar-options.ts';
 import { loadSeries, openSink, quoteCell } from './csv.ts';
 import { parseStep, parseThreads } from './forecast-options.ts';
 import { type ShownSeasons, seasonsReport } from './report/seasons-report.ts';
@@ -8,7 +9,7 @@ import { worstFirst } from './report/worst-first.ts';
 import { parseReportFile, writeReport } from './report/write-report.ts';
 import { forEachSeries, inputOf } from './series-command.ts';
 
-interface Flags {
+interface Flags extends ClockFlags {
   readonly input: string;
   readonly step?: number;
   readonly output?: string;
@@ -29,9 +30,11 @@ const REASONS: Readonly<Record<SeasonVerdict, string>> = {
 
 /** `foresail seasons`: the seasons of each series of a CSV file, what they rest on, and why other lengths are none. */
 export function seasonsCommand(program: Command): void {
-  program
-    .command('seasons')
-    .description('Find the seasons of each series of a CSV file, and say why other lengths are none.')
+  clockOption(
+    program
+      .command('seasons')
+      .description('Find the seasons of each series of a CSV file, and say why other lengths are none.'),
+  )
     .requiredOption('--input <file>', 'CSV with a header: timestamp,value or series,timestamp,value; .gz too')
     .option(
       '--step <duration>',
@@ -53,6 +56,7 @@ const COLUMNS = 'series,season,steps,origin,verdict,strength,autocorrelation,cyc
 async function runSeasons(flags: Flags): Promise<void> {
   const { threads, progress, report, json } = flags;
   const { series } = await loadSeries(flags.input);
+  const calendar = await loadClock(flags, series);
   const sink = openSink(flags.output);
   if (!json) await sink.write(COLUMNS);
   const shown = worstFirst<ShownSeasons>();
@@ -62,7 +66,7 @@ async function runSeasons(flags: Flags): Promise<void> {
     series,
     threads,
     progress,
-    job: (one) => ({ kind: 'seasons', ...inputOf(one, flags), withAutocorrelation: report !== undefined }),
+    job: (one) => ({ kind: 'seasons', ...inputOf(one, flags, calendar), withAutocorrelation: report !== undefined }),
     async take({ name }, result) {
       if (result.kind !== 'seasons') {
         console.error(`series "${name}" is left out: it has fewer than two finite values at different times`);

@@ -1,5 +1,7 @@
 import { loess, loessOfStrided, prepareLoess } from '../numeric/loess.ts';
 import { selectInPlace } from '../numeric/quantile.ts';
+import type { LocalClock } from './local-clock.ts';
+import { type LocalGrid, localGrid } from './local-grid.ts';
 
 /** A series taken apart: at each step the trend, the seasons and the remainder add up to the value. */
 export interface Decomposition {
@@ -47,11 +49,23 @@ export function stl(values: Float64Array, season: number, options: StlOptions = 
 /** Steadiness of the k-th season, as statsmodels and statsforecast have it: 11, 15, 19, … */
 const spanOf = (k: number) => 7 + 4 * (k + 1);
 
+/** Seasons of half a day, a day and longer keep the time of the wall clock, whichever way it is changed. */
+export interface LocalSeasons {
+  readonly clock: LocalClock | undefined;
+  /** Steps in a day. */
+  readonly day: number;
+}
+
 /**
  * Several seasons (Bandara et al. 2021): each is estimated in turn, shortest first, on the series without the others,
  * twice over. Seasons of which the series has fewer than two are left out.
  */
-export function mstl(values: Float64Array, seasons: readonly number[], options: StlOptions = {}): Decomposition {
+export function mstl(
+  values: Float64Array,
+  seasons: readonly number[],
+  options: StlOptions = {},
+  { clock, day }: LocalSeasons = { clock: undefined, day: 1 },
+): Decomposition {
   const usable = [...new Set(seasons)]
     .filter((season) => season >= 2 && values.length >= 2 * season)
     .sort((a, b) => a - b);
@@ -66,11 +80,12 @@ export function mstl(values: Float64Array, seasons: readonly number[], options: 
   const rest = bridged(values, shortest);
   const weights = weightsOf(values, rest, usable, options);
   const found = usable.map((length) => ({ length, values: new Float64Array(rest.length) }));
-  let trend = new Float64Array(rest.length);
+  const partOf = localStl(localGrid(clock, rest.length), rest.length, weights, (season) => (2 * season) % day === 0);
+  let trend: Float64Array = new Float64Array(rest.length);
   for (let pass = 0; pass < (usable.length > 1 ? 2 : 1); pass++) {
     for (const [k, season] of found.entries()) {
       for (let t = 0; t < rest.length; t++) rest[t] = rest[t]! + season.values[t]!;
-      const part = stlOf(rest, season.length, { seasonalSpan: spanOf(k), ...options }, weights);
+      const part = partOf(rest, season.length, { seasonalSpan: spanOf(k), ...options });
       season.values.set(part.seasonal);
       for (let t = 0; t < rest.length; t++) rest[t] = rest[t]! - season.values[t]!;
       trend = part.trend;
@@ -79,9 +94,23 @@ export function mstl(values: Float64Array, seasons: readonly number[], options: 
   return { trend, seasons: found, remainder: remainderOf(values, [trend, ...found.map((season) => season.values)]) };
 }
 
+/** `stlOf` in local time for the seasons that keep it: what was left out there is bridged and has no weight. */
+function localStl(grid: LocalGrid | undefined, length: number, weights: Weights, isLocal: (season: number) => boolean) {
+  const stlOfSteps = (y: Float64Array, season: number, options: StlOptions) => stlOf(y, season, options, weights);
+  if (grid === undefined) return stlOfSteps;
+  const equal = new Float64Array(length).fill(1);
+  const carried = (some: Float64Array) => grid.toLocal(some).map((weight) => orElse(weight, 0));
+  const there = { known: carried(weights.known ?? equal), first: carried(weights.first ?? equal) };
+  return (y: Float64Array, season: number, options: StlOptions): Parts => {
+    if (!isLocal(season) || there.known.length < 2 * season) return stlOfSteps(y, season, options);
+    const { seasonal, trend } = stlOf(bridged(grid.toLocal(y), season), season, options, there);
+    return { seasonal: grid.fromLocal(seasonal), trend: grid.fromLocal(trend) };
+  };
+}
+
 interface Parts {
-  readonly seasonal: Float64Array<ArrayBuffer>;
-  readonly trend: Float64Array<ArrayBuffer>;
+  readonly seasonal: Float64Array;
+  readonly trend: Float64Array;
 }
 
 /** Undefined: all are one. */

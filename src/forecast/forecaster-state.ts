@@ -134,7 +134,9 @@ export function factsOf(history: RegularSeries, options: ForecasterOptions): Sta
     ),
     historyLength: values.length,
     seasons:
-      seasons === 'auto' ? findSeasons(history).map(({ length }) => length) : covered(options, stepMs, values.length),
+      seasons === 'auto'
+        ? findSeasons(history, calendar && localClock(calendar, start, stepMs)).map(({ length }) => length)
+        : covered(options, stepMs, values.length),
     start,
     localStart: start + offsetAt(calendar, start),
     end: start + (values.length - 1) * stepMs,

@@ -3,6 +3,8 @@ import { DAY, HOUR, MINUTE, WEEK } from '../model/time.ts';
 import { quantileSorted } from '../numeric/quantile.ts';
 import { likenessOf } from './cycles.ts';
 import { type SpectralPeak, spectralPeaks } from './free-seasons.ts';
+import type { LocalClock } from './local-clock.ts';
+import { localGrid } from './local-grid.ts';
 import { fitTransform, toModel } from './transform.ts';
 
 /** A season length that the data bears out. */
@@ -73,24 +75,27 @@ const SAMPLED = 1024;
 const BLOCKS_A_CYCLE = 96;
 
 /** The seasons that a series has, shortest first. */
-export function findSeasons(series: RegularSeries): readonly Season[] {
-  return explainSeasons(series).filter(({ verdict }) => verdict === 'found');
+export function findSeasons(series: RegularSeries, clock?: LocalClock): readonly Season[] {
+  return explainSeasons(series, clock).filter(({ verdict }) => verdict === 'found');
 }
 
 /**
  * Looks for the calendar's seasons (an hour, half a day, a day, a week) and then for any other that stands out from the
  * series' spectrum. A season is a local maximum of the masked autocorrelation above 0.1, confirmed by cycles that resemble
  * each other, which those of wandering noise do not. A week of equal days counts as a week.
+ * @param clock Where the wall clock changes: the calendar's seasons keep its time, any other that of the steps.
  * @returns Candidates with their verdicts, ascending by length.
  */
-export function explainSeasons({ stepMs, values }: RegularSeries): readonly SeasonCandidate[] {
+export function explainSeasons({ stepMs, values }: RegularSeries, clock?: LocalClock): readonly SeasonCandidate[] {
   const z = steadied(values);
-  const calendar = judgeCalendar(z, stepMs);
+  const grid = localGrid(clock, z.length);
+  const local = (some: Float64Array) => grid?.toLocal(some) ?? some;
+  const calendar = judgeCalendar(local(z), stepMs);
   const free = judgeFree(z, stepMs, calendar);
   const rhythms = free.filter(isFound);
   // What repeats after 90 minutes does so after a day: the calendar is asked again without it.
   const rest = rhythms.reduce((left, { length }) => withoutProfile(left, length), z);
-  const settled = rhythms.length === 0 ? calendar : judgeCalendar(rest, stepMs, calendar);
+  const settled = rhythms.length === 0 ? calendar : judgeCalendar(local(rest), stepMs, calendar);
   return [...settled, ...free].sort((a, b) => a.lengthMs - b.lengthMs);
 }
 

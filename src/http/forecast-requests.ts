@@ -43,6 +43,8 @@ const instant = z
   })
   .describe('Seconds since 1970, or ISO 8601.');
 
+const clock = { timeZone: timeZone.default('UTC') };
+
 /** What is looked at: an expression over a stretch of the past. */
 const past = {
   query: z.string().min(1).describe('PromQL. Each series of its answer is looked at on its own.'),
@@ -66,7 +68,7 @@ export const ForecastRequest = z.strictObject({
   levels: z.array(level).max(10).default([0.8, 0.95]).describe('Central intervals, 0 to 0.98.'),
   quantiles: z.array(quantile).max(MOST_QUANTILES).default([]).describe('Quantiles besides, 0.01 to 0.99.'),
   seasons,
-  timeZone: timeZone.default('UTC'),
+  ...clock,
   holidays: holidays.optional(),
   calendars,
   exclude: excluded(instant),
@@ -75,11 +77,13 @@ export const ForecastRequest = z.strictObject({
     .default([])
     .describe('What multiplies the demand, and when.'),
 });
-export const DecomposeRequest = z.strictObject({ ...past, seasons });
-export const SeasonsRequest = z.strictObject(past);
+export const DecomposeRequest = z.strictObject({ ...past, ...clock, seasons });
+export const SeasonsRequest = z.strictObject({ ...past, ...clock });
 
-export type PastRequest = z.infer<typeof SeasonsRequest>;
 export type ForecastRequest = z.infer<typeof ForecastRequest>;
+/** What every request has, and what of its calendar only some say. */
+export type PastRequest = z.infer<typeof SeasonsRequest> &
+  Partial<Pick<ForecastRequest, 'horizon' | 'holidays' | 'calendars' | 'exclude' | 'events'>>;
 
 /**
  * The instants of the history, on the grid of the step, so that the same question gets the same answer a moment later.
@@ -120,7 +124,8 @@ export function calendarSpanOf({ start, end }: StepRange, horizonMs = 0): { star
 }
 
 /** What a request says of its calendar, as a policy would. */
-export function calendarPolicyOf({ timeZone, holidays, calendars, exclude, events }: ForecastRequest): CalendarPolicy {
+export function calendarPolicyOf(given: PastRequest): CalendarPolicy {
+  const { timeZone, holidays, calendars = [], exclude = [], events = [] } = given;
   return { timeZone, calendars, exclude, events, ...(holidays !== undefined && { holidays }) };
 }
 

@@ -1,6 +1,8 @@
 import type { RegularSeries } from '../../model/series.ts';
+import { DAY } from '../../model/time.ts';
 import { maskedAutocorrelation } from '../../numeric/fft.ts';
 import { type Decomposition, mstl } from '../decomposition.ts';
+import { type LocalClock, localClock } from '../local-clock.ts';
 import { explainSeasons, findSeasons, type SeasonCandidate } from '../seasonality.ts';
 import { regularOf, type SeriesInput } from './series-input.ts';
 
@@ -40,10 +42,14 @@ export function doSeasons(job: SeasonsJob): SeasonsJobResult {
   const series = regularOf(job);
   if (series === undefined) return { kind: 'no-data' };
   const { stepMs, values } = series;
-  const candidates = explainSeasons(series);
+  const candidates = explainSeasons(series, clockOf(job, series));
   const seasons = candidates.filter(({ verdict }) => verdict === 'found').map(({ length }) => length);
   const autocorrelation = job.withAutocorrelation === true ? autocorrelationOf(values, seasons) : new Float64Array(0);
   return { kind: 'seasons', seasons, candidates, stepMs, steps: values.length, autocorrelation };
+}
+
+function clockOf({ calendar }: SeriesInput, { start, stepMs }: RegularSeries): LocalClock | undefined {
+  return calendar && localClock(calendar, start, stepMs);
 }
 
 /** Far enough to see the longest season come again, or a third of the history. */
@@ -55,6 +61,8 @@ function autocorrelationOf(values: Float64Array, seasons: readonly number[]): Fl
 export function doDecompose(job: DecomposeJob): DecomposeJobResult {
   const series = regularOf(job);
   if (series === undefined) return { kind: 'no-data' };
-  const seasons = job.seasons === 'auto' ? findSeasons(series).map(({ length }) => length) : job.seasons;
-  return { kind: 'decompose', series, parts: mstl(series.values, seasons) };
+  const clock = clockOf(job, series);
+  const seasons = job.seasons === 'auto' ? findSeasons(series, clock).map(({ length }) => length) : job.seasons;
+  const local = { clock, day: Math.round(DAY / series.stepMs) };
+  return { kind: 'decompose', series, parts: mstl(series.values, seasons, {}, local) };
 }

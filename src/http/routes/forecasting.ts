@@ -4,7 +4,6 @@ import type { SeriesCalendar } from '../../forecast/calendar.ts';
 import type { SeriesInput } from '../../forecast/jobs/series-input.ts';
 import type { ResultOf, SeriesJob } from '../../forecast/jobs/series-job.ts';
 import { evaluateHistory, type HistorySeries } from '../../observe/history.ts';
-import type { CalendarPolicy } from '../../observe/policy-calendar.ts';
 import { withDeadline } from '../deadline.ts';
 import type { HttpDeps } from '../deps.ts';
 import { sendData } from '../envelope.ts';
@@ -44,7 +43,6 @@ export function forecastingRoutes(router: Router, deps: ForecastingDeps): void {
     const horizonSteps = horizonStepsOf(given);
     const seasons = seasonStepsOf(given.seasons, given.step);
     return {
-      calendar: { policy: calendarPolicyOf(given), horizonMs: given.horizon },
       jobOf: (input) => ({ kind: 'forecast', ...input, horizonSteps, quantiles, seasons }),
       answerOf: (result) => forecastOf(result, quantiles),
     };
@@ -67,7 +65,6 @@ interface Address<R extends PastRequest> {
 }
 
 interface Work<J extends SeriesJob> {
-  readonly calendar?: { readonly policy: CalendarPolicy; readonly horizonMs: number };
   readonly jobOf: (input: SeriesInput) => J;
   readonly answerOf: (result: ResultOf<J>) => object;
 }
@@ -88,8 +85,7 @@ function post<R extends PastRequest, J extends SeriesJob>(
     const mostMs = deps.limits.queryTimeoutMs;
     const { result, warnings } = await gate.through(tenant, () =>
       withDeadline(response, Math.min(given.timeout ?? mostMs, mostMs), async (signal) => {
-        const { policy, horizonMs } = work.calendar ?? {};
-        const calendar = policy && (await deps.calendarOf(policy, calendarSpanOf(range, horizonMs)));
+        const calendar = await deps.calendarOf(calendarPolicyOf(given), calendarSpanOf(range, given.horizon));
         const evaluated = await asParameter('query', () =>
           evaluateHistory(deps.storage.tenant(tenant), given.query, range, {
             signal,
