@@ -178,8 +178,8 @@ function writeChannel(writer: StateWriter, channel: Channel, { last, isSmall }: 
   const { mix, sums, waiting, waitingOrigins, conformal, skill } = channel;
   writer.count(channel.horizon);
   writer.count(channel.scored);
-  writer.doubles(mix.errors);
-  writer.doubles(mix.seen);
+  writer.coarse(mix.errors);
+  writer.coarse(mix.seen);
   writer.doubles(Float64Array.of(sums.origins, sums.error, sums.naiveError, sums.watched, sums.covered));
   if (!isSmall) {
     writer.doubles(waitingOrigins.map((origin) => (origin < 0 ? -1 : last - origin)));
@@ -193,8 +193,8 @@ function readChannel(reader: StateReader, channel: Channel, { last, isSmall }: M
   const { mix, sums, waiting, waitingOrigins, conformal, skill } = channel;
   if (reader.count() !== channel.horizon) throw new DamagedStateError('the state has other horizons');
   channel.scored = reader.count();
-  reader.doubles(mix.errors);
-  reader.doubles(mix.seen);
+  reader.coarse(mix.errors);
+  reader.coarse(mix.seen);
   const read = new Float64Array(5);
   reader.doubles(read);
   const [origins, error, naiveError, watched, covered] = read;
