@@ -1,23 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
-import { accuracyCommand } from './cli/accuracy.ts';
-import { backtestCommand } from './cli/backtest.ts';
-import { checkCommand } from './cli/check.ts';
-import { decomposeCommand } from './cli/decompose.ts';
-import { demoCommand } from './cli/demo.ts';
-import { detectCommand } from './cli/detect.ts';
-import { explainCommand } from './cli/explain.ts';
-import { forecastCommand } from './cli/forecast.ts';
-import { importCommand } from './cli/import.ts';
-import { initCommand } from './cli/init.ts';
-import { planCommand } from './cli/plan.ts';
-import { previewCommand } from './cli/preview.ts';
-import { queryCommand } from './cli/query.ts';
-import { releaseCommand } from './cli/release.ts';
-import { seasonsCommand } from './cli/seasons.ts';
-import { serveCommand } from './cli/serve.ts';
-import { simulateCommand } from './cli/simulate.ts';
-import { trainCommand } from './cli/train.ts';
+import type { Clock } from './model/clock.ts';
 import { CodedError } from './model/errors.ts';
 import { systemClock } from './system-clock.ts';
 import { VERSION } from './version.ts';
@@ -40,16 +23,41 @@ const WRONG_USAGE: readonly string[] = ['usage', 'invalid_settings'];
 /** A shell's exit code of a program that a signal ended. */
 const INTERRUPTED = { SIGINT: 130, SIGTERM: 143 } as const;
 
+type AddCommand = (program: Command, server: { readonly clock: Clock; readonly signal: AbortSignal }) => Promise<void>;
+
+/** In the order of the help; what a command needs is loaded when it is asked for, since all of it takes a third of a second. */
+const COMMANDS: Readonly<Record<string, AddCommand>> = {
+  demo: async (program, server) => (await import('./cli/demo.ts')).demoCommand(program, server),
+  serve: async (program, server) => (await import('./cli/serve.ts')).serveCommand(program, server),
+  init: async (program) => (await import('./cli/init.ts')).initCommand(program),
+  check: async (program) => (await import('./cli/check.ts')).checkCommand(program),
+  query: async (program, server) => (await import('./cli/query.ts')).queryCommand(program, server),
+  plan: async (program, server) => (await import('./cli/plan.ts')).planCommand(program, server),
+  preview: async (program, server) => (await import('./cli/preview.ts')).previewCommand(program, server),
+  explain: async (program, server) => (await import('./cli/explain.ts')).explainCommand(program, server),
+  accuracy: async (program, server) => (await import('./cli/accuracy.ts')).accuracyCommand(program, server),
+  release: async (program, server) => (await import('./cli/release.ts')).releaseCommand(program, server),
+  import: async (program, server) =>
+    (await import('./cli/import.ts')).importCommand(program, { ...server, random: Math.random }),
+  simulate: async (program) => (await import('./cli/simulate.ts')).simulateCommand(program),
+  forecast: async (program) => (await import('./cli/forecast.ts')).forecastCommand(program),
+  backtest: async (program) => (await import('./cli/backtest.ts')).backtestCommand(program),
+  decompose: async (program) => (await import('./cli/decompose.ts')).decomposeCommand(program),
+  train: async (program, server) => (await import('./cli/train.ts')).trainCommand(program, server),
+  seasons: async (program) => (await import('./cli/seasons.ts')).seasonsCommand(program),
+  detect: async (program) => (await import('./cli/detect.ts')).detectCommand(program),
+};
+
 const stop = new AbortController();
 let interrupted: number | undefined;
 
 try {
-  await programOf(stop.signal).parseAsync();
+  await (await programOf(stop.signal)).parseAsync();
 } catch (error) {
   process.exitCode = exitCodeOf(error);
 }
 
-function programOf(signal: AbortSignal): Command {
+async function programOf(signal: AbortSignal): Promise<Command> {
   const program = new Command('foresail')
     .description('Forecasts the demand on Kubernetes workloads and raises their replica floors before it arrives.')
     .version(VERSION)
@@ -61,25 +69,9 @@ function programOf(signal: AbortSignal): Command {
     )
     .hook('preAction', (_program, command) => prepare(command.name()));
   const server = { clock: systemClock, signal };
-
-  demoCommand(program, server);
-  serveCommand(program, server);
-  initCommand(program);
-  checkCommand(program);
-  queryCommand(program, server);
-  planCommand(program, server);
-  previewCommand(program, server);
-  explainCommand(program, server);
-  accuracyCommand(program, server);
-  releaseCommand(program, server);
-  importCommand(program, { ...server, random: Math.random });
-  simulateCommand(program);
-  forecastCommand(program);
-  backtestCommand(program);
-  decomposeCommand(program);
-  trainCommand(program, server);
-  seasonsCommand(program);
-  detectCommand(program);
+  const [word = ''] = process.argv.slice(2);
+  const asked = Object.hasOwn(COMMANDS, word) ? [COMMANDS[word]!] : Object.values(COMMANDS);
+  for (const add of asked) await add(program, server);
   return program;
 }
 
