@@ -44,7 +44,7 @@ test('a server whose network is damaged starts, says so, counts it, and forecast
   expect((await fetch(`${server.url}/api/v1/policies/shop/web`, { method: 'PUT', body: POLICY })).status).toBe(201);
   const fitted = async () =>
     /^foresail_forecasts_fitted_total (\d+)$/m.exec(await (await fetch(`${server.url}/metrics`)).text())?.[1];
-  await expect.poll(fitted, { timeout: 60_000, interval: 250 }).toBe('1');
+  await expect.poll(fitted, { timeout: 240_000, interval: 250 }).toBe('1');
   const metrics = await (await fetch(`${server.url}/metrics`)).text();
   expect(metrics).not.toMatch(/^foresail_forecast_thread_(ends|fallbacks)_total(\{.*\})? [1-9]/m);
 });

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -10,29 +10,33 @@ const MAIN = join(import.meta.dirname, '..', 'dist', 'main.js');
 const folder = mkdtempSync(join(tmpdir(), 'foresail-demo-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** The real demo, and each of its lines with the time since its first one. */
+/** The real demo, and the lines that it printed so far. */
 function startDemo() {
   const words = ['demo', '--data', join(folder, 'data'), '--listen', '127.0.0.1:0'];
   const child = spawn(process.execPath, [MAIN, ...words], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] });
-  const lines: { readonly text: string; readonly afterMs: number }[] = [];
-  let first: number | undefined;
+  const lines: string[] = [];
   const waiting = new Set<() => void>();
   createInterface({ input: child.stdout }).on('line', (text) => {
-    first ??= performance.now();
-    lines.push({ text, afterMs: performance.now() - first });
+    lines.push(text);
     for (const look of waiting) look();
   });
   const line = (pattern: RegExp) =>
-    new Promise<{ readonly text: string; readonly afterMs: number }>((resolve, reject) => {
+    new Promise<string>((resolve, reject) => {
       const look = () => {
-        const found = lines.find(({ text }) => pattern.test(text));
+        const found = lines.find((text) => pattern.test(text));
         if (found !== undefined) resolve(found);
       };
       waiting.add(look);
       child.once('exit', (code) => reject(new Error(`the demo ended with ${code}, without ${pattern}`)));
       look();
     });
-  return { line, stop: () => stop(child) };
+  return { line, cpuSeconds: () => cpuSecondsOf(child.pid!), stop: () => stop(child) };
+}
+
+/** What a process has computed so far, in all its threads. Linux counts in hundredths of a second. */
+function cpuSecondsOf(pid: number): number {
+  const [, , , , , , , , , , , user, system] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+  return (Number(user) + Number(system)) / 100;
 }
 
 async function stop(child: ChildProcess): Promise<number | null> {
@@ -45,16 +49,16 @@ describe('foresail demo', () => {
   test('shows samples, forecast, plan, moved bounds and the table, and answers with its page', async () => {
     const demo = startDemo();
     const address = await demo.line(/http:\/\/127\.0\.0\.1:\d+/);
-    const promised = await Promise.all([
+    await Promise.all([
       demo.line(/^samples .*483,840 stored: four weeks/),
       demo.line(/^forecast .*in 15 min \d+ \(\d+ to \d+\)/),
       demo.line(/^plan .*a floor of \d+/),
       demo.line(/min \d+ → \d+/),
       demo.line(/^\s+oracle\s+\d+\s+[\d.]+ %\s+\d+\s+\d+$/),
     ]);
-    // A minute on two cores of its own is what is promised; the rest of the tests run beside it here.
-    for (const { afterMs } of promised) expect(afterMs).toBeLessThan(110_000);
-    const url = /http:\/\/[\d.:]+/.exec(address.text)![0];
+    // A minute on two cores of its own is what is promised; how long that takes is up to what else the machine does.
+    expect(demo.cpuSeconds()).toBeLessThan(120);
+    const url = /http:\/\/[\d.:]+/.exec(address)![0];
     const page = await (await fetch(`${url}/`)).text();
     for (const workload of ['checkout', 'reports', 'feed']) expect(page).toContain(workload);
     const future = { query: '{__name__=~".+:predicted", policy="checkout"}', time: String(Date.now() / 1000 + 1800) };
@@ -69,9 +73,9 @@ describe('foresail demo', () => {
 
   test('a second start continues what the first one stored', async () => {
     const demo = startDemo();
-    const { text } = await demo.line(/^samples .*stored: /);
+    const text = await demo.line(/^samples .*stored: /);
     expect(text).toContain('what was missing since the last start');
-    const url = /http:\/\/[\d.:]+/.exec((await demo.line(/http:/)).text)![0];
+    const url = /http:\/\/[\d.:]+/.exec(await demo.line(/http:/))![0];
     const query = 'count_over_time(http_requests_total{app="checkout",code="200"}[5m])';
     const answer = await (await fetch(`${url}/api/v1/query?${new URLSearchParams({ query })}`)).json();
     // A sample every half minute, without a gap where the demo was off, and none twice.

@@ -134,7 +134,7 @@ describe('a demand whose regime changes', () => {
           await clock.jump(15 * SECOND);
           return await isTrusted();
         },
-        { timeout: 60_000, interval: 100 },
+        { timeout: 240_000, interval: 100 },
       )
       .toBe(true);
 

@@ -262,11 +262,16 @@ describe('what cannot be answered says why', () => {
   test('clients that go away free their places', async () => {
     const leave = new AbortController();
     const init = { headers: { 'content-type': 'application/yaml' }, signal: leave.signal };
-    const left = [0, 1].map(() => post('/api/v1/policies/preview', POLICY, init).catch(() => 'left'));
+    // Whoever is told to wait asks again: the question below may have taken a place before them.
+    const preview = async (): Promise<unknown> => {
+      const answer = await post('/api/v1/policies/preview', POLICY, init).catch(() => 'left' as const);
+      return answer !== 'left' && answer.status === 429 ? preview() : answer;
+    };
+    const left = [preview(), preview()];
     const status = async () => (await post('/api/v1/seasons', { ...PAST, limit: 1 })).status;
-    await expect.poll(status, { timeout: 20_000, interval: 20 }).toBe(429);
+    await expect.poll(status, { timeout: 240_000, interval: 20 }).toBe(429);
     leave.abort();
     expect(await Promise.all(left)).toEqual(['left', 'left']);
-    await expect.poll(status, { timeout: 20_000 }).toBe(200);
+    await expect.poll(status, { timeout: 240_000 }).toBe(200);
   });
 });

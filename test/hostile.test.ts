@@ -55,7 +55,9 @@ function sendRaw(...parts: readonly (string | Buffer)[]): Promise<string> {
     });
     let text = '';
     socket.on('data', (part) => (text += part.toString()));
-    socket.on('close', () => resolve(text)).on('error', reject);
+    socket.on('close', () => resolve(text));
+    // A server that has answered may close before it has read everything.
+    socket.on('error', (error) => (text === '' ? reject(error) : resolve(text)));
   });
 }
 
@@ -302,9 +304,9 @@ describe('import', () => {
   });
 
   test('a gzip bomb is unpacked no further than its limit', async () => {
-    const bomb = gzipSync(Buffer.alloc(400_000_000, 0x20));
+    const bomb = gzipSync(Buffer.alloc(400_000_000, 0x20), { level: 1 });
     expectClear(await send('POST', '/api/v1/import', bomb, { 'content-encoding': 'gzip' }), [413]);
-    const lines = gzipSync(Buffer.alloc(200_000_000, '{}\n'));
+    const lines = gzipSync(Buffer.alloc(200_000_000, '{}\n'), { level: 1 });
     expectClear(await send('POST', '/api/v1/import', lines, { 'content-encoding': 'gzip' }), [400]);
   });
 
@@ -343,14 +345,7 @@ describe('the protocol', () => {
   });
 
   test('what is no HTTP is answered 400 and closed', async () => {
-    const answer = await new Promise<string>((resolve, reject) => {
-      const { hostname, port } = new URL(program.url);
-      const socket = connect(Number(port), hostname, () => socket.write('\x16\x03\x01 hello\r\n\r\n'));
-      let text = '';
-      socket.on('data', (part) => (text += part.toString()));
-      socket.on('close', () => resolve(text)).on('error', reject);
-    });
-    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    expect(await sendRaw('\x16\x03\x01 hello\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 /);
   });
 
   test('50 MB in chunks, without a length, are refused as those with one', async () => {

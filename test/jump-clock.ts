@@ -13,7 +13,7 @@ export interface JumpClock extends Clock {
   settled(): Promise<void>;
 }
 
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 240_000;
 /** Work that was only just asked for begins within so many looks. */
 const LOOKS = 3;
 

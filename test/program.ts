@@ -17,7 +17,7 @@ export interface RunningProgram extends AsyncDisposable {
 }
 
 const MAIN = join(import.meta.dirname, '..', 'dist', 'main.js');
-const START_MS = 30_000;
+const START_MS = 240_000;
 
 /** Starts `foresail serve` without a cluster, and waits for the line that has its address. */
 export async function startProgram(flags: readonly string[] = []): Promise<RunningProgram> {
@@ -57,7 +57,7 @@ async function end(child: ChildProcess, folder: string): Promise<void> {
   if (child.exitCode === null && child.signalCode === null) {
     const exited = once(child, 'exit');
     child.kill('SIGTERM');
-    const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
+    const timer = setTimeout(() => child.kill('SIGKILL'), 60_000);
     await exited;
     clearTimeout(timer);
   }

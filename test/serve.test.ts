@@ -28,14 +28,14 @@ test('a policy whose target cannot be read shows its trouble on the page, in the
   const put = await fetch(`${program.url}/api/v1/policies/shop/checkout`, { method: 'PUT', body: POLICY });
   expect(put.status).toBe(201);
   // The scale loop looks every 15 s.
-  await expect.poll(() => textOf('/'), { timeout: 25_000, interval: 500 }).toContain(TROUBLE);
+  await expect.poll(() => textOf('/'), { timeout: 240_000, interval: 500 }).toContain(TROUBLE);
   const { data } = JSON.parse(await textOf('/api/v1/status'));
   expect(data.workloads).toMatchObject([{ state: 'unreachable', troubles: [expect.stringContaining(TROUBLE)] }]);
   await expect
-    .poll(() => textOf('/metrics'), { timeout: 25_000, interval: 500 })
+    .poll(() => textOf('/metrics'), { timeout: 240_000, interval: 500 })
     .toContain('foresail_policy_troubles{namespace="shop",policy="checkout"} 1');
   await fetch(`${program.url}/api/v1/policies/shop/checkout`, { method: 'DELETE' });
-}, 60_000);
+});
 
 test('a second server at the same address says so in one line', async () => {
   const { host } = new URL(program.url);

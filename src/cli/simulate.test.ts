@@ -52,7 +52,7 @@ async function run(...flags: readonly string[]): Promise<string> {
 const file = (name: string) => join(folder, name);
 const usual = () => ['--trace', file('trace.csv.gz'), '--policy', file('policy.yaml')];
 
-describe('foresail simulate', { timeout: 60_000 }, () => {
+describe('foresail simulate', () => {
   test('prints a table, and writes decisions and pictures', async () => {
     const out = await run(
       ...usual(),

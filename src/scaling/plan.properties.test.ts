@@ -135,10 +135,7 @@ function check(law: (input: PlanInput) => void, numRuns = 400) {
   fc.assert(fc.property(input, law), { numRuns });
 }
 
-/** A busy machine takes its time. */
-const PATIENT = { timeout: 60_000 };
-
-describe('planReplicas() for any input', PATIENT, () => {
+describe('planReplicas() for any input', () => {
   test("bounds are whole, ordered, never above the autoscaler's max, which is never lowered", () => {
     check((given) => {
       const { bounds, reasons } = planReplicas(given);
@@ -213,7 +210,7 @@ function times(value: number | null): number | null {
   return value !== null && value > 0 && Number.isFinite(value) ? value * 1.5 + 1 : value;
 }
 
-describe('planReplicas() in a closed loop', PATIENT, () => {
+describe('planReplicas() in a closed loop', () => {
   const step = fc.record({
     demands: fc.array(demand, { minLength: 3, maxLength: 3 }),
     seconds: fc.constantFrom(1, 5, 15, 15, 15, 60, 90),

@@ -64,7 +64,7 @@ function run(rows: Samples, change: object = {}): SimulationReport {
 
 const of = ({ results }: SimulationReport, name: string) => results.find(({ strategy }) => strategy === name)!;
 
-describe('simulate()', { timeout: 60_000 }, () => {
+describe('simulate()', () => {
   const report = run(TRACE);
 
   test('knowing the demand leaves nothing over capacity, waiting for it does', () => {

@@ -35,7 +35,7 @@ export async function findControlPlane(): Promise<string | undefined> {
   if (given !== undefined && existsSync(join(given, 'kube-apiserver'))) return given;
   const install = resolve('../shared/kubernetes/install');
   if (!existsSync(install)) return undefined;
-  return (await runFile(install, { timeout: 110_000 })).stdout.trim();
+  return (await runFile(install, { timeout: 600_000 })).stdout.trim();
 }
 
 /** Starts etcd and the API server, and with `controllers` the rest. Resolves when the API server is ready. */
@@ -139,7 +139,7 @@ export async function startControlPlane(assets: string, options: ControlPlaneOpt
 }
 
 /** Asks until the answer is true; an error counts as no. */
-export async function waitFor(what: string, ask: () => Promise<boolean>, timeoutMs = 60_000): Promise<void> {
+export async function waitFor(what: string, ask: () => Promise<boolean>, timeoutMs = 240_000): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   for (let last: unknown; ; await delay(100)) {
     try {
@@ -209,7 +209,7 @@ async function writeKubeconfig(folder: string, path: string, port: number): Prom
 
 function runKubectl(program: string, args: readonly string[], input?: string | object): Promise<string> {
   return new Promise((resolved, rejected) => {
-    const child = execFile(program, args, { timeout: 60_000 }, (error, stdout, stderr) => {
+    const child = execFile(program, args, { timeout: 240_000 }, (error, stdout, stderr) => {
       if (error === null) resolved(stdout);
       else rejected(new Error(`cannot run kubectl ${args.slice(2).join(' ')}: ${stderr.trim()}`, { cause: error }));
     });
