@@ -7,7 +7,7 @@ import { encodeSnappy } from '../src/wire/snappy.ts';
 import { type ServeProcess, startServe } from './serve-process.ts';
 
 /** More of them for a longer look: `DURABILITY_KILLS=500 npx vitest run --project acceptance test/durability`. */
-const KILLS = Number(process.env['DURABILITY_KILLS'] ?? 20);
+const KILLS = Number(process.env['DURABILITY_KILLS'] ?? 12);
 const SEED = Number(process.env['DURABILITY_SEED'] ?? 1);
 /** Stores of their own side by side, each with its share of the kills: most of a life is waiting for a start. */
 const CHAINS = 2;

@@ -131,7 +131,10 @@ const input: fc.Arbitrary<PlanInput> = fc.integer({ min: 1, max: 3 }).chain((dem
 const quiet = ({ policy, target: { specReplicas } }: PlanInput, reasons: readonly { code: string }[]) =>
   policy.paused || specReplicas === 0 || reasons.some(({ code }) => code === 'Maintenance');
 
-function check(law: (input: PlanInput) => void, numRuns = 400) {
+/** CI makes 400. */
+const RUNS = Number(process.env['PROPERTY_RUNS'] ?? 100);
+
+function check(law: (input: PlanInput) => void, numRuns = RUNS) {
   fc.assert(fc.property(input, law), { numRuns });
 }
 
@@ -250,7 +253,7 @@ describe('planReplicas() in a closed loop', () => {
         const enforced = { ...given, policy: { ...given.policy, mode: 'enforce' as const } };
         expectRamped(run({ given: enforced, steps }).inForce, given.policy.ramp);
       }),
-      { numRuns: 120 },
+      { numRuns: Math.ceil(0.3 * RUNS) },
     );
   });
 
