@@ -50,7 +50,7 @@ export interface RidgeRow {
 }
 
 /** Relative to the mean diagonal of the normal equations. */
-const LAMBDA = 0.0002;
+const LAMBDA = 0.00002;
 
 /** @param p1 Regressors that all knots share. @param p2 Regressors of each knot. */
 export function ridgeSums(knots: number, p1: number, p2: number): RidgeSums {
