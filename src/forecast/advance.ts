@@ -3,7 +3,7 @@ import { isScored, risingAt, type State, waitingAt } from './forecaster-state.ts
 import { largestIn, largestKnown } from './largest.ts';
 import { predictAll } from './predict-all.ts';
 import { type Rises, refitRises, spreadsBeforeRise } from './rises.ts';
-import { takeSparse } from './sparse.ts';
+import { serveSparse, sparseIsBetter, takeSparse } from './sparse.ts';
 import { closeSpecials, takeValue } from './special-effects.ts';
 import { isKnown, isOrdinary, valueAt } from './track.ts';
 import { fromModel } from './transform.ts';
@@ -96,7 +96,7 @@ function settlePeak(state: State, now: number): void {
 }
 
 function awaitAll(state: State, origin: number): void {
-  const { knots, channels, peakChannel, track } = state;
+  const { knots, channels, peakChannel, track, sparse } = state;
   const spread = spreads(state.volatility);
   const waiting = waitingAt(state, origin);
   const all = predictAll(state.models, track, origin, knots);
@@ -105,6 +105,9 @@ function awaitAll(state: State, origin: number): void {
   }
   const peaks = predictAll(state.peakModels, track, origin, state.peakWindow);
   awaitTruth(peakChannel, waiting, peaks, { from: 0, stride: 1 }, spread);
+  if (sparse !== undefined && sparseIsBetter(sparse, channels[0]!)) {
+    serveSparse(sparse, waiting, { steps: channels, peak: peakChannel });
+  }
 }
 
 function awaitRise(state: State, rises: Rises, origin: number): void {

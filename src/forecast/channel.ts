@@ -1,5 +1,13 @@
 import { zerosTogether } from '../numeric/together.ts';
-import { type ConformalScratch, type ConformalState, conformalState, scoreConformal } from './intervals.ts';
+import {
+  type ConformalScratch,
+  type ConformalState,
+  conformalState,
+  pinballLoss,
+  type Scored,
+  scoreConformal,
+  WATCHED,
+} from './intervals.ts';
 import { type MixState, type MixTuning, mixed, mixState, mixWeights, scoreExperts } from './mix.ts';
 import { compare, createSkill, type Skill } from './skill.ts';
 import { MOST_VALUE } from './track.ts';
@@ -27,6 +35,8 @@ export interface Channel {
   /** A slot for each waiting origin: the experts' predictions and the mix in model space, both spreads. */
   readonly waiting: Float64Array;
   readonly waitingOrigins: Float64Array;
+  /** The median and the 0.95 quantile said at each waiting origin, where they were not those around the mix; else NaN. */
+  readonly served: Float64Array | undefined;
   readonly sums: ChannelSums;
   /** Scratch, an entry per expert. */
   readonly errors: Float64Array;
@@ -53,6 +63,7 @@ export function createChannel(
     tuning,
     residualDays = RESIDUAL_DAYS,
     scratch,
+    sparse = false,
   }: {
     readonly stride: number;
     readonly day: number;
@@ -61,6 +72,8 @@ export function createChannel(
     readonly tuning?: MixTuning;
     readonly residualDays?: number | undefined;
     readonly scratch: ConformalScratch;
+    /** Whether other quantiles than those around the mix may be served. */
+    readonly sparse?: boolean;
   },
 ): Channel {
   const slots = Math.floor(horizon / stride) + 2;
@@ -81,6 +94,7 @@ export function createChannel(
     skill: naives > 1 ? createSkill(naives, { stride, day, residuals, scratch }) : undefined,
     waiting,
     waitingOrigins: waitingOrigins.fill(-1),
+    served: sparse ? new Float64Array(2 * slots).fill(Number.NaN) : undefined,
     sums: { origins: 0, error: 0, naiveError: 0, watched: 0, covered: 0 },
     errors,
   };
@@ -113,6 +127,32 @@ export function awaitTruth(
   waiting[at + experts + 1] = spreadZ;
   waiting[at + experts + 2] = spreadY;
   channel.waitingOrigins[slot] = origin;
+  channel.served?.fill(Number.NaN, 2 * slot, 2 * slot + 2);
+}
+
+/** Says which quantiles were served at an origin whose truth is awaited, in the series' unit, instead of those around the mix. */
+export function awaitServed(
+  { served, waitingOrigins }: Channel,
+  { turn, origin }: { readonly turn: number; readonly origin: number },
+  quantile: (q: number) => number,
+): void {
+  const slot = turn % waitingOrigins.length;
+  if (served === undefined || waitingOrigins[slot] !== origin) return;
+  served[2 * slot] = quantile(0.5);
+  served[2 * slot + 1] = quantile(WATCHED);
+}
+
+/** How the quantiles did that were served, where those around the mix were not. */
+function scoreServed(
+  { served, skill }: Channel,
+  slot: number,
+  y: number,
+  around: Scored | undefined,
+): Scored | undefined {
+  if (around === undefined || served === undefined || Number.isNaN(served[2 * slot + 1]!)) return around;
+  const [median, upper] = [served[2 * slot]!, served[2 * slot + 1]!];
+  const loss = pinballLoss(y - upper, WATCHED) + (skill !== undefined ? pinballLoss(y - median, 0.5) : 0);
+  return { covered: y <= upper, loss };
 }
 
 /** Whether what was forecast at this origin waits for its truth. */
@@ -158,7 +198,8 @@ export function settle(
   sums.origins++;
   sums.error += errorOf(fromModel(transform, z), truth.y);
   sums.naiveError += errorOf(truth.naiveY, truth.y);
-  const scored = scoreConformal(conformal, transform, footing, truth, skill !== undefined);
+  const around = scoreConformal(conformal, transform, footing, truth, skill !== undefined);
+  const scored = scoreServed(channel, slot, truth.y, around);
   if (skill !== undefined) compare(skill, scored, transform, footing, truth);
   if (scored === undefined) return;
   sums.watched++;

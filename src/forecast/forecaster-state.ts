@@ -65,7 +65,8 @@ export function createState(history: RegularSeries, options: ForecasterOptions, 
   // A regression's coefficients change smoothly over half an hour of the day, not over a quarter of it.
   const maxGap = Math.max(1, Math.floor(day / 48));
   const knots = knotsUpTo(horizonSteps, maxGap);
-  const sparse = facts.sparse ? sparseQuantiles(day) : undefined;
+  const clock = options.calendar && localClock(options.calendar, start, stepMs);
+  const sparse = facts.sparse ? sparseQuantiles(day, { clock, phase: facts.phase }) : undefined;
   const context: ModelContext = {
     sparse: sparse !== undefined,
     ...{ stepMs, knots, maxGap, cycles, historyLength },
@@ -74,13 +75,12 @@ export function createState(history: RegularSeries, options: ForecasterOptions, 
   };
   const models = chosen(context, options.models);
   const peaks = peakModels({ ...context, knots: peakWindow });
-  const clock = options.calendar && localClock(options.calendar, start, stepMs);
   const specials = options.calendar && specialsOf(options.calendar, history, facts.learned);
   const stride = Math.max(1, Math.round(SCORED_EVERY_MS / stepMs));
   const replayed = historyLength - replayFrom(historyLength, stepMs);
   const { residualDays, mix = MIX_TUNING } = options.tuning ?? {};
   const scoring = {
-    ...{ stride, day, residualDays, scratch: conformalScratch() },
+    ...{ stride, day, residualDays, scratch: conformalScratch(), sparse: facts.sparse },
     warmUp: Math.round(Math.min(day, replayed / 8) / stride),
   };
   return {

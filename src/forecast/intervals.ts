@@ -41,7 +41,7 @@ export interface ConformalScratch {
   readonly carried: Float64Array;
 }
 
-const WATCHED = 0.95;
+export const WATCHED = 0.95;
 /** Quantiles mean something from this many residuals on. */
 export const LEAST_RESIDUALS = 20;
 const LOSS_KEPT = 0.99;
@@ -223,6 +223,6 @@ function adaptTail({ tails }: ConformalState, side: 0 | 1, missed: boolean): voi
   tails[side] = Math.max(-TAIL_LIMIT, Math.min(TAIL_LIMIT, next));
 }
 
-function pinballLoss(over: number, q: number): number {
+export function pinballLoss(over: number, q: number): number {
   return Math.min(MOST_VALUE, over >= 0 ? q * over : (q - 1) * over);
 }

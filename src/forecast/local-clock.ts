@@ -10,7 +10,7 @@ export interface LocalClock {
 }
 
 /** Whatever has a clock. Without one, local time runs along with the steps. */
-interface Clocked {
+export interface Clocked {
   readonly clock: LocalClock | undefined;
   /** Local steps from where phases are counted to index 0; 0 where it is left out. */
   readonly phase?: number;

@@ -1,4 +1,5 @@
-import type { Channel } from './channel.ts';
+import { awaitServed, type Channel } from './channel.ts';
+import type { Clocked } from './local-clock.ts';
 import { demandQuantile, SPARSE_RATES, type SparseDemand, sparseDemand, takeDemand } from './models/intermittent.ts';
 
 /**
@@ -34,8 +35,8 @@ export function isSparse(values: Float64Array): boolean {
   return zeros > LEAST_ZEROS * known && zeros < known;
 }
 
-export function sparseQuantiles(day: number): SparseQuantiles {
-  return { demand: sparseDemand(day), loss: 0, seen: 0 };
+export function sparseQuantiles(day: number, clocked: Clocked): SparseQuantiles {
+  return { demand: sparseDemand(day, clocked), loss: 0, seen: 0 };
 }
 
 /** Takes the known value of step `t` in; where the step is scored, after judging what it was expected to be. */
@@ -54,4 +55,18 @@ export function sparseIsBetter({ loss, seen }: SparseQuantiles, { conformal }: C
   let least = Number.POSITIVE_INFINITY;
   for (let route = routes; route < 2 * routes; route++) least = Math.min(least, conformal.losses[route]!);
   return seen >= LEAST_SEEN && loss < least;
+}
+
+/** What is said at an origin instead of the quantiles around the mix is what its truth is compared with. */
+export function serveSparse(
+  { demand }: SparseQuantiles,
+  waiting: { readonly turn: number; readonly origin: number },
+  { steps, peak }: { readonly steps: readonly Channel[]; readonly peak: Channel },
+): void {
+  const { origin } = waiting;
+  for (const channel of steps) {
+    const step = origin + channel.horizon;
+    awaitServed(channel, waiting, (quantile) => demandQuantile(demand, step - 1, step, quantile));
+  }
+  awaitServed(peak, waiting, (quantile) => demandQuantile(demand, origin, origin + peak.horizon, quantile));
 }

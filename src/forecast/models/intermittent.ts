@@ -1,10 +1,12 @@
 import { appendSorted, quantileSorted, type SortedWindow, sortedWindow } from '../../numeric/quantile.ts';
-import { isKnown, type Track, valueAt } from '../track.ts';
+import { type Clocked, phaseOf } from '../local-clock.ts';
+import { isOrdinary, type Track, valueAt } from '../track.ts';
 import { toModel } from '../transform.ts';
 import type { Model } from './model.ts';
 
-/** Demand that is zero on most steps, in the series' unit: how likely there is any, by the time of day, and how much then. */
+/** Demand that is zero on most steps, in the series' unit: how likely there is any, by the local time of day, and how much then. */
 export interface SparseDemand {
+  readonly clocked: Clocked;
   /** Steps in a day, and how many of them share a probability. */
   readonly day: number;
   readonly width: number;
@@ -32,9 +34,11 @@ const PRIOR_STEPS = 24;
 /** Memory of a part's probability, in days. */
 const PART_DAYS = 14;
 
-export function sparseDemand(day: number): SparseDemand {
+/** @param clocked What says where in the day a step lies: a track. */
+export function sparseDemand(day: number, { clock, phase = 0 }: Clocked = { clock: undefined }): SparseDemand {
   const parts = Math.max(1, Math.min(PARTS, day));
   return {
+    clocked: { clock, phase },
     day: Math.max(1, day),
     width: Math.max(1, Math.round(day / parts)),
     probability: Number.NaN,
@@ -101,8 +105,8 @@ function chanceBelow(demand: SparseDemand, from: number, to: number, share: numb
   return chance;
 }
 
-function partOf({ day, width, byPart }: SparseDemand, t: number): number {
-  return Math.min(byPart.length - 1, Math.floor((t % day) / width));
+function partOf({ clocked, day, width, byPart }: SparseDemand, t: number): number {
+  return Math.min(byPart.length - 1, Math.floor(phaseOf(clocked, t, day) / width));
 }
 
 /** Steady: a sparse series says little with each step. */
@@ -110,13 +114,15 @@ export const SPARSE_RATES: SparseRates = { size: 0.05, probability: 0.02 };
 
 /** The median demand by TSB with a probability for each part of the day: experts are weighed by their absolute errors. */
 export function intermittent(day: number): Model {
-  const demand = sparseDemand(day);
+  let demand: SparseDemand | undefined;
   let at = -1;
   const follow = (track: Track, origin: number) => {
+    demand ??= sparseDemand(day, track);
     while (at < origin) {
       at++;
-      if (isKnown(track, at)) takeDemand(demand, SPARSE_RATES, at, valueAt(track, at));
+      if (isOrdinary(track, at)) takeDemand(demand, SPARSE_RATES, at, valueAt(track, at));
     }
+    return demand;
   };
   return {
     name: 'intermittent',
@@ -128,10 +134,10 @@ export function intermittent(day: number): Model {
         out.fill(Number.NaN);
         return;
       }
-      follow(track, origin);
+      const known = follow(track, origin);
       for (let i = 0; i < horizons.length; i++) {
         const step = origin + horizons[i]!;
-        out[i] = toModel(track.transform, demandQuantile(demand, step - 1, step, 0.5));
+        out[i] = toModel(track.transform, demandQuantile(known, step - 1, step, 0.5));
       }
     },
   };
