@@ -198,6 +198,7 @@ describe('what cannot be answered says why', () => {
       status: 400,
       code: 'bad_parameter',
     },
+    { name: 'a model misspelt', body: { ...good, models: ['rigde'] }, status: 400, code: 'unknown_model' },
     { name: 'a start of nonsense', body: { ...good, start: 'soon' }, status: 400, code: 'bad_parameter' },
     {
       name: 'a history of years of seconds',

@@ -9,4 +9,5 @@ export interface BacktestFlags extends SeriesFlags, CalendarFlags {
   readonly originsEvery?: number;
   readonly from?: Millis;
   readonly forecasts?: string;
+  readonly models?: readonly string[];
 }

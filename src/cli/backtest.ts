@@ -4,7 +4,7 @@ import type { BacktestFlags } from './backtest-flags.ts';
 import { calendarOptions } from './calendar-options.ts';
 import { compareModels } from './compare-models.ts';
 import { loadSeries } from './csv.ts';
-import { asArgument, parseCount, parseStep } from './forecast-options.ts';
+import { asArgument, parseCount, parseModels, parseStep } from './forecast-options.ts';
 import { seriesOptions } from './series-command.ts';
 import { UsageError } from './usage-error.ts';
 import { writeRolling } from './write-rolling.ts';
@@ -23,6 +23,11 @@ export function backtestCommand(program: Command): void {
     .option('--origins-every <duration>', 'rolling form: time between two origins', parseStep)
     .option('--from <instant>', 'rolling form: the first origin', (text) => asArgument(() => parseInstant(text)))
     .option('--forecasts <file>', "rolling form: write the mix's forecasts there (- for standard output)")
+    .option(
+      '--models <names>',
+      'windows form: only these models in the mix, such as ridge,theta (mstl takes part only so)',
+      parseModels,
+    )
     .option('--no-network', 'forecast without the pre-trained network, to compare')
     .option('--json', 'print JSON')
     .addHelpText(
@@ -48,6 +53,7 @@ async function runBacktest(flags: BacktestFlags): Promise<void> {
       'expected --windows, such as --windows 5 (or the rolling form: --origins-every, --from, --forecasts)',
     );
   }
+  if (flags.models !== undefined) throw new UsageError('the rolling form has no --models');
   if (originsEvery === undefined || from === undefined || forecasts === undefined) {
     throw new UsageError('the rolling form needs --origins-every, --from and --forecasts together');
   }

@@ -34,7 +34,7 @@ export async function compareModels(
     job: (one) => ({
       kind: 'backtest',
       ...inputOf(one, flags, calendar),
-      ...{ horizonSteps: horizon, windows, seasons: season },
+      ...{ horizonSteps: horizon, windows, seasons: season, models: flags.models },
       tailSteps: report === undefined ? 0 : (windows + 2) * horizon,
     }),
     take({ name }, result) {

@@ -57,6 +57,15 @@ test('forecast takes many series, interleaved, and keeps their names', async () 
   ).toEqual(['"a,', '"a,', 'c,1', 'c,1']);
 });
 
+test('forecast --models has these only, and refuses a name that is none with the nearest that is', async () => {
+  const input = fileOf('models.csv', `timestamp,value\n${hours.join('\n')}\n`);
+  const output = join(folder, 'models.out.json');
+  const words = ['forecast', '--input', input, '--horizon', '2', '--json', '--output', output];
+  await run(...words, '--models', 'theta');
+  expect(JSON.parse(linesOf(output)[0]!)).toMatchObject({ model: 'theta' });
+  await expect(run(...words, '--models', 'ridge,thet')).rejects.toThrow('did you mean "theta"?');
+});
+
 test('decompose finds the day, and its parts add up to the value', async () => {
   const gappy = hours.map((row, t) => (t === 50 ? `${row.split(',')[0]},` : row));
   const rows = gappy.map((row) => `daily,${row}`);

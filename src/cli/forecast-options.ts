@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
+import { checkModelNames } from '../forecast/models/model-names.ts';
 import { parseDuration } from '../model/time.ts';
 
 /** Parsers of the flags that the commands on CSV files share. Commander turns what they throw into exit code 2. */
@@ -61,6 +62,13 @@ export function parseQuantiles(text: string): readonly number[] {
     throw new InvalidArgumentError('expected quantiles from 0.01 to 0.99, such as 0.5,0.9,0.95');
   }
   return quantiles;
+}
+
+/** Names of models: `ridge,theta`. */
+export function parseModels(text: string): readonly string[] {
+  const names = [...new Set(text.split(',').map((name) => name.trim()))];
+  asArgument(() => checkModelNames(names));
+  return names;
 }
 
 /** The two quantiles that bound a central interval. */

@@ -4,7 +4,7 @@ import type { Forecast, NoForecast } from '../model/forecast.ts';
 import { formatDuration } from '../model/time.ts';
 import { type CalendarFlags, calendarOptions, loadCalendar } from './calendar-options.ts';
 import { formatTime, formatValue, loadSeries, openSink, quoteCell, type RowSink } from './csv.ts';
-import { columnsOf, parseCount, parseLevels, parseQuantiles, quantilesOf } from './forecast-options.ts';
+import { columnsOf, parseCount, parseLevels, parseModels, parseQuantiles, quantilesOf } from './forecast-options.ts';
 import { forecastReport, type ShownForecast } from './report/forecast-report.ts';
 import { worstFirst } from './report/worst-first.ts';
 import { writeReport } from './report/write-report.ts';
@@ -14,6 +14,7 @@ interface Flags extends SeriesFlags, CalendarFlags {
   readonly horizon: number;
   readonly level: readonly number[];
   readonly quantiles: readonly number[];
+  readonly models?: readonly string[];
   readonly output?: string;
 }
 
@@ -33,6 +34,11 @@ export function forecastCommand(program: Command): void {
     .option('--level <levels>', 'central intervals', parseLevels, [0.8, 0.95])
     .option('--quantiles <quantiles>', 'quantiles to add as columns, such as 0.5,0.9,0.95', parseQuantiles, [])
     .option('--output <file>', 'write there instead of to standard output')
+    .option(
+      '--models <names>',
+      'only these models in the mix, such as ridge,theta (mstl takes part only so)',
+      parseModels,
+    )
     .option('--no-network', 'forecast without the pre-trained network, to compare')
     .option('--json', 'one JSON object a series, with its model, seasons and accuracy')
     .addHelpText(
@@ -64,7 +70,7 @@ async function runForecast(flags: Flags): Promise<void> {
     job: (one) => ({
       kind: 'forecast',
       ...inputOf(one, flags, calendar),
-      ...{ horizonSteps: horizon, quantiles, seasons: season },
+      ...{ horizonSteps: horizon, quantiles, seasons: season, models: flags.models },
       tailSteps: report === undefined ? 0 : tailStepsOf(horizon),
     }),
     async take({ name }, result) {

@@ -1,5 +1,6 @@
 import type { RegularSeries } from '../model/series.ts';
 import type { SeriesCalendar } from './calendar.ts';
+import { checkModelNames } from './models/model-names.ts';
 import type { Regressor } from './regressor/regressor.ts';
 import type { ForecastTuning } from './tuning.ts';
 
@@ -12,7 +13,10 @@ export interface ForecasterOptions extends Network {
   readonly quantiles?: readonly number[];
   /** Season lengths in steps; `auto` takes the calendar's and what is found. */
   readonly seasons?: 'auto' | readonly number[];
-  /** Names of the models that take part, `mstl` only so. Names that this series has no model for are ignored. */
+  /**
+   * Names of the models that take part, `mstl` only so. Those that this series has no model for do not; where it has none
+   * of them the last value answers.
+   */
   readonly models?: readonly string[];
   /** Local time and special days; without it seasons are those of UTC. */
   readonly calendar?: SeriesCalendar;
@@ -25,10 +29,15 @@ export interface Network {
   readonly regressor?: Regressor;
 }
 
+/**
+ * @throws {UnknownModelError} If a model's name is none.
+ * @throws {RangeError} If an option is out of its range.
+ */
 export function checkOptions(
   { stepMs }: RegularSeries,
-  { horizonSteps, peakWindowMs, quantiles, seasons }: ForecasterOptions,
+  { horizonSteps, peakWindowMs, quantiles, seasons, models = [] }: ForecasterOptions,
 ): void {
+  checkModelNames(models);
   if (!(stepMs > 0)) throw new RangeError(`stepMs must be above zero, got ${stepMs}`);
   if (!Number.isInteger(horizonSteps) || horizonSteps < 1) {
     throw new RangeError(`horizonSteps must be a whole number above zero, got ${horizonSteps}`);

@@ -15,6 +15,7 @@ const STATUS: ReadonlyMap<string, number> = new Map(
     bad_wire_data: 400,
     invalid_document: 400,
     invalid_tenant: 400,
+    unknown_model: 400,
     unreadable_body: 400,
     unknown_region: 400,
     unauthenticated: 401,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { MOST_HISTORY_STEPS } from '../forecast/jobs/series-input.ts';
+import { MODEL_NAMES } from '../forecast/models/model-names.ts';
 import type { StepRange } from '../model/query-result.ts';
 import { DAY, MINUTE, type Millis, parseDuration, parseInstant } from '../model/time.ts';
 import type { CalendarPolicy } from '../observe/policy-calendar.ts';
@@ -76,6 +77,12 @@ export const ForecastRequest = z.strictObject({
     .array(z.strictObject(eventFields(instant)))
     .default([])
     .describe('What multiplies the demand, and when.'),
+  models: z
+    .array(z.string())
+    .min(1)
+    .max(MODEL_NAMES.length)
+    .optional()
+    .describe(`Models of the mix (default: all that the series can have): ${MODEL_NAMES.join(', ')}.`),
 });
 export const DecomposeRequest = z.strictObject({ ...past, ...clock, seasons });
 export const SeasonsRequest = z.strictObject({ ...past, ...clock });

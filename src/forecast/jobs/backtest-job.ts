@@ -10,6 +10,8 @@ export interface BacktestJob extends SeriesInput {
   readonly horizonSteps: number;
   readonly windows: number;
   readonly seasons: 'auto' | readonly number[];
+  /** Names of the models of the mix; all that the series has where it is left out. */
+  readonly models?: readonly string[] | undefined;
   /** Steps of the series, its last windows included, to send back for a picture. */
   readonly tailSteps?: number;
 }
@@ -49,7 +51,7 @@ export function doBacktest(job: BacktestJob, cpuSeconds: () => number, network: 
     const isMix = model === MIX;
     const answer = backtestWindows(
       series,
-      { ...options, ...(!isMix && { models: [model] }) },
+      { ...options, ...(!isMix && { models: [model] }), ...(isMix && job.models && { models: job.models }) },
       { windows, sums, ...(isMix && tailSteps > 0 && { onForecast: (forecast) => void forecasts.push(forecast) }) },
     );
     if (answer.kind === 'fitted') models.push({ model, sums, seconds: cpuSeconds() - began });

@@ -9,6 +9,8 @@ export interface ForecastJob extends SeriesInput {
   readonly horizonSteps: number;
   readonly quantiles: readonly number[];
   readonly seasons: 'auto' | readonly number[];
+  /** Names of the models of the mix; all that the series has where it is left out. */
+  readonly models?: readonly string[] | undefined;
   /** Steps of the history to send back, for a picture. */
   readonly tailSteps?: number;
 }
@@ -19,13 +21,14 @@ export type ForecastJobResult =
 
 /** The future of one series. Its peak is that of the whole horizon. */
 export function doForecast(job: ForecastJob, network: Network): ForecastJobResult {
-  const { horizonSteps, quantiles, seasons, tailSteps = 0, calendar } = job;
+  const { horizonSteps, quantiles, seasons, tailSteps = 0, calendar, models } = job;
   const series = regularOf(job);
   if (series === undefined) return { kind: 'no-data' };
   const peakWindowMs = horizonSteps * series.stepMs;
   const fit = fitForecaster(series, {
     ...{ horizonSteps, peakWindowMs, quantiles, seasons },
     ...(calendar !== undefined && { calendar }),
+    ...(models !== undefined && { models }),
     ...network,
   });
   if (fit.kind !== 'fitted') return fit;

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import type { SeriesCalendar } from '../../forecast/calendar.ts';
 import type { SeriesInput } from '../../forecast/jobs/series-input.ts';
 import type { ResultOf, SeriesJob } from '../../forecast/jobs/series-job.ts';
+import { checkModelNames } from '../../forecast/models/model-names.ts';
 import { evaluateHistory, type HistorySeries } from '../../observe/history.ts';
 import { withDeadline } from '../deadline.ts';
 import type { HttpDeps } from '../deps.ts';
@@ -42,8 +43,10 @@ export function forecastingRoutes(router: Router, deps: ForecastingDeps): void {
     const quantiles = quantilesOf(given);
     const horizonSteps = horizonStepsOf(given);
     const seasons = seasonStepsOf(given.seasons, given.step);
+    const { models } = given;
+    checkModelNames(models ?? []);
     return {
-      jobOf: (input) => ({ kind: 'forecast', ...input, horizonSteps, quantiles, seasons }),
+      jobOf: (input) => ({ kind: 'forecast', ...input, horizonSteps, quantiles, seasons, models }),
       answerOf: (result) => forecastOf(result, quantiles),
     };
   });
