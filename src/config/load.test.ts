@@ -106,7 +106,7 @@ test.each([
       'foresail.yaml:2:3: loops.scale: expected a duration such as 30s, 5m or 28d, got "soon"',
       'foresail.yaml:4:26: limits.seriesPerTenant: expected a number, got "many"',
       'foresail.yaml:4:10: limits.queryPoints: expected at least 1, got 0',
-      'foresail.yaml:5:1: storag: unknown key (expected listen, allowedHosts, data, storage, retention, tenancy, authentication, policies, kubernetes, loops, training, limits or log); did you mean "storage"?',
+      'foresail.yaml:5:1: storag: unknown key; did you mean "storage"?',
     ],
   },
   {

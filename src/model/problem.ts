@@ -82,7 +82,7 @@ function problemsOfIssue(
     case 'unrecognized_keys': {
       const known = keysAt(schema, path);
       return (issue.keys ?? []).map((key) => {
-        const expected = known.length > 0 && known.length <= 16 ? ` (expected ${listOf(known)})` : '';
+        const expected = known.length > 0 && known.length <= 12 ? ` (expected ${listOf(known)})` : '';
         return withSuggestion([...path, key], `unknown key${expected}`, key, known);
       });
     }
