@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { DAY, HOUR, MINUTE } from '../model/time.ts';
+import { PROPERTY_RUNS } from '../testing/property-runs.ts';
 import { DEFAULT_RAMP, planRelease, planReplicas } from './plan.ts';
 import { type DemandReading, NO_MEMORY, type PlanInput, type PlannerMemory } from './plan-types.ts';
 import type { ScalingPolicy } from './policy.ts';
@@ -131,10 +132,7 @@ const input: fc.Arbitrary<PlanInput> = fc.integer({ min: 1, max: 3 }).chain((dem
 const quiet = ({ policy, target: { specReplicas } }: PlanInput, reasons: readonly { code: string }[]) =>
   policy.paused || specReplicas === 0 || reasons.some(({ code }) => code === 'Maintenance');
 
-/** CI makes 400. */
-const RUNS = Number(process.env['PROPERTY_RUNS'] ?? 100);
-
-function check(law: (input: PlanInput) => void, numRuns = RUNS) {
+function check(law: (input: PlanInput) => void, numRuns = PROPERTY_RUNS) {
   fc.assert(fc.property(input, law), { numRuns });
 }
 
@@ -253,7 +251,7 @@ describe('planReplicas() in a closed loop', () => {
         const enforced = { ...given, policy: { ...given.policy, mode: 'enforce' as const } };
         expectRamped(run({ given: enforced, steps }).inForce, given.policy.ramp);
       }),
-      { numRuns: Math.ceil(0.3 * RUNS) },
+      { numRuns: Math.ceil(0.3 * PROPERTY_RUNS) },
     );
   });
 
