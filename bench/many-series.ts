@@ -8,7 +8,7 @@
  * steps of five minutes are taken in and forecast, and some series are refitted. CPU is that of all threads.
  */
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -91,7 +91,7 @@ async function measure(count: number, steps: number): Promise<void> {
     await saved.write(keyOf(i), { ...from, fingerprint });
   }
   console.log(`saved state: ${Math.max(0, ...bytes)} bytes at most`);
-  const before = process.memoryUsage().rss;
+  const before = resident();
   policies = Array.from({ length: count }, (_, i) => policyOf(i));
   await phase(`start of ${count} from saved states`, count - DISTINCT, pass);
   console.log(JSON.stringify(Object.fromEntries(counts)));
@@ -105,10 +105,14 @@ async function measure(count: number, steps: number): Promise<void> {
   const refit = await phase(`refit of ${ids.length}`, ids.length, () =>
     Promise.all(ids.map((id) => pool.refit(DEFAULT_TENANT, id))),
   );
-  const { rss } = process.memoryUsage();
+  const { own, files } = resident();
+  const { heapTotal, heapUsed, external } = process.memoryUsage();
   const cpu = (perStep * 1000) / STEP + ((refit / ids.length) * count * 1000) / DAY;
   console.log(
-    `measured: RSS ${mib(rss)} MiB with ${count} series (${mib(before)} before), ${perStep.toFixed(2)} CPU s a step of all`,
+    `measured: ${mib(own)} MiB with ${count} series (${mib(before.own)} before) and ${mib(files)} MiB of mapped files, ${perStep.toFixed(2)} CPU s a step of all`,
+  );
+  console.log(
+    `of that the main thread: heap ${mib(heapTotal)} MiB, ${mib(heapUsed)} MiB of it in use, and ${mib(external)} MiB outside of it`,
   );
   console.log(
     `so, with one refit a day each (extrapolated from ${ids.length}): ${(100 * cpu).toFixed(1)} % of one core`,
@@ -122,17 +126,37 @@ async function phase(name: string, count: number, work: () => Promise<unknown>):
   const delay = monitorEventLoopDelay({ resolution: 1 });
   const from = process.cpuUsage();
   const began = performance.now();
+  let [last, held] = [mainThreadMs(), 0];
+  const watch = setInterval(() => {
+    const now = mainThreadMs();
+    held = Math.max(held, now - last);
+    last = now;
+  }, 2);
   delay.enable();
   await work();
   delay.disable();
+  clearInterval(watch);
   const { user, system } = process.cpuUsage(from);
   const seconds = (user + system) / 1e6;
   const ms = (value: number) => (value / 1e6).toFixed(0);
   console.log(
     `${name}: ${seconds.toFixed(2)} CPU s (${((1000 * seconds) / count).toFixed(2)} ms each), ` +
-      `${((performance.now() - began) / 1000).toFixed(1)} s; event loop held ${ms(delay.max)} ms at most, p99 ${ms(delay.percentile(99))} ms`,
+      `${((performance.now() - began) / 1000).toFixed(1)} s; event loop held ${ms(delay.max)} ms at most, p99 ${ms(delay.percentile(99))} ms, ` +
+      `by its own work ${held.toFixed(0)} ms at most`,
   );
   return seconds;
+}
+
+/** CPU of this thread: what others on the machine take from it does not count. */
+function mainThreadMs(): number {
+  return Number(readFileSync('/proc/self/schedstat', 'utf8').split(' ')[0]) / 1e6;
+}
+
+/** Memory of the process alone, and of the database's files that are mapped, which the system takes back when it needs it. */
+function resident(): { own: number; files: number } {
+  const status = readFileSync('/proc/self/status', 'utf8');
+  const of = (key: string) => 1024 * Number(new RegExp(`${key}:\\s+(\\d+)`).exec(status)?.[1]);
+  return { own: of('RssAnon'), files: of('RssFile') };
 }
 
 /** What a query would answer: `q3` is the third of the distinct demands. */

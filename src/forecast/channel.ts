@@ -32,14 +32,12 @@ export interface Channel {
   readonly conformal: ConformalState;
   /** Undefined where nobody asks how the quantiles compare. */
   readonly skill: Skill | undefined;
-  /** A slot for each waiting origin: the experts' predictions and the mix in model space, both spreads. */
-  readonly waiting: Float64Array;
+  /** A slot for each waiting origin: the experts' predictions and the mix in model space, and both spreads. */
+  readonly waiting: Float32Array;
   readonly waitingOrigins: Float64Array;
   /** The median and the 0.95 quantile said at each waiting origin, where they were not those around the mix; else NaN. */
   readonly served: Float64Array | undefined;
   readonly sums: ChannelSums;
-  /** Scratch, an entry per expert. */
-  readonly errors: Float64Array;
 }
 
 /** Sums over scored origins: errors of the mix and of the naive forecast, and how often the 0.95 quantile held. */
@@ -78,12 +76,7 @@ export function createChannel(
 ): Channel {
   const slots = Math.floor(horizon / stride) + 2;
   const residuals = Math.max(LEAST_KEPT, Math.min(MOST_KEPT, Math.round((residualDays * day) / stride)));
-  const [weights, errors, waiting, waitingOrigins] = zerosTogether(
-    experts,
-    experts,
-    slots * (experts + BESIDE),
-    slots,
-  ) as [Float64Array, Float64Array, Float64Array, Float64Array];
+  const [weights, waitingOrigins] = zerosTogether(experts, slots) as [Float64Array, Float64Array];
   const channel = {
     horizon,
     warmUp,
@@ -92,11 +85,10 @@ export function createChannel(
     weights,
     conformal: conformalState(residuals, scratch),
     skill: naives > 1 ? createSkill(naives, { stride, day, residuals, scratch }) : undefined,
-    waiting,
+    waiting: new Float32Array(slots * (experts + BESIDE)),
     waitingOrigins: waitingOrigins.fill(-1),
     served: sparse ? new Float64Array(2 * slots).fill(Number.NaN) : undefined,
     sums: { origins: 0, error: 0, naiveError: 0, watched: 0, covered: 0 },
-    errors,
   };
   mixWeights(channel.mix, channel.weights);
   return channel;
@@ -179,15 +171,16 @@ export function settle(
   truth: Truth,
   transform: Transform,
 ): void {
-  const { weights, waiting, waitingOrigins, errors } = channel;
+  const { weights, waiting, waitingOrigins } = channel;
   const experts = weights.length;
   const slot = turn % waitingOrigins.length;
   if (waitingOrigins[slot] !== origin) return;
   waitingOrigins[slot] = -1;
   if (Number.isNaN(truth.z)) return;
   const at = slot * (experts + BESIDE);
-  for (let e = 0; e < experts; e++) errors[e] = errorOf(fromModel(transform, waiting[at + e]!), truth.y);
-  scoreExperts(channel.mix, errors);
+  const { own } = channel.mix;
+  for (let e = 0; e < experts; e++) own[e] = errorOf(fromModel(transform, waiting[at + e]!), truth.y);
+  scoreExperts(channel.mix, own);
   mixWeights(channel.mix, weights);
   channel.scored++;
 

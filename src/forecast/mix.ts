@@ -9,7 +9,7 @@ export interface MixState {
   readonly seen: Float64Array;
   /** How much better experts are preferred: the weight is the mean error to minus this power. */
   readonly power: number;
-  /** Scratch, an entry per expert. */
+  /** Scratch, an entry per expert, shared by all that have as many. */
   readonly own: Float64Array;
 }
 
@@ -47,8 +47,7 @@ export function mixState(
   { horizon, day, stride }: { readonly horizon: number; readonly day: number; readonly stride: number },
   { memories, nearPower, farPower }: MixTuning = MIX_TUNING,
 ): MixState {
-  const [errors, seen, own] = zerosTogether(memories.length * experts, memories.length * experts, experts) as [
-    Float64Array,
+  const [errors, seen] = zerosTogether(memories.length * experts, memories.length * experts) as [
     Float64Array,
     Float64Array,
   ];
@@ -56,9 +55,18 @@ export function mixState(
     kept: memories.map(({ horizons, dayShare }) => Math.exp(-stride / Math.max(horizons * horizon, dayShare * day))),
     errors,
     seen,
-    own,
+    own: scratchFor(experts),
     power: horizon <= NEAR_DAY_SHARE * day ? nearPower : farPower,
   };
+}
+
+/** Scratch by the number of experts. */
+const scratches = new Map<number, Float64Array>();
+
+function scratchFor(experts: number): Float64Array {
+  const scratch = scratches.get(experts) ?? new Float64Array(experts);
+  scratches.set(experts, scratch);
+  return scratch;
 }
 
 /** Takes each expert's error at one scored origin in; NaN for an expert that had nothing to say. */

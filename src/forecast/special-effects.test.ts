@@ -60,7 +60,7 @@ describe('the effect of a day off', () => {
       demand(next - 1, off),
       [...seen, next].map((day) => dayOff(day)),
     );
-    expect(expectedOn(track, next)).toBeCloseTo(want, 6);
+    expect(expectedOn(track, next)).toBeCloseTo(want, 4);
   });
 
   test('is none on a Sunday, and none while no week was seen', () => {
@@ -127,7 +127,7 @@ test('a declared event is taken at its word, teaches nothing about ordinary days
   const track = trackOf(demand(30, { 22: 250 }), [sale, { ...sale, start: daysAfter(31), end: daysAfter(32) }]);
   expect(effectAt(track, 31 * 24 + 5, track.length - 1)).toEqual({ add: 0, factor: 3, spread: 0, hidden: false });
   expect(track.z[22 * 24 + 12]).toBeCloseTo(1, 9);
-  expect(track.specials!.learned).toMatchObject([{ name: 'sale', ratio: 2.5 }]);
+  expect(track.specials!.learned).toMatchObject([{ name: 'sale', ratio: expect.closeTo(2.5, 6) }]);
 });
 
 test('what is excluded is not looked at: the same time of the week stands for it', () => {

@@ -1,3 +1,4 @@
+import { within } from '../numeric/within.ts';
 import { isKnown, type Track, valueAt } from './track.ts';
 
 /** How lively the series is just now, against how lively it is as a rule. Plain data. */
@@ -48,8 +49,12 @@ export function spreads({ shortZ, longZ, shortY, longY }: Volatility): { spreadZ
   return { spreadZ: between(shortZ, longZ), spreadY: between(shortY, longY) };
 }
 
+/** Spreads are kept in single precision: beyond these, what is scaled by them is plain. */
+const LEAST_SPREAD = 1e-37;
+const MOST_SPREAD = 1e37;
+
 /** A lull must not make the next interval vanish: the short memory counts at least a tenth of the long one. */
 function between(short: number, long: number): number {
   // Two roots: the product of enormous values overflows, that of tiny ones vanishes.
-  return Math.sqrt(Math.max(short, 0.1 * long)) * Math.sqrt(long) || 1;
+  return within(LEAST_SPREAD, Math.sqrt(Math.max(short, 0.1 * long)) * Math.sqrt(long) || 1, MOST_SPREAD);
 }

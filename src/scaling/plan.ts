@@ -208,9 +208,9 @@ function returnedOf({ now, policy, demands, memory }: PlanInput, trusts: readonl
   });
 }
 
-/** Rounded up, but not for the sake of binary noise. */
+/** Rounded up, but not for the sake of noise: forecasts are exact to a millionth, since they remember in single precision. */
 function replicasFor(demand: number, { perReplica, fill }: DemandSpec): number {
-  return Math.max(0, Math.ceil(demand / (perReplica * fill) - 1e-9));
+  return Math.max(0, Math.ceil((demand / (perReplica * fill)) * (1 - 1e-6) - 1e-9));
 }
 
 /**
