@@ -1,10 +1,9 @@
 import {
   appendFading,
   effectiveCount,
-  FADING_BINS,
   type FadingQuantiles,
   fadingQuantile,
-  fadingQuantiles,
+  fadingTogether,
 } from '../numeric/fading-quantiles.ts';
 import { zerosTogether } from '../numeric/together.ts';
 import { MOST_VALUE } from './track.ts';
@@ -52,10 +51,9 @@ const TAIL_LIMIT = Math.log(8);
 
 /** @param memory Scored origins after which a residual counts little more than a third. */
 export function conformalState(memory: number, scratch: ConformalScratch): ConformalState {
-  const counts = new Float32Array(ROUTES.length * FADING_BINS);
   const [losses, tails] = zerosTogether(2 * ROUTES.length, 2) as [Float64Array, Float64Array];
   return {
-    scores: ROUTES.map((_, i) => fadingQuantiles(memory, counts.subarray(i * FADING_BINS, (i + 1) * FADING_BINS))),
+    scores: fadingTogether(memory, ROUTES.length),
     losses,
     tails,
     scratch,

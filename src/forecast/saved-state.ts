@@ -1,4 +1,4 @@
-import { FADING_BINS, type FadingQuantiles } from '../numeric/fading-quantiles.ts';
+import { FADING_BINS, type FadingQuantiles, SQUARES, TOTAL, UNIT, WEIGHT } from '../numeric/fading-quantiles.ts';
 import type { Channel } from './channel.ts';
 import type { ConformalState } from './intervals.ts';
 import { mixWeights } from './mix.ts';
@@ -214,11 +214,12 @@ function readChannel(reader: StateReader, channel: Channel, { last, isSmall }: M
 function writeConformal(writer: StateWriter, { losses, tails, scores }: ConformalState): void {
   writer.doubles(losses);
   writer.doubles(tails);
-  for (const { unit, weight, squares, seen, lowest, highest, counts } of scores) {
-    writer.doubles(Float64Array.of(unit, weight, squares, seen));
+  for (const { numbers, number, seen, lowest, highest, counts, first } of scores) {
+    const [unit, weight, squares] = [UNIT, WEIGHT, SQUARES].map((which) => numbers[number + which]!);
+    writer.doubles(Float64Array.of(unit!, weight!, squares!, seen));
     writer.count(lowest);
     writer.count(highest);
-    writer.rough(counts.subarray(lowest, highest + 1));
+    writer.rough(counts.subarray(first + lowest, first + highest + 1));
   }
 }
 
@@ -231,14 +232,18 @@ function readConformal(reader: StateReader, { losses, tails, scores }: Conformal
 function readFading(reader: StateReader, score: FadingQuantiles): void {
   const read = new Float64Array(4);
   reader.doubles(read);
-  const [unit, weight, squares, seen] = read;
+  const [unit, weight, squares, seen] = read as unknown as [number, number, number, number];
   const lowest = reader.count();
   const highest = reader.count();
   if (lowest > highest || highest >= FADING_BINS) throw new DamagedStateError('the state has bins that do not exist');
-  score.counts.fill(0);
-  reader.rough(score.counts.subarray(lowest, highest + 1));
-  const total = score.counts.reduce((sum, count) => sum + count, 0);
-  Object.assign(score, { unit, weight, squares, seen, lowest, highest, total });
+  const { numbers, number, first } = score;
+  const counts = score.counts.subarray(first, first + FADING_BINS).fill(0);
+  reader.rough(counts.subarray(lowest, highest + 1));
+  numbers[number + UNIT] = unit;
+  numbers[number + WEIGHT] = weight;
+  numbers[number + SQUARES] = squares;
+  numbers[number + TOTAL] = counts.reduce((sum, count) => sum + count, 0);
+  Object.assign(score, { seen, lowest, highest });
 }
 
 function parsed(text: string): unknown {

@@ -3,21 +3,28 @@
  * inverse hyperbolic sine does. A kilobyte or less, whatever the number of values. Plain data.
  */
 export interface FadingQuantiles {
+  /** Weights by bin, from `first` on: several distributions share an array, of which each costs as much as a hundred bytes. */
   readonly counts: Float32Array;
-  /** What is left of a value's weight when the next one comes. */
-  readonly kept: number;
-  /** Value at which the bins turn from even to proportional; 0 until a value other than zero came. */
-  unit: number;
-  /** The next value's weight: it grows instead of all others shrinking. */
-  weight: number;
-  /** Sums of weights and of their squares. */
-  total: number;
-  squares: number;
+  readonly first: number;
+  /** From `number` on as `UNIT`, `WEIGHT`, `TOTAL`, `SQUARES` and `KEPT` say: a number that changes costs less in an array. */
+  readonly numbers: Float64Array;
+  readonly number: number;
   seen: number;
   /** Bins outside of these are empty. */
   lowest: number;
   highest: number;
 }
+
+/** Value at which the bins turn from even to proportional; 0 until a value other than zero came. */
+export const UNIT = 0;
+/** The next value's weight: it grows instead of all others shrinking. */
+export const WEIGHT = 1;
+/** Sums of weights and of their squares. */
+export const TOTAL = 2;
+export const SQUARES = 3;
+/** What is left of a value's weight when the next one comes. */
+const KEPT = 4;
+const NUMBERS = 5;
 
 /** Bins to either side of the central one. */
 const HALF = 64;
@@ -32,22 +39,20 @@ const UNITS_WIDE = 8;
 /** Weights are scaled back before single precision would lose a value among them. */
 const MOST_WEIGHT = 1e6;
 
-/**
- * @param memory Values after which a value counts little more than a third.
- * @param counts `FADING_BINS` zeros, where several distributions share a buffer.
- */
-export function fadingQuantiles(memory: number, counts = new Float32Array(FADING_BINS)): FadingQuantiles {
-  return {
-    counts,
-    kept: Math.exp(-1 / memory),
-    unit: 0,
-    weight: 1,
-    total: 0,
-    squares: 0,
-    seen: 0,
-    lowest: HALF,
-    highest: HALF,
-  };
+/** @param memory Values after which a value counts little more than a third. */
+export function fadingQuantiles(memory: number): FadingQuantiles {
+  return fadingTogether(memory, 1)[0]!;
+}
+
+/** So many distributions of the same memory. */
+export function fadingTogether(memory: number, count: number): readonly FadingQuantiles[] {
+  const counts = new Float32Array(count * FADING_BINS);
+  const numbers = new Float64Array(count * NUMBERS);
+  return Array.from({ length: count }, (_, i) => {
+    numbers[i * NUMBERS + WEIGHT] = 1;
+    numbers[i * NUMBERS + KEPT] = Math.exp(-1 / memory);
+    return { counts, first: i * FADING_BINS, numbers, number: i * NUMBERS, seen: 0, lowest: HALF, highest: HALF };
+  });
 }
 
 /** Larger values count as this, so that the bins around them have ends. */
@@ -55,28 +60,31 @@ const MOST_SIZE = 1e304;
 
 /** Takes one value in. NaN counts as zero: of what cannot be said, nothing is learnt. */
 export function appendFading(distribution: FadingQuantiles, given: number): void {
+  const { counts, first, numbers, number } = distribution;
   const value = given > MOST_SIZE ? MOST_SIZE : given < -MOST_SIZE ? -MOST_SIZE : given || 0;
   const size = value < 0 ? -value : value;
-  if (distribution.unit === 0) {
-    if (size > 0) distribution.unit = size / (UNITS_WIDE / 2);
-  } else if (size > distribution.unit * REACH) rebin(distribution, size / (REACH / 2));
-  const { counts, weight } = distribution;
-  const bin = Math.floor(placeOf(value, distribution.unit));
-  const before = counts[bin]!;
-  counts[bin] = before + weight;
-  distribution.total += counts[bin]! - before;
-  distribution.squares += weight * weight;
+  if (numbers[number + UNIT] === 0) {
+    if (size > 0) numbers[number + UNIT] = size / (UNITS_WIDE / 2);
+  } else if (size > numbers[number + UNIT]! * REACH) rebin(distribution, size / (REACH / 2));
+  const weight = numbers[number + WEIGHT]!;
+  const bin = Math.floor(placeOf(value, numbers[number + UNIT]!));
+  const before = counts[first + bin]!;
+  counts[first + bin] = before + weight;
+  numbers[number + TOTAL] = numbers[number + TOTAL]! + (counts[first + bin]! - before);
+  numbers[number + SQUARES] = numbers[number + SQUARES]! + weight * weight;
   if (bin < distribution.lowest) distribution.lowest = bin;
   if (bin > distribution.highest) distribution.highest = bin;
-  distribution.weight = weight / distribution.kept;
-  if (distribution.weight > MOST_WEIGHT) scaleBack(distribution);
+  numbers[number + WEIGHT] = weight / numbers[number + KEPT]!;
+  if (numbers[number + WEIGHT]! > MOST_WEIGHT) scaleBack(distribution);
   const seen = ++distribution.seen;
   // Often at first, while the unit is a guess, and then now and then.
   if (seen % 256 === 0 || (seen >= 8 && (seen & (seen - 1)) === 0)) fitUnit(distribution);
 }
 
 /** How many equally weighted values would be as certain as these. */
-export function effectiveCount({ total, squares }: FadingQuantiles): number {
+export function effectiveCount({ numbers, number }: FadingQuantiles): number {
+  const total = numbers[number + TOTAL]!;
+  const squares = numbers[number + SQUARES]!;
   return squares > 0 ? (total * total) / squares : 0;
 }
 
@@ -85,18 +93,22 @@ export function effectiveCount({ total, squares }: FadingQuantiles): number {
  * @returns NaN where there are no values.
  */
 export function fadingQuantile(distribution: FadingQuantiles, beyond: number, upper: boolean): number {
-  const { counts, lowest, highest, total, unit } = distribution;
+  const { counts, first, lowest, highest, numbers, number } = distribution;
+  const unit = numbers[number + UNIT]!;
+  const total = numbers[number + TOTAL]!;
   if (total === 0) return Number.NaN;
   let rest = beyond * total;
   if (upper) {
     let bin = highest;
-    while (bin > lowest && counts[bin]! < rest) rest -= counts[bin--]!;
-    const share = counts[bin]! > 0 ? Math.min(1, rest / counts[bin]!) : 0;
+    while (bin > lowest && counts[first + bin]! < rest) rest -= counts[first + bin--]!;
+    const there = counts[first + bin]!;
+    const share = there > 0 ? Math.min(1, rest / there) : 0;
     return unit * (EDGES[bin + 1]! - share * (EDGES[bin + 1]! - EDGES[bin]!));
   }
   let bin = lowest;
-  while (bin < highest && counts[bin]! < rest) rest -= counts[bin++]!;
-  const share = counts[bin]! > 0 ? Math.min(1, rest / counts[bin]!) : 0;
+  while (bin < highest && counts[first + bin]! < rest) rest -= counts[first + bin++]!;
+  const there = counts[first + bin]!;
+  const share = there > 0 ? Math.min(1, rest / there) : 0;
   return unit * (EDGES[bin]! + share * (EDGES[bin + 1]! - EDGES[bin]!));
 }
 
@@ -111,7 +123,8 @@ function placeOf(value: number, unit: number): number {
 
 /** Follows the values' spread: bins that are far too wide hide the quantiles, far too narrow ones have no reach. */
 function fitUnit(distribution: FadingQuantiles): void {
-  const { unit, lowest, highest } = distribution;
+  const { numbers, number, lowest, highest } = distribution;
+  const unit = numbers[number + UNIT]!;
   const width = fadingQuantile(distribution, 0.05, true) - fadingQuantile(distribution, 0.05, false);
   const extent = unit * Math.max(-EDGES[lowest]!, EDGES[highest + 1]!);
   const wanted = Math.max(width / UNITS_WIDE, extent / (REACH / 2));
@@ -120,9 +133,10 @@ function fitUnit(distribution: FadingQuantiles): void {
 
 /** Moves all weights to bins of another unit, each bin's spread evenly over where it was. */
 function rebin(distribution: FadingQuantiles, unit: number): void {
-  const { counts, lowest, highest } = distribution;
+  const { lowest, highest, first: from, numbers, number } = distribution;
+  const counts = distribution.counts.subarray(from, from + FADING_BINS);
   const old = counts.slice();
-  const oldUnit = distribution.unit;
+  const oldUnit = numbers[number + UNIT]!;
   counts.fill(0);
   let total = 0;
   let first = FADING_BINS - 1;
@@ -130,32 +144,32 @@ function rebin(distribution: FadingQuantiles, unit: number): void {
   for (let b = lowest; b <= highest; b++) {
     const weight = old[b]!;
     if (weight === 0) continue;
-    const from = placeOf(oldUnit * EDGES[b]!, unit);
-    const to = placeOf(oldUnit * EDGES[b + 1]!, unit);
-    const low = Math.floor(from);
-    const high = Math.floor(to);
+    const start = placeOf(oldUnit * EDGES[b]!, unit);
+    const end = placeOf(oldUnit * EDGES[b + 1]!, unit);
+    const low = Math.floor(start);
+    const high = Math.floor(end);
     for (let bin = low; bin <= high; bin++) {
-      const inside = high === low ? 1 : (Math.min(to, bin + 1) - Math.max(from, bin)) / (to - from);
+      const inside = high === low ? 1 : (Math.min(end, bin + 1) - Math.max(start, bin)) / (end - start);
       counts[bin] = counts[bin]! + weight * inside;
     }
     first = Math.min(first, low);
     last = Math.max(last, high);
   }
   for (let b = first; b <= last; b++) total += counts[b]!;
-  distribution.unit = unit;
-  distribution.total = total;
+  numbers[number + UNIT] = unit;
+  numbers[number + TOTAL] = total;
   distribution.lowest = first;
   distribution.highest = last;
 }
 
-function scaleBack(distribution: FadingQuantiles): void {
-  const { counts, weight } = distribution;
+function scaleBack({ counts, first, numbers, number }: FadingQuantiles): void {
+  const weight = numbers[number + WEIGHT]!;
   let total = 0;
-  for (let b = 0; b < FADING_BINS; b++) {
+  for (let b = first; b < first + FADING_BINS; b++) {
     counts[b] = counts[b]! / weight;
     total += counts[b]!;
   }
-  distribution.squares /= weight * weight;
-  distribution.total = total;
-  distribution.weight = 1;
+  numbers[number + SQUARES] = numbers[number + SQUARES]! / (weight * weight);
+  numbers[number + TOTAL] = total;
+  numbers[number + WEIGHT] = 1;
 }
