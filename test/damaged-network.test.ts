@@ -3,21 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startDailyPolicy } from './daily-policy.ts';
 import { startServe } from './serve-process.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const MINUTE = 60_000;
-const DAY = 1440 * MINUTE;
-const POLICY = `
-apiVersion: foresail.dev/v1alpha1
-kind: ScalingPolicy
-metadata: {name: web, namespace: shop}
-spec:
-  target: {name: web}
-  demand: {name: web_rps, query: rps, step: 5m, history: 1d, capacity: {perReplica: 10}}
-  replicas: {min: 1, max: 50}
-`;
-
 /** The program as it is installed, with the weights of its network cut short. */
 let installed: string;
 beforeAll(async () => {
@@ -36,12 +25,7 @@ test('a server whose network is damaged starts, says so, counts it, and forecast
   expect(await (await fetch(`${server.url}/metrics`)).text()).toContain(
     'foresail_network_unusable_total{code="unusable_model"} 1',
   );
-  const now = Math.floor(Date.now() / MINUTE) * MINUTE;
-  const timestamps = Array.from({ length: 288 }, (_, i) => now - DAY + i * 5 * MINUTE);
-  const values = timestamps.map((t) => 100 + 50 * Math.sin((2 * Math.PI * t) / DAY) + 5 * Math.sin(t / 7e5));
-  const line = JSON.stringify({ metric: { __name__: 'rps' }, timestamps, values });
-  expect((await fetch(`${server.url}/api/v1/import`, { method: 'POST', body: line })).status).toBe(200);
-  expect((await fetch(`${server.url}/api/v1/policies/shop/web`, { method: 'PUT', body: POLICY })).status).toBe(201);
+  await startDailyPolicy(server, 1);
   const fitted = async () =>
     /^foresail_forecasts_fitted_total (\d+)$/m.exec(await (await fetch(`${server.url}/metrics`)).text())?.[1];
   await expect.poll(fitted, { timeout: 240_000, interval: 250 }).toBe('1');

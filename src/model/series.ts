@@ -30,15 +30,19 @@ export interface SelectedSeries {
 /** Joins the chunks' samples inside the range, both ends included. Copies bits, so staleness markers survive. */
 export function decodeSamples(chunks: readonly Chunk[], range: TimeRange): Samples {
   const parts: Samples[] = [];
-  let length = 0;
   for (const { times, values } of chunks) {
     const from = lowerBound(times, range.start);
     const to = upperBound(times, range.end);
     if (from >= to) continue;
     parts.push({ times: times.subarray(from, to), values: values.subarray(from, to) });
-    length += to - from;
   }
+  return joinSamples(parts);
+}
+
+/** One behind another, as they come. A single part is given as it is, not copied. */
+export function joinSamples(parts: readonly Samples[]): Samples {
   if (parts.length === 1) return parts[0]!;
+  const length = parts.reduce((sum, { times }) => sum + times.length, 0);
   const times = new Float64Array(length);
   const values = new Float64Array(length);
   let at = 0;

@@ -1,4 +1,4 @@
-import { type Chunk, lowerBound, type Samples, upperBound } from '../model/series.ts';
+import { type Chunk, joinSamples, lowerBound, type Samples, upperBound } from '../model/series.ts';
 
 /** Full chunks have this many samples; merging may leave fewer, or up to twice as many. */
 const CHUNK_SAMPLES = 2_048;
@@ -155,20 +155,6 @@ export function lastTime(chunk: HeadChunk): number {
 
 export function visibleSamples({ times, values, visible }: HeadChunk): Samples {
   return { times: times.subarray(0, visible), values: values.subarray(0, visible) };
-}
-
-export function joinSamples(parts: readonly Samples[]): Samples {
-  if (parts.length === 1) return parts[0]!;
-  const length = parts.reduce((sum, { times }) => sum + times.length, 0);
-  const times = new Float64Array(length);
-  const values = new Float64Array(length);
-  let at = 0;
-  for (const part of parts) {
-    times.set(part.times, at);
-    values.set(part.values, at);
-    at += part.times.length;
-  }
-  return { times, values };
 }
 
 /** Both in order of time; where both have a time, the first one's sample stays. */

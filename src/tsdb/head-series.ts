@@ -1,5 +1,5 @@
 import type { Labels } from '../model/labels.ts';
-import { type Chunk, lowerBound, upperBound } from '../model/series.ts';
+import { type Chunk, joinSamples, lowerBound, upperBound } from '../model/series.ts';
 import type { TimeRange } from '../model/time.ts';
 import { OUTCOME, type RetentionClass, type SeriesRef } from '../storage/write.ts';
 import {
@@ -7,7 +7,6 @@ import {
   findSample,
   type HeadChunk,
   insertSample,
-  joinSamples,
   lastTime,
   mergeSamples,
   viewChunks,

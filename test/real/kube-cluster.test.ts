@@ -7,6 +7,7 @@ import {
   NO_CONTROL_PLANE,
   startControlPlane,
 } from '../../src/testing/control-plane.ts';
+import { deployment, hpa } from './shop-objects.ts';
 
 const assets = await findControlPlane();
 
@@ -34,7 +35,7 @@ describe('openKubeCluster() on a real API server', () => {
     plane.kubectl(['apply', ...how, '-f', '-'], {
       apiVersion: 'v1',
       kind: 'List',
-      items: [deployment(name), hpa(name, min)],
+      items: [deployment(name, { replicas: 3 }), hpa(name, { min, max: 20 })],
     });
   const read = async (name: string): Promise<TargetState> => {
     const state = await cluster.read(ref(name));
@@ -67,17 +68,17 @@ describe('openKubeCluster() on a real API server', () => {
   });
 
   test('an HPA without minReplicas reads as 1, held by nobody', async () => {
-    const { minReplicas: _, ...spec } = hpa('unset', 1).spec;
+    const { minReplicas: _, ...spec } = hpa('unset', { min: 1, max: 20 }).spec;
     await plane.kubectl(['apply', '--server-side', '-f', '-'], {
       apiVersion: 'v1',
       kind: 'List',
-      items: [deployment('unset'), { ...hpa('unset', 1), spec }],
+      items: [deployment('unset', { replicas: 3 }), { ...hpa('unset', { min: 1, max: 20 }), spec }],
     });
     expect(await read('unset')).toMatchObject({ min: 1, minManagers: [] });
   });
 
   test('a missing HPA and a missing workload are missing, and say which', async () => {
-    await plane.kubectl(['apply', '-f', '-'], hpa('lonely', 2));
+    await plane.kubectl(['apply', '-f', '-'], hpa('lonely', { min: 2, max: 20 }));
     expect(await cluster.read(ref('nowhere'))).toEqual({
       kind: 'missing',
       message: 'there is no HorizontalPodAutoscaler shop/nowhere',
@@ -283,29 +284,4 @@ function ownershipOf({ ref, min, max, minManagers }: TargetState, written: numbe
 async function everyManager(plane: ControlPlane, name: string): Promise<readonly string[]> {
   const text = await plane.kubectl(['-n', 'shop', 'get', 'hpa', name, '-o', 'json', '--show-managed-fields']);
   return JSON.parse(text).metadata.managedFields.map((entry: { manager: string }) => entry.manager);
-}
-
-function deployment(name: string) {
-  return {
-    apiVersion: 'apps/v1',
-    kind: 'Deployment',
-    metadata: { name, namespace: 'shop' },
-    spec: {
-      replicas: 3,
-      selector: { matchLabels: { app: name } },
-      template: {
-        metadata: { labels: { app: name } },
-        spec: { containers: [{ name: 'main', image: 'example.com/main:1' }] },
-      },
-    },
-  };
-}
-
-function hpa(name: string, minReplicas: number) {
-  return {
-    apiVersion: 'autoscaling/v2',
-    kind: 'HorizontalPodAutoscaler',
-    metadata: { name, namespace: 'shop' },
-    spec: { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name }, minReplicas, maxReplicas: 20 },
-  };
 }

@@ -20,6 +20,7 @@ import {
 import { encodeWriteRequest } from '../../src/wire/encode-write-request.ts';
 import { encodeSnappy } from '../../src/wire/snappy.ts';
 import { type RunningProgram, startProgram } from '../program.ts';
+import { deployment, hpa } from './shop-objects.ts';
 
 const assets = await findControlPlane();
 const TRACE = resolve('../shared/data/crane-k8s/crane_input11_1min.csv.gz');
@@ -184,7 +185,7 @@ describe('enforce, observe and release on Kubernetes', () => {
     return plane.kubectl(['apply', '-f', '-'], {
       apiVersion: 'v1',
       kind: 'List',
-      items: [deployment(name), hpa(name, min)],
+      items: [deployment(name), hpa(name, { min, max: 40 })],
     });
   }
 
@@ -267,29 +268,5 @@ function policy(name: string, how: object) {
       ramp: { maxUpPerMinute: '600%', maxDownPerMinute: '90%', holdDown: '50s' },
       ...how,
     },
-  };
-}
-
-function deployment(name: string) {
-  return {
-    apiVersion: 'apps/v1',
-    kind: 'Deployment',
-    metadata: { name, namespace: 'shop' },
-    spec: {
-      selector: { matchLabels: { app: name } },
-      template: {
-        metadata: { labels: { app: name } },
-        spec: { containers: [{ name: 'main', image: 'example.com/main:1' }] },
-      },
-    },
-  };
-}
-
-function hpa(name: string, minReplicas: number) {
-  return {
-    apiVersion: 'autoscaling/v2',
-    kind: 'HorizontalPodAutoscaler',
-    metadata: { name, namespace: 'shop' },
-    spec: { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name }, minReplicas, maxReplicas: 40 },
   };
 }
