@@ -1,5 +1,5 @@
-import { availableParallelism } from 'node:os';
 import { createForecastDesk } from '../forecast/desk.ts';
+import { coresHere } from '../workers/cores.ts';
 import { type ForecastPool, openForecastPool, threadsFor } from '../workers/forecast-pool.ts';
 import { ownSeat, threadSeat } from '../workers/forecast-seat.ts';
 import type { Parts } from './parts.ts';
@@ -10,12 +10,14 @@ export function openForecasters({
   metrics,
   log,
   networks,
-}: Pick<Parts, 'clock' | 'metrics' | 'log' | 'networks'>): ForecastPool {
+  threads,
+}: Pick<Parts, 'clock' | 'metrics' | 'log' | 'networks' | 'threads'>): ForecastPool {
   const openSeat = threadSeat({ clock, models: networks.models });
   const pool = openForecastPool({
-    seats: Array.from({ length: threadsFor(availableParallelism()) }, () => openSeat),
+    seats: Array.from({ length: threadsFor(coresHere()) }, () => openSeat),
     fallback: ownSeat(createForecastDesk),
     clock,
+    onBusy: threads.begin,
     onEnd({ reason, key, error }) {
       metrics.forecastThreadEnds.inc({ reason });
       log.error({ reason, series: key, err: error }, 'a thread of forecasters ended: it is started again');

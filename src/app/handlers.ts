@@ -58,13 +58,13 @@ export function openHandlers(parts: Parts, { passes, historyChanged, replay }: H
     storage: parts.queryStorage,
     parseSelector: parseSeriesSelector,
     policies,
-    doJob: jobs.run,
+    doJob: (tenant, job, signal) => jobs.run(job, { signal, own: parts.networks.ownOf(tenant) }),
     calendarOf: parts.strictCalendarOf,
-    async preview(input, signal) {
+    async preview(tenant, input, signal) {
       const start = Math.min(...input.demands.map((series) => series.start));
       const end = Math.max(...input.demands.map((series) => series.start + series.values.length * series.stepMs));
       const calendar = await parts.strictCalendarOf(input.policy, { start, end });
-      return await jobs.run({ kind: 'preview', ...input, calendar }, signal);
+      return await jobs.run({ kind: 'preview', ...input, calendar }, { signal, own: parts.networks.ownOf(tenant) });
     },
     checkPolicy: (document) => rightPolicy(document, parts.checkDeps),
     planNow,

@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import type { Counter, Gauge, Histogram } from 'prom-client';
 import type { Settings } from '../config/load.ts';
 import { policyFileReader } from '../config/policy-files.ts';
@@ -25,11 +24,13 @@ import { openTsdb } from '../tsdb/open-tsdb.ts';
 import type { RecoveryReport } from '../tsdb/recovery.ts';
 import { takeTurns } from '../turns.ts';
 import { VERSION } from '../version.ts';
+import { coresHere } from '../workers/cores.ts';
 import { holidaysInThread } from '../workers/holidays.ts';
 import { openJobPool } from '../workers/job-pool.ts';
 import { openModelVersions, versionsFolder } from '../workers/model-versions.ts';
 import { networksInForce } from '../workers/networks-in-force.ts';
 import { readTenantModels } from '../workers/tenant-models.ts';
+import { threadShare } from '../workers/thread-share.ts';
 import { openAccuracyGauges } from './accuracy-gauges.ts';
 import { queryStorage } from './query-storage.ts';
 
@@ -96,8 +97,8 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
     },
   });
   const forecasts = openForecastStore(keyValue, accuracyGauges.issued);
-  // One core is left to the requests and the loops.
-  const jobs = openJobPool(Math.max(1, availableParallelism() - 1), models.shipped);
+  const threads = threadShare(coresHere());
+  const jobs = openJobPool(threads.most, models.shipped, threads);
   const policies = openPolicyStore({
     keyValue,
     readFiles: policyFileReader(settings.policies, checkDeps),
@@ -114,6 +115,7 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
     accuracyGauges,
     ledger: openLedger(keyValue),
     states: openForecasterStates(keyValue),
+    threads,
     jobs,
     checkDeps,
     queryStorage: queryStorage({ storage, forecasts, policies, evaluator }),

@@ -4,9 +4,12 @@ import type { Parts } from './parts.ts';
 
 /** Trains the tenants' networks in a thread that gives way, and keeps their versions in the data folder. */
 export function openTraining(
-  parts: Pick<Parts, 'clock' | 'telemetry' | 'policies' | 'storage' | 'settings' | 'networks' | 'versionsOf'>,
+  parts: Pick<
+    Parts,
+    'clock' | 'telemetry' | 'policies' | 'storage' | 'settings' | 'networks' | 'versionsOf' | 'threads'
+  >,
 ): TrainingLoop {
-  const { clock, telemetry, policies, storage, settings, networks, versionsOf } = parts;
+  const { clock, telemetry, policies, storage, settings, networks, versionsOf, threads } = parts;
   return openTrainingLoop({
     clock,
     telemetry,
@@ -15,7 +18,14 @@ export function openTraining(
     storageOf: storage.tenant,
     versionsOf,
     networks,
-    train: (request, options) => trainInThread(request, { ...options, inBackground: true }),
+    async train(request, options) {
+      const end = threads.begin();
+      try {
+        return await trainInThread(request, { ...options, inBackground: true });
+      } finally {
+        end();
+      }
+    },
     ...settings.training,
   });
 }

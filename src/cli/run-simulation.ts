@@ -48,7 +48,7 @@ export async function runSimulation(flags: SimulateFlags): Promise<void> {
     metricLagMs: flags.metricLag,
     hpaTarget: flags.hpaTarget,
     strategies: STRATEGIES.filter((name) => wanted.has(name)),
-    forecaster: (history, windowMs) => openTraceForecaster(policy, history, windowMs, calendar),
+    forecaster: (history, windowMs) => openTraceForecaster(policy, history, windowMs, { calendar }),
   });
   const title = `${policy.namespace}/${policy.name} on ${basename(flags.trace)}`;
   if (flags.decisions !== undefined) write(flags.decisions, decisionLines(report));

@@ -53,12 +53,12 @@ export interface QueryDeps {
   readonly limits: QueryLimits;
 }
 
-/** What takes seconds of CPU, away from the requests' own thread. */
+/** What takes seconds of CPU, away from the requests' own thread, with the tenant's network where it forecasts. */
 export interface ComputeDeps {
-  readonly doJob: <J extends SeriesJob>(job: J, signal: AbortSignal) => Promise<ResultOf<J>>;
+  readonly doJob: <J extends SeriesJob>(tenant: TenantId, job: J, signal: AbortSignal) => Promise<ResultOf<J>>;
   /** @throws {CodedError} If a region or a file cannot be used. */
   readonly calendarOf: CalendarOf;
-  readonly preview: (input: PreviewInput, signal: AbortSignal) => Promise<PolicyPreview>;
+  readonly preview: (tenant: TenantId, input: PreviewInput, signal: AbortSignal) => Promise<PolicyPreview>;
   /** @throws {InvalidDocumentError} With every problem of the document. */
   readonly checkPolicy: (document: unknown) => Pick<PolicyView, 'document' | 'policy'>;
 }

@@ -27,6 +27,8 @@ export interface LaneDeps {
   readonly onEnd: (reason: EndReason, key: string | undefined, error: Error | undefined) => void;
   readonly onFallback: () => void;
   readonly onNote?: (note: ThreadNote) => void;
+  /** A batch begins; what it returns is called at its end. */
+  readonly onBusy?: (() => () => void) | undefined;
 }
 
 /** The work of one seat: what waits for it, and what it is at. */
@@ -71,6 +73,7 @@ export function openLane(deps: LaneDeps): Lane {
   /** Fits whose turn it is: some are loaded while one is worked on, so that one slow load holds nobody up. */
   const preparing: Waiting[] = [];
   let working: readonly Waiting[] = [];
+  let rested: (() => void) | undefined;
   let batchesInARow = 0;
   let scheduled = false;
   let closed = false;
@@ -152,7 +155,15 @@ export function openLane(deps: LaneDeps): Lane {
       working = soon.splice(0, BATCH);
       batchesInARow++;
     }
-    if (working.length > 0) seat!.post(working.map(({ request }) => request!));
+    if (working.length === 0) return;
+    rested = deps.onBusy?.();
+    seat!.post(working.map(({ request }) => request!));
+  }
+
+  function endBatch(): void {
+    working = [];
+    rested?.();
+    rested = undefined;
   }
 
   function prepareAhead(): void {
@@ -172,7 +183,7 @@ export function openLane(deps: LaneDeps): Lane {
       },
       onAnswers(answers) {
         const answered = working;
-        working = [];
+        endBatch();
         failures = 0;
         schedule();
         settleFrom(answered, answers, 0);
@@ -180,7 +191,7 @@ export function openLane(deps: LaneDeps): Lane {
       onNote: (note) => deps.onNote?.(note),
       onEnd({ reason, error, index }) {
         const unanswered = working;
-        working = [];
+        endBatch();
         seat = undefined;
         if (!ready && failures + 1 >= FAILED_STARTS) {
           openSeat = deps.fallback;

@@ -21,6 +21,8 @@ export interface ForecastPoolOptions {
   readonly onFallback: () => void;
   /** What a thread has to say when it starts. */
   readonly onNote?: (note: ThreadNote) => void;
+  /** A thread begins work; what it returns is called at its end. */
+  readonly onBusy?: () => () => void;
 }
 
 export interface ThreadEnd {
@@ -69,6 +71,7 @@ export function openForecastPool(options: ForecastPoolOptions): ForecastPool {
     openLane({
       ...{ openSeat, clock, fallback: options.fallback, onFallback: options.onFallback },
       onNote: (note) => options.onNote?.(note),
+      onBusy: options.onBusy,
       onEnd(reason, key, error) {
         options.onEnd({ reason, ...(key !== undefined && { key }), ...(error !== undefined && { error }) });
         if (key !== undefined) blame(key);
@@ -129,7 +132,7 @@ export function openForecastPool(options: ForecastPoolOptions): ForecastPool {
 
 /** Threads for so many cores: the main thread has one. */
 export function threadsFor(cores: number): number {
-  return Math.min(8, Math.max(1, cores - 1));
+  return Math.min(8, Math.max(1, Math.floor(cores) - 1));
 }
 
 /** FNV-1a, 32 bits. */

@@ -1,12 +1,15 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import type { JobThreadData } from './job-pool.ts';
-import { type Job, jobDoer } from './jobs.ts';
+import { giveWay } from './give-way.ts';
+import type { JobMessage, JobThreadData } from './job-pool.ts';
+import { jobDoer } from './jobs.ts';
 
-const doJob = jobDoer((workerData as JobThreadData).model);
+const { shipped, givesWay } = workerData as JobThreadData;
+if (givesWay) giveWay('late');
+const doJob = jobDoer(shipped);
 
 /** One thread of the job pool: a job comes in, and its result or its error goes out. */
-parentPort?.on('message', (job: Job) => {
-  doJob(job).then(
+parentPort?.on('message', ({ job, own }: JobMessage) => {
+  doJob(job, own).then(
     (result) => parentPort?.postMessage({ result }),
     (error: unknown) => parentPort?.postMessage({ error }),
   );

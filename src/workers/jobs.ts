@@ -1,5 +1,7 @@
+import type { Network } from '../forecast/forecaster-options.ts';
 import { doSeriesJob, type SeriesJob, type SeriesResults } from '../forecast/jobs/series-job.ts';
 import type { ModelBytes } from '../forecast/regressor/model-file.ts';
+import type { OwnModel } from '../forecast/regressor/model-version.ts';
 import type { PolicyPreview } from '../scaling/policy-preview.ts';
 import { cpuSeconds } from './cpu-seconds.ts';
 import { type NetworkSource, networkSource } from './load-regressor.ts';
@@ -14,12 +16,20 @@ interface JobResults extends SeriesResults {
 
 export type JobResult<J extends Job> = JobResults[J['kind']];
 
+/** @param own The tenant's own network, which forecasts are made with in place of the shipped one. */
+export type DoJob = <J extends Job>(job: J, own?: OwnModel) => Promise<JobResult<J>>;
+
 /** Does jobs on the calling thread; TF.js is loaded with the first that forecasts. */
-export function jobDoer(model: ModelBytes | undefined): <J extends Job>(job: J) => Promise<JobResult<J>> {
-  const network: NetworkSource = networkSource(model);
-  return async (job) => {
-    if (job.kind === 'preview') return doPreview(job) as JobResult<typeof job>;
+export function jobDoer(shipped: ModelBytes | undefined): DoJob {
+  const common: NetworkSource = networkSource(shipped);
+  const networkOf = async (own: OwnModel | undefined): Promise<Network> => {
+    // Opened for this job alone: it takes a millisecond or two of a job's hundreds.
+    const network = own === undefined ? {} : await networkSource(own.bytes)();
+    return network.regressor === undefined ? await common() : network;
+  };
+  return async (job, own) => {
+    if (job.kind === 'preview') return doPreview(job, await networkOf(own)) as JobResult<typeof job>;
     const forecasts = job.kind === 'forecast' || job.kind === 'backtest' || job.kind === 'rolling';
-    return doSeriesJob(job, { cpuSeconds, ...(forecasts && (await network())) }) as JobResult<typeof job>;
+    return doSeriesJob(job, { cpuSeconds, ...(forecasts && (await networkOf(own))) }) as JobResult<typeof job>;
   };
 }

@@ -1,6 +1,7 @@
 import { rollingForecasts } from '../forecast/backtest.ts';
 import { pathOf } from '../forecast/backtest-sums.ts';
 import type { SeriesCalendar } from '../forecast/calendar.ts';
+import type { Network } from '../forecast/forecaster-options.ts';
 import { calendarOf, MOST_HISTORY_STEPS } from '../forecast/jobs/series-input.ts';
 import type { Forecast } from '../model/forecast.ts';
 import type { RegularSeries, Samples } from '../model/series.ts';
@@ -23,15 +24,20 @@ const EVERY_MS = 5 * MINUTE;
 const LEAST_STEPS = 24;
 
 /** What a policy would have foreseen and done over the end of its demands' history. */
-export function doPreview({ policy, demands, judgedMs, startUpMs, calendar }: PreviewJob): PolicyPreview {
+export function doPreview(job: PreviewJob, network: Network): PolicyPreview {
+  const { policy, demands, judgedMs, startUpMs, calendar } = job;
   const masked = demands.map((series) => withoutExcluded(series, policy));
   return {
     demands: masked.map((series, i) => ({
       demand: policy.demands[i]!.name,
-      ...forecastAgain(series, demands[i]!, policy, { judgedMs, calendar }),
+      ...forecastAgain(series, demands[i]!, policy, { judgedMs, calendar, network }),
     })),
-    whatIf: whatIf(policy, demands[0]!, { judgedMs, startUpMs, calendar }),
+    whatIf: whatIf(policy, demands[0]!, { judgedMs, startUpMs, calendar, network }),
   };
+}
+
+interface Means extends Pick<PreviewJob, 'judgedMs' | 'startUpMs' | 'calendar'> {
+  readonly network: Network;
 }
 
 type WithoutName<T> = T extends unknown ? Omit<T, 'demand'> : never;
@@ -40,7 +46,7 @@ function forecastAgain(
   series: RegularSeries,
   truth: RegularSeries,
   policy: ScalingPolicy,
-  { judgedMs, calendar }: Pick<PreviewJob, 'judgedMs' | 'calendar'>,
+  { judgedMs, calendar, network }: Pick<Means, 'judgedMs' | 'calendar' | 'network'>,
 ): WithoutName<DemandPreview> {
   const { stepMs, values } = series;
   const first = values.length - Math.round(judgedMs / stepMs);
@@ -58,6 +64,7 @@ function forecastAgain(
     quantiles: [...new Set([0.025, 0.975, policy.quantile])],
     seasons: seasonsOf(policy, stepMs),
     calendar: calendar ?? calendarOf(policy.timeZone, series, leadSteps),
+    ...network,
     firstLength: first,
     everySteps: Math.max(1, Math.round(EVERY_MS / stepMs)),
     mostSteps: MOST_HISTORY_STEPS,
@@ -143,7 +150,7 @@ function peakOf(window: Float64Array, steps: number): number {
 function whatIf(
   policy: ScalingPolicy,
   demand: RegularSeries,
-  { judgedMs, startUpMs, calendar }: Pick<PreviewJob, 'judgedMs' | 'startUpMs' | 'calendar'>,
+  { judgedMs, startUpMs, calendar, network }: Means,
 ): WhatIf {
   const rows = rowsOf(demand);
   const end = rows.times.at(-1) ?? Number.NaN;
@@ -156,7 +163,7 @@ function whatIf(
     from,
     startUpMs,
     strategies: ['reactive', 'yesterday', 'foresail', 'oracle'],
-    forecaster: (history, windowMs) => openTraceForecaster(policy, history, windowMs, calendar),
+    forecaster: (history, windowMs) => openTraceForecaster(policy, history, windowMs, { calendar, network }),
   });
   const of = (name: string) => results.find(({ strategy }) => strategy === name)!.timeline;
   const { times, demand: load, floor, ready } = of('foresail');

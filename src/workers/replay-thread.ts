@@ -12,7 +12,7 @@ function replay({ policy, demand, calendar, startUpMs }: ReplayRequest): readonl
     rows: demand,
     policy,
     strategies: ['reactive', 'yesterday', 'foresail', 'oracle'],
-    forecaster: (history, windowMs) => openTraceForecaster(policy, history, windowMs, calendar),
+    forecaster: (history, windowMs) => openTraceForecaster(policy, history, windowMs, { calendar }),
     startUpMs,
     from: demand.times.at(-1)! - 3 * DAY,
   });

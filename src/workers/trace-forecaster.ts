@@ -1,5 +1,6 @@
 import type { SeriesCalendar } from '../forecast/calendar.ts';
 import { type Forecaster, fitForecaster } from '../forecast/forecaster.ts';
+import type { Network } from '../forecast/forecaster-options.ts';
 import { inferGrid, toRegular } from '../forecast/prepare.ts';
 import type { Samples } from '../model/series.ts';
 import { DAY, HOUR } from '../model/time.ts';
@@ -11,6 +12,12 @@ import type { TraceForecaster } from '../scaling/simulation/strategies.ts';
 const REFIT_MS = DAY;
 const RETRY_MS = HOUR;
 
+export interface TraceMeans {
+  readonly calendar?: SeriesCalendar | undefined;
+  /** Without it forecasts are made without the network. */
+  readonly network?: Network;
+}
+
 /**
  * The program's own forecaster over a recorded trace: fitted on the rows of the history, updated with every row, fitted
  * again once a day. It never sees a row before it is appended.
@@ -19,7 +26,7 @@ export function openTraceForecaster(
   policy: ScalingPolicy,
   history: Samples,
   windowMs: number,
-  calendar?: SeriesCalendar,
+  { calendar, network }: TraceMeans = {},
 ): TraceForecaster {
   const spec = policy.demands[0]!;
   const stepMs = Math.max(spec.stepMs, inferGrid(history.times)?.stepMs ?? 0);
@@ -31,6 +38,7 @@ export function openTraceForecaster(
     peakWindowMs: Math.max(stepMs, Math.round(windowMs / stepMs) * stepMs),
     quantiles: [policy.quantile],
     ...(calendar && { calendar }),
+    ...network,
     seasons:
       policy.seasonsMs === 'auto' ? policy.seasonsMs : policy.seasonsMs.map((length) => Math.round(length / stepMs)),
   };

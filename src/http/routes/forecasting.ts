@@ -101,7 +101,7 @@ function post<R extends PastRequest, J extends SeriesJob>(
         const done = await Promise.all(
           kept.map(async (series) => ({
             metric: Object.fromEntries(series.labels),
-            ...work.answerOf(await deps.doJob(work.jobOf(inputOf(series, calendar)), signal)),
+            ...work.answerOf(await deps.doJob(tenant, work.jobOf(inputOf(series, calendar)), signal)),
           })),
         );
         return { result: done, warnings: [...evaluated.warnings, ...left] };

@@ -47,7 +47,7 @@ export function previewRoute(router: Router, deps: PreviewRouteDeps, gate: Forec
           withDeadline(response, timeoutMs, async (signal) => {
             const demands: RegularSeries[] = [];
             for (const spec of policy.demands) demands.push(await demandOf(spec, tenant, deps, signal));
-            return deps.preview({ policy, demands, judgedMs, startUpMs: START_UP_MS }, signal);
+            return deps.preview(tenant, { policy, demands, judgedMs, startUpMs: START_UP_MS }, signal);
           }),
         );
         sendData(response, previewAnswer({ document, judgedMs, preview }));
