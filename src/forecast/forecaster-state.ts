@@ -10,6 +10,7 @@ import { localClock } from './local-clock.ts';
 import { MIX_TUNING, PEAK_MIX_TUNING } from './mix.ts';
 import { defaultModels, modelsByName } from './models/default-models.ts';
 import type { Model, ModelContext } from './models/model.ts';
+import { rhythmsOf } from './models/rhythm.ts';
 import { peakModels } from './peak.ts';
 import { createRises, type Rises } from './rises.ts';
 import type { Learnt, StateFacts, StateOwner } from './saved-state.ts';
@@ -69,6 +70,7 @@ export function createState(history: RegularSeries, options: ForecasterOptions, 
   const sparse = facts.sparse ? sparseQuantiles(day, { clock, phase: facts.phase }) : undefined;
   const context: ModelContext = {
     sparse: sparse !== undefined,
+    rhythms: (options.seasons ?? 'auto') === 'auto' ? rhythmsOf(facts.seasons, stepMs) : [],
     ...{ stepMs, knots, maxGap, cycles, historyLength },
     ...(options.tuning && { tuning: options.tuning }),
     ...(options.regressor && { regressor: options.regressor }),

@@ -3,6 +3,7 @@ import { horizonFeatures } from './features.ts';
 import { largestIn, largestKnown } from './largest.ts';
 import { seasonBefore, seasonEarlier } from './local-clock.ts';
 import type { Model, ModelContext } from './models/model.ts';
+import { rhythmPeak } from './models/rhythm.ts';
 import { type HorizonRegressors, ridges } from './models/ridge.ts';
 import { canExpectRises, expectedRise, leastBefore } from './rises.ts';
 import { blockMean, type Track } from './track.ts';
@@ -24,6 +25,7 @@ export function peakModels(context: ModelContext): readonly Model[] {
   if (canExpectRises(context.cycles, window)) models.push(usualRise(context.cycles));
   if (first !== undefined) models.push(peakLastSeason('yesterday-peak', first, window));
   if (second !== undefined) models.push(peakLastSeason('last-week-peak', second, window));
+  for (const season of context.rhythms ?? []) models.push(rhythmPeak(season));
   return models;
 }
 

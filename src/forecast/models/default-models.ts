@@ -6,6 +6,7 @@ import type { Model, ModelContext } from './model.ts';
 import { mstl } from './mstl.ts';
 import { network } from './network.ts';
 import { profile } from './profile.ts';
+import { rhythm } from './rhythm.ts';
 import { type RidgeMember, ridges } from './ridge.ts';
 import { sameLastSeason } from './same-last-season.ts';
 import { seasonAndLevel } from './season-and-level.ts';
@@ -54,6 +55,7 @@ export function defaultModels(context: ModelContext): readonly Model[] {
   if (first !== undefined && first < ROWS_FOR_A_RECENT_RIDGE) {
     models.push(holtWinters(context, first), theta(second ?? first, smoothedFor(context, first)));
   }
+  for (const season of context.rhythms ?? []) models.push(rhythm(season, first));
   if (context.sparse === true) models.push(intermittent(first ?? 24));
   if (context.regressor !== undefined && historyLength * stepMs < LONG_HISTORY_MS) {
     models.push(network(context, context.regressor));

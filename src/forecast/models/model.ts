@@ -11,6 +11,8 @@ export interface ModelContext {
   readonly maxGap: number;
   /** Season lengths in steps, ascending: those that the history covers at least twice. */
   readonly cycles: readonly number[];
+  /** Seasons found in the data that are no calendar's, in steps. */
+  readonly rhythms?: readonly number[];
   /** Known length of the history at the cold fit, in steps: models size themselves by it. */
   readonly historyLength: number;
   /** Whether the series is zero on many steps. */
