@@ -1,4 +1,5 @@
 import type { Millis } from '../../model/time.ts';
+import { toInt32 } from './proposals.ts';
 import type { ConditionReason, ScaleEvent, ScalingRules } from './types.ts';
 
 /** Rules with Kubernetes's defaults filled in, as the API server does wherever `behavior` is present. */
@@ -95,7 +96,7 @@ export interface RateContext {
   readonly scaleDownEvents: readonly ScaleEvent[];
 }
 
-/** With `behavior`: the policies' rates, counted from where each period began. */
+/** With `behavior`: the policies' rates, counted from where each period began. Counts wrap around as an int32 does. */
 export function limitByRate(desired: number, context: RateContext): Limited {
   const { current, min, max } = context;
   if (desired > current) {
@@ -115,7 +116,7 @@ function scaleUpLimit(context: RateContext): number {
   if (selectPolicy === 'Disabled') return context.current;
   const proposals = policies.map(({ type, value, periodSeconds }) => {
     const start = periodStart(context, periodSeconds);
-    return type === 'Pods' ? start + value : Math.ceil(start * (1 + value / 100));
+    return type === 'Pods' ? (start + value) | 0 : toInt32(Math.ceil(start * (1 + value / 100)));
   });
   return selectPolicy === 'Min' ? Math.min(...proposals) : Math.max(...proposals);
 }
@@ -125,7 +126,7 @@ function scaleDownLimit(context: RateContext): number {
   if (selectPolicy === 'Disabled') return context.current;
   const proposals = policies.map(({ type, value, periodSeconds }) => {
     const start = periodStart(context, periodSeconds);
-    return type === 'Pods' ? start - value : Math.trunc(start * (1 - value / 100));
+    return type === 'Pods' ? (start - value) | 0 : toInt32(start * (1 - value / 100));
   });
   // "Max" means the largest change, which on the way down is the lowest count.
   return selectPolicy === 'Min' ? Math.max(...proposals) : Math.min(...proposals);

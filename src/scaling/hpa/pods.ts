@@ -47,23 +47,64 @@ function countsForCpu(pod: PodState, sample: PodSample, now: Millis, flags: Cont
   if (ready === undefined || startTime === undefined) return false;
   if (startTime + flags.cpuInitializationPeriodMs > now) {
     // While it starts, a sample counts only when its whole window lies after the pod became ready.
-    return ready.status && sample.time >= ready.lastTransition + sample.windowMs;
+    return ready.status !== false && sample.time >= ready.lastTransition + sample.windowMs;
   }
   // Later, a pod that is not ready is left out only where it never was.
-  return ready.status || startTime + flags.initialReadinessDelayMs <= ready.lastTransition;
+  return ready.status !== false || startTime + flags.initialReadinessDelayMs <= ready.lastTransition;
 }
 
-/** Whole per cent of the requests, as the controller truncates it; null where no sample belongs to a known pod. */
-export function utilizationOf(values: PodValues, requests: PodValues): number | null {
+export interface Utilization {
+  /** Whole per cent of the requests, truncated as the controller does it. */
+  readonly percent: number;
+  /** Mean use of a pod in milli-units, truncated. */
+  readonly average: number;
+}
+
+/** Null where nothing is requested: no sample belongs to a known pod. */
+export function utilizationOf(values: PodValues, requests: PodValues): Utilization | null {
   let used = 0;
   let requested = 0;
+  let pods = 0;
   for (const [pod, value] of values) {
     const request = requests.get(pod);
     if (request === undefined) continue;
     used += value;
     requested += request;
+    pods++;
   }
-  return requested === 0 ? null : Math.trunc((used * 100) / requested);
+  if (requested === 0) return null;
+  return { percent: Math.trunc((used * 100) / requested), average: Math.trunc(used / pods) };
+}
+
+/**
+ * What each pod requests, in milli-units, or what is missing. Every pod is asked, even one that does not count.
+ *
+ * A container that a pod does not have requests nothing there; that is no error.
+ */
+export function requestsOf(
+  pods: readonly PodState[],
+  resource: string,
+  container: string | null,
+): Map<string, number> | string {
+  const requests = new Map<string, number>();
+  for (const pod of pods) {
+    const { name, containers = [] } = pod;
+    if (container === null && pod.requests !== undefined) {
+      const request = pod.requests[resource];
+      if (request === undefined) return `missing pod-level request for ${resource} in Pod ${name}`;
+      requests.set(name, toMilli(request));
+      continue;
+    }
+    let sum = 0;
+    for (const each of containers) {
+      if (container !== null && each.name !== container) continue;
+      const request = each.requests?.[resource];
+      if (request === undefined) return `missing request for ${resource} in container ${each.name} of Pod ${name}`;
+      sum += toMilli(request);
+    }
+    requests.set(name, sum);
+  }
+  return requests;
 }
 
 /** The mean in milli-units, truncated. */

@@ -19,7 +19,7 @@ function podsOf(letters: string, requests: readonly number[] = []): PodState[] {
       deleting: letter === 'd',
       startTime,
       ready: { status: 'rh'.includes(letter), lastTransition: startTime },
-      requests: { cpu: requests[i] ?? 1 },
+      containers: [{ name: 'main', requests: { cpu: requests[i] ?? 1 } }],
     };
   });
 }
@@ -81,20 +81,62 @@ describe('propose(): cpu utilization', () => {
   });
 
   test.each([
-    { name: 'no samples', pods: podsOf('rrr'), levels: [], want: 'no metrics returned' },
+    { name: 'no samples', pods: podsOf('rrr'), levels: [], want: 'no metrics returned from resource metrics API' },
     { name: 'no pods', pods: [], levels: [1], want: 'no pods returned by selector' },
-    { name: 'only unready', pods: podsOf('uu'), levels: [1, 1], want: 'did not receive metrics for any ready pods' },
+    { name: 'only unready', pods: podsOf('uu'), levels: [1, 1], want: 'did not receive metrics for targeted pods' },
     {
       name: 'no request',
-      pods: podsOf('r').map((p) => ({ ...p, requests: {} })),
+      pods: podsOf('r').map((p) => ({ ...p, containers: [{ name: 'main' }] })),
       levels: [0.2],
-      want: 'missing request',
+      want: 'missing request for cpu in container main of Pod pod-0',
     },
   ])('fails with $name', ({ pods, levels, want }) => {
     const metric: MetricSpec = { type: 'Resource', name: 'cpu', target: { averageUtilization: 100 } };
     const proposal = propose(metric, samples(levels), observe(2, pods), CONTEXT);
     expect(proposal).toMatchObject({ kind: 'failed', reason: 'FailedGetResourceMetric' });
     expect(proposal).toHaveProperty('message', expect.stringContaining(want));
+  });
+});
+
+describe('propose(): container resource', () => {
+  const target = { averageUtilization: 50 };
+  const podsWith = (main: number, sidecar?: number): PodState[] =>
+    podsOf('rr').map((pod) => ({
+      ...pod,
+      containers: [
+        { name: 'main', requests: { cpu: main } },
+        { name: 'sidecar', ...(sidecar !== undefined && { requests: { cpu: sidecar } }) },
+      ],
+    }));
+  test.each([
+    { name: 'only its own request counts', container: 'main', pods: podsWith(1, 9), want: 4 },
+    { name: 'the others need none', container: 'main', pods: podsWith(1), want: 4 },
+    { name: 'the request of the pod as a whole does not count', container: 'main', pods: podsWith(1), want: 4 },
+  ])('$name', ({ container, pods, want }) => {
+    const metric: MetricSpec = { type: 'ContainerResource', name: 'cpu', container, target };
+    const whole = pods.map((pod) => ({ ...pod, requests: { cpu: 100 } }));
+    expect(propose(metric, samples([1, 1]), observe(2, whole), CONTEXT)).toMatchObject({
+      replicas: want,
+      metric: 'cpu container resource utilization (percentage of request)',
+      status: { averageUtilization: 100, averageValue: 1 },
+    });
+  });
+
+  test.each([
+    { name: 'its own request is missing', container: 'sidecar', want: 'missing request for cpu in container sidecar' },
+    { name: 'no pod has the container', container: 'other', want: 'no metrics returned matched known pods' },
+  ])('fails where $name', ({ container, want }) => {
+    const metric: MetricSpec = { type: 'ContainerResource', name: 'cpu', container, target };
+    expect(propose(metric, samples([1, 1]), observe(2, podsWith(1)), CONTEXT)).toMatchObject({
+      reason: 'FailedGetContainerResourceMetric',
+      message: expect.stringContaining(want),
+    });
+  });
+
+  test('the request of the pod as a whole counts for a Resource metric', () => {
+    const metric: MetricSpec = { type: 'Resource', name: 'cpu', target };
+    const whole = podsWith(1, 1).map((pod) => ({ ...pod, requests: { cpu: 4 } }));
+    expect(propose(metric, samples([1, 1]), observe(2, whole), CONTEXT)).toMatchObject({ replicas: 1 });
   });
 });
 
@@ -105,6 +147,16 @@ describe('propose(): pods metric', () => {
     { name: 'nor does a fresh start', current: 3, pods: 'hrh', levels: [50, 15, 30], target: 15, want: 7 },
     { name: 'scales down', current: 5, pods: 'rrrrr', levels: [12, 12, 12, 12, 12], target: 20, want: 3 },
     { name: 'in band', current: 3, pods: 'rrr', levels: [20, 21, 21], target: 20, want: 3 },
+    { name: 'missing, at target: not filled up', current: 4, pods: 'rrrr', levels: [20, 20], target: 20, want: 4 },
+    { name: 'missing, against the direction', current: 2, pods: 'rrrr', levels: [12, 12], target: 20, want: 2 },
+    {
+      name: 'a sample of a pod that is gone counts',
+      current: 2,
+      pods: 'rrp',
+      levels: [4, 4, 4, 4],
+      target: 1,
+      want: 12,
+    },
   ])('$name', ({ current, pods, levels, target, want }) => {
     const metric: MetricSpec = { type: 'Pods', name: 'qps', target: { averageValue: target } };
     const proposal = propose(metric, samples(levels), observe(current, podsOf(pods)), CONTEXT);
@@ -212,6 +264,24 @@ describe('propose(): object and external metrics', () => {
       want: 0,
     },
     {
+      name: 'a flood by value wraps around',
+      type: 'External',
+      current: 2,
+      pods: 'rr',
+      usage: [9e9],
+      target: { value: 1 },
+      want: -2_147_483_648,
+    },
+    {
+      name: 'a negative sum passes for an overflow',
+      type: 'External',
+      current: 2,
+      pods: '',
+      usage: [5, -6],
+      target: { averageValue: 1 },
+      want: 2_147_483_647,
+    },
+    {
       name: 'a flood',
       type: 'External',
       current: 1,
@@ -259,6 +329,12 @@ describe('groupPods()', () => {
     { name: 'starting, not ready', pod: at(MINUTE, false, 60_000), resource: 'cpu', want: 'unready' },
     { name: 'later, never ready', pod: at(10 * MINUTE, false, 10 * MINUTE), resource: 'cpu', want: 'unready' },
     { name: 'later, was ready once', pod: at(10 * MINUTE, false, 9 * MINUTE), resource: 'cpu', want: 'ready' },
+    {
+      name: 'readiness unknown passes for ready',
+      pod: { ...at(MINUTE, true, 30_000), ready: { status: 'Unknown', lastTransition: NOW - 30_000 } },
+      resource: 'cpu',
+      want: 'ready',
+    },
     { name: 'pending', pod: { ...base, phase: 'Pending' }, resource: 'cpu', want: 'unready' },
     { name: 'failed', pod: { ...base, phase: 'Failed' }, resource: 'cpu', want: 'ignored' },
     { name: 'going away', pod: { ...base, deleting: true }, resource: 'cpu', want: 'ignored' },

@@ -205,6 +205,33 @@ describe('reconcile() with several metrics', () => {
   });
 });
 
+describe('reconcile() where something stands in the way', () => {
+  const shown = (step: ReturnType<typeof reconcile>, type: string) =>
+    step.conditions.find((condition) => condition.type === type);
+  test('the scale cannot be read: nothing else is, and nothing is remembered', () => {
+    const step = reconcile(NEW_HPA, SPEC, { ...observed(3, 5000), scaleError: 'gone' }, T0);
+    expect(step).toMatchObject({ desired: 3, rescaled: false, error: 'gone', state: { recommendations: [] } });
+    expect(shown(step, 'AbleToScale')).toMatchObject({ status: false, reason: 'FailedGetScale' });
+  });
+
+  test.each(['InvalidSelector', 'AmbiguousSelector'] as const)('%s: no metric is read', (reason) => {
+    const step = reconcile(NEW_HPA, SPEC, { ...observed(3, 5000), selectorError: { reason, message: 'two' } }, T0);
+    expect(step).toMatchObject({ desired: 3, rescaled: false, error: 'two', metrics: [] });
+    expect(shown(step, 'ScalingActive')).toEqual({ type: 'ScalingActive', status: false, reason, message: 'two' });
+  });
+
+  test('the scale cannot be written: no event is stored', () => {
+    const step = reconcile(NEW_HPA, WITH_RULES, { ...observed(3, 5000), updateError: 'no' }, T0);
+    expect(step).toMatchObject({ desired: 3, rescaled: false, error: 'no', state: { scaleUpEvents: [] } });
+    expect(shown(step, 'AbleToScale')).toMatchObject({ status: false, reason: 'FailedUpdateScale' });
+  });
+
+  test('an HPA that names no metric has the default one', () => {
+    const step = reconcile(NEW_HPA, { ...SPEC, metrics: [] }, { ...observed(3, 0), metrics: [] }, T0);
+    expect(step.conditions.find(({ type }) => type === 'ScalingActive')?.reason).toBe('FailedGetResourceMetric');
+  });
+});
+
 describe('normalization tables', () => {
   test.each([
     { name: 'below min', current: 5, desired: 1, min: 2, max: 15, want: 2, reason: 'TooFewReplicas' },

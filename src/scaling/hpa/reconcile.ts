@@ -1,4 +1,5 @@
 import type { Millis } from '../../model/time.ts';
+import { withCondition } from './conditions.ts';
 import {
   type FullRules,
   limitByRate,
@@ -16,6 +17,8 @@ import {
   DEFAULT_FLAGS,
   type HpaSpec,
   type HpaState,
+  type MetricSpec,
+  type MetricStatus,
   type Observation,
   type ScaleEvent,
 } from './types.ts';
@@ -28,7 +31,9 @@ export interface Reconciled {
   /** As the event SuccessfulRescale words it, or null where nothing moved. */
   readonly reason: string | null;
   readonly conditions: readonly Condition[];
-  /** Why metrics could not be used, wholly or in part. */
+  /** As `status.currentMetrics` shows them; null where a metric failed. Empty where none was read. */
+  readonly metrics: readonly (MetricStatus | null)[];
+  /** What stood in the way, wholly or in part. */
   readonly error: string | null;
 }
 
@@ -45,6 +50,10 @@ export function reconcile(
   now: Millis,
   flags: ControllerFlags = DEFAULT_FLAGS,
 ): Reconciled {
+  if (observed.scaleError !== undefined) {
+    const conditions = withCondition(state.conditions, 'AbleToScale', false, 'FailedGetScale', observed.scaleError);
+    return { ...unmoved({ ...state, conditions }, observed.specReplicas), error: observed.scaleError };
+  }
   const current = observed.specReplicas;
   const min = spec.minReplicas ?? 1;
   const start: HpaState = {
@@ -52,24 +61,27 @@ export function reconcile(
     recommendations: state.recommendations.length > 0 ? state.recommendations : [{ replicas: current, at: now }],
     conditions: withCondition(state.conditions, 'AbleToScale', true, 'SucceededGetScale'),
   };
-
   if (current === 0 && min !== 0) {
-    const conditions = withCondition(start.conditions, 'ScalingActive', false, 'ScalingDisabled');
-    return { ...unmoved({ ...start, conditions }, 0), conditions };
+    return unmoved(
+      { ...start, conditions: withCondition(start.conditions, 'ScalingActive', false, 'ScalingDisabled') },
+      0,
+    );
   }
-  if (current > spec.maxReplicas) {
-    return rescaled(start, spec, { current, desired: spec.maxReplicas, reason: ABOVE_MAX }, now);
-  }
-  if (current < min) return rescaled(start, spec, { current, desired: min, reason: BELOW_MIN }, now);
+  const step = { spec, observed, current, now };
+  if (current > spec.maxReplicas) return rescaled(start, { ...step, desired: spec.maxReplicas, reason: ABOVE_MAX });
+  if (current < min) return rescaled(start, { ...step, desired: min, reason: BELOW_MIN });
 
   const asked = askMetrics(start, spec, observed, now, flags);
-  if (asked.kind === 'failed') return { ...unmoved(asked.state, current), error: asked.error };
+  const { metrics, error } = asked;
+  if (asked.kind === 'failed') return { ...unmoved(asked.state, current), metrics, error };
 
-  const normal = normalize(asked.state, spec, { current, desired: asked.replicas, min, now }, flags);
-  if (normal.replicas === current) return { ...unmoved(normal.state, current), error: asked.error };
+  const wanted = Math.max(0, asked.replicas);
+  const normal = normalize(asked.state, spec, { current, desired: wanted, min, now }, flags);
+  if (normal.replicas === current) return { ...unmoved(normal.state, current), metrics, error };
   // The reason names the metric when it asks for more; the window may still hold the count back.
-  const reason = asked.replicas > current ? `${asked.metric} above target` : asked.replicas < current ? ALL_BELOW : '';
-  return { ...rescaled(normal.state, spec, { current, desired: normal.replicas, reason }, now), error: asked.error };
+  const reason = wanted > current ? `${asked.metric} above target` : wanted < current ? ALL_BELOW : '';
+  const moved = rescaled(normal.state, { ...step, desired: normal.replicas, reason });
+  return { ...moved, metrics, error: moved.error ?? error };
 }
 
 const ABOVE_MAX = 'Current number of replicas above Spec.MaxReplicas';
@@ -77,32 +89,48 @@ const BELOW_MIN = 'Current number of replicas below Spec.MinReplicas';
 const ALL_BELOW = 'All metrics below target';
 
 function unmoved(state: HpaState, current: number): Reconciled {
-  return { state, desired: current, rescaled: false, reason: null, conditions: state.conditions, error: null };
+  return {
+    state,
+    desired: current,
+    rescaled: false,
+    reason: null,
+    conditions: state.conditions,
+    metrics: [],
+    error: null,
+  };
 }
 
-type Asked =
-  | {
-      readonly kind: 'replicas';
-      readonly state: HpaState;
-      readonly replicas: number;
-      readonly metric: string;
-      readonly error: string | null;
-    }
-  | { readonly kind: 'failed'; readonly state: HpaState; readonly error: string };
+type Asked = {
+  readonly state: HpaState;
+  readonly metrics: readonly (MetricStatus | null)[];
+  readonly error: string | null;
+} & ({ readonly kind: 'replicas'; readonly replicas: number; readonly metric: string } | { readonly kind: 'failed' });
+
+/** What the API server writes into an HPA that names no metric. */
+const DEFAULT_METRICS: readonly MetricSpec[] = [{ type: 'Resource', name: 'cpu', target: { averageUtilization: 80 } }];
 
 /** The largest proposal wins. With some metrics failing, the rest may scale up but not down. */
 function askMetrics(state: HpaState, spec: HpaSpec, observed: Observation, now: Millis, flags: ControllerFlags): Asked {
+  if (observed.selectorError !== undefined) {
+    const { reason, message } = observed.selectorError;
+    const conditions = withCondition(state.conditions, 'ScalingActive', false, reason, message);
+    return { kind: 'failed', state: { ...state, conditions }, metrics: [], error: message };
+  }
   const tolerance = toleranceOf(spec, flags);
+  const specs = spec.metrics.length > 0 ? spec.metrics : DEFAULT_METRICS;
+  const metrics: (MetricStatus | null)[] = [];
   let replicas = 0;
   let metric = '';
   let failed = 0;
   let first: { reason: ConditionReason; message: string } | null = null;
-  for (const [i, metricSpec] of spec.metrics.entries()) {
+  for (const [i, metricSpec] of specs.entries()) {
     const proposal = propose(metricSpec, observed.metrics[i], observed, { now, tolerance, flags });
+    metrics.push(proposal.kind === 'failed' ? null : proposal.status);
     if (proposal.kind === 'failed') {
       failed++;
       first ??= proposal;
-    } else if (metric === '' || proposal.replicas > replicas) {
+    } else if (replicas === 0 || proposal.replicas > replicas) {
+      // A later metric also takes the place of one that asks for nothing, even where it asks for less.
       replicas = proposal.replicas;
       metric = proposal.metric;
     }
@@ -110,13 +138,13 @@ function askMetrics(state: HpaState, spec: HpaSpec, observed: Observation, now: 
   const error =
     first === null
       ? null
-      : `invalid metrics (${failed} invalid out of ${spec.metrics.length}), first error is: ${first.message}`;
-  if (first !== null && (failed === spec.metrics.length || replicas < observed.specReplicas)) {
+      : `invalid metrics (${failed} invalid out of ${specs.length}), first error is: ${first.message}`;
+  if (first !== null && (failed === specs.length || replicas < observed.specReplicas)) {
     const conditions = withCondition(state.conditions, 'ScalingActive', false, first.reason, first.message);
-    return { kind: 'failed', state: { ...state, conditions }, error: error! };
+    return { kind: 'failed', state: { ...state, conditions }, metrics, error };
   }
   const conditions = withCondition(state.conditions, 'ScalingActive', true, 'ValidMetricFound', metric);
-  return { kind: 'replicas', state: { ...state, conditions }, replicas, metric, error };
+  return { kind: 'replicas', state: { ...state, conditions }, replicas, metric, metrics, error };
 }
 
 interface Step {
@@ -160,75 +188,37 @@ function rulesOf(spec: HpaSpec, flags: ControllerFlags): { readonly up: FullRule
   };
 }
 
-function rescaled(
-  state: HpaState,
-  spec: HpaSpec,
-  { current, desired, reason }: { readonly current: number; readonly desired: number; readonly reason: string },
-  now: Millis,
-): Reconciled {
+interface Rescale {
+  readonly spec: HpaSpec;
+  readonly observed: Observation;
+  readonly current: number;
+  readonly desired: number;
+  readonly reason: string;
+  readonly now: Millis;
+}
+
+function rescaled(state: HpaState, { spec, observed, current, desired, reason, now }: Rescale): Reconciled {
+  if (observed.updateError !== undefined) {
+    const { updateError } = observed;
+    const conditions = withCondition(state.conditions, 'AbleToScale', false, 'FailedUpdateScale', updateError);
+    return { ...unmoved({ ...state, conditions }, current), error: updateError };
+  }
   const conditions = withCondition(state.conditions, 'AbleToScale', true, 'SucceededRescale', `${desired}`);
-  const change = { change: Math.abs(desired - current), at: now };
-  // Events are kept only where rates are counted; a raise of the minimum consumes the rate like any other.
-  const stored =
-    spec.behavior === undefined
-      ? {}
-      : desired > current
-        ? { scaleUpEvents: withEvent(state.scaleUpEvents, change, scaleUpRules(spec.behavior.scaleUp), now) }
-        : {
-            scaleDownEvents: withEvent(state.scaleDownEvents, change, scaleDownRules(spec.behavior.scaleDown, 0), now),
-          };
-  const next = { ...state, ...stored, conditions };
-  return { state: next, desired, rescaled: true, reason, conditions, error: null };
+  const next = { ...state, ...storedEvent(state, spec, current, desired, now), conditions };
+  return { state: next, desired, rescaled: true, reason, conditions, metrics: [], error: null };
+}
+
+/** Events are kept only where rates are counted; a raise of the minimum consumes the rate like any other. */
+function storedEvent(state: HpaState, { behavior }: HpaSpec, current: number, desired: number, now: Millis) {
+  if (behavior === undefined) return {};
+  const event = { change: Math.abs(desired - current), at: now };
+  return desired > current
+    ? { scaleUpEvents: withEvent(state.scaleUpEvents, event, scaleUpRules(behavior.scaleUp), now) }
+    : { scaleDownEvents: withEvent(state.scaleDownEvents, event, scaleDownRules(behavior.scaleDown, 0), now) };
 }
 
 /** Drops what is older than the longest period: no rule counts it any more. */
 function withEvent(events: readonly ScaleEvent[], event: ScaleEvent, rules: FullRules, now: Millis) {
   const longest = Math.max(0, ...rules.policies.map(({ periodSeconds }) => periodSeconds)) * 1000;
   return [...events.filter(({ at }) => at >= now - longest), event];
-}
-
-function withCondition(
-  conditions: readonly Condition[],
-  type: Condition['type'],
-  status: boolean,
-  reason: ConditionReason,
-  detail = '',
-): readonly Condition[] {
-  const condition = { type, status, reason, message: messageOf(reason, detail) };
-  const others = conditions.filter((other) => other.type !== type);
-  return [...others, condition].sort((a, b) => (a.type < b.type ? -1 : 1));
-}
-
-function messageOf(reason: ConditionReason, detail: string): string {
-  switch (reason) {
-    case 'SucceededGetScale':
-      return "the HPA controller was able to get the target's current scale";
-    case 'ReadyForNewScale':
-      return 'recommended size matches current size';
-    case 'ScaleDownStabilized':
-      return 'recent recommendations were higher than current one, applying the highest recent recommendation';
-    case 'ScaleUpStabilized':
-      return 'recent recommendations were lower than current one, applying the lowest recent recommendation';
-    case 'SucceededRescale':
-      return `the HPA controller was able to update the target scale to ${detail}`;
-    case 'ValidMetricFound':
-      return `the HPA was able to successfully calculate a replica count from ${detail}`;
-    case 'ScalingDisabled':
-      return 'scaling is disabled since the replica count of the target is zero';
-    case 'FailedGetResourceMetric':
-    case 'FailedGetPodsMetric':
-    case 'FailedGetObjectMetric':
-    case 'FailedGetExternalMetric':
-      return `the HPA was unable to compute the replica count: ${detail}`;
-    case 'TooFewReplicas':
-      return 'the desired replica count is less than the minimum replica count';
-    case 'TooManyReplicas':
-      return 'the desired replica count is more than the maximum replica count';
-    case 'ScaleUpLimit':
-      return 'the desired replica count is increasing faster than the maximum scale rate';
-    case 'ScaleDownLimit':
-      return 'the desired replica count is decreasing faster than the maximum scale rate';
-    case 'DesiredWithinRange':
-      return 'the desired count is within the acceptable range';
-  }
 }

@@ -12,17 +12,32 @@ export interface HpaSpec {
 
 /** Values are in the metric's own unit; utilization is in per cent of the request. */
 export type MetricSpec =
+  | { readonly type: 'Resource'; readonly name: string; readonly target: ResourceTarget }
   | {
-      readonly type: 'Resource';
+      readonly type: 'ContainerResource';
       readonly name: string;
-      readonly target: { readonly averageUtilization: number } | { readonly averageValue: number };
+      readonly container: string;
+      readonly target: ResourceTarget;
     }
   | { readonly type: 'Pods'; readonly name: string; readonly target: { readonly averageValue: number } }
   | {
-      readonly type: 'Object' | 'External';
+      readonly type: 'Object';
       readonly name: string;
-      readonly target: { readonly value: number } | { readonly averageValue: number };
+      readonly describedObject?: { readonly kind: string; readonly name: string };
+      readonly matchLabels?: Labels;
+      readonly target: ValueTarget;
+    }
+  | {
+      readonly type: 'External';
+      readonly name: string;
+      readonly matchLabels?: Labels;
+      readonly target: ValueTarget;
     };
+
+export type ResourceTarget = { readonly averageUtilization: number } | { readonly averageValue: number };
+export type ValueTarget = { readonly value: number } | { readonly averageValue: number };
+/** The metric's selector. The model reads it for the words of conditions alone: a reading is already selected. */
+type Labels = Readonly<Record<string, string>>;
 
 export interface ScalingRules {
   readonly stabilizationWindowSeconds?: number;
@@ -63,6 +78,12 @@ export interface Observation {
   readonly pods: readonly PodState[];
   /** One for each of `spec.metrics`, in its order. */
   readonly metrics: readonly MetricReading[];
+  /** Why the scale of the target cannot be read: then nothing else is. */
+  readonly scaleError?: string;
+  /** Why the target's selector is of no use: then no metric is read. */
+  readonly selectorError?: { readonly reason: 'InvalidSelector' | 'AmbiguousSelector'; readonly message: string };
+  /** Why a new count cannot be written. */
+  readonly updateError?: string;
 }
 
 export interface PodState {
@@ -71,14 +92,30 @@ export interface PodState {
   readonly deleting?: boolean;
   readonly startTime?: Millis;
   /** The condition Ready; absent where the pod has none. */
-  readonly ready?: { readonly status: boolean; readonly lastTransition: Millis };
-  /** Requests summed over the pod's containers, by resource, in the resource's unit. */
-  readonly requests?: Readonly<Record<string, number>>;
+  readonly ready?: { readonly status: boolean | 'Unknown'; readonly lastTransition: Millis };
+  /** Containers and restartable init containers. */
+  readonly containers?: readonly ContainerState[];
+  /** Requests of the pod as a whole, where it has any: they then count instead of its containers'. */
+  readonly requests?: Requests;
 }
+
+export interface ContainerState {
+  readonly name: string;
+  readonly requests?: Requests;
+}
+
+/** By resource, in the resource's unit. */
+export type Requests = Readonly<Record<string, number>>;
 
 /** What a metrics API answered. */
 export type MetricReading =
-  | { readonly kind: 'pods'; readonly samples: readonly PodSample[] }
+  /** Of pods, or of the one container that a ContainerResource metric names. */
+  | {
+      readonly kind: 'pods';
+      readonly samples: readonly PodSample[];
+      /** With no samples: there were pods in the answer, none with this metric. It is another error. */
+      readonly anyItem?: boolean;
+    }
   /** Object: one value. External: every item that the selector matched; they are summed. */
   | { readonly kind: 'values'; readonly values: readonly number[] }
   | { readonly kind: 'error'; readonly message: string };
@@ -107,6 +144,13 @@ export interface ScaleEvent {
 
 export const NEW_HPA: HpaState = { recommendations: [], scaleUpEvents: [], scaleDownEvents: [], conditions: [] };
 
+/** One entry of `status.currentMetrics`, in the metric's own unit. */
+export interface MetricStatus {
+  readonly value?: number;
+  readonly averageValue?: number;
+  readonly averageUtilization?: number;
+}
+
 export interface Condition {
   readonly type: 'AbleToScale' | 'ScalingActive' | 'ScalingLimited';
   readonly status: boolean;
@@ -116,13 +160,18 @@ export interface Condition {
 
 export type ConditionReason =
   | 'SucceededGetScale'
+  | 'FailedGetScale'
   | 'ReadyForNewScale'
   | 'ScaleDownStabilized'
   | 'ScaleUpStabilized'
   | 'SucceededRescale'
+  | 'FailedUpdateScale'
   | 'ValidMetricFound'
   | 'ScalingDisabled'
+  | 'InvalidSelector'
+  | 'AmbiguousSelector'
   | 'FailedGetResourceMetric'
+  | 'FailedGetContainerResourceMetric'
   | 'FailedGetPodsMetric'
   | 'FailedGetObjectMetric'
   | 'FailedGetExternalMetric'
