@@ -18,8 +18,16 @@ export interface ControlPlane extends AsyncDisposable {
 }
 
 export interface ControlPlaneOptions {
-  /** Also controllers (the HPA controller at a 1 s sync), the scheduler, and kwok with one node. Default false. */
-  readonly controllers?: boolean;
+  /**
+   * True: also controllers (the HPA controller at a 1 s sync), the scheduler, and kwok with one node. A list: these
+   * controllers alone, so that pods and workloads are what the test writes. Default false.
+   */
+  readonly controllers?: boolean | readonly string[];
+  /** Added to the flags of a program. */
+  readonly flags?: {
+    readonly 'kube-apiserver'?: readonly string[];
+    readonly 'kube-controller-manager'?: readonly string[];
+  };
 }
 
 /** Why a test is skipped where there is none. */
@@ -84,6 +92,15 @@ export async function startControlPlane(assets: string, options: ControlPlaneOpt
       '--authorization-mode=RBAC',
       '--service-cluster-ip-range=10.0.0.0/24',
       '--disable-admission-plugins=ServiceAccount',
+      '--requestheader-client-ca-file=fp-ca.crt',
+      '--requestheader-allowed-names=front-proxy-client',
+      '--requestheader-extra-headers-prefix=X-Remote-Extra-',
+      '--requestheader-group-headers=X-Remote-Group',
+      '--requestheader-username-headers=X-Remote-User',
+      '--proxy-client-cert-file=fp.crt',
+      '--proxy-client-key-file=fp.key',
+      '--enable-aggregator-routing=false',
+      ...(options.flags?.['kube-apiserver'] ?? []),
     ]);
     await waitFor('the API server to write its certificate', async () =>
       existsSync(join(folder, 'apiserver/apiserver.crt')),
@@ -91,19 +108,23 @@ export async function startControlPlane(assets: string, options: ControlPlaneOpt
     await writeKubeconfig(folder, kubeconfig, secure!);
     await waitFor('the API server to be ready', async () => (await kubectl(['get', '--raw', '/readyz'])) === 'ok');
 
-    if (options.controllers === true) {
+    const wanted = options.controllers ?? false;
+    if (wanted !== false) {
       start('kube-controller-manager', [
         `--kubeconfig=${kubeconfig}`,
         '--service-account-private-key-file=sa.key',
         '--root-ca-file=ca.crt',
-        '--controllers=*',
+        `--controllers=${wanted === true ? '*' : wanted.join(',')}`,
         '--horizontal-pod-autoscaler-sync-period=1s',
         '--leader-elect=false',
         '--use-service-account-credentials=true',
         `--secure-port=${controllers}`,
         '--bind-address=127.0.0.1',
         `--cert-dir=${join(folder, 'controllers')}`,
+        ...(options.flags?.['kube-controller-manager'] ?? []),
       ]);
+    }
+    if (wanted === true) {
       await writeFile(
         join(folder, 'scheduler.json'),
         JSON.stringify({
@@ -165,7 +186,10 @@ async function freePorts(count: number): Promise<readonly number[]> {
   return ports;
 }
 
-/** A client authority with an administrator's certificate, and the key that signs service accounts' tokens. */
+/**
+ * A client authority with an administrator's certificate, a front-proxy authority with the aggregator's certificate, and
+ * the key that signs service accounts' tokens.
+ */
 async function makeCertificates(folder: string): Promise<void> {
   const openssl = (...args: string[]) => runFile('openssl', args, { cwd: folder });
   await writeFile(join(folder, 'client.ext'), 'extendedKeyUsage=clientAuth\n');
@@ -176,6 +200,15 @@ async function makeCertificates(folder: string): Promise<void> {
   );
   await openssl(
     ...'x509 -req -in admin.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile client.ext -out admin.crt'.split(
+      ' ',
+    ),
+  );
+  await openssl(
+    ...'req -x509 -newkey rsa:2048 -nodes -keyout fp-ca.key -out fp-ca.crt -days 2 -subj /CN=front-proxy'.split(' '),
+  );
+  await openssl(...'req -newkey rsa:2048 -nodes -keyout fp.key -out fp.csr -subj /CN=front-proxy-client'.split(' '));
+  await openssl(
+    ...'x509 -req -in fp.csr -CA fp-ca.crt -CAkey fp-ca.key -CAcreateserial -days 2 -extfile client.ext -out fp.crt'.split(
       ' ',
     ),
   );
