@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { parseAllDocuments, parse as parseYaml } from 'yaml';
 import { foresailDashboard } from '../dashboards/foresail.ts';
 import { referencePages } from '../docs/reference-pages.ts';
+import { policyDefinitionFile } from '../scaling-policies/crd.ts';
 import { policySchema } from '../scaling-policies/schema.ts';
 import { parsePolicy } from '../src/scaling/policy.ts';
 import { createMetrics } from '../src/telemetry/metrics.ts';
@@ -14,6 +15,10 @@ test.each([
   { file: 'dashboards/foresail.json', source: foresailDashboard },
 ])('$file is what `npm run generate` writes', ({ file, source }) => {
   expect(JSON.parse(read(file))).toEqual(JSON.parse(JSON.stringify(source())));
+});
+
+test('the CustomResourceDefinition is what `npm run generate` writes', () => {
+  expect(read('deploy/helm/foresail/files/scalingpolicies.yaml')).toBe(policyDefinitionFile());
 });
 
 test('docs/reference has what `npm run generate` writes', async () => {

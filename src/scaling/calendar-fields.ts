@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CEL_WINDOW, celRules } from './cel-rules.ts';
 
 /** What says when people do what: the keys that a policy and a request for a forecast have in common. */
 
@@ -30,7 +31,8 @@ export const calendars = z
 /** @param instant How a time is written. */
 export function excluded<T extends z.ZodType>(instant: T) {
   return z
-    .array(z.strictObject({ start: instant, end: instant }))
+    .array(z.strictObject({ start: instant, end: instant }).register(celRules, { rules: [CEL_WINDOW] }))
+    .max(1000)
     .default([])
     .describe('Windows of history that the forecast must not learn from.');
 }

@@ -1,22 +1,27 @@
 import { z } from 'zod';
 import { parseDuration, parseInstant } from '../model/time.ts';
 import { calendars, eventFields, excluded, holidays, timeZone } from './calendar-fields.ts';
+import { CEL_CRON, CEL_DURATION, CEL_INSTANT, CEL_WINDOW, celRules } from './cel-rules.ts';
 import { isCron } from './cron-window.ts';
 
-/** A ScalingPolicy document: the same in a file, in the HTTP API and, later, as a custom resource. Strict: unknown keys are refused. */
+/** A ScalingPolicy document: the same in a file, in the HTTP API and as a custom resource. Strict: unknown keys are refused. */
 
 const duration = z
   .string()
+  .max(64)
   .refine((text) => succeeds(() => parseDuration(text)), {
     error: (issue) => `expected a duration such as 30s, 5m or 28d, got ${JSON.stringify(issue.input)}`,
   })
-  .describe('A duration such as 30s, 5m, 1h30m or 28d.');
+  .describe('A duration such as 30s, 5m, 1h30m or 28d.')
+  .register(celRules, { rules: [CEL_DURATION] });
 const instant = z
   .string()
+  .max(64)
   .refine((text) => succeeds(() => parseInstant(text)), {
     error: (issue) => `expected a time such as 2026-08-03T10:00:00Z, got ${JSON.stringify(issue.input)}`,
   })
-  .describe('ISO 8601; without a zone it is UTC.');
+  .describe('ISO 8601; without a zone it is UTC.')
+  .register(celRules, { rules: [CEL_INSTANT] });
 const percent = z
   .string()
   .regex(/^\d+(\.\d+)?%$/, {
@@ -26,11 +31,13 @@ const percent = z
 const replicas = z.int().min(1).max(100_000);
 const cron = z
   .string()
+  .max(256)
   .refine(isCron, {
     error: (issue) =>
       `expected a cron expression of five fields such as "0 7 * * 1-5", got ${JSON.stringify(issue.input)}`,
   })
-  .describe('Minute, hour, day of month, month, day of week, in the time zone of the policy.');
+  .describe('Minute, hour, day of month, month, day of week, in the time zone of the policy.')
+  .register(celRules, { rules: [CEL_CRON] });
 const kubernetesName = z
   .string()
   .min(1)
@@ -67,6 +74,15 @@ const event = z
   .strictObject({ ...whenever, demandFactor: demandFactor.optional(), floor: replicas.optional() })
   .refine((e) => (e.demandFactor === undefined) !== (e.floor === undefined), {
     error: 'expected exactly one of demandFactor and floor',
+  })
+  .register(celRules, {
+    rules: [
+      {
+        rule: 'has(self.demandFactor) != has(self.floor)',
+        message: 'expected exactly one of demandFactor and floor',
+      },
+      CEL_WINDOW,
+    ],
   });
 
 const schedule = z.strictObject({ cron, duration, min: replicas });
@@ -91,7 +107,8 @@ const spec = z.strictObject({
     .describe('From the decision to a ready pod.'),
   replicas: z
     .strictObject({ min: replicas, max: replicas })
-    .refine(({ min, max }) => min <= max, { error: 'expected min to be at most max' }),
+    .refine(({ min, max }) => min <= max, { error: 'expected min to be at most max' })
+    .register(celRules, { rules: [{ rule: 'self.min <= self.max', message: 'expected min to be at most max' }] }),
   forecast: z
     .strictObject({
       quantile: z.number().min(0.01).max(0.99).default(0.95),
@@ -101,11 +118,11 @@ const spec = z.strictObject({
       holidays: holidays.optional(),
       calendars,
       exclude: excluded(instant),
-      events: z.array(event).default([]),
+      events: z.array(event).max(1000).default([]),
     })
     .prefault({}),
-  schedules: z.array(schedule).default([]).describe('Floors at set times.'),
-  maintenance: z.array(maintenance).default([]).describe('Windows in which nothing is changed.'),
+  schedules: z.array(schedule).max(1000).default([]).describe('Floors at set times.'),
+  maintenance: z.array(maintenance).max(1000).default([]).describe('Windows in which nothing is changed.'),
   ramp: z
     .strictObject({
       maxUpPerMinute: percent.default('50%'),
