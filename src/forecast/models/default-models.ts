@@ -55,7 +55,9 @@ export function defaultModels(context: ModelContext): readonly Model[] {
   if (first !== undefined && first < ROWS_FOR_A_RECENT_RIDGE) {
     models.push(holtWinters(context, first), theta(second ?? first, smoothedFor(context, first)));
   }
-  for (const season of context.rhythms ?? []) models.push(rhythm(season, first));
+  const [rhythmic, longer] = context.rhythms ?? [];
+  if (rhythmic !== undefined) models.push(rhythm('rhythm', rhythmic, first));
+  if (longer !== undefined) models.push(rhythm('rhythm-longer', longer, first));
   if (context.sparse === true) models.push(intermittent(first ?? 24));
   if (context.regressor !== undefined && historyLength * stepMs < LONG_HISTORY_MS) {
     models.push(network(context, context.regressor));

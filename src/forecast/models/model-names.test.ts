@@ -12,7 +12,15 @@ test('MODEL_NAMES has every model that any series can have', () => {
   };
   const named = [5 * MINUTE, HOUR].flatMap((stepMs) => {
     const cycles = [DAY / stepMs, WEEK / stepMs];
-    const context = { stepMs, knots: steps, maxGap: 1, cycles, historyLength: (13 * DAY) / stepMs, sparse: true };
+    const context = {
+      stepMs,
+      knots: steps,
+      maxGap: 1,
+      cycles,
+      historyLength: (13 * DAY) / stepMs,
+      sparse: true,
+      rhythms: [7, 11],
+    };
     const longer = { ...context, historyLength: (28 * DAY) / stepMs };
     return [...defaultModels({ ...context, regressor }), ...defaultModels(longer), ...modelsByName(context)];
   });

@@ -5,7 +5,7 @@ import { nearestWord } from '../../model/nearest-word.ts';
 export const MODEL_NAMES = [
   ...['last-value', 'smoothed', 'yesterday', 'yesterday-and-level', 'last-week', 'profile', 'shape'],
   ...['ridge', 'ridge-recent', 'window-ridge', 'window-ridge-stiff', 'holt-winters', 'theta', 'mstl'],
-  ...['intermittent', 'network'],
+  ...['rhythm', 'rhythm-longer', 'intermittent', 'network'],
 ] as const;
 
 /** A model was asked for that nobody has heard of. */

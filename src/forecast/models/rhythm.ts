@@ -26,10 +26,10 @@ export function rhythmsOf(seasons: readonly number[], stepMs: number): readonly 
  * @param season In steps.
  * @param day In steps; undefined where the series has none, or where the season is not well within it.
  */
-export function rhythm(season: number, day: number | undefined): Model {
+export function rhythm(name: string, season: number, day: number | undefined): Model {
   const besides = day !== undefined && 2 * season <= day ? day : undefined;
   return {
-    name: `rhythm-${season}`,
+    name,
     refit() {},
     predict(track, origin, horizons, out) {
       const level = levelBefore(track, origin, season);
