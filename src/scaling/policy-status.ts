@@ -23,7 +23,9 @@ export const PolicyStatus = z.strictObject({
     .string()
     .max(256)
     .optional()
-    .describe('How the issued forecasts of peaks compare with naive ones, lately: better or worse, in per cent of the error.'),
+    .describe(
+      'How the issued forecasts of peaks compare with naive ones, lately: better or worse, in per cent of the error.',
+    ),
   lastDecisionTime: z.string().meta({ format: 'date-time' }).optional().describe('When that was decided.'),
   conditions: z
     .array(condition)
