@@ -1,7 +1,7 @@
 import { forgottenPolicy, releaseInput, releaseStep } from '../loops/release.ts';
 import type { Clock } from '../model/clock.ts';
 import { SECOND } from '../model/time.ts';
-import type { ApplyOutcome, Cluster, TargetState } from '../scaling/cluster.ts';
+import { type ApplyOutcome, type Cluster, type TargetState, targetKey } from '../scaling/cluster.ts';
 import { NO_MEMORY, type PlannerMemory } from '../scaling/plan-types.ts';
 
 export interface ReleaseStep {
@@ -58,7 +58,7 @@ async function release(
   if (change === null) return undefined;
   const outcome = await cluster.apply(change, signal);
   return {
-    target: `${ref.namespace}/${ref.name}`,
+    target: `${ref.namespace}/${targetKey(ref)}`,
     from: target.min,
     to: change.min,
     outcome: outcome.kind === 'applied' && last ? 'released' : outcome.kind,

@@ -46,6 +46,6 @@ export function releaseCommand(program: Command, deps: ReleaseCommandDeps): void
 }
 
 function formatStep({ target, from, to, outcome, message }: ReleaseStep): string {
-  const what = from === to ? `minReplicas stays ${to}` : `minReplicas ${from} → ${to}`;
+  const what = from === to ? `the minimum stays ${to}` : `minimum ${from} → ${to}`;
   return `${target}: ${what}, ${outcome}${message === undefined ? '' : ` (${message})`}`;
 }

@@ -1,4 +1,4 @@
-import type { ApplyOutcome, BoundsChange, Ownership, TargetRef } from '../scaling/cluster.ts';
+import { type ApplyOutcome, type BoundsChange, type Ownership, type TargetRef, targetKey } from '../scaling/cluster.ts';
 import type { DemoWorkload } from './workloads.ts';
 
 /** The part of an HPA object that Foresail reads and writes. */
@@ -30,8 +30,8 @@ export function newBoundsObject({ namespace, app, hpa }: DemoWorkload): BoundsOb
   };
 }
 
-export function formatRef({ namespace, name }: TargetRef): string {
-  return `${namespace}/${name}`;
+export function formatRef(ref: TargetRef): string {
+  return `${ref.namespace}/${targetKey(ref)}`;
 }
 
 /** A server-side apply under field manager `foresail`, as the API server does it: conditional, and all or nothing. */

@@ -9,22 +9,26 @@ import type {
   TargetState,
 } from '../scaling/cluster.ts';
 import { type KubeAnswer, type KubeApi, type KubeApiOptions, messageOf, openKubeApi } from './api.ts';
-import { KubernetesApiError } from './errors.ts';
-import { eventOf } from './event.ts';
-import { FIELD_MANAGER, handBack } from './field-ownership.ts';
+import { kindOf, pathOf } from './bounds-kind.ts';
 import {
   applyDocument,
+  type BoundsObject,
+  boundsOf,
   carriesAnnotation,
-  type Hpa,
-  hpaPath,
-  minOf,
   OWNERSHIP_ANNOTATION,
   ownershipOf,
   type Replicas,
-  replicasSeenBy,
+  refOf,
   type ScaleTargetRef,
   stateOf,
-} from './hpa.ts';
+  workloadOf,
+} from './bounds-object.ts';
+import { controllerOf } from './controller.ts';
+import { KubernetesApiError } from './errors.ts';
+import { eventOf } from './event.ts';
+import { FIELD_MANAGER, handBack, managersOf } from './field-ownership.ts';
+import { listOwned } from './list-owned.ts';
+import { hpaNameOf, pauseOf } from './scaled-object.ts';
 
 /** Opens the Kubernetes API behind the cluster seam. @throws {KubeconfigError} If there is no usable kubeconfig. */
 export async function openKubeCluster(options: KubeApiOptions = {}): Promise<Cluster & AsyncDisposable> {
@@ -48,31 +52,62 @@ async function readTarget(
   target: TargetRef,
   signal: AbortSignal | undefined,
 ): Promise<TargetState | TargetMissing> {
-  const hpa = await readHpa(api, target, signal);
-  if (hpa === undefined) {
-    return { kind: 'missing', message: `there is no HorizontalPodAutoscaler ${target.namespace}/${target.name}` };
-  }
-  if (carriesAnnotation(hpa) && ownershipOf(hpa) === null) {
+  const object = await readObject(api, target, signal);
+  const name = `${target.namespace}/${target.name}`;
+  if (object === undefined) return { kind: 'missing', message: `there is no ${target.kind} ${name}` };
+  if (carriesAnnotation(object) && ownershipOf(object) === null) {
     // Its originals stand in there: without them a raised floor would be taken for the owner's own minimum.
-    const message = `the annotation ${OWNERSHIP_ANNOTATION} of ${target.namespace}/${target.name} cannot be read: mend it, or set minReplicas as it should be and remove it`;
+    const { minField } = kindOf(target);
+    const message = `the annotation ${OWNERSHIP_ANNOTATION} of ${name} cannot be read: mend it, or set ${minField} as it should be and remove it`;
     return { kind: 'missing', message };
   }
-  const { scaleTargetRef } = hpa.spec;
-  const path = await scalePathOf(scaleTargetRef, target.namespace, signal);
+  const scaled = workloadOf(object);
+  const path = await scalePathOf(scaled, target.namespace, signal);
   const answer = path === undefined ? undefined : await api.request({ method: 'GET', path }, signal);
   if (answer === undefined || answer.status === 404) {
-    const workload = `${scaleTargetRef.kind} ${target.namespace}/${scaleTargetRef.name}`;
-    return { kind: 'missing', message: `the HorizontalPodAutoscaler scales ${workload}, which does not exist` };
+    const workload = `${scaled.kind} ${target.namespace}/${scaled.name}`;
+    return { kind: 'missing', message: `the ${target.kind} scales ${workload}, which does not exist` };
   }
   if (answer.status !== 200) throw cannot(`read ${path}`, answer);
-  return stateOf(hpa, replicasOf(answer.body));
+  const state = stateOf(object, replicasOf(answer.body));
+  return target.kind === 'ScaledObject' ? await withKeda(api, object, state, signal) : state;
 }
 
-async function readHpa(api: KubeApi, target: TargetRef, signal: AbortSignal | undefined): Promise<Hpa | undefined> {
-  const answer = await api.request({ method: 'GET', path: hpaPath(target) }, signal);
+/** What KEDA makes of a ScaledObject: an HPA, unless a person has paused it. Without either nothing scales. */
+async function withKeda(
+  api: KubeApi,
+  object: BoundsObject,
+  state: TargetState,
+  signal: AbortSignal | undefined,
+): Promise<TargetState | TargetMissing> {
+  const pause = pauseOf(object);
+  const { namespace, name } = state.ref;
+  const hpa: TargetRef = { kind: 'HorizontalPodAutoscaler', namespace, name: hpaNameOf(object) };
+  const made = await readObject(api, hpa, signal);
+  const owner = made === undefined ? null : controllerOf(made.metadata);
+  if (pause === undefined && made === undefined) {
+    const why = 'is the keda-operator running, and the ScaledObject Ready?';
+    return {
+      kind: 'missing',
+      message: `KEDA has made no HorizontalPodAutoscaler ${hpa.name} for the ScaledObject ${namespace}/${name}: ${why}`,
+    };
+  }
+  if (made !== undefined && (owner?.kind !== 'ScaledObject' || owner.name !== name)) {
+    const message = `the HorizontalPodAutoscaler ${hpa.name} is not of the ScaledObject ${namespace}/${name}: KEDA does not scale by it`;
+    return { kind: 'missing', message };
+  }
+  return pause === undefined ? state : { ...state, pause };
+}
+
+async function readObject(
+  api: KubeApi,
+  target: TargetRef,
+  signal: AbortSignal | undefined,
+): Promise<BoundsObject | undefined> {
+  const answer = await api.request({ method: 'GET', path: pathOf(target) }, signal);
   if (answer.status === 404) return undefined;
-  if (answer.status !== 200) throw cannot(`read HorizontalPodAutoscaler ${target.namespace}/${target.name}`, answer);
-  return answer.body as Hpa;
+  if (answer.status !== 200) throw cannot(`read ${target.kind} ${target.namespace}/${target.name}`, answer);
+  return { ...(answer.body as BoundsObject), kind: target.kind };
 }
 
 function replicasOf(scale: unknown): Replicas {
@@ -86,28 +121,33 @@ function replicasOf(scale: unknown): Replicas {
  * be lost, the object still says whose it is, and the release is finished by the next pass.
  */
 async function applyBounds(api: KubeApi, change: BoundsChange, signal: AbortSignal | undefined): Promise<ApplyOutcome> {
-  const hpa = await readHpa(api, change.ref, signal);
-  if (hpa === undefined) return { kind: 'refused', message: 'the HorizontalPodAutoscaler is gone' };
-  const { uid, resourceVersion } = hpa.metadata;
+  const object = await readObject(api, change.ref, signal);
+  if (object === undefined) return { kind: 'refused', message: `the ${change.ref.kind} is gone` };
+  const controller = controllerOf(object.metadata);
+  if (change.ref.kind === 'HorizontalPodAutoscaler' && controller?.kind === 'ScaledObject') {
+    return { kind: 'refused', message: `it is KEDA's: only the ScaledObject ${controller.name} is ever written` };
+  }
+  const { uid, resourceVersion } = object.metadata;
   if (uid !== change.uid || resourceVersion !== change.resourceVersion) {
     return {
       kind: 'conflict',
       message: `it changed since it was read (${change.resourceVersion}, now ${resourceVersion})`,
     };
   }
-  if (change.ownership !== null) return await sendApply(api, hpa, change, signal);
-  const ownership = ownershipOf(hpa);
+  if (change.ownership !== null) return await sendApply(api, object, change, signal);
+  const ownership = ownershipOf(object);
   if (ownership === null) {
-    if (!carriesAnnotation(hpa)) return { kind: 'refused', message: 'it carries no annotation of Foresail to release' };
-    return await sendHandBack(api, hpa, { takenFrom: [] }, signal);
+    if (!carriesAnnotation(object)) {
+      return { kind: 'refused', message: 'it carries no annotation of Foresail to release' };
+    }
+    return await sendHandBack(api, object, { takenFrom: [] }, signal);
   }
-  if (change.min === minOf(hpa) && change.max === hpa.spec.maxReplicas) {
-    return await sendHandBack(api, hpa, ownership, signal);
-  }
+  const now = boundsOf(object);
+  if (change.min === now.min && change.max === now.max) return await sendHandBack(api, object, ownership, signal);
   const written = { min: change.min, max: change.max };
-  const outcome = await sendApply(api, hpa, { ...change, ownership: { ...ownership, written } }, signal);
+  const outcome = await sendApply(api, object, { ...change, ownership: { ...ownership, written } }, signal);
   if (outcome.kind !== 'applied') return outcome;
-  const after = await readHpa(api, change.ref, signal);
+  const after = await readObject(api, change.ref, signal);
   if (after?.metadata.resourceVersion !== outcome.resourceVersion) {
     return { kind: 'conflict', message: 'it changed between the last write and the hand-back' };
   }
@@ -116,41 +156,41 @@ async function applyBounds(api: KubeApi, change: BoundsChange, signal: AbortSign
 
 async function sendApply(
   api: KubeApi,
-  hpa: Hpa,
+  object: BoundsObject,
   change: BoundsChange,
   signal: AbortSignal | undefined,
 ): Promise<ApplyOutcome> {
   const call = {
     method: 'PATCH',
-    path: hpaPath(change.ref),
+    path: pathOf(change.ref),
     query: { fieldManager: FIELD_MANAGER, force: String(change.force), fieldValidation: 'Strict' },
     // JSON is YAML, and the API server takes no other name for it.
     contentType: 'application/apply-patch+yaml',
-    body: applyDocument(hpa, change),
+    body: applyDocument(object, change),
   } as const;
   return outcomeOf(await api.request(call, signal), change.ref);
 }
 
 async function sendHandBack(
   api: KubeApi,
-  hpa: Hpa,
+  object: BoundsObject,
   ownership: Pick<Ownership, 'takenFrom'>,
   signal: AbortSignal | undefined,
 ): Promise<ApplyOutcome> {
-  const { namespace, name, uid, resourceVersion, managedFields } = hpa.metadata;
-  const ref: TargetRef = { kind: 'HorizontalPodAutoscaler', namespace, name };
+  const { uid, resourceVersion, managedFields = [] } = object.metadata;
+  const { minField, maxField, unset } = kindOf(object);
+  const left = handBack(managedFields, ownership, [minField, maxField]);
+  // Nobody had set it, and nobody holds it: as it was is not to be there.
+  const isUnset = managersOf(left, minField).length === 0 && boundsOf(object).min === unset.min;
+  const ref = refOf(object);
   const call = {
     method: 'PATCH',
-    path: hpaPath(ref),
+    path: pathOf(ref),
     query: { fieldManager: FIELD_MANAGER, fieldValidation: 'Strict' },
     contentType: 'application/merge-patch+json',
     body: {
-      metadata: {
-        uid,
-        resourceVersion,
-        annotations: { [OWNERSHIP_ANNOTATION]: null },
-        managedFields: handBack(managedFields ?? [], ownership),
-      },
+      metadata: { uid, resourceVersion, annotations: { [OWNERSHIP_ANNOTATION]: null }, managedFields: left },
+      ...(isUnset && ref.kind === 'ScaledObject' && { spec: { [minField]: null } }),
     },
   } as const;
   return outcomeOf(await api.request(call, signal), ref);
@@ -158,7 +198,7 @@ async function sendHandBack(
 
 function outcomeOf(answer: KubeAnswer, ref: TargetRef): ApplyOutcome {
   const { status, body } = answer;
-  if (status === 200) return { kind: 'applied', resourceVersion: (body as Hpa).metadata.resourceVersion };
+  if (status === 200) return { kind: 'applied', resourceVersion: (body as BoundsObject).metadata.resourceVersion };
   const message = messageOf(answer);
   if (status === 409) {
     const managers = conflictingManagers(body);
@@ -166,7 +206,7 @@ function outcomeOf(answer: KubeAnswer, ref: TargetRef): ApplyOutcome {
   }
   // 429 and 5xx are the API server's own trouble; every other refusal is about this change.
   if (status >= 400 && status < 500 && status !== 401 && status !== 429) return { kind: 'refused', message };
-  throw cannot(`change HorizontalPodAutoscaler ${ref.namespace}/${ref.name}`, answer);
+  throw cannot(`change ${ref.kind} ${ref.namespace}/${ref.name}`, answer);
 }
 
 interface StatusBody {
@@ -181,24 +221,6 @@ function conflictingManagers(body: unknown): readonly string[] {
   return [...new Set(managers)];
 }
 
-/** The workload's replicas are taken from the HPA's own status here: a list of many must not ask for each. */
-async function listOwned(api: KubeApi, signal: AbortSignal | undefined): Promise<readonly TargetState[]> {
-  const owned: TargetState[] = [];
-  let page = '';
-  do {
-    const query = { limit: '500', ...(page !== '' && { continue: page }) };
-    const answer = await api.request(
-      { method: 'GET', path: '/apis/autoscaling/v2/horizontalpodautoscalers', query },
-      signal,
-    );
-    if (answer.status !== 200) throw cannot('list the HorizontalPodAutoscalers', answer);
-    const list = answer.body as { items: readonly Hpa[]; metadata: { continue?: string } };
-    for (const hpa of list.items) if (ownershipOf(hpa) !== null) owned.push(stateOf(hpa, replicasSeenBy(hpa)));
-    page = list.metadata.continue ?? '';
-  } while (page !== '');
-  return owned;
-}
-
 async function announce(
   api: KubeApi,
   target: TargetRef,
@@ -206,10 +228,10 @@ async function announce(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   // `kubectl describe` finds events by the object's uid, so the object is read first.
-  const hpa = await readHpa(api, target, signal);
-  if (hpa === undefined) return;
+  const object = await readObject(api, target, signal);
+  if (object === undefined) return;
   const path = `/apis/events.k8s.io/v1/namespaces/${encodeURIComponent(target.namespace)}/events`;
-  const answer = await api.request({ method: 'POST', path, body: eventOf(hpa, announcement, new Date()) }, signal);
+  const answer = await api.request({ method: 'POST', path, body: eventOf(object, announcement, new Date()) }, signal);
   if (answer.status !== 201) throw cannot(`write an event for ${target.namespace}/${target.name}`, answer);
 }
 
@@ -219,7 +241,7 @@ async function announce(
  */
 function scalePaths(api: KubeApi): ScalePathOf {
   const known = new Map<string, ReadonlyMap<string, string>>();
-  return async ({ apiVersion = 'v1', kind, name }, namespace, signal) => {
+  return async ({ apiVersion, kind, name }, namespace, signal) => {
     const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
     let plurals = known.get(apiVersion);
     if (plurals === undefined) {

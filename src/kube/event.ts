@@ -1,11 +1,12 @@
 import type { Announcement } from '../scaling/cluster.ts';
-import type { Hpa } from './hpa.ts';
+import { kindOf } from './bounds-kind.ts';
+import type { BoundsObject } from './bounds-object.ts';
 
 /** The longest note that the API server takes. */
 const MAX_NOTE = 1024;
 
-/** An events.k8s.io/v1 Event about an HPA, as `kubectl describe hpa` shows it. */
-export function eventOf({ metadata }: Hpa, { type, reason, message }: Announcement, at: Date) {
+/** An events.k8s.io/v1 Event about a target, as `kubectl describe` shows it there. */
+export function eventOf({ kind, metadata }: BoundsObject, { type, reason, message }: Announcement, at: Date) {
   return {
     apiVersion: 'events.k8s.io/v1',
     kind: 'Event',
@@ -18,8 +19,8 @@ export function eventOf({ metadata }: Hpa, { type, reason, message }: Announceme
     reportingController: 'foresail.dev/foresail',
     reportingInstance: 'foresail',
     regarding: {
-      apiVersion: 'autoscaling/v2',
-      kind: 'HorizontalPodAutoscaler',
+      apiVersion: kindOf({ kind }).apiVersion,
+      kind,
       namespace: metadata.namespace,
       name: metadata.name,
       uid: metadata.uid,

@@ -53,7 +53,7 @@ describe('handBack()', () => {
       entries: 1,
     },
   ])('$name', ({ before, takenFrom, min, entries }) => {
-    const after = handBack(before, { takenFrom });
+    const after = handBack(before, { takenFrom }, ['minReplicas', 'maxReplicas']);
     expect(managersOf(after, 'minReplicas')).toEqual(min);
     expect(after.length).toBe(entries);
     expect(JSON.stringify(after)).not.toContain('foresail');

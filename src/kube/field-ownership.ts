@@ -15,10 +15,8 @@ export interface FieldSet {
   readonly [key: string]: FieldSet;
 }
 
-export type BoundField = 'minReplicas' | 'maxReplicas';
-
 /** Who owns a bound now. More than one manager may, while they agree on the value. */
-export function managersOf(managed: readonly ManagedFields[], field: BoundField): readonly string[] {
+export function managersOf(managed: readonly ManagedFields[], field: string): readonly string[] {
   return [...new Set(managed.filter((entry) => owns(entry, field)).map(({ manager }) => manager ?? 'unknown'))];
 }
 
@@ -33,10 +31,11 @@ export function managersOf(managed: readonly ManagedFields[], field: BoundField)
 export function handBack(
   managed: readonly ManagedFields[],
   { takenFrom }: Pick<Ownership, 'takenFrom'>,
+  boundFields: readonly string[],
 ): readonly ManagedFields[] {
   const ours = managed.filter(isOurs);
   const others = managed.filter((entry) => !isOurs(entry));
-  const fields = (['minReplicas', 'maxReplicas'] as const).filter(
+  const fields = boundFields.filter(
     (field) => ours.some((entry) => owns(entry, field)) && managersOf(others, field).length === 0,
   );
   const heirs = new Set(
@@ -51,7 +50,7 @@ export function handBack(
   return left.length > 0 ? left : [{}];
 }
 
-function owns(entry: ManagedFields, field: BoundField): boolean {
+function owns(entry: ManagedFields, field: string): boolean {
   return entry.fieldsV1?.['f:spec']?.[`f:${field}`] !== undefined;
 }
 
@@ -59,7 +58,7 @@ function isOurs({ manager, subresource }: ManagedFields): boolean {
   return manager === FIELD_MANAGER && (subresource === undefined || subresource === '');
 }
 
-function withField(entry: ManagedFields, field: BoundField): ManagedFields {
+function withField(entry: ManagedFields, field: string): ManagedFields {
   return {
     ...entry,
     fieldsV1: { ...entry.fieldsV1, 'f:spec': { ...entry.fieldsV1?.['f:spec'], [`f:${field}`]: {} } },

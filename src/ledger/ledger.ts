@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { TenantId } from '../model/tenant.ts';
 import { DAY, HOUR, type Millis } from '../model/time.ts';
+import { targetKey } from '../scaling/cluster.ts';
 import type { Decision, DecisionDraft } from '../scaling/decision-types.ts';
 import { NO_MEMORY, type PlannerMemory } from '../scaling/plan-types.ts';
 import type { ScalingPolicy } from '../scaling/policy.ts';
@@ -93,7 +94,7 @@ function openTenantLedger(keyValue: KeyValue, tenant: TenantId, nextId: (at: Mil
   return {
     async record(draft) {
       const policy = { namespace: draft.namespace, name: draft.policy };
-      const released = draft.mode === 'release' ? draft.input.policy.target.name : undefined;
+      const released = draft.mode === 'release' ? targetKey(draft.input.policy.target) : undefined;
       const last = await lastOf(policy, released);
       const occasion = occasionOf(draft, last);
       const { memory } = draft.plan;

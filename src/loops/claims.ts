@@ -1,4 +1,4 @@
-import type { TargetState } from '../scaling/cluster.ts';
+import { type TargetState, targetKey } from '../scaling/cluster.ts';
 import type { ScalingPolicy } from '../scaling/policy.ts';
 import type { TenantPolicies } from './tenant-policy.ts';
 
@@ -28,7 +28,7 @@ export function claimsOf({ policies, unreadable }: TenantPolicies): Claims {
   const held = new Set(enforcing.map((policy) => `${nameOf(policy)} ${targetOf(policy)}`));
   const targets = new Set(enforcing.map(targetOf));
   const claimOf = ({ ref, ownership }: TargetState): Claim => {
-    const target = `${ref.namespace}/${ref.name}`;
+    const target = `${ref.namespace}/${targetKey(ref)}`;
     const policy = ownership?.policy ?? '';
     if (held.has(`${policy} ${target}`)) return 'held';
     if (!names.has(policy) && unreadable.length > 0) return 'unknown';
@@ -49,5 +49,5 @@ function nameOf({ namespace, name }: ScalingPolicy): string {
 }
 
 function targetOf({ namespace, target }: ScalingPolicy): string {
-  return `${namespace}/${target.name}`;
+  return `${namespace}/${targetKey(target)}`;
 }

@@ -1,4 +1,5 @@
 import type { TenantId } from '../model/tenant.ts';
+import { targetKey } from '../scaling/cluster.ts';
 import type { Decision, DecisionDraft } from '../scaling/decision-types.ts';
 import type { PlannerMemory } from '../scaling/plan-types.ts';
 import { type LoopTelemetry, reasonOf } from './telemetry.ts';
@@ -50,7 +51,7 @@ export function openDecisionKeeper(
   return {
     async keep(tenant, draft) {
       const { namespace, policy, mode, input, plan, act } = draft;
-      const released = mode === 'release' ? input.policy.target.name : undefined;
+      const released = mode === 'release' ? targetKey(input.policy.target) : undefined;
       const key = keyOf(tenant, { namespace, name: policy }, released);
       let writes = waiting.get(key)?.writes ?? [];
       try {

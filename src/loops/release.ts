@@ -70,7 +70,7 @@ export function forgottenPolicy({ ref }: TargetState, namespace: string, name: s
     metadata: { name, namespace },
     spec: {
       mode: 'enforce',
-      target: { name: ref.name },
+      target: { kind: ref.kind, name: ref.name },
       // Never asked: a release looks at no demand.
       demand: { query: 'absent(up)', capacity: { perReplica: 1 } },
       replicas: { min: 1, max: 100_000 },

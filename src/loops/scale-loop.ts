@@ -2,7 +2,7 @@ import type { Clock } from '../model/clock.ts';
 import type { TenantId } from '../model/tenant.ts';
 import { type Millis, SECOND } from '../model/time.ts';
 import { type ObserveDeps, observe, targetOf } from '../observe/observe.ts';
-import type { Announcement, Cluster, TargetRef, TargetState } from '../scaling/cluster.ts';
+import { type Announcement, type Cluster, type TargetRef, type TargetState, targetKey } from '../scaling/cluster.ts';
 import type { ActOutcome, DecisionDraft } from '../scaling/decision-types.ts';
 import { decideInherited, decideOwnership, type OwnershipDecision } from '../scaling/ownership.ts';
 import { planReplicas } from '../scaling/plan.ts';
@@ -187,7 +187,7 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
     signal: AbortSignal,
   ): Promise<void> {
     const name = policyNameOf(listed);
-    const target = listed.ref.name;
+    const target = targetKey(listed.ref);
     const tenant = deps.tenantOf(name.namespace);
     // The policy as it is, or was when it last decided, has the ramp; its name alone still has the default one.
     const current = policies.find(({ policy }) => policy.namespace === name.namespace && policy.name === name.name);
@@ -195,7 +195,7 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
     const policy = current?.policy ?? last?.input.policy ?? forgottenPolicy(listed, name.namespace, name.name);
     const begun = await keeper.memoryOf(tenant, name, target);
     // What the policy planned last was for another target where it has one now.
-    const planned = policy.target.name === target ? await keeper.memoryOf(tenant, name) : NO_MEMORY;
+    const planned = targetKey(policy.target) === target ? await keeper.memoryOf(tenant, name) : NO_MEMORY;
     const memory = begun.recent.length > 0 ? begun : planned;
     const now = clock.now();
     const input = releaseInput(listed, policy, remembered(memory, listed, now), now);

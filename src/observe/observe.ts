@@ -77,7 +77,7 @@ export function targetOf({ target, namespace }: ScalingPolicy): TargetRef {
  * who lets go, one that another manager has set to the very value that we wrote: what others want is not taken back.
  */
 export function targetReading(
-  { min, max, specReplicas, statusReplicas, ownership, minManagers }: TargetState,
+  { min, max, specReplicas, statusReplicas, ownership, minManagers, pause, wakesFromZero }: TargetState,
   { lettingGo }: { readonly lettingGo: boolean },
 ): TargetReading {
   const shared = lettingGo && minManagers.some((manager) => manager !== 'foresail');
@@ -88,7 +88,11 @@ export function targetReading(
           min: min === ownership.written.min && !shared ? ownership.original.min : min,
           max: max === ownership.written.max ? ownership.original.max : max,
         };
-  return { min, max, original, specReplicas, statusReplicas };
+  return {
+    ...{ min, max, original, specReplicas, statusReplicas },
+    ...(pause !== undefined && { pause }),
+    ...(wakesFromZero !== undefined && { wakesFromZero }),
+  };
 }
 
 async function currentDemand(

@@ -1,4 +1,5 @@
 import type { Millis } from '../model/time.ts';
+import type { TargetPause } from './plan-types.ts';
 
 /** Where bounds are read and changed: the Kubernetes API, or the demo's stand-in. */
 export interface Cluster {
@@ -12,9 +13,14 @@ export interface Cluster {
 }
 
 export interface TargetRef {
-  readonly kind: 'HorizontalPodAutoscaler';
+  readonly kind: 'HorizontalPodAutoscaler' | 'ScaledObject';
   readonly namespace: string;
   readonly name: string;
+}
+
+/** A target's name within its namespace, for keys: an HPA and a ScaledObject may have the same one. */
+export function targetKey({ kind, name }: Pick<TargetRef, 'kind' | 'name'>): string {
+  return kind === 'HorizontalPodAutoscaler' ? name : `${kind}:${name}`;
 }
 
 export interface TargetMissing {
@@ -27,10 +33,10 @@ export interface TargetState {
   readonly ref: TargetRef;
   readonly uid: string;
   readonly resourceVersion: string;
-  /** `spec.minReplicas`, 1 where it is not set. */
+  /** `spec.minReplicas` of an HPA, 1 where it is not set; `spec.minReplicaCount` of a ScaledObject, 0 where it is not. */
   readonly min: number;
   readonly max: number;
-  /** Field managers that own `spec.minReplicas` and `spec.maxReplicas` now; `foresail` is ours. Empty: nobody. */
+  /** Field managers that own these fields now; `foresail` is ours. Empty: nobody. */
   readonly minManagers: readonly string[];
   readonly maxManagers: readonly string[];
   /** The controller that owns the object and would set it back, such as a KEDA ScaledObject. */
@@ -40,6 +46,10 @@ export interface TargetState {
   readonly statusReplicas: number;
   /** Foresail's own annotation, or null where the object carries none. */
   readonly ownership: Ownership | null;
+  /** What a person has paused at the object itself. Left out where nothing is. */
+  readonly pause?: TargetPause;
+  /** Its autoscaler scales it from zero for a minimum above zero. Left out where it does not. */
+  readonly wakesFromZero?: true;
 }
 
 /** What Foresail writes into the object's annotation, so that a take-over can be undone without a server. */

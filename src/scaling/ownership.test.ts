@@ -124,6 +124,26 @@ describe('decideOwnership() on a target that was never touched', () => {
   });
 });
 
+describe('decideOwnership() on what KEDA controls', () => {
+  const keda = { kind: 'ScaledObject', name: 'web' };
+
+  test('its HPA is left alone, and the ScaledObject is named as the remedy', () => {
+    const { kind, change, message } = decide({ ...FRESH, controller: keda }, planned(6));
+    expect({ kind, change }).toEqual({ kind: 'left', change: null });
+    expect(message).toContain('{kind: ScaledObject, name: web}');
+  });
+
+  test('a controller that has no such way is named alone', () => {
+    const crane = { kind: 'EffectiveHorizontalPodAutoscaler', name: 'web' };
+    expect(decide({ ...FRESH, controller: crane }, planned(6)).message).not.toContain('target of the policy');
+  });
+
+  test('a ScaledObject is told of by the name of its own field', () => {
+    const ref = { kind: 'ScaledObject', namespace: 'shop', name: 'web' } as const;
+    expect(decide({ ...FRESH, ref }, planned(6)).announcement?.message).toContain('minReplicaCount is taken over');
+  });
+});
+
 describe('decideOwnership() on a target that we hold', () => {
   test('writes a change without force, and remembers what it wrote', () => {
     expect(decide({}, planned(9))).toMatchObject({

@@ -47,16 +47,16 @@ export function decideOwnership(state: TargetState, plan: Plan, policy: ScalingP
   const { controller, ownership } = state;
   if (policy.mode === 'observe') return nothing('observing', 'the policy only observes: nothing is written');
   if (controller !== null) {
-    return nothing(
-      'left',
-      `the ${controller.kind} ${controller.name} controls it and would set it back: it is left alone`,
-    );
+    return nothing('left', controlledText(state, controller));
   }
   if (ownership !== null && ownership.policy !== name) {
     return nothing('left', `the policy ${ownership.policy} already scales it: one target has one policy`);
   }
   if (ownership !== null && ownership.givenUp !== null) return decideGivenUp(state, ownership, plan, policy, now);
-  const still = plan.reasons.find(({ code }) => code === 'Maintenance' || code === 'ScaledToZero');
+  const still = plan.reasons.find(
+    ({ code }) =>
+      code === 'Maintenance' || code === 'ScaledToZero' || (code === 'TargetPaused' && plan.bounds.min === state.min),
+  );
   if (still !== undefined) return nothing('unchanged', reasonText(still));
   if (ownership === null) return decideFirst(state, plan, policy);
   const setBack = state.min !== ownership.written.min;
@@ -84,7 +84,7 @@ function decideGivenUp(
   now: Millis,
 ): OwnershipDecision {
   if (plan.reasons[0]?.code === 'Paused') {
-    const left = 'the policy is paused, and minReplicas was given up before: the annotation is removed';
+    const left = `the policy is paused, and ${fieldOf(state)} was given up before: the annotation is removed`;
     return {
       kind: 'hand-back',
       message: left,
@@ -96,7 +96,7 @@ function decideGivenUp(
   if (!fought && policy.takeOver === 'once') {
     return decideOwnership({ ...state, ownership: { ...ownership, givenUp: null } }, plan, policy, now);
   }
-  return nothing('given-up', givenUpText(ownership.givenUp?.manager ?? 'somebody'));
+  return nothing('given-up', givenUpText(state, ownership.givenUp?.manager ?? 'somebody'));
 }
 
 /** The target was never touched. It is not touched before there is something to change. */
@@ -114,13 +114,13 @@ function decideFirst(state: TargetState, plan: Plan, policy: ScalingPolicy): Own
   if (holders.length === 0) {
     return {
       kind: 'write',
-      message: 'nobody else holds minReplicas',
+      message: `nobody else holds ${fieldOf(state)}`,
       change: changeOf(state, plan.bounds, ownership, false),
       announcement: null,
     };
   }
   if (policy.takeOver === 'never') {
-    return nothing('left', `${listed(holders)} holds minReplicas, and the policy says takeOver: never`);
+    return nothing('left', `${listed(holders)} holds ${fieldOf(state)}, and the policy says takeOver: never`);
   }
   return takeOver(state, ownership, holders);
 }
@@ -141,13 +141,13 @@ function decideSetBack(
   if (setBackAt.length < FIGHT_SET_BACKS && policy.takeOver === 'once') return takeOver(state, next, holders);
 
   const manager = listed(holders);
-  const message = givenUpText(manager);
+  const message = givenUpText(state, manager);
   const givenUp: Ownership = { ...next, written: original, givenUp: { at: now, manager } };
   return {
     kind: 'give-up',
     message,
     change: changeOf(state, original, givenUp, false),
-    announcement: { type: 'Warning', reason: 'GivenUp', message: `Foresail gave minReplicas up: ${message}` },
+    announcement: { type: 'Warning', reason: 'GivenUp', message: `Foresail gave ${fieldOf(state)} up: ${message}` },
   };
 }
 
@@ -162,7 +162,7 @@ function decidePaused(state: TargetState, ownership: Ownership, plan: Plan, setB
     const next: Ownership = { ...ownership, original, written: plan.bounds };
     return {
       kind: 'write',
-      message: 'the policy is paused: minReplicas goes back by the ramp',
+      message: `the policy is paused: ${fieldOf(state)} goes back by the ramp`,
       change: changeOf(state, plan.bounds, next, false),
       announcement: null,
     };
@@ -171,7 +171,11 @@ function decidePaused(state: TargetState, ownership: Ownership, plan: Plan, setB
     kind: 'hand-back',
     message: 'the policy is paused and the original bounds are back: the fields are handed back',
     change: changeOf(state, back, null, false),
-    announcement: { type: 'Normal', reason: 'Released', message: `Foresail handed minReplicas back at ${back.min}` },
+    announcement: {
+      type: 'Normal',
+      reason: 'Released',
+      message: `Foresail handed ${fieldOf(state)} back at ${back.min}`,
+    },
   };
 }
 
@@ -184,21 +188,21 @@ function decideHeld(state: TargetState, ownership: Ownership, plan: Plan, policy
   if (holders.length === 0) {
     return {
       kind: 'write',
-      message: 'minReplicas is ours',
+      message: `${fieldOf(state)} is ours`,
       change: changeOf(state, plan.bounds, next, false),
       announcement: null,
     };
   }
   // Another manager has set the very value that we wrote: no set-back, but the field is shared now.
   if (policy.takeOver === 'never') {
-    return nothing('left', `${listed(holders)} holds minReplicas too, and the policy says takeOver: never`);
+    return nothing('left', `${listed(holders)} holds ${fieldOf(state)} too, and the policy says takeOver: never`);
   }
   return takeOver(state, { ...next, takenFrom: [...new Set([...ownership.takenFrom, ...holders])] }, holders);
 }
 
 function takeOver(state: TargetState, ownership: Ownership, holders: readonly string[]): OwnershipDecision {
   const from = holders.length === 0 ? '' : ` from ${listed(holders)}`;
-  const message = `minReplicas is taken over${from}, which had it at ${ownership.original.min}`;
+  const message = `${fieldOf(state)} is taken over${from}, which had it at ${ownership.original.min}`;
   return {
     kind: 'take-over',
     message,
@@ -237,6 +241,20 @@ function listed(managers: readonly string[]): string {
   return managers.length === 0 ? 'somebody' : managers.join(' and ');
 }
 
-function givenUpText(manager: string): string {
-  return `${manager} set minReplicas back and keeps it; to let Foresail have it, take minReplicas out of what ${manager} applies, then pause the policy for a minute, or remove the annotation foresail.dev/ownership`;
+function givenUpText(state: TargetState, manager: string): string {
+  const field = fieldOf(state);
+  return `${manager} set ${field} back and keeps it; to let Foresail have it, take ${field} out of what ${manager} applies, then pause the policy for a minute, or remove the annotation foresail.dev/ownership`;
+}
+
+/** KEDA has a way: its own object. Any other controller has to be asked itself. */
+function controlledText({ ref }: TargetState, controller: NonNullable<TargetState['controller']>): string {
+  const { kind, name } = controller;
+  const left = `the ${kind} ${name} controls it and would set it back: it is left alone`;
+  if (kind !== 'ScaledObject' || ref.kind === kind) return left;
+  return `${left}; name the ScaledObject as the target of the policy: {kind: ScaledObject, name: ${name}}`;
+}
+
+/** The field that holds the minimum, as people know it. */
+function fieldOf({ ref }: TargetState): string {
+  return ref.kind === 'ScaledObject' ? 'minReplicaCount' : 'minReplicas';
 }

@@ -68,6 +68,16 @@ export interface TargetReading {
   /** `spec.replicas` and `status.replicas` of the workload. */
   readonly specReplicas: number;
   readonly statusReplicas: number;
+  /** Left out where nothing is paused. */
+  readonly pause?: TargetPause;
+  /** Its autoscaler scales it from zero for a minimum above zero. Left out where it does not. */
+  readonly wakesFromZero?: true;
+}
+
+/** What a person has paused at the target itself, and by which annotation: the floor does not move that way. */
+export interface TargetPause {
+  readonly stops: 'all' | 'up' | 'down';
+  readonly annotation: string;
 }
 
 /** What the next plan must know of the ones before it. Kept in the ledger. */
@@ -174,6 +184,7 @@ export type Reason =
   | { readonly code: 'OriginalMinimum'; readonly wanted: number; readonly replicas: number }
   | { readonly code: 'ScaledToZero' }
   | { readonly code: 'Maintenance'; readonly cron: string }
+  | { readonly code: 'TargetPaused'; readonly annotation: string; readonly wanted: number; readonly replicas: number }
   | { readonly code: 'Paused'; readonly replicas: number }
   | { readonly code: 'Released'; readonly replicas: number }
   | { readonly code: 'DesiredWithinRange'; readonly replicas: number };

@@ -5,6 +5,7 @@ import type { Demotion, Plan, PlanInput, PlannerMemory, Reason, TargetReading } 
 import type { DeclaredEvent, DemandSpec, ScalingPolicy } from './policy.ts';
 import { correctedHistory, type FloorHistory, type Ramp, reachable, timeToReach, withFloor } from './ramp.ts';
 import { rampBack } from './ramp-back.ts';
+import { respectPause } from './target-pause.ts';
 
 /** Changes whenever the same input may give another plan. */
 export const PLANNER_VERSION = '3';
@@ -16,16 +17,20 @@ export const PLANNER_VERSION = '3';
  * owner's own minimum and the policy's limits, no faster than the ramps.
  */
 export function planReplicas(input: PlanInput): Plan {
-  const { now, policy, target, memory } = input;
   const history = historyOf(input);
+  return respectPause(planUnpaused(input, history), input, history);
+}
 
+function planUnpaused(input: PlanInput, history: FloorHistory): Plan {
+  const { now, policy, target, memory } = input;
   const maintenance = policy.maintenance.find((window) => isWithin(window, policy.timeZone, now, 0));
   if (maintenance !== undefined) return unchanged(input, history, { code: 'Maintenance', cron: maintenance.cron });
   if (policy.paused) {
     const way = { now, target, history, ramp: policy.ramp, immediately: false };
     return { planner: PLANNER_VERSION, ...rampBack('Paused', way) };
   }
-  if (target.specReplicas === 0) return unchanged(input, history, { code: 'ScaledToZero' });
+  if (target.specReplicas === 0 && target.wakesFromZero !== true)
+    return unchanged(input, history, { code: 'ScaledToZero' });
 
   const asked = ask(input, history);
   const demoted = demotionMemory(memory, asked.demotion, now);

@@ -47,3 +47,18 @@ describe('parsePolicy() holidays and calendars', () => {
     expect(parsePolicy(documentOf({ calendars: ['Urlaub Süd.ics'] }))).toMatchObject({ calendars: ['Urlaub Süd.ics'] });
   });
 });
+
+describe('parsePolicy() of a target', () => {
+  const minimum = (min: number, kind: string) => {
+    const { spec, ...rest } = documentOf({});
+    return { ...rest, spec: { ...spec, target: { kind, name: 'web' }, replicas: { min, max: 9 } } };
+  };
+
+  test('takes a ScaledObject, and for it alone a minimum of zero', () => {
+    expect(parsePolicy(minimum(0, 'ScaledObject'))).toMatchObject({
+      target: { kind: 'ScaledObject', name: 'web' },
+      replicas: { min: 0 },
+    });
+    expect(() => parsePolicy(minimum(0, 'HorizontalPodAutoscaler'))).toThrow('0 is for a ScaledObject');
+  });
+});

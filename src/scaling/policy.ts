@@ -96,7 +96,10 @@ const spec = z.strictObject({
     .default('once')
     .describe('once: take minReplicas over from another manager, announced. never: leave it and say who holds it.'),
   target: z.strictObject({
-    kind: z.literal('HorizontalPodAutoscaler').default('HorizontalPodAutoscaler'),
+    kind: z
+      .enum(['HorizontalPodAutoscaler', 'ScaledObject'])
+      .default('HorizontalPodAutoscaler')
+      .describe('What has the bounds: an HPA, or for KEDA its ScaledObject, never the HPA that KEDA makes of it.'),
     name: kubernetesName,
   }),
   timeZone: timeZone.default('UTC'),
@@ -106,7 +109,7 @@ const spec = z.strictObject({
     .default('auto')
     .describe('From the decision to a ready pod.'),
   replicas: z
-    .strictObject({ min: replicas, max: replicas })
+    .strictObject({ min: z.int().min(0).max(100_000), max: replicas })
     .refine(({ min, max }) => min <= max, { error: 'expected min to be at most max' })
     .register(celRules, { rules: [{ rule: 'self.min <= self.max', message: 'expected min to be at most max' }] }),
   forecast: z
@@ -140,11 +143,21 @@ const spec = z.strictObject({
   costBudget: notYet('costBudget'),
 });
 
+const WAKEABLE = 'expected replicas.min to be at least 1: 0 is for a ScaledObject, which KEDA wakes from zero';
+const wakeableSpec = spec
+  .refine(({ target, replicas }) => replicas.min > 0 || target.kind === 'ScaledObject', {
+    path: ['replicas', 'min'],
+    error: WAKEABLE,
+  })
+  .register(celRules, {
+    rules: [{ rule: "self.replicas.min > 0 || self.target.kind == 'ScaledObject'", message: WAKEABLE }],
+  });
+
 export const ScalingPolicyDocument = z.strictObject({
   apiVersion: z.literal('foresail.dev/v1alpha1'),
   kind: z.literal('ScalingPolicy'),
   metadata: z.strictObject({ name: kubernetesName, namespace: kubernetesName }),
-  spec,
+  spec: wakeableSpec,
 });
 
 /** As parsed: defaults filled in, durations and times still as written. */
@@ -157,7 +170,7 @@ export interface ScalingPolicy {
   readonly mode: 'observe' | 'enforce';
   readonly paused: boolean;
   readonly takeOver: 'once' | 'never';
-  readonly target: { readonly kind: 'HorizontalPodAutoscaler'; readonly name: string };
+  readonly target: { readonly kind: 'HorizontalPodAutoscaler' | 'ScaledObject'; readonly name: string };
   readonly timeZone: string;
   readonly demands: readonly DemandSpec[];
   readonly leadTime: { readonly kind: 'auto' } | { readonly kind: 'given'; readonly ms: number };

@@ -41,6 +41,8 @@ export function reasonText(reason: Reason): string {
       return 'the workload is scaled to zero, and its autoscaler is off with it: nothing is changed';
     case 'Maintenance':
       return `the maintenance window "${reason.cron}" is open: nothing is changed`;
+    case 'TargetPaused':
+      return `the annotation ${reason.annotation} of the target pauses it: the floor stays at ${reason.replicas}${reason.wanted === reason.replicas ? '' : `, not ${reason.wanted}`}`;
     case 'Paused':
       return `the policy is paused: the minimum goes back to the original, ${reason.replicas} now`;
     case 'Released':

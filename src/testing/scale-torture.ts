@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { DAY, HOUR, MINUTE, type Millis, SECOND } from '../model/time.ts';
-import type { BoundsChange, TargetState } from '../scaling/cluster.ts';
+import { type BoundsChange, type TargetState, targetKey } from '../scaling/cluster.ts';
+import type { TargetPause } from '../scaling/plan-types.ts';
 import type { ScalingPolicy } from '../scaling/policy.ts';
 import { highestAfterMinute, lowestAfterMinute } from '../scaling/ramp.ts';
 import { replayDecision } from '../scaling/replay.ts';
+import { firstMin } from './fake-cluster.ts';
 import { forecastOf, openScaleWorld, type ScaleWorld, worldPolicy } from './scale-world.ts';
 
 /** One thing that happens to the scale loop, or to the world around it. Every sequence of them must keep the laws. */
@@ -16,6 +18,7 @@ export type Blow =
   | { readonly kind: 'set-max'; readonly target: string; readonly max: number }
   | { readonly kind: 'replicas'; readonly target: string; readonly replicas: number }
   | { readonly kind: 'recreate'; readonly target: string }
+  | { readonly kind: 'pause'; readonly target: string; readonly stops: TargetPause['stops'] | 'nothing' }
   | { readonly kind: 'interfere'; readonly times: number }
   | { readonly kind: 'policies'; readonly policies: readonly PolicyShape[] }
   | { readonly kind: 'unreadable'; readonly gone: boolean }
@@ -32,7 +35,8 @@ interface PolicyShape {
   readonly takeOver: 'once' | 'never';
 }
 
-const TARGETS = ['web', 'cart'];
+/** The last one has the name of the first: only its kind tells them apart. */
+const TARGETS = ['web', 'cart', 'ScaledObject:web'];
 const LIMITS = { min: 1, max: 40 };
 const MAX = 50;
 
@@ -80,6 +84,14 @@ export const blow: fc.Arbitrary<Blow> = fc.oneof(
   one(1, fc.record({ kind: kind('set-max'), target, max: fc.integer({ min: 30, max: MAX }) })),
   one(1, fc.record({ kind: kind('replicas'), target, replicas: fc.constantFrom(0, 5, 80) })),
   one(1, fc.record({ kind: kind('recreate'), target })),
+  one(
+    1,
+    fc.record({
+      kind: kind('pause'),
+      target: fc.constant('ScaledObject:web'),
+      stops: fc.constantFrom<Extract<Blow, { kind: 'pause' }>['stops'][]>('all', 'up', 'down', 'nothing', 'nothing'),
+    }),
+  ),
   one(1, fc.record({ kind: kind('interfere'), times: fc.integer({ min: 1, max: 4 }) })),
   one(
     3,
@@ -114,7 +126,7 @@ export async function torture(blows: readonly Blow[]): Promise<void> {
   const broken: string[] = [];
   const time = () => world.clock.now() - setBack;
   const stood = new Map<string, Stood[]>(
-    TARGETS.map((name) => [name, [{ at: Number.NEGATIVE_INFINITY, min: 2, ours: false }]]),
+    TARGETS.map((name) => [name, [{ at: Number.NEGATIVE_INFINITY, min: firstMin(name), ours: false }]]),
   );
   const stands = (name: string, ours: boolean) =>
     stood.get(name)!.push({ at: time(), min: world.cluster.state(name).min, ours });
@@ -128,13 +140,14 @@ export async function torture(blows: readonly Blow[]): Promise<void> {
     read: (...call: Parameters<typeof read>) => reached(read(...call)),
     listOwned: (...call: Parameters<typeof listOwned>) => reached(listOwned(...call)),
     apply: async (change: BoundsChange) => {
-      const before = world.cluster.state(change.ref.name);
+      const key = targetKey(change.ref);
+      const before = world.cluster.state(key);
       const outcome = await reached(apply(change));
       if (outcome.kind === 'applied') {
         // Kept until after the run: the loop catches what is thrown in here.
-        const law = brokenBy(change, before, world, stood.get(change.ref.name)!, time());
+        const law = brokenBy(change, before, world, stood.get(key)!, time());
         if (law !== undefined) broken.push(law);
-        if (change.min !== before.min) stands(change.ref.name, true);
+        if (change.min !== before.min) stands(key, true);
       }
       if (trouble === 'lost-answers') throw new TypeError('no answer within 10 s');
       return outcome;
@@ -167,8 +180,13 @@ export async function torture(blows: readonly Blow[]): Promise<void> {
         break;
       case 'recreate':
         world.cluster.recreate(each.target);
-        stood.set(each.target, [{ at: Number.NEGATIVE_INFINITY, min: 2, ours: false }]);
+        stood.set(each.target, [{ at: Number.NEGATIVE_INFINITY, min: firstMin(each.target), ours: false }]);
         break;
+      case 'pause': {
+        const { stops } = each;
+        world.cluster.pause(each.target, stops === 'nothing' ? undefined : { stops, annotation: `paused-${stops}` });
+        break;
+      }
       case 'interfere':
         world.cluster.interfere(each.times);
         break;
@@ -220,7 +238,8 @@ export async function torture(blows: readonly Blow[]): Promise<void> {
 }
 
 function policyOf({ name, ...shape }: PolicyShape): ScalingPolicy {
-  return worldPolicy(name, { ...shape, replicas: LIMITS, up: '50%' });
+  const min = shape.target.startsWith('ScaledObject') ? 0 : LIMITS.min;
+  return worldPolicy(name, { ...shape, replicas: { ...LIMITS, min }, up: '50%' });
 }
 
 /** The first law that a write breaks, or undefined. */
@@ -231,13 +250,15 @@ function brokenBy(
   stood: readonly Stood[],
   now: Millis,
 ): string | undefined {
+  const key = targetKey(change.ref);
   const broken = (law: string) => {
     const bounds = `${before.min}-${before.max} to ${change.min}-${change.max}`;
-    return `${law}: ${change.ref.name} ${bounds} at ${now}, ${JSON.stringify({ before, change, stood: stood.slice(-6) })}`;
+    return `${law}: ${key} ${bounds} at ${now}, ${JSON.stringify({ before, change, stood: stood.slice(-6) })}`;
   };
   const { min, max, ownership } = change;
   const original = ownership?.original ?? before.ownership?.original;
-  if (!(Number.isInteger(min) && min >= 1 && min <= max)) return broken('law 1: bounds are whole and ordered');
+  if (!(Number.isInteger(min) && min >= Math.min(1, firstMin(key)) && min <= max))
+    return broken('law 1: bounds are whole and ordered');
   if (max !== before.max) return broken("law 3: the maximum is its owner's");
   if (original === undefined) return broken('law 6: nothing is written that could not be given back');
   if (min > before.min && min > Math.max(LIMITS.max, original.min))
@@ -246,6 +267,16 @@ function brokenBy(
   if (setByOthers && min < before.min) return broken('law 5: never under what another manager set');
   if (!setByOthers && min < Math.min(original.min, max) && min < before.min)
     return broken('law 1: never under the original');
+
+  const scaling = policies.some(
+    ({ mode, paused, namespace, name, target }) =>
+      mode === 'enforce' && !paused && `${namespace}/${name}` === ownership?.policy && targetKey(target) === key,
+  );
+  const stops = scaling ? before.pause?.stops : undefined;
+  if (min > before.min && stops !== undefined && stops !== 'down')
+    return broken('a pause of the target stops the way up');
+  if (min < before.min && stops !== undefined && stops !== 'up')
+    return broken('a pause of the target stops the way down');
 
   const ramp = policies[0]?.ramp ?? worldPolicy('web', { up: '50%' }).ramp;
   const lately = stood.filter(({ at }, i) => at > now - MINUTE || (stood[i + 1]?.at ?? now + 1) > now - MINUTE);
@@ -265,10 +296,10 @@ function brokenBy(
     const top = Math.max(...ours.map((each) => each.min));
     if (min < Math.min(lowestAfterMinute(top, ramp), LIMITS.max)) return broken('law 2: no jump down');
     const gone = !policies.some((policy) => `${policy.namespace}/${policy.name}` === before.ownership?.policy);
-    const heir = policies.some(({ mode, target }) => mode === 'enforce' && target.name === change.ref.name);
+    const heir = policies.some(({ mode, target }) => mode === 'enforce' && targetKey(target) === key);
     if (gone && !heir && unreadable.length > 0) return broken('law 6: no release while a policy cannot be read');
   }
-  const enforced = policies.some(({ mode, target }) => mode === 'enforce' && target.name === change.ref.name);
+  const enforced = policies.some(({ mode, target }) => mode === 'enforce' && targetKey(target) === key);
   if (min > before.min && !enforced) return broken('law 4: nothing is raised without a policy that enforces');
   return undefined;
 }

@@ -5,7 +5,7 @@ import type { Forecast } from '../model/forecast.ts';
 import { DEFAULT_TENANT } from '../model/tenant.ts';
 import { DAY, MINUTE, type Millis } from '../model/time.ts';
 import { parsePolicy, type ScalingPolicy } from '../scaling/policy.ts';
-import { type FakeCluster, fakeCluster } from './fake-cluster.ts';
+import { type FakeCluster, fakeCluster, targetOfKey } from './fake-cluster.ts';
 import { type RecordedTelemetry, recordedTelemetry } from './loop-telemetry.ts';
 import { memoryKeyValue } from './memory-key-value.ts';
 import { type SimClock, simClock } from './sim-clock.ts';
@@ -106,7 +106,7 @@ export function openScaleWorld(policies: ScalingPolicy[], targets: readonly stri
 }
 
 type PolicyChange = Partial<Pick<ScalingPolicy, 'mode' | 'takeOver' | 'paused'>> & {
-  /** Default: the target of the policy's own name. */
+  /** Its key. Default: the HPA of the policy's own name. */
   readonly target?: string;
   readonly replicas?: { readonly min: number; readonly max: number };
   /** How fast the floor may rise in a minute. */
@@ -126,7 +126,7 @@ export function worldPolicy(
       mode,
       takeOver,
       paused,
-      target: { name: target },
+      target: targetOfKey(target),
       demand: { query: 'rps', capacity: { perReplica: 100 } },
       leadTime: '2m',
       replicas,

@@ -45,7 +45,7 @@ ${workloadChart({ name, picture, forecast: ready, quantile, range, now, gapMs: s
 ${forecastLine(forecast, card.errorVsNaive ?? null, now, timeZone)}
 ${reasons(workload)}
 ${decisionList(decisions, now, timeZone)}
-<footer>HPA ${policy.target.name} · times in ${timeZone} · policy from ${source === 'file' ? 'a file' : 'the HTTP API'}</footer>
+<footer>${policy.target.kind === 'ScaledObject' ? 'ScaledObject' : 'HPA'} ${policy.target.name} · times in ${timeZone} · policy from ${source === 'file' ? 'a file' : 'the HTTP API'}</footer>
 </article>`;
 }
 
