@@ -171,7 +171,8 @@ function fromAverage(
   const capped = type === 'External' ? Math.min(wanted, MAX_INT32) : toInt32(wanted);
   const replicas = within(usage / (target * statusReplicas), tolerance) ? statusReplicas : capped;
   const average = usage >= MAX_INT64 ? MAX_INT64 : Math.ceil(usage / statusReplicas);
-  return { replicas, status: Number.isFinite(average) ? { averageValue: average / 1000 } : {} };
+  // A division by no replicas becomes the smallest int64, as above.
+  return { replicas, status: { averageValue: (Number.isFinite(average) ? average : -MAX_INT64) / 1000 } };
 }
 
 function fromRatio(ratio: number, observed: Observation, tolerance: Tolerance): number | string {
