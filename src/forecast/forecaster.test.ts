@@ -174,6 +174,7 @@ test('a model that takes part by name only is not among the defaults', () => {
     const result = fitForecaster(history, { ...OPTIONS, ...(models && { models }) });
     return result.kind === 'fitted' ? result.forecaster.models : [];
   };
-  expect(modelsOf(['mstl', 'theta', 'none'])).toEqual(['theta', 'mstl']);
+  expect(modelsOf(['mstl', 'theta'])).toEqual(['theta', 'mstl']);
+  expect(() => modelsOf(['mstl', 'thetta'])).toThrow(/"theta"/);
   expect(modelsOf()).not.toContain('mstl');
 });
