@@ -8,6 +8,7 @@ import { MINUTE, SECOND } from '../model/time.ts';
 import { stateSeries } from '../observe/workload-state.ts';
 import type { DecisionDraft } from '../scaling/decision-types.ts';
 import { appendSeries } from '../storage/append-series.ts';
+import { runCustomResources } from './custom-resources.ts';
 import { openForecasters } from './forecasters.ts';
 import type { Parts } from './parts.ts';
 import { openTraining } from './training.ts';
@@ -70,9 +71,9 @@ export function openLoops(parts: Parts, passes: WorkloadPasses) {
   }
 
   async function sweepStates(): Promise<void> {
-    const { policies: inForce, unreadable } = await policies.inForce();
+    const { policies: inForce, unreadable, broken } = await policies.inForce();
     // A policy that cannot be read now may still be meant to be.
-    if (unreadable.length > 0) return;
+    if (unreadable.length > 0 || broken.length > 0) return;
     await states.sweep(inForce.map(({ tenant, policy: { namespace, name } }) => ({ tenant, namespace, policy: name })));
   }
 
@@ -111,6 +112,7 @@ export function openLoops(parts: Parts, passes: WorkloadPasses) {
         forecastLoop.run(signal),
         scaleLoop.run(signal),
         trainingLoop.run(signal),
+        runCustomResources(parts, passes, signal),
         runRetentionLoop({ clock, telemetry, sweeps }, signal),
         runLoop({ name: 'maintain', intervalMs: MAINTAIN_EVERY_MS, clock, telemetry }, maintain, signal),
         runLoop({ name: 'gauges', intervalMs: GAUGES_EVERY_MS, clock, telemetry }, updateGauges, signal),

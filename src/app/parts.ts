@@ -32,6 +32,7 @@ import { networksInForce } from '../workers/networks-in-force.ts';
 import { readTenantModels } from '../workers/tenant-models.ts';
 import { threadShare } from '../workers/thread-share.ts';
 import { openAccuracyGauges } from './accuracy-gauges.ts';
+import { openCustomResources, readerOf } from './custom-resources.ts';
 import { queryStorage } from './query-storage.ts';
 
 /** A cluster by its name; closed with the program. */
@@ -83,6 +84,8 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
     log.error({ err: error, code: error.code, model: whose }, 'the network of the forecasts cannot be used');
   });
   const target = cluster ?? (await openCluster(settings));
+  const customResources =
+    cluster === undefined ? await openCustomResources(settings, { clock, metrics, log }) : undefined;
   const checkDeps = { checkQuery: (expression: string) => void parseQuery(expression) };
   const accuracyGauges = openAccuracyGauges(metrics);
   const calendarSources = { holidays: holidaysInThread, readFile: calendarFiles(settings.policies) };
@@ -102,6 +105,7 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
   const policies = openPolicyStore({
     keyValue,
     readFiles: policyFileReader(settings.policies, checkDeps),
+    readResources: readerOf(customResources, checkDeps),
     tenancy: settings.tenancy,
     ...checkDeps,
   });
@@ -118,9 +122,11 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
     threads,
     jobs,
     checkDeps,
+    customResources,
     queryStorage: queryStorage({ storage, forecasts, policies, evaluator }),
     async close() {
       await jobs[Symbol.asyncDispose]();
+      await customResources?.close();
       await target.close();
       await tsdb[Symbol.asyncDispose]();
     },

@@ -10,13 +10,13 @@ export type WorkloadPasses = ReturnType<typeof openWorkloadPasses>;
 /** What the last pass over each policy decided and noted: what the page, the status and the gauges tell of it. */
 export function openWorkloadPasses(policies: () => Promise<readonly StoredPolicy[]>) {
   const drafts = new Map<string, DecisionDraft>();
-  const notes = new Map<string, PassNotes>();
+  const notes = new Map<string, PassNotes & { readonly of: ScalingPolicy }>();
   return {
     decided(tenant: TenantId, draft: DecisionDraft): void {
       if (draft.mode !== 'release') drafts.set(nameOf(tenant, draft.namespace, draft.policy), draft);
     },
-    noted(tenant: TenantId, { namespace, name }: ScalingPolicy, passNotes: PassNotes): void {
-      notes.set(nameOf(tenant, namespace, name), passNotes);
+    noted(tenant: TenantId, policy: ScalingPolicy, passNotes: PassNotes): void {
+      notes.set(nameOf(tenant, policy.namespace, policy.name), { ...passNotes, of: policy });
     },
     async views(tenant: TenantId) {
       const stored = (await policies()).filter((each) => each.tenant === tenant);
@@ -27,6 +27,11 @@ export function openWorkloadPasses(policies: () => Promise<readonly StoredPolicy
     },
     /** The last decision on a policy. */
     draftOf: (tenant: TenantId, { namespace, name }: ScalingPolicy) => drafts.get(nameOf(tenant, namespace, name)),
+    /** What the last pass over it could not do; undefined until a pass has seen the policy as it is now. */
+    notesOf(tenant: TenantId, policy: ScalingPolicy): PassNotes | undefined {
+      const found = notes.get(nameOf(tenant, policy.namespace, policy.name));
+      return found?.of === policy ? found : undefined;
+    },
     drafts: (): readonly DecisionDraft[] => [...drafts.values()],
     /** Forgets policies that are no longer. */
     keepOnly(inForce: readonly StoredPolicy[]): void {

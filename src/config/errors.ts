@@ -19,6 +19,12 @@ export class PolicyFromFileError extends CodedError {
   readonly code = 'policy_from_file';
 }
 
+/** The policy is a custom resource: change it in the cluster. */
+export class PolicyFromResourceError extends CodedError {
+  override readonly name = 'PolicyFromResourceError';
+  readonly code = 'policy_from_resource';
+}
+
 /** The namespace belongs to another tenant, or to none. */
 export class NamespaceOfAnotherTenantError extends CodedError {
   override readonly name = 'NamespaceOfAnotherTenantError';

@@ -24,6 +24,8 @@ export interface Settings {
   /** Absolute files and folders. */
   readonly policies: readonly string[];
   readonly kubernetes: KubernetesAccess;
+  /** Whether the cluster's ScalingPolicies are read. */
+  readonly customResources: boolean;
   readonly loops: { readonly scaleMs: number };
   /** `everyMs` is undefined where nothing is trained. */
   readonly training: { readonly everyMs: number | undefined; readonly epochs: number };
@@ -92,6 +94,7 @@ export function loadSettings({ file, flags = {}, env = process.env }: LoadOption
     authentication: tokens.length === 0 ? { kind: 'none' } : { kind: 'tokens', tokens },
     policies: document.policies.map((path) => resolve(folder, path)),
     kubernetes: resolveKubernetes(document.kubernetes, folder, env),
+    customResources: document.customResources === 'on',
     loops: { scaleMs: parseDuration(document.loops.scale) },
     training: {
       everyMs: document.training.every === 'off' ? undefined : parseDuration(document.training.every),

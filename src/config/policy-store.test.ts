@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DEFAULT_TENANT, type TenantId } from '../model/tenant.ts';
 import { memoryKeyValue } from '../testing/http-deps.ts';
 import { policyFileReader } from './policy-files.ts';
+import { policyResourceReader, type ResourceInCluster } from './policy-resources.ts';
 import { openPolicyStore } from './policy-store.ts';
 
 const ACME = 'acme' as TenantId;
@@ -21,12 +22,20 @@ const policy = (name: string, namespace = 'shop', max = 60) => ({
   spec: { target: { name }, demand: { query: 'up', capacity: { perReplica: 1 } }, replicas: { min: 2, max } },
 });
 
-function open(tenancy = { on: false, namespaces: new Map<string, TenantId>() }, keyValue = memoryKeyValue()) {
+function open(
+  tenancy = { on: false, namespaces: new Map<string, TenantId>() },
+  keyValue = memoryKeyValue(),
+  cluster: { resources: readonly ResourceInCluster[]; unread: string | undefined } = {
+    resources: [],
+    unread: undefined,
+  },
+) {
   const checkQuery = (text: string) => {
     if (text !== 'up') throw new RangeError('not PromQL');
   };
   const readFiles = policyFileReader([folder], { checkQuery });
-  return openPolicyStore({ keyValue, readFiles, checkQuery, tenancy });
+  const readResources = policyResourceReader(() => cluster, { checkQuery });
+  return openPolicyStore({ keyValue, readFiles, readResources, checkQuery, tenancy });
 }
 
 const write = (file: string, ...documents: object[]) =>
@@ -120,7 +129,7 @@ test('inForce() knows a policy that was taken out of its file, or commented out,
   write('a.yaml', policy('cart'));
   expect((await store.inForce()).unreadable).toEqual([]);
   writeFileSync(join(folder, 'a.yaml'), '# no policy any more\n');
-  expect(await store.inForce()).toEqual({ policies: [], unreadable: [] });
+  expect(await store.inForce()).toEqual({ policies: [], unreadable: [], broken: [] });
 });
 
 test('a policy that breaks beside others in its file stays in its last right form', async () => {
@@ -157,4 +166,74 @@ test('a stored policy that a file hides is not missed, though it cannot be read'
   await keyValue.write([{ key, value: new TextEncoder().encode('{') }]);
   write('a.yaml', policy('cart'));
   expect((await store.inForce()).unreadable).toEqual([]);
+});
+
+const resource = (name: string, max = 60, generation = 1, namespace = 'shop'): ResourceInCluster => {
+  const { apiVersion, spec } = policy(name, namespace, max);
+  return { namespace, name, uid: `uid-${namespace}-${name}`, generation, apiVersion, spec };
+};
+
+test('a file wins over a custom resource, and that over HTTP; where they differ, both say so', async () => {
+  const cluster = { resources: [resource('cart', 30), resource('search', 30)], unread: undefined };
+  const store = open(undefined, undefined, { ...cluster, resources: [] });
+  const keyValue = memoryKeyValue();
+  await open(undefined, keyValue).put(DEFAULT_TENANT, 'shop', 'cart', policy('cart', 'shop', 10));
+  await open(undefined, keyValue).put(DEFAULT_TENANT, 'shop', 'search', policy('search', 'shop', 30));
+  const both = open(undefined, keyValue, cluster);
+  expect(await names(store)).toEqual([]);
+  expect(await names(both)).toEqual(['shop/cart resource 30', 'shop/search resource 30']);
+  expect((await both.list()).map(({ problems }) => problems)).toEqual([
+    ['a policy of this name that was sent by HTTP differs: the custom resource wins'],
+    undefined,
+  ]);
+  expect(await both.resources()).toMatchObject([
+    { kind: 'accepted', conflict: expect.any(String) },
+    { kind: 'accepted' },
+  ]);
+  write('a.yaml', policy('cart', 'shop', 20), policy('search', 'shop', 30));
+  expect(await names(both)).toEqual(['shop/cart file 20', 'shop/search file 30']);
+  expect(await both.resources()).toMatchObject([
+    { kind: 'overridden', message: expect.stringContaining('a.yaml too, which wins') },
+    { kind: 'accepted', message: expect.stringContaining('says the same') },
+  ]);
+  expect((await both.list())[0]!.problems).toEqual([
+    expect.stringContaining('a custom resource of this name differs'),
+    expect.stringContaining('sent by HTTP differs'),
+  ]);
+});
+
+test('HTTP cannot change a custom resource, and can remove what it hides', async () => {
+  const keyValue = memoryKeyValue();
+  await open(undefined, keyValue).put(DEFAULT_TENANT, 'shop', 'cart', policy('cart', 'shop', 10));
+  const store = open(undefined, keyValue, { resources: [resource('cart')], unread: undefined });
+  const refused = { code: 'policy_from_resource' };
+  await expect(store.put(DEFAULT_TENANT, 'shop', 'cart', policy('cart'))).rejects.toMatchObject(refused);
+  expect(await store.remove(DEFAULT_TENANT, 'shop', 'cart')).toBe(true);
+  await expect(store.remove(DEFAULT_TENANT, 'shop', 'cart')).rejects.toMatchObject(refused);
+  expect(await names(store)).toEqual(['shop/cart resource 60']);
+});
+
+test('a custom resource that breaks stays in its last right form; one that never was right is broken by name', async () => {
+  const cluster = { resources: [resource('cart')], unread: undefined as string | undefined };
+  const store = open(undefined, undefined, cluster);
+  expect(await names(store)).toEqual(['shop/cart resource 60']);
+  const broken = { ...resource('cart', 60, 2), spec: { ...(resource('cart').spec as object), leadTime: 'soon' } };
+  cluster.resources = [broken, { ...broken, name: 'new', uid: 'uid-new' }];
+  expect(await store.inForce()).toMatchObject({
+    policies: [{ source: { kind: 'resource' }, problems: [expect.stringContaining('generation 1')] }],
+    unreadable: [],
+    broken: ['shop/new'],
+  });
+  expect(await store.problems()).toHaveLength(2);
+  cluster.resources = [];
+  expect(await store.inForce()).toEqual({ policies: [], unreadable: [], broken: [] });
+  cluster.unread = 'not listed yet';
+  expect((await store.inForce()).unreadable).toEqual(['not listed yet']);
+});
+
+test('a custom resource in a namespace of no tenant is not in force', async () => {
+  const cluster = { resources: [resource('cart'), resource('cart', 60, 1, 'lost')], unread: undefined };
+  const store = open({ on: true, namespaces: new Map([['shop', ACME]]) }, undefined, cluster);
+  expect((await store.list()).map(({ tenant }) => tenant)).toEqual(['acme']);
+  expect((await store.resources()).map(({ kind }) => kind)).toEqual(['accepted', 'no-tenant']);
 });

@@ -3,28 +3,52 @@ import { DEFAULT_TENANT, type TenantId } from '../model/tenant.ts';
 import type { ScalingPolicy, ScalingPolicyDocument } from '../scaling/policy.ts';
 import { type KeyValue, keysUnder } from '../storage/key-value.ts';
 import { checkPolicy, type PolicyCheckDeps } from './check-policy.ts';
-import { NamespaceOfAnotherTenantError, PolicyFromFileError } from './errors.ts';
+import { NamespaceOfAnotherTenantError, PolicyFromFileError, PolicyFromResourceError } from './errors.ts';
 import type { PolicyFilesInForce } from './policy-files.ts';
+import type { CheckedResource, CheckedResources } from './policy-resources.ts';
 import { formatLocated } from './yaml-document.ts';
 
 /** A policy in force: whose it is, and where it comes from. */
 export interface StoredPolicy {
   readonly tenant: TenantId;
-  readonly source: { readonly kind: 'file'; readonly file: string } | { readonly kind: 'http' };
+  readonly source: PolicySource;
   readonly document: ScalingPolicyDocument;
   readonly policy: ScalingPolicy;
+  /** What a person should know of it: other sources that have a policy of its name and differ, or a newer form that is wrong. */
+  readonly problems?: readonly string[];
+}
+
+export type PolicySource =
+  | { readonly kind: 'file'; readonly file: string }
+  /** A custom resource of the cluster. */
+  | { readonly kind: 'resource' }
+  | { readonly kind: 'http' };
+
+/** What became of a custom resource. */
+export interface ResourceVerdict {
+  readonly resource: CheckedResource;
+  readonly kind: 'accepted' | 'invalid' | 'overridden' | 'no-tenant';
+  /** One sentence, without the full stop. */
+  readonly message: string;
+  /** Another source has a policy of this name that differs: which, and who wins. */
+  readonly conflict?: string;
+  /** The policy in force, where it is this one. */
+  readonly stored?: StoredPolicy;
 }
 
 export interface PoliciesInForce {
   readonly policies: readonly StoredPolicy[];
   /** Where a policy may stand that is not in force, or only in its last right form, and why: a line each. */
   readonly unreadable: readonly string[];
+  /** Names of policies that stand somewhere and are not in force, since they cannot be read: `namespace/name`. */
+  readonly broken: readonly string[];
 }
 
 /**
  * The policies in force. Read `list` at each pass instead of waiting for a notification.
  *
- * One rule of precedence: a policy that stands in a file is that file's, and HTTP can neither change nor delete it.
+ * One rule of precedence: a file wins over a custom resource, and that over HTTP. HTTP can neither change nor delete what
+ * is not its own; where two sources differ on a policy, both say so.
  */
 export interface PolicyStore {
   /** All tenants' policies, by namespace and name. */
@@ -36,6 +60,7 @@ export interface PolicyStore {
    * @returns Whether it is new, and what is now in force.
    * @throws {InvalidDocumentError} With every problem of the document.
    * @throws {PolicyFromFileError} If a file has the policy.
+   * @throws {PolicyFromResourceError} If a custom resource has it.
    * @throws {NamespaceOfAnotherTenantError} If the namespace is not the tenant's.
    */
   put(
@@ -44,16 +69,25 @@ export interface PolicyStore {
     name: string,
     document: unknown,
   ): Promise<{ readonly created: boolean; readonly stored: StoredPolicy }>;
-  /** @returns False if there was none. @throws {PolicyFromFileError} If a file has the policy. */
+  /**
+   * Also removes what was sent by HTTP before a custom resource of the same name came, which stays in force.
+   * @returns False if there was none.
+   * @throws {PolicyFromFileError} If a file has the policy.
+   * @throws {PolicyFromResourceError} If a custom resource has it, and nothing was sent by HTTP.
+   */
   remove(tenant: TenantId, namespace: string, name: string): Promise<boolean>;
   /** What is wrong with files and stored policies now, a line each. Those policies are not in force, or in their last right form. */
   problems(): Promise<readonly string[]>;
+  /** What became of each custom resource. */
+  resources(): Promise<readonly ResourceVerdict[]>;
 }
 
 export interface PolicyStoreDeps extends PolicyCheckDeps {
   readonly keyValue: KeyValue;
   /** Looks at the files now (`policyFileReader`). */
   readonly readFiles: () => PolicyFilesInForce;
+  /** Looks at what is known of the cluster's custom resources (`policyResourceReader`). None: there are none. */
+  readonly readResources?: (() => CheckedResources) | undefined;
   readonly tenancy: { readonly on: boolean; readonly namespaces: ReadonlyMap<string, TenantId> };
 }
 
@@ -62,14 +96,19 @@ const UTF8 = new TextEncoder();
 const FROM_UTF8 = new TextDecoder();
 
 export function openPolicyStore(deps: PolicyStoreDeps): PolicyStore {
-  const { keyValue, readFiles, tenancy } = deps;
+  const { keyValue, readFiles, readResources = () => NO_RESOURCES, tenancy } = deps;
   const ownerOf = (namespace: string) => (tenancy.on ? tenancy.namespaces.get(namespace) : DEFAULT_TENANT);
 
-  async function readAll(): Promise<PoliciesInForce & { readonly problems: readonly string[] }> {
+  async function readAll(): Promise<
+    PoliciesInForce & { readonly problems: readonly string[]; readonly verdicts: readonly ResourceVerdict[] }
+  > {
     const files = readFiles();
+    const { resources, unread } = readResources();
     const unreadable = files.problems.map(formatLocated);
     const others = files.doubled.map(formatLocated);
+    if (unread !== undefined) unreadable.push(unread);
     const byName = new Map<string, StoredPolicy>();
+    const broken: string[] = [];
     for (const { file, document, policy } of files.policies) {
       const tenant = ownerOf(policy.namespace);
       if (tenant === undefined) {
@@ -80,10 +119,28 @@ export function openPolicyStore(deps: PolicyStoreDeps): PolicyStore {
       }
       byName.set(nameOf(policy), { tenant, source: { kind: 'file', file }, document, policy });
     }
+    const verdicts = resources.map((resource): ResourceVerdict => {
+      const id = `${resource.namespace}/${resource.name}`;
+      const verdict = judge(resource, byName.get(id));
+      if (verdict.stored !== undefined) byName.set(id, verdict.stored);
+      else if (verdict.kind !== 'overridden') broken.push(id);
+      if (verdict.kind !== 'accepted') others.push(`custom resource ${id}: ${verdict.message}`);
+      else if (verdict.conflict !== undefined) others.push(`custom resource ${id}: ${verdict.conflict}`);
+      return verdict;
+    });
     for await (const [key, value] of keyValue.list(keysUnder(PREFIX))) {
       const [, owner, namespace = '', name = ''] = key.split('/');
-      // A file has it: what is stored is not asked.
-      if (byName.has(`${namespace}/${name}`)) continue;
+      const winner = byName.get(`${namespace}/${name}`);
+      if (winner !== undefined) {
+        // What is stored is not asked. That it differs is said.
+        const conflict = hidden(winner, value);
+        if (conflict === undefined) continue;
+        others.push(`${key}: ${conflict}`);
+        byName.set(`${namespace}/${name}`, { ...winner, problems: [...(winner.problems ?? []), conflict] });
+        const i = verdicts.findIndex(({ stored }) => stored === winner);
+        if (i >= 0) verdicts[i] = { ...verdicts[i]!, conflict };
+        continue;
+      }
       const tenant = ownerOf(namespace);
       if (tenant !== undefined && tenant !== owner) {
         others.push(`${key}: the namespace ${namespace} now belongs to ${tenant}`);
@@ -99,7 +156,41 @@ export function openPolicyStore(deps: PolicyStoreDeps): PolicyStore {
       }
     }
     const policies = [...byName].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, stored]) => stored);
-    return { policies, unreadable, problems: [...unreadable, ...others] };
+    return { policies, unreadable, broken, verdicts, problems: [...unreadable, ...others] };
+  }
+
+  /** @param file The policy of this name that stands in a file. */
+  function judge(resource: CheckedResource, file: StoredPolicy | undefined): ResourceVerdict {
+    const { namespace, right, problems } = resource;
+    if (file !== undefined && file.source.kind === 'file') {
+      const same = right !== undefined && problems.length === 0 && isSame(file.document, right.document);
+      const where = `the file ${file.source.file}`;
+      if (same) return { resource, kind: 'accepted', message: `${where} says the same`, stored: file };
+      const message = `the policy stands in ${where} too, which wins over a custom resource`;
+      const stored = { ...file, problems: [`a custom resource of this name differs: the file wins`] };
+      return { resource, kind: 'overridden', message, conflict: message, stored };
+    }
+    const tenant = ownerOf(namespace);
+    if (tenant === undefined) {
+      const message = `the namespace ${namespace} belongs to no tenant: add it to tenancy.namespaces`;
+      return { resource, kind: 'no-tenant', message };
+    }
+    const wrong = problems.join('; ');
+    if (right === undefined) return { resource, kind: 'invalid', message: wrong };
+    const { document, policy, generation } = right;
+    const stored: StoredPolicy = { tenant, source: { kind: 'resource' }, document, policy };
+    if (problems.length === 0) return { resource, kind: 'accepted', message: 'the policy is in force', stored };
+    const message = `${wrong}; generation ${generation}, the last that was right, stays in force`;
+    return { resource, kind: 'invalid', message, stored: { ...stored, problems: [message] } };
+  }
+
+  /** Whether what is stored says something else than the policy that wins over it. */
+  function hidden(winner: StoredPolicy, value: Uint8Array): string | undefined {
+    const { namespace, name } = winner.policy;
+    const check = checkStored(value, namespace, name);
+    if (check.kind === 'ok' && isSame(check.document, winner.document)) return undefined;
+    const by = winner.source.kind === 'file' ? `the file ${winner.source.file}` : 'the custom resource';
+    return `a policy of this name that was sent by HTTP differs: ${by} wins`;
   }
 
   /** A stored document was right once, but perhaps for another version. */
@@ -131,7 +222,12 @@ export function openPolicyStore(deps: PolicyStoreDeps): PolicyStore {
     );
   }
 
-  function refuseFilePolicy(stored: StoredPolicy | undefined): void {
+  function refuseForeignSource(stored: StoredPolicy | undefined): void {
+    if (stored?.source.kind === 'resource') {
+      throw new PolicyFromResourceError(
+        `cannot change the policy ${nameOf(stored.policy)} by HTTP: it is a custom resource of the cluster`,
+      );
+    }
     if (stored?.source.kind !== 'file') return;
     throw new PolicyFromFileError(
       `cannot change the policy ${nameOf(stored.policy)} by HTTP: it stands in the file ${stored.source.file}`,
@@ -141,9 +237,10 @@ export function openPolicyStore(deps: PolicyStoreDeps): PolicyStore {
   return {
     list: async () => (await readAll()).policies,
     inForce: async () => {
-      const { policies, unreadable } = await readAll();
-      return { policies, unreadable };
+      const { policies, unreadable, broken } = await readAll();
+      return { policies, unreadable, broken };
     },
+    resources: async () => (await readAll()).verdicts,
     problems: async () => (await readAll()).problems,
     read,
 
@@ -155,7 +252,7 @@ export function openPolicyStore(deps: PolicyStoreDeps): PolicyStore {
         throw new InvalidDocumentError(`the policy ${namespace}/${name}`, problems);
       }
       const before = await read(tenant, namespace, name);
-      refuseFilePolicy(before);
+      refuseForeignSource(before);
       const { document, policy } = check;
       await keyValue.write([{ key: keyOf(tenant, namespace, name), value: UTF8.encode(JSON.stringify(document)) }]);
       return { created: before === undefined, stored: { tenant, source: { kind: 'http' }, document, policy } };
@@ -163,10 +260,12 @@ export function openPolicyStore(deps: PolicyStoreDeps): PolicyStore {
 
     async remove(tenant, namespace, name) {
       refuseForeign(tenant, namespace);
-      refuseFilePolicy(await read(tenant, namespace, name));
+      const inForce = await read(tenant, namespace, name);
       const key = keyOf(tenant, namespace, name);
       // One that cannot be read can still be removed.
-      if ((await keyValue.read(key)) === undefined) return false;
+      const isStored = (await keyValue.read(key)) !== undefined;
+      if (inForce?.source.kind !== 'resource' || !isStored) refuseForeignSource(inForce);
+      if (!isStored) return false;
       await keyValue.write([{ key, value: undefined }]);
       return true;
     },
@@ -179,6 +278,13 @@ function misnamed(policy: ScalingPolicy, namespace: string, name: string) {
       ? []
       : [{ path: ['metadata', key], message: `expected "${wanted}" as in the address, got "${policy[key]}"` }];
   return [...of('namespace', namespace), ...of('name', name)];
+}
+
+const NO_RESOURCES: CheckedResources = { resources: [], unread: undefined };
+
+/** Both came out of the same schema, so their keys stand in the same order. */
+function isSame(a: ScalingPolicyDocument, b: ScalingPolicyDocument): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }
 
 function nameOf({ namespace, name }: ScalingPolicy): string {

@@ -88,6 +88,12 @@ export const SettingsDocument = z.strictObject({
     ])
     .default('auto')
     .describe('auto: the account of the pod, else KUBECONFIG, else ~/.kube/config, else off. Or {kubeconfig: PATH}.'),
+  customResources: z
+    .enum(['on', 'off'])
+    .default('on')
+    .describe(
+      "Whether the cluster's ScalingPolicies are read, and told in their status what became of them. A file wins over one of the same name, and that over one sent by HTTP. Needs the right to list and watch them: while that is refused, nothing is released.",
+    ),
   loops: z
     .strictObject({ scale: duration.default('15s').describe('Time between two looks at each policy.') })
     .prefault({})

@@ -23,8 +23,13 @@ import type {
 
 /** From what the server knows to what its API answers: seconds, finite numbers or null, reasons as sentences. */
 
-export function policyAnswer({ source, document }: PolicyView): z.infer<typeof PolicyAnswer> {
-  return { source: source.kind, ...(source.kind === 'file' && { file: source.file }), policy: document };
+export function policyAnswer({ source, document, problems }: PolicyView): z.infer<typeof PolicyAnswer> {
+  return {
+    source: source.kind,
+    ...(source.kind === 'file' && { file: source.file }),
+    ...(problems !== undefined && { problems: [...problems] }),
+    policy: document,
+  };
 }
 
 export function planAnswer({ input, plan, sentences }: PlanView): z.infer<typeof PlanAnswer> {

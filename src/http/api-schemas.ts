@@ -11,8 +11,14 @@ const bounds = z.object({ min: replicas, max: replicas });
 const recorded = z.record(z.string(), z.unknown());
 
 export const PolicyAnswer = z.object({
-  source: z.enum(['file', 'http']).describe('file: HTTP cannot change it.'),
+  source: z
+    .enum(['file', 'resource', 'http'])
+    .describe('file, or resource (a custom resource of the cluster): HTTP cannot change it.'),
   file: z.string().optional(),
+  problems: z
+    .array(z.string())
+    .optional()
+    .describe('Other sources that have a policy of this name and differ, or a newer form of it that is wrong.'),
   policy: ScalingPolicyDocument,
 });
 const Reason = z.object({ code: z.string(), text: z.string().describe('The reason as a sentence.') });
@@ -154,7 +160,7 @@ export const StatusAnswer = z.object({
     z.object({
       namespace: z.string(),
       policy: z.string(),
-      source: z.enum(['file', 'http']),
+      source: z.enum(['file', 'resource', 'http']),
       mode: z.enum(['observe', 'enforce']),
       paused: z.boolean(),
       target: z.string(),

@@ -64,9 +64,14 @@ export interface ComputeDeps {
 }
 
 export interface PolicyView {
-  readonly source: { readonly kind: 'file'; readonly file: string } | { readonly kind: 'http' };
+  readonly source:
+    | { readonly kind: 'file'; readonly file: string }
+    | { readonly kind: 'resource' }
+    | { readonly kind: 'http' };
   readonly document: ScalingPolicyDocument;
   readonly policy: ScalingPolicy;
+  /** Other sources that have a policy of its name and differ, or a newer form of it that is wrong. */
+  readonly problems?: readonly string[];
 }
 
 /** The policies of one tenant, read anew at each call. */
@@ -164,7 +169,7 @@ export interface WorkloadDeps {
 
 export interface WorkloadView {
   readonly policy: ScalingPolicy;
-  readonly source: 'file' | 'http';
+  readonly source: 'file' | 'resource' | 'http';
   /** Null before the first pass. */
   readonly last: {
     readonly at: Millis;

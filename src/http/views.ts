@@ -21,7 +21,7 @@ export interface PassView {
 
 /** A policy and its last pass, or that there was none yet. */
 export function workloadView(
-  { policy, source }: PolicyView,
+  { policy, source, problems: ofPolicy = [] }: PolicyView,
   last: DecisionDraft | undefined,
   { readable, problems }: PassView = { readable: true, problems: [] },
 ): WorkloadView {
@@ -34,7 +34,7 @@ export function workloadView(
         : { at: last.at, plan: last.plan, sentences: last.plan.reasons.map(reasonText), trust: trustOf(last) },
     target: readable ? (last?.input.target ?? null) : null,
     leadTimeMs: leadTimeOf(policy).ms,
-    troubles: [...problems, ...(last === undefined || !readable ? [] : troublesOf(last))],
+    troubles: [...ofPolicy, ...problems, ...(last === undefined || !readable ? [] : troublesOf(last))],
   };
 }
 

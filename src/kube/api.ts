@@ -1,4 +1,4 @@
-import { request as requestHttp } from 'node:http';
+import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { type Agent, type RequestOptions, request as requestHttps } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { KubeconfigError, KubernetesApiError } from './errors.ts';
@@ -10,6 +10,17 @@ export interface KubeApi extends AsyncDisposable {
    * @throws {KubernetesApiError} If it did not answer within the deadline.
    */
   request(call: KubeCall, signal?: AbortSignal): Promise<KubeAnswer>;
+  /**
+   * Opens an answer that goes on, such as a watch. The deadline is for its beginning; the rest ends with `signal`.
+   * @throws {KubernetesApiError} If the API server did not answer within the deadline.
+   */
+  stream(call: KubeCall, signal: AbortSignal): Promise<KubeStream>;
+}
+
+export interface KubeStream {
+  readonly status: number;
+  /** The bytes as they come. Throws where the connection breaks. */
+  readonly parts: AsyncIterable<Uint8Array>;
 }
 
 export interface KubeCall {
@@ -53,30 +64,40 @@ export async function openKubeApi(options: KubeApiOptions = {}): Promise<KubeApi
   const timeoutMs = options.timeoutMs ?? 10_000;
   const connections = keepConnections(config);
 
+  /** What one call is made of, with credentials that are in force now. */
+  async function optionsOf(call: KubeCall, body: Uint8Array | undefined): Promise<RequestOptions> {
+    const { agent, headers } = await connections.current();
+    const query = new URLSearchParams(call.query ?? {}).toString();
+    return {
+      agent,
+      method: call.method,
+      host: base.hostname.replace(/^\[|\]$/g, ''),
+      port: base.port === '' ? (base.protocol === 'http:' ? 80 : 443) : base.port,
+      path: `${prefix}${call.path}${query === '' ? '' : `?${query}`}`,
+      headers: {
+        ...headers,
+        accept: 'application/json',
+        ...(body !== undefined && {
+          'content-type': call.contentType ?? 'application/json',
+          'content-length': body.length,
+        }),
+      },
+    };
+  }
+
+  function failure(call: KubeCall, deadline: AbortSignal, error: unknown): KubernetesApiError {
+    const why = deadline.aborted ? `no answer within ${timeoutMs / 1000} s` : (error as Error).message;
+    const what = `${call.method} ${call.path}`;
+    return new KubernetesApiError(`cannot ask the Kubernetes API for ${what}: ${why}`, 0, { cause: error });
+  }
+
   return {
     request: async (call, signal) => {
-      const what = `${call.method} ${call.path}`;
       const deadline = AbortSignal.timeout(timeoutMs);
       try {
-        const { agent, headers } = await connections.current();
-        const query = new URLSearchParams(call.query ?? {}).toString();
         const body = call.body === undefined ? undefined : Buffer.from(JSON.stringify(call.body));
-        const options: RequestOptions = {
-          agent,
-          method: call.method,
-          host: base.hostname.replace(/^\[|\]$/g, ''),
-          port: base.port === '' ? (base.protocol === 'http:' ? 80 : 443) : base.port,
-          path: `${prefix}${call.path}${query === '' ? '' : `?${query}`}`,
-          signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
-          headers: {
-            ...headers,
-            accept: 'application/json',
-            ...(body !== undefined && {
-              'content-type': call.contentType ?? 'application/json',
-              'content-length': body.length,
-            }),
-          },
-        };
+        const ends = signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
+        const options: RequestOptions = { ...(await optionsOf(call, body)), signal: ends };
         try {
           return await exchange(send, options, body);
         } catch (error) {
@@ -88,12 +109,33 @@ export async function openKubeApi(options: KubeApiOptions = {}): Promise<KubeApi
         }
       } catch (error) {
         if (signal?.aborted === true) throw signal.reason;
-        const why = deadline.aborted ? `no answer within ${timeoutMs / 1000} s` : (error as Error).message;
-        throw new KubernetesApiError(`cannot ask the Kubernetes API for ${what}: ${why}`, 0, { cause: error });
+        throw failure(call, deadline, error);
+      }
+    },
+    stream: async (call, signal) => {
+      const deadline = new AbortController();
+      const timer = setTimeout(() => deadline.abort(), timeoutMs);
+      try {
+        const options = await optionsOf(call, undefined);
+        const response = await begin(send, { ...options, signal: AbortSignal.any([signal, deadline.signal]) });
+        return { status: response.statusCode ?? 0, parts: response };
+      } catch (error) {
+        if (signal.aborted) throw signal.reason;
+        throw failure(call, deadline.signal, error);
+      } finally {
+        clearTimeout(timer);
       }
     },
     [Symbol.asyncDispose]: async () => connections.close(),
   };
+}
+
+function begin(send: typeof requestHttps, options: RequestOptions): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const request = send(options, resolve);
+    request.on('error', reject);
+    request.end();
+  });
 }
 
 function exchange(

@@ -22,7 +22,7 @@ export type Claim =
   /** Its policy may be one of those that cannot be read. */
   | 'unknown';
 
-export function claimsOf({ policies, unreadable }: TenantPolicies): Claims {
+export function claimsOf({ policies, unreadable, broken = [] }: TenantPolicies): Claims {
   const names = new Set(policies.map(({ policy }) => nameOf(policy)));
   const enforcing = policies.map(({ policy }) => policy).filter(({ mode }) => mode === 'enforce');
   const held = new Set(enforcing.map((policy) => `${nameOf(policy)} ${targetOf(policy)}`));
@@ -31,7 +31,7 @@ export function claimsOf({ policies, unreadable }: TenantPolicies): Claims {
     const target = `${ref.namespace}/${targetKey(ref)}`;
     const policy = ownership?.policy ?? '';
     if (held.has(`${policy} ${target}`)) return 'held';
-    if (!names.has(policy) && unreadable.length > 0) return 'unknown';
+    if (!names.has(policy) && (unreadable.length > 0 || broken.includes(policy))) return 'unknown';
     return targets.has(target) ? 'inherited' : 'released';
   };
   return {

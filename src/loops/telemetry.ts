@@ -21,6 +21,7 @@ export type LoopCount =
   | 'demotions'
   | 'decisions'
   | 'boundsWrites'
+  | 'statusWrites'
   | 'trainings'
   | 'trainingFailures'
   | 'networkUnusable';

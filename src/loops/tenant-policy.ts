@@ -11,4 +11,6 @@ export interface TenantPolicy {
 export interface TenantPolicies {
   readonly policies: readonly TenantPolicy[];
   readonly unreadable: readonly string[];
+  /** Names of policies that are meant to be and cannot be read: `namespace/name`. */
+  readonly broken?: readonly string[];
 }

@@ -1,4 +1,10 @@
 import { z } from 'zod';
+import { formatInstant, type Millis } from '../model/time.ts';
+import type { DecisionDraft } from './decision-types.ts';
+import { judgedError } from './demotion.ts';
+import type { Plan } from './plan-types.ts';
+import type { ScalingPolicy } from './policy.ts';
+import { demotionText } from './reasons.ts';
 
 /** What a ScalingPolicy's status says in the cluster. The schema of the custom resource is made from this one. */
 
@@ -38,3 +44,157 @@ export const PolicyStatus = z.strictObject({
 
 export type PolicyStatus = z.infer<typeof PolicyStatus>;
 export type PolicyCondition = z.infer<typeof condition>;
+
+/** What became of a custom resource, and of the policy that it is. */
+export interface StatusInput {
+  readonly now: Millis;
+  readonly generation: number;
+  readonly previous: PolicyStatus | undefined;
+  readonly verdict: {
+    readonly kind: 'accepted' | 'invalid' | 'overridden' | 'no-tenant';
+    readonly message: string;
+    readonly conflict?: string;
+  };
+  /** The policy in force, where it is this one. */
+  readonly policy: ScalingPolicy | undefined;
+  /** The last decision on it, and what the last pass could not do. */
+  readonly last: DecisionDraft | undefined;
+  readonly notes: { readonly readable: boolean; readonly problems: readonly string[] } | undefined;
+}
+
+const REFUSED = { invalid: 'Invalid', overridden: 'OverriddenByFile', 'no-tenant': 'NoTenant' } as const;
+/** Reasons that say why nothing is asked for, before any figure. */
+const FIRST_WORD: readonly string[] = ['Paused', 'Released', 'Maintenance', 'ScaledToZero'];
+const GIVEN_UP: readonly string[] = ['give-up', 'given-up'];
+
+/** The status of a custom resource. Times of conditions that did not change stay as they were. */
+export function policyStatus(input: StatusInput): PolicyStatus {
+  const { now, generation, previous, policy, last } = input;
+  const conditions = [acceptedOf(input), activeOf(input), degradedOf(input), conflictingOf(input)].map(
+    (condition): PolicyCondition => {
+      const before = previous?.conditions?.find(({ type }) => type === condition.type);
+      const since = before?.status === condition.status ? before.lastTransitionTime : formatInstant(now);
+      return { ...condition, observedGeneration: generation, lastTransitionTime: since };
+    },
+  );
+  if (policy === undefined) return { observedGeneration: generation, conditions };
+  const target = `${policy.target.kind}/${policy.target.name}`;
+  if (last === undefined) return { observedGeneration: generation, target, conditions };
+  const { plan, input: seen, text } = last;
+  return {
+    observedGeneration: generation,
+    target,
+    floor: plan.bounds.min,
+    ceiling: plan.bounds.max,
+    replicas: seen.target.statusReplicas,
+    reason: decidingReason(plan),
+    message: text.join(' ').slice(0, 4096),
+    accuracy: accuracyOf(last),
+    lastDecisionTime: formatInstant(last.at),
+    conditions,
+  };
+}
+
+/** How two statuses differ: in nothing but the time, in words and figures that move all the time, or in what they mean. */
+export function statusChange(before: PolicyStatus | undefined, after: PolicyStatus): 'none' | 'words' | 'meaning' {
+  if (meaningOf(before) !== meaningOf(after)) return 'meaning';
+  return wordsOf(before) === wordsOf(after) ? 'none' : 'words';
+}
+
+function meaningOf(status: PolicyStatus | undefined): string {
+  if (status === undefined) return '';
+  const { observedGeneration, target, floor, ceiling, replicas, reason, conditions = [] } = status;
+  const states = conditions.map(({ type, status: state, reason: why, observedGeneration: of }) => [
+    type,
+    state,
+    why,
+    of,
+  ]);
+  return JSON.stringify([observedGeneration, target, floor, ceiling, replicas, reason, states]);
+}
+
+function wordsOf(status: PolicyStatus | undefined): string {
+  const { message, accuracy, conditions = [] } = status ?? {};
+  return JSON.stringify([message, accuracy, conditions.map((condition) => condition.message)]);
+}
+
+type Verdict = Omit<PolicyCondition, 'lastTransitionTime' | 'observedGeneration'>;
+
+function acceptedOf({ verdict }: StatusInput): Verdict {
+  const { kind, message } = verdict;
+  if (kind === 'accepted') return { type: 'Accepted', status: 'True', reason: 'Valid', message };
+  return { type: 'Accepted', status: 'False', reason: REFUSED[kind], message };
+}
+
+function conflictingOf({ verdict: { conflict } }: StatusInput): Verdict {
+  const type = 'Conflicting';
+  if (conflict !== undefined) return { type, status: 'True', reason: 'SourcesDiffer', message: conflict };
+  return {
+    type,
+    status: 'False',
+    reason: 'OneSource',
+    message: 'no other source has a policy of this name that differs',
+  };
+}
+
+function activeOf({ verdict, policy, last, notes }: StatusInput): Verdict {
+  const active = (status: Verdict['status'], reason: string, message: string): Verdict => {
+    return { type: 'Active', status, reason, message };
+  };
+  if (policy === undefined) return active('False', 'NotAccepted', verdict.message);
+  if (notes?.readable === false) return active('False', 'TargetUnreadable', sentences(notes.problems));
+  if (last === undefined) return active('Unknown', 'Starting', 'nothing was decided yet');
+  if (policy.paused) return active('False', 'Paused', 'the policy is paused: the original bounds are in force');
+  if (policy.mode === 'observe') {
+    return active('False', 'Observing', 'mode is observe: it computes and records, and changes nothing');
+  }
+  const { plan, ownership } = last;
+  if (GIVEN_UP.includes(ownership.kind)) return active('False', 'GivenUp', ownership.message);
+  if (ownership.kind === 'left') return active('False', 'LeftAlone', ownership.message);
+  if (plan.demotion !== null) return active('False', plan.demotion.code, demotionText(plan.demotion));
+  return active('True', 'Enforcing', `the floor of ${plan.bounds.min} is what the forecast asks for`);
+}
+
+function degradedOf({ policy, last, notes }: StatusInput): Verdict {
+  const degraded = (status: Verdict['status'], reason: string, message: string): Verdict => {
+    return { type: 'Degraded', status, reason, message };
+  };
+  if (policy === undefined) return degraded('False', 'NotAccepted', 'it is not in force');
+  if (notes?.readable === false) return degraded('True', 'TargetUnreadable', sentences(notes.problems));
+  if (last === undefined) return degraded('Unknown', 'Starting', 'nothing was decided yet');
+  const { plan, ownership, act } = last;
+  if (GIVEN_UP.includes(ownership.kind)) return degraded('True', 'GivenUp', ownership.message);
+  if (['owned', 'refused', 'failed'].includes(act.kind)) return degraded('True', 'WriteRefused', act.message);
+  if (notes !== undefined && notes.problems.length > 0) {
+    return degraded('True', 'DemandUnreadable', sentences(notes.problems));
+  }
+  if (plan.demotion === null) return degraded('False', 'AsExpected', 'nothing keeps it from its work');
+  const learning = plan.demotion.code === 'InsufficientHistory' || plan.demotion.code === 'ForecastMissing';
+  return degraded(learning ? 'False' : 'True', plan.demotion.code, demotionText(plan.demotion));
+}
+
+/** The reason that decided the floor: the last that set it, but for what only says that all is well. */
+function decidingReason({ reasons, bounds, demotion }: Plan): string {
+  const first = reasons[0]?.code ?? 'Unknown';
+  if (FIRST_WORD.includes(first)) return first;
+  if (demotion !== null) return demotion.code;
+  const setting = reasons.filter(
+    (reason) => reason.code !== 'DesiredWithinRange' && 'replicas' in reason && reason.replicas === bounds.min,
+  );
+  return setting.at(-1)?.code ?? reasons.at(-1)?.code ?? first;
+}
+
+/** Of the policy's worst forecast. */
+function accuracyOf({ input: { demands } }: DecisionDraft): string {
+  const errors = demands.flatMap(({ forecast }) => (forecast.kind === 'ready' ? [judgedError(forecast)] : []));
+  const known = errors.filter((error) => error !== null);
+  if (known.length === 0) return 'not known yet';
+  const error = Math.max(...known);
+  const percent = Math.round(Math.abs(error - 1) * 100);
+  if (percent === 0) return 'as naive';
+  return error < 1 ? `${percent}% better` : `${percent}% worse`;
+}
+
+function sentences(problems: readonly string[]): string {
+  return problems.join('; ').slice(0, 4096) || 'the last pass could not be finished';
+}

@@ -187,6 +187,16 @@ export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
     // Plans and what was done
     decisions: counter('foresail_decisions_total', 'Decisions recorded, by what occasioned them.', ['occasion']),
     boundsWrites: counter('foresail_bounds_writes_total', 'Attempts to write replica bounds, by outcome.', ['outcome']),
+    statusWrites: counter(
+      'foresail_policy_status_writes_total',
+      "Attempts to write a custom resource's status, by outcome: written, gone or failed.",
+      ['outcome'],
+    ),
+    policyWatchEnds: counter(
+      'foresail_policy_watch_ends_total',
+      'Watches of custom resources that ended, by reason: timeout (as agreed), gone (events were missed: all are listed anew), closed, refused, or absent (there is no definition).',
+      ['reason'],
+    ),
     floor: gauge('foresail_floor_replicas', 'The floor that the last plan asks for.', ['namespace', 'policy']),
     policyTroubles: gauge(
       'foresail_policy_troubles',

@@ -7,6 +7,8 @@ import { amount, duration, localTime } from './words.ts';
 import { workloadChart } from './workload-chart.ts';
 
 /** All that one card shows. */
+const SOURCE_WORDS = { file: 'a file', resource: 'a custom resource', http: 'the HTTP API' } as const;
+
 export interface WorkloadCard {
   readonly workload: WorkloadView;
   readonly picture: WorkloadPicture;
@@ -45,7 +47,7 @@ ${workloadChart({ name, picture, forecast: ready, quantile, range, now, gapMs: s
 ${forecastLine(forecast, card.errorVsNaive ?? null, now, timeZone)}
 ${reasons(workload)}
 ${decisionList(decisions, now, timeZone)}
-<footer>${policy.target.kind === 'ScaledObject' ? 'ScaledObject' : 'HPA'} ${policy.target.name} · times in ${timeZone} · policy from ${source === 'file' ? 'a file' : 'the HTTP API'}</footer>
+<footer>${policy.target.kind === 'ScaledObject' ? 'ScaledObject' : 'HPA'} ${policy.target.name} · times in ${timeZone} · policy from ${SOURCE_WORDS[source]}</footer>
 </article>`;
 }
 
