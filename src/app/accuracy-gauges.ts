@@ -17,6 +17,7 @@ const CODES: readonly Demotion['code'][] = [
   'ForecastNotFinite',
   'WorseThanNaive',
   'CoverageBroken',
+  'CapacityUnknown',
 ];
 
 /** Keeps what became of each demand's issued forecasts, and tells it as gauges. */

@@ -133,6 +133,7 @@ export function openHandlers(parts: Parts, { passes, historyChanged, replay }: H
       latestForecast: forecasts.tenant(tenant).latest,
       readTarget: target.cluster.read,
       memoryOf: ledger.tenant(tenant).memoryOf,
+      capacityOf: (...of) => parts.capacities.capacityOf(tenant, ...of),
     });
     if (observed.kind === 'missing') throw new NotFoundError(observed.message);
     const { input } = observed;

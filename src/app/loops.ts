@@ -55,6 +55,7 @@ export function openLoops(parts: Parts, passes: WorkloadPasses) {
         return kept;
       },
     }),
+    capacityOf: parts.capacities.capacityOf,
     intervalMs: settings.loops.scaleMs,
   });
 

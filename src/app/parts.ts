@@ -7,11 +7,13 @@ import { openForecasterStates } from '../forecasts/state-store.ts';
 import { openKubeCluster } from '../kube/cluster.ts';
 import { noCluster } from '../kube/no-cluster.ts';
 import { openLedger } from '../ledger/ledger.ts';
+import { demandLabels } from '../loops/demand-series.ts';
 import type { LoopTelemetry } from '../loops/telemetry.ts';
 import type { Clock } from '../model/clock.ts';
 import type { TenantId } from '../model/tenant.ts';
 import { DAY, SECOND } from '../model/time.ts';
 import { calendarFiles } from '../observe/calendar-files.ts';
+import { openCapacityLearner } from '../observe/capacity-learner.ts';
 import { calendarReader } from '../observe/policy-calendar.ts';
 import { parseQuery } from '../promql/parse.ts';
 import { evaluatorOver } from '../promql/run.ts';
@@ -117,6 +119,7 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
     strictCalendarOf: calendarReader(calendarSources),
     ...{ settings, clock, log, startedAt, metrics, telemetry, tsdb, storage, keyValue, target, forecasts, policies },
     accuracyGauges,
+    capacities: openCapacityLearner({ storageOf: storage.tenant, demandLabels }),
     ledger: openLedger(keyValue),
     states: openForecasterStates(keyValue),
     threads,

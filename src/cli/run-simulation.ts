@@ -119,7 +119,12 @@ function loadPolicy(file: string): ScalingPolicy {
     throw new UsageError(`${formatLocated(first)}${more}`);
   }
   if (policies.length !== 1) throw new UsageError(`${file}: expected one scaling policy, got ${policies.length}`);
-  return policies[0]!.policy;
+  const { policy } = policies[0]!;
+  const unsized = policy.demands.slice(0, 1).find(({ perReplica }) => perReplica === undefined);
+  if (unsized === undefined) return policy;
+  throw new UsageError(
+    `${file}: add capacity.perReplica to ${unsized.name}: a trace has no utilization to learn it from`,
+  );
 }
 
 /** Rows in order of time; of several at one time the last counts, and gaps are left out. */

@@ -1,4 +1,5 @@
 import { formatDuration, formatInstant } from '../model/time.ts';
+import { type CapacityReading, obstacleText } from '../scaling/capacity.ts';
 import type { DemandReading, Plan, PlanInput } from '../scaling/plan-types.ts';
 
 /** A decision as the HTTP API tells it. Times are epoch seconds, apart from those inside `plan` and `input`. */
@@ -64,7 +65,27 @@ function facts({
   ];
 }
 
-function demandFacts({ name, current, forecast }: DemandReading, now: number): (readonly [string, string])[] {
+function demandFacts(reading: DemandReading, now: number): (readonly [string, string])[] {
+  const facts = forecastFacts(reading, now);
+  return reading.capacity === undefined ? facts : [...facts, ['its capacity', capacityFact(reading.capacity)]];
+}
+
+function capacityFact(capacity: CapacityReading): string {
+  if (capacity.kind === 'not-learnable') return `not learned: ${obstacleText(capacity.why)}`;
+  const { perReplica, pairs, since, error, highest, limitedBy, drift } = capacity;
+  const limited = {
+    knee: '; more load makes a replica no busier',
+    range: '; more than half beyond what was seen is not believed',
+  };
+  return [
+    `${short(perReplica)} a replica, learned from ${pairs} moments since ${formatInstant(since)}`,
+    `, seen up to ${short(highest)}, ${short(100 * error)} % of the utilization left unexplained`,
+    limitedBy === undefined ? '' : limited[limitedBy],
+    drift === undefined ? '' : `; it carries ${short(drift)} times what it carried before`,
+  ].join('');
+}
+
+function forecastFacts({ name, current, forecast }: DemandReading, now: number): (readonly [string, string])[] {
   const age = formatDuration(Math.round((now - current.time) / 1000) * 1000);
   const present = current.value === null ? 'unknown: there is no recent sample' : `${short(current.value)}, ${age} ago`;
   switch (forecast.kind) {

@@ -45,7 +45,12 @@ function demandPath({ spec }: ScalingPolicyDocument, i: number): (string | numbe
 function demandProblems(document: ScalingPolicyDocument, checkQuery: (expression: string) => void): Problem[] {
   const { demand } = document.spec;
   const demands = Array.isArray(demand) ? demand : [demand];
-  return demands.flatMap(({ query }, i) => attempt([...demandPath(document, i), 'query'], () => checkQuery(query)));
+  return demands.flatMap(({ query, capacity: { utilization } }, i) => [
+    ...attempt([...demandPath(document, i), 'query'], () => checkQuery(query)),
+    ...(utilization === undefined
+      ? []
+      : attempt([...demandPath(document, i), 'capacity', 'utilization', 'query'], () => checkQuery(utilization.query))),
+  ]);
 }
 
 function cronProblems({ spec }: ScalingPolicyDocument): Problem[] {

@@ -29,6 +29,8 @@ export interface ScaleLoopDeps {
   readonly storageOf: (tenant: TenantId) => Pick<ObserveDeps, 'instant'>;
   readonly forecastsOf: (tenant: TenantId) => { readonly latest: ObserveDeps['latestForecast'] };
   readonly ledgerOf: (tenant: TenantId) => DecisionLedger;
+  /** What was learned of a demand's capacity. */
+  readonly capacityOf?: (tenant: TenantId, ...of: Parameters<CapacityOf>) => ReturnType<CapacityOf>;
   /** What went wrong for a policy in a pass, for people to see. Called for each policy in each pass. */
   readonly onPass?: (tenant: TenantId, policy: ScalingPolicy, notes: PassNotes) => void;
   /** Default 15 s. */
@@ -42,6 +44,8 @@ export interface PassNotes {
   /** A sentence each. */
   readonly problems: readonly string[];
 }
+
+type CapacityOf = NonNullable<ObserveDeps['capacityOf']>;
 
 interface PolicyLabels {
   readonly namespace: string;
@@ -145,6 +149,7 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
         const memory = await keeper.memoryOf(tenant, heirOf ?? name);
         return found === undefined ? memory : remembered(memory, found, clock.now());
       },
+      ...(deps.capacityOf && { capacityOf: (...of) => deps.capacityOf!(tenant, ...of) }),
     };
     for (let attempt = 0; ; attempt++) {
       const observed = await observe(policy, clock.now(), sources, signal);

@@ -18,4 +18,4 @@ export function trustAnnouncements({ memory }: PlanInput, plan: Plan): readonly 
   return announcements;
 }
 
-const LEARNING: readonly string[] = ['InsufficientHistory', 'ForecastMissing'];
+const LEARNING: readonly string[] = ['InsufficientHistory', 'ForecastMissing', 'CapacityUnknown'];

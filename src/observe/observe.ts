@@ -2,6 +2,7 @@ import type { Forecast, LiveAccuracy } from '../model/forecast.ts';
 import type { DemandKey, ForecastStatus } from '../model/issued-forecast.ts';
 import type { QueryResult } from '../model/query-result.ts';
 import { formatDuration, formatInstant, type Millis } from '../model/time.ts';
+import type { CapacityReading } from '../scaling/capacity.ts';
 import type { Cluster, TargetRef, TargetState } from '../scaling/cluster.ts';
 import type {
   DemandReading,
@@ -22,6 +23,13 @@ export interface ObserveDeps {
   readonly latestForecast: (key: DemandKey) => Promise<ForecastStatus | undefined>;
   readonly readTarget: Cluster['read'];
   readonly memoryOf: (policy: { readonly namespace: string; readonly name: string }) => Promise<PlannerMemory>;
+  /** What was learned of one demand's capacity; asked for where the demand has a utilization query. */
+  readonly capacityOf?: (
+    policy: ScalingPolicy,
+    spec: DemandSpec,
+    now: Millis,
+    signal?: AbortSignal,
+  ) => Promise<CapacityReading>;
 }
 
 export type Observation =
@@ -50,10 +58,12 @@ export async function observe(
   const demands: DemandReading[] = [];
   for (const spec of policy.demands) {
     const key = { namespace: policy.namespace, policy: policy.name, demand: spec.name };
+    const capacity = spec.utilization && (await deps.capacityOf?.(policy, spec, now, signal));
     demands.push({
       name: spec.name,
       current: { time: now, value: await currentDemand(spec, now, deps, problems, signal) },
       forecast: forecastReading(await deps.latestForecast(key), policy),
+      ...(capacity !== undefined && { capacity }),
     });
   }
   const input: PlanInput = {

@@ -24,6 +24,19 @@ export function sumOver(value: QueryValue, { start, end }: TimeRange, stepMs: nu
   return { start, stepMs, values };
 }
 
+/** As `sumOver`, but the mean: several series of a share are no larger share. */
+export function meanOver(value: QueryValue, range: TimeRange, stepMs: number): RegularSeries {
+  const sum = sumOver(value, range, stepMs);
+  if (value.kind !== 'matrix') return sum;
+  const counts = new Float64Array(sum.values.length);
+  for (const { times, values } of value.series) {
+    for (let i = 0; i < times.length; i++) {
+      if (Number.isFinite(values[i]!)) counts[Math.round((times[i]! - range.start) / stepMs)]!++;
+    }
+  }
+  return { ...sum, values: sum.values.map((total, i) => total / counts[i]!) };
+}
+
 function sumFinite(values: readonly number[]): number {
   const finite = values.filter(Number.isFinite);
   return finite.length === 0 ? Number.NaN : finite.reduce((sum, value) => sum + value, 0);

@@ -1,4 +1,5 @@
 import type { Millis } from '../model/time.ts';
+import type { CapacityObstacle } from './capacity.ts';
 import type { DemandReading, Demotion, ForecastReading, PlannerMemory, TrustMemory } from './plan-types.ts';
 import type { DemandSpec, ScalingPolicy } from './policy.ts';
 
@@ -14,6 +15,13 @@ export interface TrustedForecast {
   readonly quantile: number;
   readonly windowMs: number;
   readonly model: string;
+  readonly capacity: KnownCapacity;
+}
+
+/** What one replica carries, and whether that was learned. */
+export interface KnownCapacity {
+  readonly perReplica: number;
+  readonly learned: boolean;
 }
 
 export type Trust = TrustedForecast | { readonly kind: 'demoted'; readonly demotion: Demotion };
@@ -53,8 +61,24 @@ export function trustIn(
   if (forecast.live?.coverageBroken === true) {
     return demoted({ code: 'CoverageBroken', demand, coverage: forecast.live.coverage });
   }
+  const capacity = capacityOf(spec, reading);
+  if (capacity === null) return demoted({ code: 'CapacityUnknown', demand, why: obstacleOf(reading) });
   const ordinaryPeak = Math.max(0, peak) / (forecast.eventFactor ?? 1);
-  return { kind: 'trusted', peak: Math.max(0, peak), ordinaryPeak, quantile, windowMs, model };
+  return { kind: 'trusted', peak: Math.max(0, peak), ordinaryPeak, quantile, windowMs, model, capacity };
+}
+
+/** What was learned comes before what was given: it is of the release that runs. Null where neither is known. */
+function capacityOf({ perReplica }: DemandSpec, reading: DemandReading | undefined): KnownCapacity | null {
+  const learned = reading?.capacity;
+  if (learned?.kind === 'learned' && learned.perReplica > 0 && isNumber(learned.perReplica)) {
+    return { perReplica: learned.perReplica, learned: true };
+  }
+  return perReplica === undefined ? null : { perReplica, learned: false };
+}
+
+/** Why a capacity is not learned; null where nobody has tried yet. */
+export function obstacleOf(reading: DemandReading | undefined): CapacityObstacle | null {
+  return reading?.capacity?.kind === 'not-learnable' ? reading.capacity.why : null;
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Millis } from '../model/time.ts';
+import type { CapacityObstacle, CapacityReading } from './capacity.ts';
 import type { ScalingPolicy } from './policy.ts';
 
 /** All that one plan reads. Plain JSON, so that a recorded plan can be computed again. */
@@ -24,6 +25,8 @@ export interface DemandReading {
   readonly name: string;
   readonly current: { readonly time: Millis; readonly value: number | null };
   readonly forecast: ForecastReading;
+  /** What was learned of its capacity, for a demand with a utilization query. */
+  readonly capacity?: CapacityReading;
 }
 
 export type ForecastReading =
@@ -136,7 +139,9 @@ export type Demotion =
       /** The figure is of issued forecasts, not of the fit's own rolling ones. */
       readonly live?: true;
     }
-  | { readonly code: 'CoverageBroken'; readonly demand: string; readonly coverage: number | null };
+  | { readonly code: 'CoverageBroken'; readonly demand: string; readonly coverage: number | null }
+  /** What a replica carries is neither given nor learned. */
+  | { readonly code: 'CapacityUnknown'; readonly demand: string; readonly why: CapacityObstacle | null };
 
 /** A closed list. `reasonText` prints each as a sentence. HPA's own word wherever it has one. */
 export type Reason =
@@ -150,6 +155,7 @@ export type Reason =
       readonly fill: number;
       readonly replicas: number;
       readonly model: string;
+      readonly capacity?: 'learned';
     }
   | {
       /** The demand of this moment needs more than its forecast asks for. */
@@ -159,6 +165,14 @@ export type Reason =
       readonly perReplica: number;
       readonly fill: number;
       readonly replicas: number;
+      readonly capacity?: 'learned';
+    }
+  | {
+      /** Its capacity is to be learned, and cannot be: the given one is used. */
+      readonly code: 'CapacityNotLearned';
+      readonly demand: string;
+      readonly perReplica: number;
+      readonly why: CapacityObstacle | null;
     }
   | {
       readonly code: 'DeclaredEvent';

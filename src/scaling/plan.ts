@@ -1,6 +1,6 @@
 import type { Millis } from '../model/time.ts';
 import { isWithin } from './cron-window.ts';
-import { judgedError, presentDemand, type Trust, trustBefore, trustIn, trustMemory } from './demotion.ts';
+import { judgedError, obstacleOf, presentDemand, type Trust, trustBefore, trustIn, trustMemory } from './demotion.ts';
 import type { Demotion, Plan, PlanInput, PlannerMemory, Reason, TargetReading } from './plan-types.ts';
 import type { DeclaredEvent, DemandSpec, ScalingPolicy } from './policy.ts';
 import { correctedHistory, type FloorHistory, type Ramp, reachable, timeToReach, withFloor } from './ramp.ts';
@@ -8,7 +8,7 @@ import { rampBack } from './ramp-back.ts';
 import { respectPause } from './target-pause.ts';
 
 /** Changes whenever the same input may give another plan. */
-export const PLANNER_VERSION = '3';
+export const PLANNER_VERSION = '4';
 
 /**
  * What the bounds should be now, and why. Pure: the same input always gives the same plan.
@@ -163,15 +163,23 @@ function ask(input: PlanInput, history: FloorHistory): Asked {
   for (const [i, spec] of policy.demands.entries()) {
     const trust = trusts[i]!;
     if (trust.kind === 'demoted') continue;
-    const { perReplica, fill } = spec;
     const { peak, quantile, windowMs, model } = trust;
-    const capacity = { demand: spec.name, perReplica, fill };
-    const needed = replicasFor(peak, spec);
+    const { perReplica, learned } = trust.capacity;
+    const capacity = {
+      demand: spec.name,
+      perReplica,
+      fill: spec.fill,
+      ...(learned && { capacity: 'learned' as const }),
+    };
+    const needed = replicasFor(peak, perReplica, spec);
     add({ code: 'ForecastPeak', ...capacity, peak, quantile, windowMs, replicas: needed, model });
     // A fall that is only forecast lowers nothing: the demand of this moment is part of the largest one.
     const value = presentDemand(spec, demands[i], policy, now);
-    if (value !== null && replicasFor(value, spec) > needed) {
-      add({ code: 'CurrentDemand', ...capacity, value, replicas: replicasFor(value, spec) });
+    if (value !== null && replicasFor(value, perReplica, spec) > needed) {
+      add({ code: 'CurrentDemand', ...capacity, value, replicas: replicasFor(value, perReplica, spec) });
+    }
+    if (spec.utilization !== undefined && !learned) {
+      reasons.push({ code: 'CapacityNotLearned', demand: spec.name, perReplica, why: obstacleOf(demands[i]) });
     }
   }
 
@@ -214,7 +222,7 @@ function returnedOf({ now, policy, demands, memory }: PlanInput, trusts: readonl
 }
 
 /** Rounded up, but not for the sake of noise: forecasts are exact to a millionth, since they remember in single precision. */
-function replicasFor(demand: number, { perReplica, fill }: DemandSpec): number {
+function replicasFor(demand: number, perReplica: number, { fill }: Pick<DemandSpec, 'fill'>): number {
   return Math.max(0, Math.ceil((demand / (perReplica * fill)) * (1 - 1e-6) - 1e-9));
 }
 
@@ -239,7 +247,7 @@ function factorFloor(
     const trust = trusts[i]!;
     if (trust.kind === 'demoted') continue;
     const base = before?.[i] ?? trust.ordinaryPeak;
-    floor = Math.max(floor ?? 0, replicasFor(base * factor, spec));
+    floor = Math.max(floor ?? 0, replicasFor(base * factor, trust.capacity.perReplica, spec));
   }
   return floor;
 }

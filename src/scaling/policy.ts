@@ -53,6 +53,20 @@ const notYet = (what: string) =>
     .optional()
     .describe(`${what}: reserved, not supported by this version.`);
 
+const utilization = z.strictObject({
+  query: z
+    .string()
+    .min(1)
+    .describe(
+      'PromQL. Its value is the mean utilization of the ready replicas, 1 where all that they ask for is used.',
+    ),
+  target: z
+    .number()
+    .gt(0)
+    .max(10)
+    .describe('Utilization of a replica that carries all it can: higher than the target of the autoscaler.'),
+});
+
 const demand = z.strictObject({
   name: z
     .string()
@@ -62,11 +76,19 @@ const demand = z.strictObject({
   query: z.string().min(1).describe('PromQL. Its value is the demand; several series are summed.'),
   step: duration.default('1m'),
   history: duration.default('28d'),
-  capacity: z.strictObject({
-    perReplica: z.number().positive().describe('Demand that one ready replica carries.'),
-    utilization: notYet('capacity.utilization'),
-    fill: z.number().gt(0).max(1).default(0.9).describe("How full the floor's replicas may be."),
-  }),
+  capacity: z
+    .strictObject({
+      perReplica: z
+        .number()
+        .positive()
+        .optional()
+        .describe('Demand that one ready replica carries. With utilization too: where that cannot be learned.'),
+      utilization: utilization.optional().describe('Learns what a replica carries from how busy replicas are.'),
+      fill: z.number().gt(0).max(1).default(0.9).describe("How full the floor's replicas may be."),
+    })
+    .refine((capacity) => capacity.perReplica !== undefined || capacity.utilization !== undefined, {
+      error: 'expected perReplica, utilization or both',
+    }),
 });
 
 const { demandFactor, ...whenever } = eventFields(instant);
@@ -203,8 +225,10 @@ export interface DemandSpec {
   readonly query: string;
   readonly stepMs: number;
   readonly historyMs: number;
-  /** Demand that one ready replica carries. */
-  readonly perReplica: number;
+  /** Demand that one ready replica carries, as given; left out where it is only learned. */
+  readonly perReplica?: number;
+  /** What the capacity is learned from. */
+  readonly utilization?: { readonly query: string; readonly target: number };
   /** 0 to 1: how full the floor's replicas may be. */
   readonly fill: number;
 }
@@ -240,7 +264,8 @@ export function resolvePolicy({ metadata, spec }: ScalingPolicyDocument): Scalin
       query,
       stepMs: parseDuration(step),
       historyMs: parseDuration(history),
-      perReplica: capacity.perReplica,
+      ...(capacity.perReplica !== undefined && { perReplica: capacity.perReplica }),
+      ...(capacity.utilization !== undefined && { utilization: capacity.utilization }),
       fill: capacity.fill,
     })),
     leadTime: spec.leadTime === 'auto' ? { kind: 'auto' } : { kind: 'given', ms: parseDuration(spec.leadTime) },

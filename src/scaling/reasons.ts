@@ -1,4 +1,5 @@
 import { formatDuration, formatInstant, MINUTE } from '../model/time.ts';
+import { obstacleText } from './capacity.ts';
 import type { Demotion, Plan, PlanInput, Reason } from './plan-types.ts';
 
 /** A reason as a person would tell it. One sentence, without the full stop. */
@@ -11,6 +12,10 @@ export function reasonText(reason: Reason): string {
     }
     case 'CurrentDemand':
       return `${reason.demand} is at ${formatNumber(reason.value)} now, more than its forecast: that takes ${count(reason.replicas)}${loaded(reason)}`;
+    case 'CapacityNotLearned': {
+      const why = reason.why === null ? 'nobody has tried yet' : obstacleText(reason.why);
+      return `what a replica carries of ${reason.demand} is not learned (${why}): the given ${formatNumber(reason.perReplica)} is used`;
+    }
     case 'DeclaredEvent': {
       const why = reason.factor === null ? '' : `, ${formatNumber(reason.factor)} times the forecast demand`;
       return `the declared event "${reason.event}"${why} takes ${count(reason.replicas)}`;
@@ -72,6 +77,10 @@ export function demotionText(demotion: Demotion): string {
         demotion.live === true ? `the forecasts of ${demand} that were issued were` : `the forecast of ${demand} was`;
       return `${what} lately ${formatNumber(demotion.maeVsLast)} times as wrong as a naive one, and ${formatNumber(demotion.limit)} is the limit`;
     }
+    case 'CapacityUnknown': {
+      const why = demotion.why === null ? 'nobody has tried to learn it yet' : obstacleText(demotion.why);
+      return `what a replica carries of ${demand} is not known (${why})`;
+    }
     case 'CoverageBroken': {
       const held = demotion.coverage === null ? 'too seldom' : `${formatNumber(100 * demotion.coverage)} % of the time`;
       return `the 95 % bound of ${demand} held ${held} lately, more often broken than chance explains`;
@@ -90,8 +99,9 @@ export function planText(plan: Plan, input: Pick<PlanInput, 'policy' | 'target'>
   return [first, ...plan.reasons.map((reason) => `  - ${reasonText(reason)}`)].join('\n');
 }
 
-function loaded({ perReplica, fill }: { readonly perReplica: number; readonly fill: number }): string {
-  return ` at ${formatNumber(perReplica)} each, filled to ${formatNumber(fill * 100)} %`;
+function loaded(each: { readonly perReplica: number; readonly fill: number; readonly capacity?: 'learned' }): string {
+  const { perReplica, fill, capacity } = each;
+  return ` at ${formatNumber(perReplica)} each${capacity === undefined ? '' : ' (learned)'}, filled to ${formatNumber(fill * 100)} %`;
 }
 
 function wholeMinutes(ms: number): number {

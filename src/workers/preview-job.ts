@@ -157,6 +157,9 @@ function whatIf(
   const from = end - judgedMs;
   if (!(rows.times[0]! < from)) return { kind: 'none', message: 'the history is shorter than what would be judged' };
   if (rows.values.some((value) => value < 0)) return { kind: 'none', message: 'the demand is negative at times' };
+  if (policy.demands[0]!.perReplica === undefined) {
+    return { kind: 'none', message: 'what a replica carries is only learned: capacity has no perReplica' };
+  }
   const { results, to, perReplica } = simulate({
     rows,
     policy,

@@ -119,7 +119,17 @@ function foresail(context: StrategyContext): Strategy {
   };
 }
 
-/** A trace is one demand: the policy's first. */
-export function demandOf({ demands }: ScalingPolicy): DemandSpec {
-  return demands[0]!;
+/**
+ * A trace is one demand: the policy's first.
+ * @throws {RangeError} If its capacity is only learned: a trace says nothing of how busy replicas were.
+ */
+export function demandOf({ demands }: ScalingPolicy): DemandSpec & { readonly perReplica: number } {
+  const demand = demands[0]!;
+  const { perReplica } = demand;
+  if (perReplica === undefined) {
+    throw new RangeError(
+      `cannot simulate ${demand.name}: its capacity has no perReplica, and a trace has no utilization`,
+    );
+  }
+  return { ...demand, perReplica };
 }
