@@ -1,6 +1,7 @@
 import { MINUTE } from '../model/time.ts';
 import { phaseOf, seasonBefore, seasonEarlier } from './local-clock.ts';
 import type { ModelContext } from './models/model.ts';
+import { createRecall, recallOf, slotOf } from './recall.ts';
 import { blockMean, type Track } from './track.ts';
 
 /** Which regressors a series has: fixed at the cold fit by the length of its history. Plain data. */
@@ -35,6 +36,14 @@ const HOUR_PARTS = 12;
 /** What stands for "in this part": smaller than one, so that the penalty keeps a part's effect modest until it is plain. */
 const PART_SIZE = 0.3;
 
+/**
+ * Regressors by origin, and means by the newest index in them: all ridges of a series ask for the same, when they forecast
+ * and when they learn, at most a day apart at steps of five minutes. Series have one plan each.
+ */
+const bases = createRecall(512, 48);
+const seasonMeans = createRecall(1024);
+const hourMeans = createRecall(1024);
+
 export function planFeatures({ stepMs, cycles, historyLength }: ModelContext): FeaturePlan {
   const recentLags = Math.max(1, Math.min(RECENT_LAGS, Math.floor(historyLength / 16)));
   const blockEnds = BLOCK_ENDS.filter((end) => end > recentLags && end <= historyLength / 6);
@@ -57,7 +66,12 @@ export function planFeatures({ stepMs, cycles, historyLength }: ModelContext): F
       blockEnds.length +
       (first === undefined ? 0 : 6 + YESTERDAY_ENDS.length) +
       (second === undefined ? 0 : 1),
-    horizonCount: (hourly > 0 ? 2 : 0) + (first === undefined ? 0 : 2 * AROUND + 4) + (second === undefined ? 0 : 2),
+    horizonCount:
+      (hourly > 0 ? 1 : 0) +
+      (hourly > recentLags ? 1 : 0) +
+      (first === undefined ? 0 : 2 * AROUND + 3) +
+      (first !== undefined && halfWidth > 0 ? 1 : 0) +
+      (second === undefined ? 0 : 2),
     firstOrigin: Math.max(recentLags, blockEnds.at(-1) ?? 0, (used.at(-1) ?? 0) + HOUR_BLOCKS * (2 * halfWidth + 1)),
   };
 }
@@ -68,6 +82,23 @@ export function planFeatures({ stepMs, cycles, historyLength }: ModelContext): F
  * yesterday until now, and what earlier seasons were on average at this time: how far today is off them is what they tell.
  */
 export function baseFeatures(plan: FeaturePlan, track: Track, origin: number, out: Float64Array): void {
+  const { width, values, places } = recallOf(bases, track);
+  if (out.length > width) {
+    writeBase(plan, track, origin, out);
+    return;
+  }
+  const slot = slotOf(bases, origin);
+  const from = slot * width;
+  if (places[slot] === origin) {
+    for (let i = 0; i < out.length; i++) out[i] = values[from + i]!;
+    return;
+  }
+  writeBase(plan, track, origin, out);
+  values.set(out, from);
+  places[slot] = origin;
+}
+
+function writeBase(plan: FeaturePlan, track: Track, origin: number, out: Float64Array): void {
   const { z } = track;
   const last = z[origin]!;
   let at = 0;
@@ -108,15 +139,13 @@ export function baseFeatures(plan: FeaturePlan, track: Track, origin: number, ou
     const end = yesterday + 1 - YESTERDAY_ENDS[i - 1]! * block;
     out[at++] = blockMean(track, yesterday + 1 - YESTERDAY_ENDS[i]! * block, end) - last;
   }
-  let now = 0;
   let lastHour = 0;
   let seasons = 0;
   for (let t = yesterday; seasons < SEASONS_AVERAGED && t >= 0; t = seasonEarlier(track, t, first)) {
-    now += around(plan, track, t, origin);
     lastHour += blockMean(track, t + 1 - hour, t + 1);
     seasons++;
   }
-  out[at++] = now / seasons - last;
+  out[at++] = meanOfSeasons(plan, track, yesterday, origin) - last;
   out[at++] = lastHour / seasons - last;
   if (second !== undefined) out[at++] = around(plan, track, seasonEarlier(track, origin, second), origin) - last;
 }
@@ -136,32 +165,63 @@ export function horizonFeatures(
   const newest = seasonBefore(track, origin, horizon, first);
   let at = 0;
   for (let k = -AROUND; k <= AROUND; k++) out[at++] = around(plan, track, newest + k * width, origin) - last;
-  out[at++] = track.z[Math.max(0, newest)]! - last;
-  let sum = 0;
-  let count = 0;
-  for (let t = newest; count < SEASONS_AVERAGED && t >= 0; t = seasonEarlier(track, t, first)) {
-    sum += around(plan, track, t, origin);
-    count++;
-  }
-  out[at++] = sum / count - last;
+  // Where a block is a single value, it is the one in the middle.
+  if (plan.halfWidth > 0) out[at++] = track.z[Math.max(0, newest)]! - last;
+  out[at++] = meanOfSeasons(plan, track, newest, origin) - last;
   const earlier = seasonEarlier(track, newest, first);
   out[at++] = around(plan, track, earlier >= 0 ? earlier : newest, origin) - last;
   if (plan.hourly > 0) {
     const phase = seasonBefore(track, origin, horizon, plan.hourly);
-    out[at++] = blockMean(track, phase, phase + 1) - last;
-    let hours = 0;
-    let known = 0;
-    for (let t = phase; known < HOURS_AVERAGED && t >= 0; t = seasonEarlier(track, t, plan.hourly)) {
-      hours += track.z[t]!;
-      known++;
-    }
-    out[at++] = hours / known - last;
+    // Else it is one of the lags.
+    if (plan.hourly > plan.recentLags) out[at++] = track.z[Math.max(0, phase)]! - last;
+    out[at++] = meanOfHours(track, phase, plan.hourly) - last;
   }
   if (second === undefined) return;
   const lastWeek = seasonBefore(track, origin, horizon, second);
   out[at++] = around(plan, track, lastWeek, origin) - last;
   const weekBefore = seasonEarlier(track, lastWeek, second);
   out[at++] = around(plan, track, weekBefore >= 0 ? weekBefore : lastWeek, origin) - last;
+}
+
+/** The mean over the last seasons of what was around the phase of `newest`. */
+function meanOfSeasons(plan: FeaturePlan, track: Track, newest: number, origin: number): number {
+  // What is cut off at this origin is another mean at the next one.
+  if (newest < 0 || newest + plan.halfWidth > origin) return newMeanOfSeasons(plan, track, newest, origin);
+  const { places, values } = recallOf(seasonMeans, track);
+  const slot = slotOf(seasonMeans, newest);
+  if (places[slot] !== newest) {
+    values[slot] = newMeanOfSeasons(plan, track, newest, origin);
+    places[slot] = newest;
+  }
+  return values[slot]!;
+}
+
+function newMeanOfSeasons(plan: FeaturePlan, track: Track, newest: number, origin: number): number {
+  let sum = 0;
+  let count = 0;
+  for (let t = newest; count < SEASONS_AVERAGED && t >= 0; t = seasonEarlier(track, t, plan.cycles[0]!)) {
+    sum += around(plan, track, t, origin);
+    count++;
+  }
+  return sum / count;
+}
+
+/** The mean over the last hours of what was at the part of the hour of `newest`. */
+function meanOfHours(track: Track, newest: number, hour: number): number {
+  if (newest < 0) return Number.NaN;
+  const { places, values } = recallOf(hourMeans, track);
+  const slot = slotOf(hourMeans, newest);
+  if (places[slot] !== newest) {
+    let sum = 0;
+    let count = 0;
+    for (let t = newest; count < HOURS_AVERAGED && t >= 0; t = seasonEarlier(track, t, hour)) {
+      sum += track.z[t]!;
+      count++;
+    }
+    values[slot] = sum / count;
+    places[slot] = newest;
+  }
+  return values[slot]!;
 }
 
 /** Steps in about five minutes. */
@@ -171,6 +231,7 @@ function blockLength({ halfWidth }: FeaturePlan): number {
 
 /** The mean of the block around `t`, without what lies after the origin. */
 function around({ halfWidth }: FeaturePlan, track: Track, t: number, origin: number): number {
+  if (halfWidth === 0) return track.z[t < 0 ? 0 : t < origin ? t : origin]!;
   const end = Math.min(t + halfWidth, origin) + 1;
   return blockMean(track, Math.min(t - halfWidth, end - 1), end);
 }

@@ -3,6 +3,7 @@ import type { ConformalScratch } from './intervals.ts';
 import { largestIn } from './largest.ts';
 import { seasonEarlier } from './local-clock.ts';
 import type { MixTuning } from './mix.ts';
+import { createRecall, recallOf, slotOf } from './recall.ts';
 import type { Track } from './track.ts';
 import { fromModel } from './transform.ts';
 
@@ -36,6 +37,9 @@ const POWER = 6;
 /** Few origins, and then few residuals, have to do at first: a weekly rise has eight of them in two weeks. */
 const WARM_UP = 3;
 const LEAST_SEEN = 5;
+
+/** Expected rises of the days that are judged, by origin: a series has but one window and one set of cycles. */
+const known = createRecall(16_384);
 
 /** How lively a series is, as intervals are scaled by it. */
 interface Spreads {
@@ -73,15 +77,15 @@ export function createRises(
 /** Decides anew which expected rises are steep. */
 export function refitRises(rises: Rises, track: Track): void {
   const { channel, cycles, stride } = rises;
-  const expected: number[] = [];
+  const expected = new Float64Array(Math.ceil((JUDGED * cycles[0]!) / stride));
+  let count = 0;
   for (let origin = Math.max(0, track.length - JUDGED * cycles[0]!); origin < track.length; origin += stride) {
     const rise = expectedRise(track, origin, channel.horizon, cycles);
-    if (!Number.isNaN(rise)) expected.push(rise);
+    if (!Number.isNaN(rise)) expected[count++] = rise;
   }
-  if (expected.length === 0) return;
-  expected.sort((a, b) => a - b);
-  const among = expected[Math.floor((1 - SHARE) * (expected.length - 1))]!;
-  rises.least = Math.max(among, TIMES_MEDIAN * expected[expected.length >> 1]!);
+  if (count === 0) return;
+  const sorted = expected.subarray(0, count).sort();
+  rises.least = Math.max(sorted[Math.floor((1 - SHARE) * (count - 1))]!, TIMES_MEDIAN * sorted[count >> 1]!);
 }
 
 /**
@@ -100,7 +104,17 @@ export function spreadsBeforeRise(rises: Rises, track: Track, origin: number, no
  * How far the peak of the window lay above the least of the window before it at this time of earlier seasons, in model
  * space: the median of the last days, or what both of the last weeks had where that is more. NaN where there is none.
  */
-export function expectedRise(track: Track, origin: number, window: number, [day, week]: readonly number[]): number {
+export function expectedRise(track: Track, origin: number, window: number, cycles: readonly number[]): number {
+  const { places, values } = recallOf(known, track);
+  const slot = slotOf(known, origin);
+  if (places[slot] !== origin) {
+    values[slot] = workedOut(track, origin, window, cycles);
+    places[slot] = origin;
+  }
+  return values[slot]!;
+}
+
+function workedOut(track: Track, origin: number, window: number, [day, week]: readonly number[]): number {
   const daily = earlierRises(track, origin, window, { season: day!, most: DAYS });
   daily.sort((a, b) => b - a);
   const usual = daily[daily.length >> 1] ?? Number.NaN;

@@ -61,7 +61,7 @@ export interface Learnt {
 const MOST_STATE_BYTES = 65_536;
 const MAGIC = 0x43465346;
 /** Changes whenever a byte of the layout, a default model or a regressor does. */
-const VERSION = 4;
+const VERSION = 5;
 const HEAD_BYTES = 12;
 
 /** Everything learnt, in at most 64 KiB; not the history. */

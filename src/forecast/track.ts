@@ -26,6 +26,8 @@ export interface Track {
   known: Uint8Array;
   /** `blockSums[i]` is the sum of the first `BLOCK * i` of `z`, so that the mean of a long block costs few reads. */
   blockSums: Float64Array;
+  /** How often values in the past were replaced. */
+  rewrites: number;
   /** Consecutive missing values at the end. */
   gap: number;
   /** Whether a value was ever below zero. */
@@ -63,6 +65,7 @@ export function createTrack(
     z: new Float32Array(capacity),
     known: new Uint8Array(Math.ceil(capacity / 8)),
     blockSums: new Float64Array(Math.ceil(capacity / BLOCK) + 1),
+    rewrites: 0,
     gap: 0,
     negative: false,
   };
@@ -116,6 +119,7 @@ export function isOrdinary(track: Track, t: number): boolean {
 
 /** Puts filled values in the place of [from, from + z.length). */
 export function rewriteValues(track: Track, from: number, z: Float64Array): void {
+  track.rewrites++;
   track.z.set(z, from);
   for (let t = from; t < from + z.length; t++) setKnown(track, t, false);
   for (let block = Math.floor(from / BLOCK) + 1; BLOCK * block <= track.length; block++)

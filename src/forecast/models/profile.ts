@@ -12,11 +12,15 @@ const MOST_CYCLES = 4;
  */
 export function profile(name: string, season: number, levelSteps: number, halfWidth: number): Model {
   const offs = new Float64Array(MOST_CYCLES);
+  /** Levels of earlier seasons and where they end, which is mostly the same for all horizons. */
+  const ends = new Int32Array(MOST_CYCLES);
+  const levels = new Float64Array(MOST_CYCLES);
   return {
     name,
     refit() {},
     predict(track, origin, horizons, out) {
       const level = blockMean(track, origin + 1 - levelSteps, origin + 1);
+      ends.fill(-1);
       for (let i = 0; i < horizons.length; i++) {
         let count = 0;
         let at = seasonBefore(track, origin, horizons[i]!, season);
@@ -24,7 +28,12 @@ export function profile(name: string, season: number, levelSteps: number, halfWi
           const levelEnd = at + 1 - horizons[i]!;
           if (at < 0 || levelEnd < levelSteps) break;
           const value = blockMean(track, at - halfWidth, Math.min(at + halfWidth, origin) + 1);
-          offs[count++] = value - blockMean(track, levelEnd - levelSteps, levelEnd);
+          if (ends[count] !== levelEnd) {
+            ends[count] = levelEnd;
+            levels[count] = blockMean(track, levelEnd - levelSteps, levelEnd);
+          }
+          offs[count] = value - levels[count]!;
+          count++;
         }
         out[i] = count > 0 ? level + medianOfFew(offs, count) : Number.NaN;
       }
