@@ -1,3 +1,4 @@
+import { openExternalMetricsPart } from './app/external-metrics.ts';
 import { openHandlers } from './app/handlers.ts';
 import { openLoops } from './app/loops.ts';
 import { openParts, type Target } from './app/parts.ts';
@@ -29,21 +30,30 @@ export interface App extends AsyncDisposable {
 export async function startApp({ replay, ...options }: AppOptions): Promise<App> {
   const parts = await openParts(options);
   const passes = openWorkloadPasses(parts.policies.list);
-  const loops = openLoops(parts, passes);
-  const { handler, receive } = openHandlers(parts, { passes, historyChanged: loops.historyChanged, replay });
+  const closeParts = async (error: unknown) => {
+    await parts.close();
+    throw error;
+  };
+  const external = await openExternalMetricsPart(parts).catch(closeParts);
+  const loops = openLoops(parts, passes, external.board);
+  const { historyChanged } = loops;
+  const { handler, receive } = openHandlers(parts, { passes, historyChanged, replay, problems: external.problems });
   const server: Listening = await listen({
     ...options.settings.listen,
     rawHandlers: new Map(['/api/v1/write', '/api/v1/push'].map((path) => [path, receive])),
     handler,
   }).catch(async (error: unknown) => {
-    await parts.close();
-    throw error;
+    await external.close();
+    return await closeParts(error);
   });
   return {
     url: server.url,
-    run: loops.run,
+    async run(signal) {
+      await Promise.all([loops.run(signal), external.run(signal)]);
+    },
     async [Symbol.asyncDispose]() {
       await server.close();
+      await external.close();
       await loops.close();
       await parts.close();
     },

@@ -30,13 +30,15 @@ export interface HandlerOptions {
   readonly historyChanged: Loops['historyChanged'];
   /** The what-if table of the page, where there is one. */
   readonly replay?: (() => ReplayTable | undefined) | undefined;
+  /** What is wrong beside the policies, a sentence each. */
+  readonly problems: () => readonly string[];
 }
 
 const NOT_RELEASED =
   'some policies cannot be read: until they can, no target is released because its policy is not in force';
 
 /** Ties the requests to the parts: `handler` answers all of them but writes, which `receive` takes. */
-export function openHandlers(parts: Parts, { passes, historyChanged, replay }: HandlerOptions) {
+export function openHandlers(parts: Parts, { passes, historyChanged, replay, ...others }: HandlerOptions) {
   const { jobs, settings, clock, log, startedAt, metrics, tsdb, storage, ledger, forecasts, policies, target } = parts;
   const { callerOf, authenticate } = callerReader({
     tenancyOn: settings.tenancy.on,
@@ -86,9 +88,9 @@ export function openHandlers(parts: Parts, { passes, historyChanged, replay }: H
     replay: async () => replay?.(),
     status: async (tenant) => {
       const { series, samples } = tsdb.statsOf(tenant);
-      const [problems, { unreadable }] = await Promise.all([policies.problems(), policies.inForce()]);
+      const [ofPolicies, { unreadable }] = await Promise.all([policies.problems(), policies.inForce()]);
       const held = unreadable.length === 0 ? [] : [NOT_RELEASED];
-      return { series, samples, cluster: target.name, problems: [...problems, ...held] };
+      return { series, samples, cluster: target.name, problems: [...ofPolicies, ...held, ...others.problems()] };
     },
     routes: [
       (router) =>

@@ -9,6 +9,7 @@ import { stateSeries } from '../observe/workload-state.ts';
 import type { DecisionDraft } from '../scaling/decision-types.ts';
 import { appendSeries } from '../storage/append-series.ts';
 import { runCustomResources } from './custom-resources.ts';
+import type { ExternalMetrics } from './external-metrics.ts';
 import { openForecasters } from './forecasters.ts';
 import type { Parts } from './parts.ts';
 import { openTraining } from './training.ts';
@@ -20,7 +21,7 @@ const GAUGES_EVERY_MS = 15 * SECOND;
 export type Loops = ReturnType<typeof openLoops>;
 
 /** Ties the loops to the parts. Nothing moves before `run`. */
-export function openLoops(parts: Parts, passes: WorkloadPasses) {
+export function openLoops(parts: Parts, passes: WorkloadPasses, board: ExternalMetrics['board']) {
   const { settings, clock, telemetry, metrics, tsdb, storage, ledger, forecasts, states, policies, target } = parts;
   const forecasters = openForecasters(parts);
   const trainingLoop = openTraining(parts);
@@ -38,6 +39,7 @@ export function openLoops(parts: Parts, passes: WorkloadPasses) {
   });
   const scaleLoop = openScaleLoop({
     onPass: passes.noted,
+    onPlan: board.planned,
     clock,
     telemetry,
     policies: policies.inForce,
@@ -45,7 +47,7 @@ export function openLoops(parts: Parts, passes: WorkloadPasses) {
       settings.tenancy.on ? (settings.tenancy.namespaces.get(namespace) ?? DEFAULT_TENANT) : DEFAULT_TENANT,
     cluster: target.cluster,
     storageOf: storage.tenant,
-    forecastsOf: forecasts.tenant,
+    forecastsOf: (tenant) => board.watching(tenant, forecasts.tenant(tenant)),
     ledgerOf: (tenant) => ({
       ...ledger.tenant(tenant),
       record: async (draft) => {

@@ -30,6 +30,23 @@ function problemsIn(text: string, flags = {}, env: Record<string, string> = NO_E
   }
 }
 
+test('loadSettings() has external metrics off, or with a default for all of them and absolute paths', () => {
+  expect(load('').externalMetrics).toBeUndefined();
+  expect(load('externalMetrics: {}').externalMetrics).toEqual({
+    listen: { host: '0.0.0.0', port: 8443 },
+    service: { namespace: 'foresail', name: 'foresail', port: 443 },
+    apiService: 'keep',
+    certificates: 'selfMade',
+    upstream: undefined,
+  });
+  const certificates = 'certificates: {cert: tls.crt, key: /k/tls.key}';
+  expect(load(`externalMetrics: {${certificates}, upstream: {url: 'https://x.y.svc'}}`).externalMetrics).toMatchObject({
+    certificates: { cert: join(folder, 'tls.crt'), key: '/k/tls.key', ca: undefined },
+    upstream: { url: 'https://x.y.svc', ca: undefined, skipVerify: false },
+  });
+  expect(problemsIn("externalMetrics: {upstream: {url: 'http://x'}}")).toHaveLength(1);
+});
+
 test('loadSettings() without a file has a default for everything', () => {
   const settings = loadSettings({ env: NO_ENV });
   expect(settings.listen).toEqual({ host: '127.0.0.1', port: 7070 });

@@ -29,6 +29,7 @@ export interface Settings {
   readonly loops: { readonly scaleMs: number };
   /** `everyMs` is undefined where nothing is trained. */
   readonly training: { readonly everyMs: number | undefined; readonly epochs: number };
+  readonly externalMetrics: ExternalMetricsSettings | undefined;
   readonly limits: {
     readonly seriesPerTenant: number;
     readonly samplesInMemory: number;
@@ -52,6 +53,17 @@ export type KubernetesAccess =
   | { readonly kind: 'off' }
   | { readonly kind: 'inCluster' }
   | { readonly kind: 'kubeconfig'; readonly path: string; readonly context?: string };
+
+export interface ExternalMetricsSettings {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly service: { readonly namespace: string; readonly name: string; readonly port: number };
+  readonly apiService: 'keep' | 'leave';
+  /** Absolute files. */
+  readonly certificates: 'selfMade' | { readonly cert: string; readonly key: string; readonly ca: string | undefined };
+  readonly upstream:
+    | { readonly url: string; readonly ca: string | undefined; readonly token: string; readonly skipVerify: boolean }
+    | undefined;
+}
 
 export interface LoadOptions {
   /** The settings file. None: the defaults. */
@@ -100,6 +112,7 @@ export function loadSettings({ file, flags = {}, env = process.env }: LoadOption
       everyMs: document.training.every === 'off' ? undefined : parseDuration(document.training.every),
       epochs: document.training.epochs,
     },
+    externalMetrics: resolveExternalMetrics(document.externalMetrics, folder),
     limits: limitsOf(document.limits),
     logLevel: document.log.level,
   };
@@ -182,6 +195,26 @@ function resolveKubernetes(
   const candidates = [...(env['KUBECONFIG'] ?? '').split(':'), join(env['HOME'] ?? homedir(), '.kube', 'config')];
   const path = candidates.find((candidate) => candidate !== '' && existsSync(candidate));
   return path === undefined ? { kind: 'off' } : { kind: 'kubeconfig', path };
+}
+
+function resolveExternalMetrics(
+  setting: SettingsDocument['externalMetrics'],
+  folder: string,
+): ExternalMetricsSettings | undefined {
+  if (setting === 'off') return undefined;
+  const { listen, service, apiService, certificates, upstream } = setting;
+  const file = (path: string) => resolve(folder, path);
+  const optional = (path: string | undefined) => (path === undefined ? undefined : file(path));
+  return {
+    listen: splitListen(listen),
+    service,
+    apiService,
+    certificates:
+      certificates === 'selfMade'
+        ? certificates
+        : { cert: file(certificates.cert), key: file(certificates.key), ca: optional(certificates.ca) },
+    upstream: upstream && { ...upstream, ca: optional(upstream.ca), token: file(upstream.token) },
+  };
 }
 
 function limitsOf({ queryTimeout, ...limits }: SettingsDocument['limits']): Settings['limits'] {

@@ -35,6 +35,54 @@ const token = z
   })
   .refine((t) => (t.file === undefined) !== (t.env === undefined), { error: 'expected exactly one of file and env' });
 
+const port = z.int().min(1).max(65_535);
+
+const externalMetrics = z.strictObject({
+  listen: listen.default('0.0.0.0:8443').describe('HOST:PORT of the TLS server.'),
+  service: z
+    .strictObject({
+      namespace: z.string().min(1).default('foresail'),
+      name: z.string().min(1).default('foresail'),
+      port: port.default(443),
+    })
+    .prefault({})
+    .describe('The Service through which the API server reaches it, by which it is named in certificates.'),
+  apiService: z
+    .enum(['keep', 'leave'])
+    .default('keep')
+    .describe(
+      "keep: make the APIService where there is none, and keep its caBundle right; another owner's is left alone. leave: touch none.",
+    ),
+  certificates: z
+    .union([
+      z.literal('selfMade'),
+      z.strictObject({
+        cert: z.string().min(1).describe('PEM file of the certificate, read anew when it changes.'),
+        key: z.string().min(1).describe('PEM file of its key.'),
+        ca: z
+          .string()
+          .min(1)
+          .optional()
+          .describe('PEM file of its authority, for the caBundle. Left out: the caBundle is kept by somebody else.'),
+      }),
+    ])
+    .default('selfMade')
+    .describe('selfMade: of an authority of its own, in the data folder. Or files, such as those of cert-manager.'),
+  upstream: z
+    .strictObject({
+      url: z.url({ protocol: /^https$/, error: 'expected an address such as https://adapter.monitoring.svc' }),
+      ca: z.string().min(1).optional().describe('PEM file of the authority of its certificate.'),
+      token: z
+        .string()
+        .min(1)
+        .default('/var/run/secrets/kubernetes.io/serviceaccount/token')
+        .describe('A file with the token to send, where there is one.'),
+      skipVerify: z.boolean().default(false).describe('Believe any certificate.'),
+    })
+    .optional()
+    .describe('Another adapter of external metrics, which is asked for every metric that Foresail does not have.'),
+});
+
 export const SettingsDocument = z.strictObject({
   listen: listen
     .default('127.0.0.1:7070')
@@ -116,6 +164,12 @@ export const SettingsDocument = z.strictObject({
     .prefault({})
     .describe(
       'The network of the forecasts learns from what is recorded: one tenant at a time, in a thread that gives way.',
+    ),
+  externalMetrics: z
+    .union([z.literal('off'), externalMetrics])
+    .default('off')
+    .describe(
+      'The API external.metrics.k8s.io, for HPAs of type External: off, or an object, at the least {listen: "0.0.0.0:8443"}. Who asks is authenticated and authorized by the cluster.',
     ),
   limits: z
     .strictObject({

@@ -33,6 +33,8 @@ export interface ScaleLoopDeps {
   readonly capacityOf?: (tenant: TenantId, ...of: Parameters<CapacityOf>) => ReturnType<CapacityOf>;
   /** What went wrong for a policy in a pass, for people to see. Called for each policy in each pass. */
   readonly onPass?: (tenant: TenantId, policy: ScalingPolicy, notes: PassNotes) => void;
+  /** What each pass planned for a policy, whatever became of it. */
+  readonly onPlan?: (draft: DecisionDraft) => void;
   /** Default 15 s. */
   readonly intervalMs?: number;
 }
@@ -175,7 +177,9 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
       }
       telemetry.gauge('demoted', labels, plan.demotion === null ? 0 : 1);
       telemetry.gauge('floor', labels, plan.bounds.min);
-      await keeper.keep(tenant, draftOf({ tenant, mode: policy.mode, input, plan, act }, owner));
+      const draft = draftOf({ tenant, mode: policy.mode, input, plan, act }, owner);
+      deps.onPlan?.(draft);
+      await keeper.keep(tenant, draft);
       if (act.kind === 'applied') await announce(targetOf(policy), owner.announcement, signal);
       // To observe is to change nothing, events included.
       if (policy.mode === 'enforce') {

@@ -184,6 +184,32 @@ export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
       'policy',
     ]),
 
+    // External metrics
+    externalMetricsRequests: counter(
+      'foresail_external_metrics_requests_total',
+      'Requests of external.metrics.k8s.io that were answered, by outcome.',
+      ['outcome'],
+    ),
+    externalMetricsSeconds: seconds(
+      'foresail_external_metrics_request_duration_seconds',
+      'Time to answer a request of external.metrics.k8s.io, once it was read.',
+      ['outcome'],
+    ),
+    externalMetricsFailures: counter(
+      'foresail_external_metrics_refresh_failures_total',
+      'Times that whom to believe, the certificate, the APIService or the other adapter could not be looked at.',
+      ['what'],
+    ),
+    externalMetricsProblem: gauge(
+      'foresail_external_metrics_problem',
+      '1 while something is wrong with that part of the external metrics, else 0.',
+      ['what'],
+    ),
+    externalMetricsCertificateExpiry: gauge(
+      'foresail_external_metrics_certificate_expiry_timestamp_seconds',
+      'When the certificate that is presented expires.',
+    ),
+
     // Plans and what was done
     decisions: counter('foresail_decisions_total', 'Decisions recorded, by what occasioned them.', ['occasion']),
     boundsWrites: counter('foresail_bounds_writes_total', 'Attempts to write replica bounds, by outcome.', ['outcome']),

@@ -13,6 +13,8 @@ const runFile = promisify(execFile);
 export interface ControlPlane extends AsyncDisposable {
   /** Path of an administrator's kubeconfig. */
   readonly kubeconfig: string;
+  /** Where its authorities, keys and certificates are: `ca` of clients, `fp-ca` and `fp` of the front proxy. */
+  readonly folder: string;
   /** Runs kubectl with that kubeconfig; `input` goes to its standard input. Resolves to what it printed. */
   kubectl(args: readonly string[], input?: string | object): Promise<string>;
 }
@@ -89,9 +91,6 @@ export async function startControlPlane(assets: string, options: ControlPlaneOpt
       '--service-account-signing-key-file=sa.key',
       '--service-account-issuer=https://kubernetes.default.svc',
       '--client-ca-file=ca.crt',
-      '--authorization-mode=RBAC',
-      '--service-cluster-ip-range=10.0.0.0/24',
-      '--disable-admission-plugins=ServiceAccount',
       '--requestheader-client-ca-file=fp-ca.crt',
       '--requestheader-allowed-names=front-proxy-client',
       '--requestheader-extra-headers-prefix=X-Remote-Extra-',
@@ -100,6 +99,9 @@ export async function startControlPlane(assets: string, options: ControlPlaneOpt
       '--proxy-client-cert-file=fp.crt',
       '--proxy-client-key-file=fp.key',
       '--enable-aggregator-routing=false',
+      '--authorization-mode=RBAC',
+      '--service-cluster-ip-range=10.0.0.0/24',
+      '--disable-admission-plugins=ServiceAccount',
       ...(options.flags?.['kube-apiserver'] ?? []),
     ]);
     await waitFor('the API server to write its certificate', async () =>
@@ -156,7 +158,7 @@ export async function startControlPlane(assets: string, options: ControlPlaneOpt
     await dispose();
     throw error;
   }
-  return { kubeconfig, kubectl, [Symbol.asyncDispose]: dispose };
+  return { kubeconfig, folder, kubectl, [Symbol.asyncDispose]: dispose };
 }
 
 /** Asks until the answer is true; an error counts as no. */
@@ -173,7 +175,7 @@ export async function waitFor(what: string, ask: () => Promise<boolean>, timeout
 }
 
 /** Ports that were free a moment ago, each of them different. */
-async function freePorts(count: number): Promise<readonly number[]> {
+export async function freePorts(count: number): Promise<readonly number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {
       const server = createServer().listen(0, '127.0.0.1');
@@ -186,32 +188,29 @@ async function freePorts(count: number): Promise<readonly number[]> {
   return ports;
 }
 
-/**
- * A client authority with an administrator's certificate, a front-proxy authority with the aggregator's certificate, and
- * the key that signs service accounts' tokens.
- */
+/** An authority in `folder`, as files of that name. */
+export async function makeAuthority(folder: string, name: string): Promise<void> {
+  const words = `req -x509 -newkey rsa:2048 -nodes -keyout ${name}.key -out ${name}.crt -days 2 -subj /CN=${name}`;
+  await runFile('openssl', words.split(' '), { cwd: folder });
+}
+
+/** A client's certificate in `folder`, as files of that name, issued by the authority there. */
+export async function makeClient(folder: string, name: string, authority: string, subject: string): Promise<void> {
+  const openssl = (words: string) => runFile('openssl', words.split(' '), { cwd: folder });
+  await openssl(`req -newkey rsa:2048 -nodes -keyout ${name}.key -out ${name}.csr -subj ${subject}`);
+  const by = `-CA ${authority}.crt -CAkey ${authority}.key -CAcreateserial`;
+  await openssl(`x509 -req -in ${name}.csr ${by} -days 2 -extfile client.ext -out ${name}.crt`);
+}
+
+/** Authorities of clients and of the front proxy, a certificate of each, and the key that signs service accounts' tokens. */
 async function makeCertificates(folder: string): Promise<void> {
   const openssl = (...args: string[]) => runFile('openssl', args, { cwd: folder });
   await writeFile(join(folder, 'client.ext'), 'extendedKeyUsage=clientAuth\n');
   await openssl('genrsa', '-out', 'sa.key', '2048');
-  await openssl(...'req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -days 2 -subj /CN=clients'.split(' '));
-  await openssl(
-    ...'req -newkey rsa:2048 -nodes -keyout admin.key -out admin.csr -subj /O=system:masters/CN=admin'.split(' '),
-  );
-  await openssl(
-    ...'x509 -req -in admin.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile client.ext -out admin.crt'.split(
-      ' ',
-    ),
-  );
-  await openssl(
-    ...'req -x509 -newkey rsa:2048 -nodes -keyout fp-ca.key -out fp-ca.crt -days 2 -subj /CN=front-proxy'.split(' '),
-  );
-  await openssl(...'req -newkey rsa:2048 -nodes -keyout fp.key -out fp.csr -subj /CN=front-proxy-client'.split(' '));
-  await openssl(
-    ...'x509 -req -in fp.csr -CA fp-ca.crt -CAkey fp-ca.key -CAcreateserial -days 2 -extfile client.ext -out fp.crt'.split(
-      ' ',
-    ),
-  );
+  await makeAuthority(folder, 'ca');
+  await makeAuthority(folder, 'fp-ca');
+  await makeClient(folder, 'admin', 'ca', '/O=system:masters/CN=admin');
+  await makeClient(folder, 'fp', 'fp-ca', '/CN=front-proxy-client');
 }
 
 async function writeKubeconfig(folder: string, path: string, port: number): Promise<void> {
