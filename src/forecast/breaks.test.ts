@@ -66,3 +66,8 @@ test('a counter that resets is forecast as what it is, without values that are n
   const point = pointAfter(Float64Array.from({ length: 14 * DAY_STEPS }, (_, t) => 1000 * (t % 500)));
   for (const value of point) expect(value).toBeGreaterThanOrEqual(0);
 });
+
+test.each([1, 3, 42, 0.1, 1e-9, 536_870_912, 12_345.6742, 1e12])('a constant %d is forecast as it is', (level) => {
+  const values = new Float64Array(4 * DAY_STEPS).fill(level);
+  for (const value of pointAfter(values)) expect(Math.abs(value / level - 1)).toBeLessThan(1e-12);
+});

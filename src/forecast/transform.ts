@@ -21,8 +21,12 @@ export function fitTransform(values: Float64Array): Transform {
     return { kind: 'linear', shift, scale: positiveOr(spread, largestOf(known)) };
   }
   const positive = Array.from(known).filter((value) => value > 0);
-  return { kind: 'log', shift: 0, scale: positive.length === 0 ? 1 : positiveOr(median(positive), 1) };
+  const usual = positive.length === 0 ? 1 : positiveOr(median(positive), 1);
+  return { kind: 'log', shift: 0, scale: positiveOr(usual / USUAL_OVER_SCALE, usual) };
 }
+
+/** Model space is kept in single precision: the median, which may be all there is, comes back as it was. */
+const USUAL_OVER_SCALE = Math.expm1(Math.fround(Math.LN2));
 
 export function toModel({ kind, shift, scale }: Transform, y: number): number {
   if (kind === 'linear') return (y - shift) / scale;

@@ -30,13 +30,21 @@ export function addScored(sums: HorizonSums = NO_SUMS, { pending, truth }: Score
     seasonCount: hasSeason ? 1 : 0,
     absoluteErrorBesideSeason: hasSeason ? error : 0,
     absoluteErrorOfSeason: hasSeason ? Math.abs(season - truth) : 0,
-    covered: truth <= upper ? 1 : 0,
+    covered: isAbove(truth, upper) ? 0 : 1,
     complete: isComplete ? 1 : 0,
-    within: isComplete && truth >= low && truth <= high ? 1 : 0,
+    within: isComplete && !isAbove(low, truth) && !isAbove(truth, high) ? 1 : 0,
     bias: isComplete ? point - truth : 0,
     size: isComplete ? Math.abs(truth) : 0,
   };
   return combined(sums, added, kept);
+}
+
+/** Forecasts are made and kept to seven digits or so: what holds still lies as often as not a digit beyond its bounds. */
+const SAME = 1e-6;
+
+/** Whether a value is above another by more than the digits that forecasts have. */
+export function isAbove(value: number, bound: number): boolean {
+  return value - bound > SAME * Math.abs(value);
 }
 
 function combined(a: HorizonSums, b: HorizonSums, kept: number): HorizonSums {

@@ -174,6 +174,19 @@ describe('liveAccuracy()', () => {
     expect(liveAccuracy(dayOf(season, (t) => season(t + 2 * STEP) - 1, 1)).errorVsNaive).toBeLessThan(0.9);
   });
 
+  test.each([536_870_912, 12_345.6742, 0, -1e-9])('what holds still at %d lies within bounds that are it', (level) => {
+    const state = createLive(STEP);
+    for (let t = T0; t < T0 + DAY / 4; t += STEP) {
+      takeTruths(state, [{ time: t, value: level }], UTC);
+      const { peak, quantiles, ...rest } = forecastAt(t, level);
+      const still = quantiles.map(({ quantile }) => ({ quantile, values: new Float64Array(4).fill(level) }));
+      const peaks = peak.quantiles.map(({ quantile }) => ({ quantile, value: level }));
+      awaitTruths(state, { ...rest, quantiles: still, peak: { ...peak, quantiles: peaks } }, UTC);
+    }
+    expect(liveAccuracy(state).coverageBroken).toBe(false);
+    expect(horizonOf(state, 'first')).toMatchObject({ coverage: 1, central: 1 });
+  });
+
   test('coverage breaks when peaks are above their bound time and again, and is mended by as many that are not', () => {
     const state = dayOf(season, (t) => season(t) - 40, 0.2);
     expect(liveAccuracy(state).coverageBroken).toBe(true);

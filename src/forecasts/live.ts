@@ -5,7 +5,7 @@ import { type HorizonSums, ratiosOf, type Truth } from '../model/issued-forecast
 import { DAY, MINUTE, type Millis } from '../model/time.ts';
 import { gathered } from '../numeric/evidence.ts';
 import { within } from '../numeric/within.ts';
-import { addScored } from './horizon-sums.ts';
+import { addScored, isAbove } from './horizon-sums.ts';
 import { horizonsOf, type Pending, pendingOf, type Scored, settle } from './pending.ts';
 import { largestAfter, largestSeen, newestValue, rewind, type SeenDay, see, seenAt, seenDay } from './seen-day.ts';
 import { type OffsetAt, yesterdayAt } from './yesterday.ts';
@@ -163,7 +163,7 @@ function count(state: LiveState, scored: Scored): DriftKind | undefined {
   const kept = Math.exp(-Math.max(0, validAt - before.scoredAt) / memoryMs(before.aheadMs));
   const sums = addScored(before.sums ?? undefined, scored, kept);
   recent[horizon] = { ...before, scoredAt: Math.max(before.scoredAt, validAt), sums };
-  if (horizon === 'peak') countCoverage(coverage, issuedAt, validAt, scored.truth > upper);
+  if (horizon === 'peak') countCoverage(coverage, issuedAt, validAt, isAbove(scored.truth, upper));
   if (horizon !== 'window' || low === null || high === null || !(high > low)) return undefined;
   return watchResidual(drift, (scored.truth - point) / (high - low), { issuedAt, at: validAt });
 }
