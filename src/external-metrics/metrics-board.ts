@@ -126,7 +126,10 @@ function nothingSelected(
   if (policies.length === 0) {
     return `there is no ${metric} in the namespace ${namespace}: no policy there was planned for yet`;
   }
-  const names = policies.slice(0, NAMED_AT_MOST).map(({ draft }) => draft.policy);
+  const names = policies
+    .map(({ draft }) => draft.policy)
+    .sort()
+    .slice(0, NAMED_AT_MOST);
   const more = policies.length > names.length ? `, and ${policies.length - names.length} more` : '';
   const asked = selector.map(({ key, values }) => (values.length > 0 ? `${key} (${values.join(', ')})` : key));
   return `no ${metric} in the namespace ${namespace} has the labels that were asked for: ${asked.join(', ')}; its policies are ${names.join(', ')}${more}`;

@@ -110,8 +110,12 @@ describe('external.metrics.k8s.io on a real control plane', () => {
     await waitFor('the 4 replicas that the policy keeps', async () => (await replicasOf('floor')) === 4);
     demand = 80;
     await waitFor('8 replicas for a demand of 80', async () => (await replicasOf('web')) === 8);
-    const status = JSON.parse(await plane.kubectl(['-n', 'shop', 'get', 'hpa', 'web', '-o', 'json'])).status;
-    expect(status.currentMetrics[0].external.current).toMatchObject({ averageValue: '10' });
+    const statusOf = async () =>
+      JSON.parse(await plane.kubectl(['-n', 'shop', 'get', 'hpa', 'web', '-o', 'json'])).status;
+    await waitFor('its status to say so', async () => {
+      return (await statusOf()).currentMetrics[0].external.current.averageValue === '10';
+    });
+    const status = await statusOf();
     const reasons = status.conditions.map(({ type, reason }: { type: string; reason: string }) => `${type} ${reason}`);
     expect(reasons).toContain('ScalingActive ValidMetricFound');
   });
