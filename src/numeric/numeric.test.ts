@@ -136,8 +136,9 @@ test('solveRidgeInPlace() finds the coefficients of exact data, row by row', () 
   expectClose(solution, [5, 2, -3], 5);
 });
 
-test('addProducts(), addSquares() and addWeighted() add eight rows as one by one would', () => {
-  const [m, n, rowLength] = [3, 2, 6];
+test.each([1, 3, 4, 6, 9])('eight rows of %d values are added as one by one would be', (m) => {
+  const n = 2;
+  const rowLength = m + n + 1;
   const a = Float64Array.from({ length: 8 * m }, (_, i) => (i * i) % 7);
   const b = Float64Array.from({ length: 8 * n }, (_, i) => (3 * i) % 5);
   const sumOver = (term: (row: number) => number) => [0, 1, 2, 3, 4, 5, 6, 7].reduce((sum, row) => sum + term(row), 0);
@@ -151,10 +152,10 @@ test('addProducts(), addSquares() and addWeighted() add eight rows as one by one
     for (let j = 0; j < n; j++) {
       expect(products[i * rowLength + j]).toBe(1 + sumOver((row) => own(row) * b[row * n + j]!));
     }
-    for (let j = 0; j < m; j++) {
-      const want = j <= i ? sumOver((row) => own(row) * a[row * m + j]!) : 0;
-      expect(products[i * rowLength + n + j]).toBe((n + j < rowLength ? 1 : 0) + want);
+    for (let j = 0; j <= i; j++) {
+      expect(products[i * rowLength + n + j]).toBe(1 + sumOver((row) => own(row) * a[row * m + j]!));
     }
+    expect(products[(i + 1) * rowLength - 1]).toBe(1);
     expect(weighted[i + 1]).toBe(own(0) - 2 * own(2) + 3 * own(3) + 5 * own(7));
   }
 });
