@@ -1,5 +1,5 @@
 import { DamagedStateError, type StateReader, stateReader, stateWriter } from '../state-bytes.ts';
-import type { KnotSums, RidgeSums } from './ridge-sums.ts';
+import { coefficientsOf, crossOf, momentOf, type RidgeSums, sharedOf } from './ridge-sums.ts';
 
 /**
  * Where a knot lacks a smaller share of the rows than this, and has this many for each regressor, those missing are taken
@@ -9,10 +9,9 @@ const LEAST_MISSING = 0.03;
 const MANY_ROWS = 20;
 
 export function clearRidge(state: RidgeSums): void {
-  state.shared.fill(0);
+  state.all.fill(0);
   state.rows = 0;
   for (const knot of state.knots) {
-    for (const values of [knot.cross, knot.moment, knot.coefficients]) values.fill(0);
     knot.absent = undefined;
     knot.rows = 0;
     knot.solved = false;
@@ -35,23 +34,24 @@ export interface RidgeCourse {
  */
 export function writeRidge(state: RidgeSums, course: RidgeCourse | undefined): Uint8Array {
   const writer = stateWriter();
+  const shared = sharedOf(state);
   writer.number(state.rows);
   if (course !== undefined) {
     writer.doubles(course.clips);
     writer.doubles(course.usual);
     writer.doubles(course.behind);
-    writer.coarse(state.shared);
+    writer.coarse(shared);
   }
-  for (const { cross, moment, coefficients, absent, rows, solved } of state.knots) {
+  for (const [k, { absent, rows, solved }] of state.knots.entries()) {
     writer.number(rows);
-    const missing = absent === undefined ? 0 : traceOf(absent) / traceOf(state.shared);
-    const isExact = missing > LEAST_MISSING || (missing > 0 && rows < MANY_ROWS * coefficients.length);
+    const missing = absent === undefined ? 0 : traceOf(absent) / traceOf(shared);
+    const isExact = missing > LEAST_MISSING || (missing > 0 && rows < MANY_ROWS * (state.p1 + state.p2));
     writer.count((solved ? 1 : 0) + (isExact ? 2 : 0));
-    writer.singles(coefficients);
+    writer.singles(coefficientsOf(state, k));
     if (course === undefined) continue;
     writer.number(missing);
-    writer.coarse(cross);
-    writer.singles(moment);
+    writer.coarse(crossOf(state, k));
+    writer.singles(momentOf(state, k));
     if (absent !== undefined && isExact) writer.rough(absent);
   }
   return writer.finish();
@@ -67,9 +67,9 @@ export function readRidge(saved: Uint8Array, state: RidgeSums, from: RidgeCourse
       reader.doubles(course.clips);
       reader.doubles(course.usual);
       reader.doubles(course.behind);
-      reader.coarse(state.shared);
+      reader.coarse(sharedOf(state));
     }
-    for (const knot of state.knots) readKnot(reader, knot, course && state.shared);
+    for (let k = 0; k < state.knots.length; k++) readKnot(reader, state, k, course !== undefined);
     reader.end();
     if ('knots' in from) return likenTo(state, from);
     return true;
@@ -79,29 +79,30 @@ export function readRidge(saved: Uint8Array, state: RidgeSums, from: RidgeCourse
   }
 }
 
-function readKnot(reader: StateReader, knot: KnotSums, shared: Float32Array | undefined): void {
+function readKnot(reader: StateReader, state: RidgeSums, k: number, withSums: boolean): void {
+  const knot = state.knots[k]!;
   knot.rows = reader.number();
   const flags = reader.count();
   knot.solved = (flags & 1) !== 0;
-  reader.singles(knot.coefficients);
-  if (shared === undefined) return;
+  reader.singles(coefficientsOf(state, k));
+  if (!withSums) return;
   const missing = reader.number();
-  reader.coarse(knot.cross);
-  reader.singles(knot.moment);
+  reader.coarse(crossOf(state, k));
+  reader.singles(momentOf(state, k));
   if (missing === 0) return;
-  knot.absent = shared.map((sum) => missing * sum);
+  knot.absent = sharedOf(state).map((sum) => missing * sum);
   if ((flags & 2) !== 0) reader.rough(knot.absent);
 }
 
 /** Takes the leader's sums at the weight of one's own rows: a stand-in until enough new rows have come. */
 function likenTo(state: RidgeSums, leader: RidgeSums): boolean {
   if (leader.rows === 0) return false;
-  scaled(state.shared, leader.shared, state.rows / leader.rows);
+  scaled(sharedOf(state), sharedOf(leader), state.rows / leader.rows);
   for (const [k, knot] of state.knots.entries()) {
-    const { cross, moment, absent, rows } = leader.knots[k]!;
+    const { absent, rows } = leader.knots[k]!;
     const share = rows > 0 ? knot.rows / rows : 0;
-    scaled(knot.cross, cross, share);
-    scaled(knot.moment, moment, share);
+    scaled(crossOf(state, k), crossOf(leader, k), share);
+    scaled(momentOf(state, k), momentOf(leader, k), share);
     knot.absent = absent && new Float32Array(absent.length);
     if (absent !== undefined) scaled(knot.absent!, absent, state.rows / leader.rows);
   }

@@ -6,21 +6,47 @@ import { addProducts, addSquares, addWeighted, ROWS_AT_ONCE } from '../../numeri
  * once; a row whose target is missing at one knot is kept apart in that knot's `absent` and subtracted there. Plain data.
  */
 export interface RidgeSums {
-  /** The lower triangle, row by row. */
-  readonly shared: Float32Array;
+  /** Regressors that all knots share, and those of each knot. */
+  readonly p1: number;
+  readonly p2: number;
+  /** All sums and coefficients: an array for each costs a hundred bytes beside its values, and there are thousands. */
+  readonly all: Float32Array;
   readonly knots: readonly KnotSums[];
   rows: number;
 }
 
 export interface KnotSums {
-  /** Regressors of the horizon against all, row by row: row i against all p1 and the first i + 1 of its own. */
-  readonly cross: Float32Array;
-  readonly moment: Float32Array;
-  readonly coefficients: Float32Array;
-  /** A lower triangle as `shared`. */
+  /** A lower triangle as the shared one. */
   absent: Float32Array | undefined;
   rows: number;
   solved: boolean;
+}
+
+/** The lower triangle, row by row. */
+export function sharedOf({ all, p1 }: RidgeSums): Float32Array {
+  return all.subarray(0, triangle(p1));
+}
+
+/** Regressors of a knot's horizon against all, row by row: row i against all p1 and the first i + 1 of its own. */
+export function crossOf(sums: RidgeSums, k: number): Float32Array {
+  const { p1, p2, all } = sums;
+  const from = firstOf(sums, k);
+  return all.subarray(from, from + p2 * p1 + triangle(p2));
+}
+
+export function momentOf(sums: RidgeSums, k: number): Float32Array {
+  const to = firstOf(sums, k + 1) - (sums.p1 + sums.p2);
+  return sums.all.subarray(to - (sums.p1 + sums.p2), to);
+}
+
+export function coefficientsOf(sums: RidgeSums, k: number): Float32Array {
+  const to = firstOf(sums, k + 1);
+  return sums.all.subarray(to - (sums.p1 + sums.p2), to);
+}
+
+/** Where what belongs to a knot begins: its cross products, its moment, its coefficients. */
+function firstOf({ p1, p2 }: RidgeSums, k: number): number {
+  return triangle(p1) + k * (p2 * p1 + triangle(p2) + 2 * (p1 + p2));
 }
 
 /** Sums over new rows, in double precision before they join the others, and the few rows that wait to be added at once. */
@@ -54,24 +80,11 @@ const LAMBDA = 0.00002;
 
 /** @param p1 Regressors that all knots share. @param p2 Regressors of each knot. */
 export function ridgeSums(knots: number, p1: number, p2: number): RidgeSums {
-  const crossed = p2 * p1 + triangle(p2);
-  const each = crossed + 2 * (p1 + p2);
-  // One buffer: an array costs a few hundred bytes beside its values, and there are thousands of forecasters.
-  const all = new Float32Array(triangle(p1) + knots * each);
   return {
-    shared: all.subarray(0, triangle(p1)),
-    knots: Array.from({ length: knots }, (_, k) => {
-      const from = triangle(p1) + k * each;
-      const moments = from + crossed;
-      return {
-        cross: all.subarray(from, moments),
-        moment: all.subarray(moments, moments + p1 + p2),
-        coefficients: all.subarray(moments + p1 + p2, from + each),
-        absent: undefined,
-        rows: 0,
-        solved: false,
-      };
-    }),
+    p1,
+    p2,
+    all: new Float32Array(triangle(p1) + knots * (p2 * p1 + triangle(p2) + 2 * (p1 + p2))),
+    knots: Array.from({ length: knots }, () => ({ absent: undefined, rows: 0, solved: false })),
     rows: 0,
   };
 }
@@ -148,55 +161,60 @@ function addSquare(gram: Float64Array, x: Float64Array, weight: number): void {
 
 /** Solves each knot; one that has too few rows, or no solution, keeps its coefficients and says so. */
 export function solveKnots(sums: RidgeSums, lambda = LAMBDA): void {
-  const p = sums.knots[0]?.moment.length ?? 0;
+  const p = sums.p1 + sums.p2;
   const scratch = { gram: new Float64Array(p * p), solution: new Float64Array(p) };
-  for (const knot of sums.knots) knot.solved = solveKnot(sums.shared, knot, lambda, scratch);
+  for (const [k, knot] of sums.knots.entries()) knot.solved = solveKnot(sums, k, lambda, scratch);
 }
 
 function solveKnot(
-  shared: Float32Array,
-  knot: KnotSums,
+  sums: RidgeSums,
+  k: number,
   lambda: number,
   { gram, solution }: { readonly gram: Float64Array; readonly solution: Float64Array },
 ): boolean {
-  const p = knot.moment.length;
-  const p1 = Math.floor(Math.sqrt(2 * shared.length));
-  if (knot.rows < 2 * Math.sqrt(p)) return false;
+  const { p1 } = sums;
+  const p = p1 + sums.p2;
+  const { absent, rows } = sums.knots[k]!;
+  if (rows < 2 * Math.sqrt(p)) return false;
+  const shared = sharedOf(sums);
   for (let i = 0; i < p1; i++) {
     const from = triangle(i);
-    for (let j = 0; j <= i; j++) gram[i * p + j] = shared[from + j]! - (knot.absent?.[from + j] ?? 0);
+    for (let j = 0; j <= i; j++) gram[i * p + j] = shared[from + j]! - (absent?.[from + j] ?? 0);
   }
+  const cross = crossOf(sums, k);
   for (let i = 0; p1 + i < p; i++) {
     const from = i * p1 + triangle(i);
-    gram.set(knot.cross.subarray(from, from + p1 + i + 1), (p1 + i) * p);
+    gram.set(cross.subarray(from, from + p1 + i + 1), (p1 + i) * p);
   }
-  solution.set(knot.moment);
+  solution.set(momentOf(sums, k));
   if (!solveRidgeInPlace(gram, solution, lambda)) return false;
-  knot.coefficients.set(solution);
+  coefficientsOf(sums, k).set(solution);
   return true;
 }
 
-/** The predicted change; NaN while nothing was learnt. */
-export function changeAt({ solved, coefficients }: KnotSums, base: Float64Array, own: Float64Array): number {
-  if (!solved) return Number.NaN;
-  const p1 = base.length;
+/** The change that is predicted at a knot; NaN while nothing was learnt. */
+export function changeAt(sums: RidgeSums, k: number, base: Float64Array, own: Float64Array): number {
+  if (!sums.knots[k]!.solved) return Number.NaN;
+  const { all, p1, p2 } = sums;
+  const ofOwn = firstOf(sums, k + 1) - p2;
+  const ofBase = ofOwn - p1;
   let sum = 0;
-  for (let i = 0; i < p1; i++) sum += coefficients[i]! * base[i]!;
-  for (let i = 0; i < own.length; i++) sum += coefficients[p1 + i]! * own[i]!;
+  for (let i = 0; i < p1; i++) sum += all[ofBase + i]! * base[i]!;
+  for (let i = 0; i < p2; i++) sum += all[ofOwn + i]! * own[i]!;
   return sum;
 }
 
 export function joinSums(sums: RidgeSums, fresh: FreshSums): void {
   takeWaiting(fresh);
-  const p1 = fresh.base.length / ROWS_AT_ONCE;
-  addLower(sums.shared, fresh.shared, p1, 0);
+  const { p1, p2 } = sums;
+  addLower(sharedOf(sums), fresh.shared, p1, 0);
   sums.rows += fresh.rows;
   for (const [k, knot] of sums.knots.entries()) {
     const { cross, moment, absent, rows } = fresh.knots[k]!;
-    addLower(knot.cross, cross, moment.length, p1);
-    add(knot.moment, moment);
+    addLower(crossOf(sums, k), cross, p1 + p2, p1);
+    add(momentOf(sums, k), moment);
     if (absent !== undefined) {
-      knot.absent ??= new Float32Array(sums.shared.length);
+      knot.absent ??= new Float32Array(triangle(p1));
       addLower(knot.absent, absent, p1, 0);
     }
     knot.rows += rows;
@@ -205,11 +223,11 @@ export function joinSums(sums: RidgeSums, fresh: FreshSums): void {
 
 /** Leaves the share `kept` of the weight of all rows. */
 export function fadeSums(sums: RidgeSums, kept: number): void {
-  scale(sums.shared, kept);
+  scale(sharedOf(sums), kept);
   sums.rows *= kept;
-  for (const knot of sums.knots) {
-    scale(knot.cross, kept);
-    scale(knot.moment, kept);
+  for (const [k, knot] of sums.knots.entries()) {
+    scale(crossOf(sums, k), kept);
+    scale(momentOf(sums, k), kept);
     if (knot.absent !== undefined) scale(knot.absent, kept);
     knot.rows *= kept;
   }

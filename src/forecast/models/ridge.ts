@@ -9,7 +9,6 @@ import {
   fadeSums,
   freshSums,
   joinSums,
-  type KnotSums,
   type RidgeRow,
   type RidgeSums,
   ridgeSums,
@@ -101,7 +100,7 @@ export function ridges(
     for (; next + farthest < length; next += rowStride) {
       if (!isOrdinary(track, next)) continue;
       writeRow(track, next, row);
-      addRow(fresh, row, judging ? weightOf(row, judge.knots, usual) : 1, clips);
+      addRow(fresh, row, judging ? weightOf(row, judge, usual) : 1, clips);
     }
     for (const [i, state] of states.entries()) {
       if (days > 0) fadeSums(state, (members[i]!.keptPerDay ?? ridgeKeptPerDay) ** days);
@@ -140,8 +139,8 @@ export function ridges(
     for (let origin = from; origin + farthest < length; origin += stride) {
       if (!isOrdinary(track, origin)) continue;
       writeRow(track, origin, row);
-      for (const [k, knot] of judge.knots.entries()) {
-        const error = Math.abs(row.ahead[k]! - changeAt(knot, row.base, row.owns[k]!));
+      for (let k = 0; k < knots.length; k++) {
+        const error = Math.abs(row.ahead[k]! - changeAt(judge, k, row.base, row.owns[k]!));
         if (!Number.isNaN(error)) errors[k]!.push(error);
       }
     }
@@ -186,9 +185,9 @@ export function ridges(
       const isTooWide = share > 0 && knots[high]! - knots[low]! > context.maxGap;
       if (!isTooWide) regressors.write(track, origin, horizons[h]!, own);
       for (let i = 0; i < states.length; i++) {
-        const of = states[i]!.knots;
-        let change = isTooWide ? Number.NaN : changeAt(of[low]!, base, own);
-        if (share > 0) change += share * (changeAt(of[high]!, base, own) - change);
+        const state = states[i]!;
+        let change = isTooWide ? Number.NaN : changeAt(state, low, base, own);
+        if (share > 0) change += share * (changeAt(state, high, base, own) - change);
         all[i * count + h] = last + change;
       }
     }
@@ -222,12 +221,12 @@ export function ridges(
 }
 
 /** One weight for all horizons, so that they go on sharing a Gram matrix. Moves the usual errors along. */
-function weightOf({ base, owns, ahead }: RidgeRow, judging: readonly KnotSums[], usual: Float64Array): number {
+function weightOf({ base, owns, ahead }: RidgeRow, judge: RidgeSums, usual: Float64Array): number {
   let sum = 0;
   let known = 0;
-  for (let k = 0; k < judging.length; k++) {
+  for (let k = 0; k < owns.length; k++) {
     if (Number.isNaN(ahead[k]!)) continue;
-    const error = Math.abs(ahead[k]! - changeAt(judging[k]!, base, owns[k]!));
+    const error = Math.abs(ahead[k]! - changeAt(judge, k, base, owns[k]!));
     const size = Math.max(usual[k]!, 1e-12);
     sum += error / size;
     known++;
