@@ -1,14 +1,15 @@
-import { zerosTogether } from '../numeric/together.ts';
+import { roomOf } from '../numeric/together.ts';
 import {
   type ConformalScratch,
   type ConformalState,
+  conformalBytes,
   conformalState,
   pinballLoss,
   type Scored,
   scoreConformal,
   WATCHED,
 } from './intervals.ts';
-import { type MixState, type MixTuning, mixed, mixState, mixWeights, scoreExperts } from './mix.ts';
+import { MIX_TUNING, type MixState, type MixTuning, mixed, mixState, mixWeights, scoreExperts } from './mix.ts';
 import { compare, createSkill, type Skill } from './skill.ts';
 import { MOST_VALUE } from './track.ts';
 import { fromModel, type Transform } from './transform.ts';
@@ -58,7 +59,7 @@ export function createChannel(
     day,
     warmUp,
     naives,
-    tuning,
+    tuning = MIX_TUNING,
     residualDays = RESIDUAL_DAYS,
     scratch,
     sparse = false,
@@ -76,17 +77,19 @@ export function createChannel(
 ): Channel {
   const slots = Math.floor(horizon / stride) + 2;
   const residuals = Math.max(LEAST_KEPT, Math.min(MOST_KEPT, Math.round((residualDays * day) / stride)));
-  const [weights, waitingOrigins] = zerosTogether(experts, slots) as [Float64Array, Float64Array];
+  const compared = naives > 1 ? naives : 0;
+  const doubles = experts + slots + 2 * tuning.memories.length * experts + compared + 1;
+  const room = roomOf((1 + compared) * conformalBytes() + 8 * doubles + 4 * (slots * (experts + BESIDE) + 1));
   const channel = {
     horizon,
     warmUp,
     scored: 0,
-    mix: mixState(experts, { horizon, day, stride }, tuning),
-    weights,
-    conformal: conformalState(residuals, scratch),
-    skill: naives > 1 ? createSkill(naives, { stride, day, residuals, scratch }) : undefined,
-    waiting: new Float32Array(slots * (experts + BESIDE)),
-    waitingOrigins: waitingOrigins.fill(-1),
+    mix: mixState(experts, { horizon, day, stride }, tuning, room),
+    weights: room.doubles(experts),
+    conformal: conformalState(residuals, scratch, room),
+    skill: naives > 1 ? createSkill(naives, { stride, day, residuals, scratch, room }) : undefined,
+    waiting: room.singles(slots * (experts + BESIDE)),
+    waitingOrigins: room.doubles(slots).fill(-1),
     served: sparse ? new Float64Array(2 * slots).fill(Number.NaN) : undefined,
     sums: { origins: 0, error: 0, naiveError: 0, watched: 0, covered: 0 },
   };

@@ -2,10 +2,11 @@ import {
   appendFading,
   effectiveCount,
   type FadingQuantiles,
+  fadingBytes,
   fadingQuantile,
   fadingTogether,
 } from '../numeric/fading-quantiles.ts';
-import { zerosTogether } from '../numeric/together.ts';
+import type { Room } from '../numeric/together.ts';
 import { MOST_VALUE } from './track.ts';
 import { fromModel, type Transform } from './transform.ts';
 
@@ -50,14 +51,18 @@ const TAIL_RATE = 0.02;
 const TAIL_LIMIT = Math.log(8);
 
 /** @param memory Scored origins after which a residual counts little more than a third. */
-export function conformalState(memory: number, scratch: ConformalScratch): ConformalState {
-  const [losses, tails] = zerosTogether(2 * ROUTES.length, 2) as [Float64Array, Float64Array];
+export function conformalState(memory: number, scratch: ConformalScratch, room: Room): ConformalState {
   return {
-    scores: fadingTogether(memory, ROUTES.length),
-    losses,
-    tails,
+    scores: fadingTogether(memory, ROUTES.length, room),
+    losses: room.doubles(2 * ROUTES.length),
+    tails: room.doubles(2),
     scratch,
   };
+}
+
+/** Room that a state takes. */
+export function conformalBytes(): number {
+  return fadingBytes(ROUTES.length) + 8 * (2 * ROUTES.length + 2);
 }
 
 export function conformalScratch(): ConformalScratch {

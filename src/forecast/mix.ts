@@ -1,4 +1,4 @@
-import { zerosTogether } from '../numeric/together.ts';
+import type { Room } from '../numeric/together.ts';
 
 /** Experts' running errors at one horizon, in a short and in a long memory. Plain data. */
 export interface MixState {
@@ -45,16 +45,13 @@ const NEAR_DAY_SHARE = 1 / 12;
 export function mixState(
   experts: number,
   { horizon, day, stride }: { readonly horizon: number; readonly day: number; readonly stride: number },
-  { memories, nearPower, farPower }: MixTuning = MIX_TUNING,
+  { memories, nearPower, farPower }: MixTuning,
+  room: Room,
 ): MixState {
-  const [errors, seen] = zerosTogether(memories.length * experts, memories.length * experts) as [
-    Float64Array,
-    Float64Array,
-  ];
   return {
     kept: memories.map(({ horizons, dayShare }) => Math.exp(-stride / Math.max(horizons * horizon, dayShare * day))),
-    errors,
-    seen,
+    errors: room.doubles(memories.length * experts),
+    seen: room.doubles(memories.length * experts),
     own: scratchFor(experts),
     power: horizon <= NEAR_DAY_SHARE * day ? nearPower : farPower,
   };

@@ -1,3 +1,4 @@
+import type { Room } from '../numeric/together.ts';
 import {
   type ConformalScratch,
   type ConformalState,
@@ -29,17 +30,19 @@ export function createSkill(
     day,
     residuals,
     scratch,
+    room,
   }: {
     readonly stride: number;
     readonly day: number;
     readonly residuals: number;
     readonly scratch: ConformalScratch;
+    readonly room: Room;
   },
 ): Skill {
   return {
     kept: Math.exp(-stride / (MEMORY_DAYS * day)),
-    naives: Array.from({ length: naives }, () => conformalState(residuals, scratch)),
-    losses: new Float64Array(1 + naives),
+    naives: Array.from({ length: naives }, () => conformalState(residuals, scratch, room)),
+    losses: room.doubles(1 + naives),
   };
 }
 

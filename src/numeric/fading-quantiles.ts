@@ -1,3 +1,5 @@
+import { type Room, roomOf } from './together.ts';
+
 /**
  * A distribution whose old values fade: weights in bins that are even around zero and grow with distance beyond, as the
  * inverse hyperbolic sine does. A kilobyte or less, whatever the number of values. Plain data.
@@ -41,13 +43,18 @@ const MOST_WEIGHT = 1e6;
 
 /** @param memory Values after which a value counts little more than a third. */
 export function fadingQuantiles(memory: number): FadingQuantiles {
-  return fadingTogether(memory, 1)[0]!;
+  return fadingTogether(memory, 1, roomOf(fadingBytes(1)))[0]!;
+}
+
+/** Room that so many distributions take. */
+export function fadingBytes(count: number): number {
+  return count * (4 * (FADING_BINS + 1) + 8 * NUMBERS);
 }
 
 /** So many distributions of the same memory. */
-export function fadingTogether(memory: number, count: number): readonly FadingQuantiles[] {
-  const counts = new Float32Array(count * FADING_BINS);
-  const numbers = new Float64Array(count * NUMBERS);
+export function fadingTogether(memory: number, count: number, room: Room): readonly FadingQuantiles[] {
+  const counts = room.singles(count * FADING_BINS);
+  const numbers = room.doubles(count * NUMBERS);
   return Array.from({ length: count }, (_, i) => {
     numbers[i * NUMBERS + WEIGHT] = 1;
     numbers[i * NUMBERS + KEPT] = Math.exp(-1 / memory);
