@@ -1,5 +1,6 @@
-import { awaitTruth, isWaiting, settle } from './channel.ts';
+import { awaitTruth, isWaiting, scaledError, settle } from './channel.ts';
 import { isScored, risingAt, type State, waitingAt } from './forecaster-state.ts';
+import { farChannel, hourFactor, spreadsAt, stepHours, takeError } from './hours.ts';
 import { largestIn, largestKnown } from './largest.ts';
 import { predictAll } from './predict-all.ts';
 import { type Rises, refitRises, spreadsBeforeRise } from './rises.ts';
@@ -69,11 +70,16 @@ export function advance(state: State, value: number, scored: boolean): void {
   if (!scored) return;
   const z = isOrdinary(track, now) ? track.z[now]! : Number.NaN;
   const y = valueAt(track, now);
-  for (const channel of state.channels) {
+  const { hours, channels } = state;
+  const far = farChannel(channels);
+  for (const channel of channels) {
     const origin = now - channel.horizon;
     if (!isScored(state, origin)) continue;
     const truth = { z, y, naives: NO_NAIVES, naiveY: fromModel(track.transform, track.z[origin]!) };
-    settle(channel, waitingAt(state, origin), truth, track.transform);
+    const waiting = waitingAt(state, origin);
+    if (channel === channels[0]) takeError(hours.near, track, now, scaledError(channel, waiting, z));
+    if (channel === far) takeError(hours.far, track, now, scaledError(channel, waiting, z));
+    settle(channel, waiting, truth, track.transform);
   }
   settlePeak(state, now);
   if (isScored(state, now) && isKnown(track, now)) awaitAll(state, now);
@@ -91,20 +97,25 @@ function settlePeak(state: State, now: number): void {
   const z = largestKnown(track, origin + 1, now + 1);
   const naives = [largestIn(track, origin + 1 - window, origin + 1), track.z[origin]!];
   const truth = { z, y: fromModel(transform, z), naives, naiveY: fromModel(transform, naives[0]!) };
-  if (scored) settle(peakChannel, waitingAt(state, origin), truth, transform);
+  if (scored) {
+    takeError(state.hours.peak, track, now, scaledError(peakChannel, waitingAt(state, origin), z));
+    settle(peakChannel, waitingAt(state, origin), truth, transform);
+  }
   if (rising) settle(rises.channel, risingAt(state, origin), truth, transform);
 }
 
 function awaitAll(state: State, origin: number): void {
-  const { knots, channels, peakChannel, track, sparse } = state;
+  const { knots, channels, peakChannel, track, sparse, hours } = state;
   const spread = spreads(state.volatility);
   const waiting = waitingAt(state, origin);
   const all = predictAll(state.models, track, origin, knots);
   for (let k = 0; k < channels.length; k++) {
-    awaitTruth(channels[k]!, waiting, all, { from: k, stride: knots.length }, spread);
+    const factor = hourFactor(stepHours(hours, channels, knots[k]!), track, origin + knots[k]!);
+    awaitTruth(channels[k]!, waiting, all, { from: k, stride: knots.length }, spreadsAt(spread, factor));
   }
   const peaks = predictAll(state.peakModels, track, origin, state.peakWindow);
-  awaitTruth(peakChannel, waiting, peaks, { from: 0, stride: 1 }, spread);
+  const factor = hourFactor(hours.peak, track, origin + peakChannel.horizon);
+  awaitTruth(peakChannel, waiting, peaks, { from: 0, stride: 1 }, spreadsAt(spread, factor));
   if (sparse !== undefined && sparseIsBetter(sparse, channels[0]!)) {
     serveSparse(sparse, waiting, { steps: channels, peak: peakChannel });
   }

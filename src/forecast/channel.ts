@@ -158,6 +158,18 @@ export function isWaiting(
   return origin >= 0 && waitingOrigins[turn % waitingOrigins.length] === origin;
 }
 
+/** The error in model space, over the spread that was expected, of what waits for this truth; NaN where nothing does. */
+export function scaledError(
+  { weights, waiting, waitingOrigins }: Channel,
+  { turn, origin }: { readonly turn: number; readonly origin: number },
+  truthZ: number,
+): number {
+  const slot = turn % waitingOrigins.length;
+  if (waitingOrigins[slot] !== origin) return Number.NaN;
+  const at = slot * (weights.length + BESIDE) + weights.length;
+  return (truthZ - waiting[at]!) / waiting[at + 1]!;
+}
+
 /** A truth in model space and in the series' unit (NaN: it never came), with the naive forecasts of its origin. */
 export interface Truth {
   readonly z: number;

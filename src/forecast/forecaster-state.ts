@@ -4,6 +4,7 @@ import { within } from '../numeric/within.ts';
 import type { SeriesCalendar } from './calendar.ts';
 import { type Channel, createChannel } from './channel.ts';
 import type { ForecasterOptions } from './forecaster-options.ts';
+import { type AllHours, createAllHours } from './hours.ts';
 import { conformalScratch } from './intervals.ts';
 import { knotsUpTo } from './knots.ts';
 import { localClock } from './local-clock.ts';
@@ -49,6 +50,8 @@ export interface State {
   readonly running: readonly Model[];
   readonly channels: readonly Channel[];
   readonly peakChannel: Channel;
+  /** How far the mix is off by the time of day. */
+  readonly hours: AllHours;
   /** Undefined where the series has no season to expect one by. */
   readonly rises: Rises | undefined;
   /** Steps between scored origins, and between refits in the replay. */
@@ -103,6 +106,7 @@ export function createState(history: RegularSeries, options: ForecasterOptions, 
     running: [...models, ...peaks].filter((model) => model.append !== undefined),
     channels: Array.from(knots, (knot) => createChannel(models.length, knot, { ...scoring, naives: 1, tuning: mix })),
     peakChannel: createChannel(peaks.length, peakWindow[0]!, { ...scoring, naives: 2, tuning: PEAK_MIX_TUNING }),
+    hours: createAllHours(cycles[0], stride),
     rises: createRises(peaks.length, peakWindow[0]!, { cycles, stride, scratch: scoring.scratch }),
     stride,
     refitEvery: Math.max(day, 24),
@@ -165,8 +169,8 @@ export function replayFrom(length: number, stepMs: number): number {
   return Math.floor(Math.max(length * (1 - REPLAYED_SHARE), length - REPLAYED_MS / stepMs));
 }
 
-export function learntOf({ volatility, channels, peakChannel, rises, models, peakModels }: State): Learnt {
-  return { volatility, channels: [...channels, peakChannel], rises, models: [...models, ...peakModels] };
+export function learntOf({ volatility, hours, channels, peakChannel, rises, models, peakModels }: State): Learnt {
+  return { volatility, hours, channels: [...channels, peakChannel], rises, models: [...models, ...peakModels] };
 }
 
 /** Every so many steps of the whole series, whatever of it was dropped. */

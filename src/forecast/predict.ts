@@ -2,6 +2,7 @@ import type { Forecast, PeakForecast } from '../model/forecast.ts';
 import { within } from '../numeric/within.ts';
 import { accuracyOf } from './accuracy.ts';
 import type { State } from './forecaster-state.ts';
+import { hourFactor, spreadsAt, stepHours } from './hours.ts';
 import { fanOf, spreadFan } from './intervals.ts';
 import { placeBetween } from './knots.ts';
 import { mixed } from './mix.ts';
@@ -16,7 +17,7 @@ import { fromModel } from './transform.ts';
 import { spreads } from './volatility.ts';
 
 export function predict(state: State): Forecast {
-  const { track, horizons, knots, channels, models, quantiles, stepMs } = state;
+  const { track, horizons, knots, channels, models, quantiles, stepMs, hours } = state;
   const { transform } = track;
   const origin = track.length - 1;
   const spread = spreads(state.volatility);
@@ -35,7 +36,8 @@ export function predict(state: State): Forecast {
     if (share > 0) z += share * (mixed(channels[high]!.weights, all, i, horizons.length) - z);
     if (Number.isNaN(z)) z = track.z[origin]!;
     point[i] = bounded(track, fromModel(transform, z));
-    spreadFan(fans[low]!, fans[high]!, share, transform, { z, ...spread }, made);
+    const factor = hourFactor(stepHours(hours, channels, horizons[i]!), track, origin + horizons[i]!);
+    spreadFan(fans[low]!, fans[high]!, share, transform, { z, ...spreadsAt(spread, factor) }, made);
     if (sparse !== undefined) {
       const step = origin + horizons[i]!;
       for (let j = 0; j < made.length; j++) made[j] = demandQuantile(sparse.demand, step - 1, step, quantiles[j]!);
@@ -89,13 +91,14 @@ function predictPeak(state: State, origin: number): PeakForecast {
 }
 
 /** Just before a steep rise that earlier seasons lead to expect, what was learnt before such rises answers. */
-function peakQuestion({ track, volatility, rises, peakChannel }: State, origin: number) {
+function peakQuestion({ track, volatility, rises, peakChannel, hours }: State, origin: number) {
   const now = spreads(volatility);
   if (rises !== undefined && isLearnt(rises)) {
     const spread = spreadsBeforeRise(rises, track, origin, now);
     if (spread !== undefined) return { channel: rises.channel, spread };
   }
-  return { channel: peakChannel, spread: now };
+  const factor = hourFactor(hours.peak, track, origin + peakChannel.horizon);
+  return { channel: peakChannel, spread: spreadsAt(now, factor) };
 }
 
 function betterSparse({ sparse, channels }: State): SparseQuantiles | undefined {

@@ -1,5 +1,6 @@
 import { FADING_BINS, type FadingQuantiles, SQUARES, TOTAL, UNIT, WEIGHT } from '../numeric/fading-quantiles.ts';
 import type { Channel } from './channel.ts';
+import type { AllHours, Hours } from './hours.ts';
 import type { ConformalState } from './intervals.ts';
 import { mixWeights } from './mix.ts';
 import type { Model } from './models/model.ts';
@@ -49,6 +50,7 @@ export interface StateFacts {
 /** What is learnt as values come. */
 export interface Learnt {
   readonly volatility: Volatility;
+  readonly hours: AllHours;
   readonly channels: readonly Channel[];
   readonly rises: Rises | undefined;
   readonly models: readonly Model[];
@@ -87,13 +89,21 @@ interface Manner {
 function payloadOf(
   owner: StateOwner,
   facts: StateFacts,
-  { volatility, channels, rises, models, saved }: Learnt & { readonly saved: readonly (Uint8Array | undefined)[] },
+  {
+    volatility,
+    hours,
+    channels,
+    rises,
+    models,
+    saved,
+  }: Learnt & { readonly saved: readonly (Uint8Array | undefined)[] },
   manner: Manner,
 ): Uint8Array {
   const writer = stateWriter();
   writer.text(JSON.stringify(owner));
   writer.text(JSON.stringify(facts));
   writer.text(JSON.stringify(volatility));
+  for (const each of [hours.near, hours.far, hours.peak]) writeHours(writer, each);
   writer.text(JSON.stringify(models.map(({ name }) => name)));
   for (const bytes of saved) {
     writer.count(bytes === undefined ? 0 : 1);
@@ -150,11 +160,12 @@ export function openState(bytes: Uint8Array, owner: StateOwner): OpenedState {
 
 function takeUp(
   reader: StateReader,
-  { volatility, channels, rises, models }: Learnt,
+  { volatility, hours, channels, rises, models }: Learnt,
   restore: (model: Model, saved: Uint8Array) => boolean,
   last: number,
 ): readonly Model[] {
   Object.assign(volatility, parsed(reader.text()));
+  for (const each of [hours.near, hours.far, hours.peak]) readHours(reader, each);
   const names = reader.text();
   if (names !== JSON.stringify(models.map(({ name }) => name))) {
     throw new DamagedStateError(`the state is of other models: ${names}`);
@@ -172,6 +183,20 @@ function takeUp(
   }
   reader.end();
   return again;
+}
+
+function writeHours(writer: StateWriter, { means, mean, seen }: Hours): void {
+  writer.doubles(Float64Array.of(mean, seen));
+  writer.singles(Float32Array.from(means));
+}
+
+function readHours(reader: StateReader, hours: Hours): void {
+  const head = new Float64Array(2);
+  const means = new Float32Array(hours.parts);
+  reader.doubles(head);
+  reader.singles(means);
+  [hours.mean, hours.seen] = head as unknown as [number, number];
+  hours.means = Array.from(means);
 }
 
 function writeChannel(writer: StateWriter, channel: Channel, { last, isSmall }: Manner): void {
