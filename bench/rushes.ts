@@ -4,8 +4,8 @@
  * of the same five minutes a day before. Run: npx tsx bench/rushes.ts
  */
 import { fitForecaster } from '../src/forecast/forecaster.ts';
-import { seededRandom } from '../src/forecast/regressor/generate.ts';
 import { DAY, MINUTE } from '../src/model/time.ts';
+import { seededRandom } from '../src/numeric/seeded-random.ts';
 
 interface Rush {
   readonly name: string;

@@ -1,6 +1,6 @@
 import { drawExamples } from '../src/forecast/regressor/examples.ts';
-import { seededRandom } from '../src/forecast/regressor/generate.ts';
 import { type Trained, trainNetwork } from '../src/forecast/regressor/train.ts';
+import { seededRandom } from '../src/numeric/seeded-random.ts';
 import { startBackend } from '../src/workers/load-regressor.ts';
 import { loadTrainingData } from './training-data.ts';
 

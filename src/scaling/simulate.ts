@@ -1,13 +1,16 @@
 import type { Samples } from '../model/series.ts';
 import { DAY, HOUR, MINUTE, type Millis, SECOND } from '../model/time.ts';
+import { seededRandom } from '../numeric/seeded-random.ts';
 import { reconcile } from './hpa/reconcile.ts';
 import { type HpaSpec, NEW_HPA } from './hpa/types.ts';
 import { peakWindowMs } from './peak-window.ts';
 import type { LeadTime } from './plan-types.ts';
 import type { ScalingPolicy } from './policy.ts';
+import { arrivals } from './simulation/arrivals.ts';
 import { type DemandTrace, demandTrace } from './simulation/demand-trace.ts';
+import { p95Of, type Spread } from './simulation/spread.ts';
 import { demandOf, type StrategyName, strategyOf, type TraceForecaster } from './simulation/strategies.ts';
-import { simulatedWorkload } from './simulation/workload.ts';
+import { type NodeTimes, simulatedWorkload } from './simulation/workload.ts';
 
 export interface SimulationOptions {
   /** Every row, history and judged time alike, in order of time. */
@@ -18,10 +21,14 @@ export interface SimulationOptions {
   readonly strategies: readonly StrategyName[];
   /** Makes the forecaster for one run. It is given the rows before `from` and how far its peak must reach. */
   readonly forecaster: (history: Samples, windowMs: number) => TraceForecaster;
-  /** From asking for a pod to a ready one. */
-  readonly startUpMs?: number;
-  /** How late a sample is known, to the autoscaler and to Foresail. */
-  readonly metricLagMs?: number;
+  /** From asking for a pod to a ready one. The default is 180 s. */
+  readonly startUpMs?: Spread;
+  /** How late a sample is known, to the autoscaler and to Foresail. The default is 60 s. */
+  readonly metricLagMs?: Spread;
+  /** Where pods may have to wait for a node first. */
+  readonly nodes?: NodeTimes;
+  /** Of what is drawn from spreads: the same seed gives the same report. */
+  readonly seed?: number;
   /** How full the reactive autoscaler wants replicas to be, 0 to 1. */
   readonly hpaTarget?: number;
   readonly refreshMs?: number;
@@ -30,8 +37,9 @@ export interface SimulationOptions {
 export interface SimulationReport {
   readonly from: Millis;
   readonly to: Millis;
-  readonly startUpMs: number;
-  readonly metricLagMs: number;
+  readonly startUpMs: Spread;
+  readonly metricLagMs: Spread;
+  readonly nodes?: NodeTimes;
   readonly hpaTarget: number;
   readonly perReplica: number;
   readonly results: readonly StrategyResult[];
@@ -84,7 +92,7 @@ const PER_REPLICA_METRIC = 1000;
  * @throws {RangeError} If the trace is empty or has a value that is not zero or more, or `from` leaves nothing to judge.
  */
 export function simulate(options: SimulationOptions): SimulationReport {
-  const { rows, policy, startUpMs = 3 * MINUTE, metricLagMs = MINUTE, hpaTarget = 0.7 } = options;
+  const { rows, policy, startUpMs = 3 * MINUTE, metricLagMs = MINUTE, hpaTarget = 0.7, nodes } = options;
   const trace = demandTrace(rows);
   const from = options.from ?? Math.max(trace.start, trace.end - 3 * DAY);
   if (!(from < trace.end))
@@ -97,31 +105,35 @@ export function simulate(options: SimulationOptions): SimulationReport {
     podHoursRatio: reactive === undefined ? null : run.podHours / reactive.podHours,
   }));
   const { perReplica } = demandOf(policy);
-  return { from, to: trace.end, startUpMs, metricLagMs, hpaTarget, perReplica, results };
+  const conditions = { startUpMs, metricLagMs, ...(nodes !== undefined && { nodes }), hpaTarget, perReplica };
+  return { from, to: trace.end, ...conditions, results };
 }
 
 interface Setup extends SimulationOptions {
   readonly trace: DemandTrace;
   readonly from: Millis;
-  readonly startUpMs: number;
-  readonly metricLagMs: number;
+  readonly startUpMs: Spread;
+  readonly metricLagMs: Spread;
   readonly hpaTarget: number;
 }
 
 function runStrategy(name: StrategyName, setup: Setup): Omit<StrategyResult, 'podHoursRatio'> {
-  const { policy, trace, rows, from, startUpMs, metricLagMs, hpaTarget, refreshMs = MINUTE } = setup;
+  const { policy, trace, rows, from, startUpMs, metricLagMs, hpaTarget, nodes, seed = 1, refreshMs = MINUTE } = setup;
   const { perReplica, stepMs } = demandOf(policy);
-  const leadTime = leadTimeOf(policy, startUpMs);
+  const leadTime = leadTimeOf(policy, p95Of(startUpMs) + (nodes === undefined ? 0 : p95Of(nodes.delay)));
   // The newest row is up to its lag and one step old.
-  const sampleAgeMs = metricLagMs + stepMs;
+  const sampleAgeMs = p95Of(metricLagMs) + stepMs;
   const windowMs = peakWindowMs({ leadTimeMs: leadTime.ms, refreshMs, sampleAgeMs, ramp: policy.ramp });
   const forecaster = (history: Samples) => setup.forecaster(history, windowMs);
-  const context = { rows, trace, policy, metricLagMs, leadTime, refreshMs, windowMs, forecaster, from };
-  const strategy = strategyOf(name, context);
+  // Every strategy meets the same lags: each has a generator of its own.
+  const seen = arrivals(metricLagMs, seededRandom(seed));
+  const rowsSeen = arrivals(metricLagMs, seededRandom(seed + 1)).rows(rows.times);
+  const strategy = strategyOf(name, { rows, trace, policy, rowsSeen, leadTime, refreshMs, windowMs, forecaster, from });
 
   const original = policy.replicas;
   const settled = Math.ceil(trace.mean(from - METRIC_WINDOW_MS, from) / (perReplica * hpaTarget));
-  const workload = simulatedWorkload(Math.min(Math.max(settled, original.min), original.max), startUpMs, from);
+  const times = { startUp: startUpMs, random: seededRandom(seed + 2), ...(nodes !== undefined && { nodes }) };
+  const workload = simulatedWorkload(Math.min(Math.max(settled, original.min), original.max), times, from);
   const tally = newTally(from, trace);
   let hpa = NEW_HPA;
   let bounds: { readonly min: number; readonly max: number } = original;
@@ -137,7 +149,7 @@ function runStrategy(name: StrategyName, setup: Setup): Omit<StrategyResult, 'po
     bounds = { min: decision.min, max: decision.max };
     if (decision.demoted) tally.demotedMs += SYNC_MS;
 
-    const known = now - metricLagMs;
+    const known = seen.knownAt(now);
     const metric = (trace.mean(known - METRIC_WINDOW_MS, known) / perReplica) * PER_REPLICA_METRIC;
     const observed = {
       specReplicas: replicas,

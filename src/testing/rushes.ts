@@ -1,4 +1,4 @@
-import { seededRandom } from '../forecast/regressor/generate.ts';
+import { seededRandom } from '../numeric/seeded-random.ts';
 
 /** Minutes after a rush began until it has nearly its full size, and until a third of it is left. */
 const ATTACK = 2;

@@ -1,8 +1,8 @@
 import type { RegularSeries } from '../../model/series.ts';
 import { DAY } from '../../model/time.ts';
+import { normal } from '../../numeric/seeded-random.ts';
 import { appendValue, createTrack, isKnown, type Track } from '../track.ts';
 import { fitTransform, fromModel } from '../transform.ts';
-import { normal } from './generate.ts';
 import { INPUT_COUNT, LEAST_ORIGIN, planInputs, writeInputs } from './inputs.ts';
 import { REGRESSOR_STEPS } from './regressor.ts';
 

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
 import { DAY, MINUTE } from '../../model/time.ts';
+import { seededRandom } from '../../numeric/seeded-random.ts';
 import { readModel, SHIPPED_MODEL, startBackend } from '../../workers/load-regressor.ts';
 import { drawExamples } from './examples.ts';
 import { fineTune } from './fine-tune.ts';
-import { generateSeries, seededRandom } from './generate.ts';
+import { generateSeries } from './generate.ts';
 import { REGRESSOR_STEPS } from './regressor.ts';
 
 const OPTIONS = { from: 'current', seed: 1, epochs: 2, rows: 1500 } as const;

@@ -1,7 +1,8 @@
 import type { RegularSeries } from '../../model/series.ts';
 import { DAY } from '../../model/time.ts';
+import { seededRandom } from '../../numeric/seeded-random.ts';
 import { drawExamples, lossOfLastValue, type Source } from './examples.ts';
-import { generateSeries, seededRandom } from './generate.ts';
+import { generateSeries } from './generate.ts';
 import { LEAST_ORIGIN } from './inputs.ts';
 import type { ModelFile } from './model-file.ts';
 import { lossOfFile, type TrainProgress, trainNetwork } from './train.ts';

@@ -1,21 +1,6 @@
 import type { RegularSeries } from '../../model/series.ts';
 import { DAY, HOUR } from '../../model/time.ts';
-
-/** Numbers of [0, 1), from a seed. Mulberry32 (Tommy Ettinger, public domain): the same everywhere. */
-export function seededRandom(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-/** A standard normal number (Box and Muller 1958). */
-export function normal(random: () => number): number {
-  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
-}
+import { normal } from '../../numeric/seeded-random.ts';
 
 /**
  * A series that no one measured, of the kinds that load comes in: in logs, the sum of a day of up to four harmonics that

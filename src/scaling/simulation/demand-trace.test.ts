@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { HOUR, MINUTE } from '../../model/time.ts';
 import { demandTrace } from './demand-trace.ts';
-import { simulatedWorkload } from './workload.ts';
 
 /** Rows at 0, 1 and 2 minutes, then a gap of two hours. */
 const TRACE = demandTrace({
@@ -47,14 +46,4 @@ describe('demandTrace()', () => {
     const rows = { times: Float64Array.from(values, (_, i) => i), values: Float64Array.from(values) };
     expect(() => demandTrace(rows)).toThrow(RangeError);
   });
-});
-
-test('simulatedWorkload() makes new pods wait, and takes starting ones away first', () => {
-  const workload = simulatedWorkload(2, 3 * MINUTE, 0);
-  workload.scale(5, MINUTE);
-  expect([workload.replicas(), workload.ready(MINUTE), workload.ready(4 * MINUTE)]).toEqual([5, 2, 5]);
-  workload.scale(3, 2 * MINUTE);
-  expect([workload.replicas(), workload.ready(2 * MINUTE), workload.ready(4 * MINUTE)]).toEqual([3, 2, 3]);
-  workload.scale(1, 2 * MINUTE);
-  expect(workload.ready(2 * MINUTE)).toBe(1);
 });

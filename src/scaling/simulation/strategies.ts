@@ -41,7 +41,8 @@ export interface StrategyContext {
   readonly rows: Samples;
   readonly trace: DemandTrace;
   readonly policy: ScalingPolicy;
-  readonly metricLagMs: number;
+  /** When each row is known, ascending. */
+  readonly rowsSeen: Float64Array;
   readonly leadTime: LeadTime;
   readonly refreshMs: number;
   /** What the peak forecast must cover, counted from the last row that a decision knows. */
@@ -89,8 +90,8 @@ function floorFrom(context: StrategyContext, agesMs: readonly number[], reason: 
 
 /** The very call that the live loop makes, fed with what the live loop would know. */
 function foresail(context: StrategyContext): Strategy {
-  const { rows, policy, metricLagMs, leadTime, refreshMs, from } = context;
-  let known = upperBound(rows.times, from - metricLagMs);
+  const { rows, policy, rowsSeen, leadTime, refreshMs, from } = context;
+  let known = upperBound(rowsSeen, from);
   const history = { times: rows.times.subarray(0, known), values: rows.values.subarray(0, known) };
   const forecaster = context.forecaster(history);
   const enforced: ScalingPolicy = { ...policy, mode: 'enforce' };
@@ -100,7 +101,7 @@ function foresail(context: StrategyContext): Strategy {
   return {
     decide(now, target) {
       const before = known;
-      for (; known < rows.times.length && rows.times[known]! <= now - metricLagMs; known++) {
+      for (; known < rows.times.length && rowsSeen[known]! <= now; known++) {
         forecaster.append(rows.times[known]!, rows.values[known]!);
       }
       if (known > before) forecast = forecaster.read();
