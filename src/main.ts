@@ -12,6 +12,7 @@ const OFFLINE: readonly string[] = [
   'init',
   'check',
   'simulate',
+  'tune',
   'forecast',
   'backtest',
   'decompose',
@@ -40,6 +41,7 @@ const COMMANDS: Readonly<Record<string, AddCommand>> = {
   import: async (program, server) =>
     (await import('./cli/import.ts')).importCommand(program, { ...server, random: Math.random }),
   simulate: async (program) => (await import('./cli/simulate.ts')).simulateCommand(program),
+  tune: async (program) => (await import('./cli/tune.ts')).tuneCommand(program),
   forecast: async (program) => (await import('./cli/forecast.ts')).forecastCommand(program),
   backtest: async (program) => (await import('./cli/backtest.ts')).backtestCommand(program),
   decompose: async (program) => (await import('./cli/decompose.ts')).decomposeCommand(program),

@@ -25,7 +25,7 @@ const COMMANDS = [
     'seasons',
     'preview',
   ],
-  ...['import csv', 'simulate', 'forecast', 'backtest', 'detect'],
+  ...['import csv', 'simulate', 'tune', 'forecast', 'backtest', 'detect'],
 ];
 
 let folder: string;

@@ -36,6 +36,11 @@ function panelOf({ strategy, timeline, overCapacity }: StrategyResult, perReplic
   };
 }
 
+/** One strategy's panel on its own. */
+export function strategyPanel(result: StrategyResult, perReplica: number, title: string): Panel {
+  return { ...panelOf(result, perReplica, highest(result, perReplica)), title };
+}
+
 /** Stretches of time in which the demand is above what is ready. */
 export function overSpans(
   times: Float64Array,

@@ -2,10 +2,12 @@ import type { SeriesCalendar } from '../forecast/calendar.ts';
 import { type Forecaster, fitForecaster } from '../forecast/forecaster.ts';
 import type { Network } from '../forecast/forecaster-options.ts';
 import { inferGrid, toRegular } from '../forecast/prepare.ts';
+import type { Forecast } from '../model/forecast.ts';
 import type { Samples } from '../model/series.ts';
 import { DAY, HOUR } from '../model/time.ts';
 import type { ForecastReading } from '../scaling/plan-types.ts';
 import type { ScalingPolicy } from '../scaling/policy.ts';
+import type { QuantilesForecaster } from '../scaling/simulation/recorded-forecasts.ts';
 import type { TraceForecaster } from '../scaling/simulation/strategies.ts';
 
 /** Times between fits: once there is a forecaster, and while the history is too short for one. */
@@ -16,6 +18,8 @@ export interface TraceMeans {
   readonly calendar?: SeriesCalendar | undefined;
   /** Without it forecasts are made without the network. */
   readonly network?: Network;
+  /** Of the peak, each read on its own. The default is the policy's alone. */
+  readonly quantiles?: readonly number[];
 }
 
 /**
@@ -26,8 +30,8 @@ export function openTraceForecaster(
   policy: ScalingPolicy,
   history: Samples,
   windowMs: number,
-  { calendar, network }: TraceMeans = {},
-): TraceForecaster {
+  { calendar, network, quantiles = [policy.quantile] }: TraceMeans = {},
+): TraceForecaster & QuantilesForecaster {
   const spec = policy.demands[0]!;
   const stepMs = Math.max(spec.stepMs, inferGrid(history.times)?.stepMs ?? 0);
   const grid = inferGrid(history.times, stepMs) ?? { stepMs, phaseMs: 0 };
@@ -36,7 +40,7 @@ export function openTraceForecaster(
   const options = {
     horizonSteps: Math.max(1, Math.round(policy.horizonMs / stepMs)),
     peakWindowMs: Math.max(stepMs, Math.round(windowMs / stepMs) * stepMs),
-    quantiles: [policy.quantile],
+    quantiles,
     ...(calendar && { calendar }),
     ...network,
     seasons:
@@ -91,11 +95,16 @@ export function openTraceForecaster(
   }
 
   if (times.length > 0) learn();
-  return { append, read: () => (forecaster === null ? unfitted : readingOf(forecaster, policy, windowMs)) };
+  const readEach = () => {
+    if (forecaster === null) return quantiles.map(() => unfitted);
+    const forecast = forecaster.predict();
+    return quantiles.map((quantile) => readingOf(forecast, quantile, windowMs));
+  };
+  return { append, readEach, read: () => readEach()[0]! };
 }
 
-function readingOf(forecaster: Forecaster, { quantile }: ScalingPolicy, windowMs: number): ForecastReading {
-  const { issuedAt, peak, model, accuracy, historyMs } = forecaster.predict();
+function readingOf(forecast: Forecast, quantile: number, windowMs: number): ForecastReading {
+  const { issuedAt, peak, model, accuracy, historyMs } = forecast;
   return {
     kind: 'ready',
     issuedAt,
