@@ -1,5 +1,6 @@
 import { openExternalMetricsPart } from './app/external-metrics.ts';
 import { openHandlers } from './app/handlers.ts';
+import { openKedaScaler } from './app/keda-scaler.ts';
 import { openLoops } from './app/loops.ts';
 import { openParts, type Target } from './app/parts.ts';
 import { openWorkloadPasses } from './app/workload-passes.ts';
@@ -46,12 +47,18 @@ export async function startApp({ replay, ...options }: AppOptions): Promise<App>
     await external.close();
     return await closeParts(error);
   });
+  const scaler = await openKedaScaler(parts).catch(async (error: unknown) => {
+    await server.close();
+    await external.close();
+    return await closeParts(error);
+  });
   return {
     url: server.url,
     async run(signal) {
-      await Promise.all([loops.run(signal), external.run(signal)]);
+      await Promise.all([loops.run(signal), external.run(signal), scaler.run(signal)]);
     },
     async [Symbol.asyncDispose]() {
+      await scaler[Symbol.asyncDispose]();
       await server.close();
       await external.close();
       await loops.close();

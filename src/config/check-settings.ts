@@ -13,7 +13,11 @@ export function checkSettings(value: unknown): {
     const schema = z.toJSONSchema(SettingsDocument, { io: 'input' });
     return { problems: problemsOf(checked.error.issues, value, schema) };
   }
-  const problems = [...exposureProblems(checked.data), ...tenantProblems(checked.data)];
+  const problems = [
+    ...exposureProblems(checked.data),
+    ...scalerProblems(checked.data),
+    ...tenantProblems(checked.data),
+  ];
   return problems.length > 0 ? { problems } : { document: checked.data, problems };
 }
 
@@ -21,6 +25,14 @@ function exposureProblems(document: SettingsDocument): readonly Problem[] {
   if (document.authentication !== undefined || isLoopback(splitListen(document.listen).host)) return [];
   const message = `${document.listen} can be reached from other machines, and nobody would be asked who they are: set authentication.tokens, or write "authentication: none"`;
   return [{ path: ['listen'], message }];
+}
+
+function scalerProblems({ kedaScaler }: SettingsDocument): readonly Problem[] {
+  if (kedaScaler === 'off' || kedaScaler.authentication !== undefined || kedaScaler.tls?.clientCa !== undefined)
+    return [];
+  if (isLoopback(splitListen(kedaScaler.listen).host)) return [];
+  const message = `${kedaScaler.listen} can be reached from other machines, and nobody would be asked who they are: set kedaScaler.tls.clientCa, or write "authentication: none" there`;
+  return [{ path: ['kedaScaler', 'listen'], message }];
 }
 
 function tenantProblems({ tenancy, authentication }: SettingsDocument): readonly Problem[] {

@@ -193,3 +193,17 @@ test.each([
 ])('loadSettings() survives $name', ({ text }) => {
   expect(problemsIn(text)).not.toEqual([]);
 });
+
+test('loadSettings() serves the external scaler of KEDA beyond loopback only where callers show who they are', () => {
+  expect(loadSettings({ env: NO_ENV }).kedaScaler).toBeUndefined();
+  expect(load('kedaScaler: {}').kedaScaler).toEqual({ listen: { host: '127.0.0.1', port: 6001 }, tls: undefined });
+  expect(load('kedaScaler: {listen: 0.0.0.0:1, tls: {cert: c, key: k, clientCa: a}}').kedaScaler?.tls).toEqual({
+    cert: join(folder, 'c'),
+    key: join(folder, 'k'),
+    clientCa: join(folder, 'a'),
+  });
+  expect(load('kedaScaler: {listen: 0.0.0.0:1, authentication: none}').kedaScaler?.listen.host).toBe('0.0.0.0');
+  expect(problemsIn('kedaScaler: {listen: 0.0.0.0:1, tls: {cert: c, key: k}}').join()).toContain(
+    'kedaScaler.tls.clientCa',
+  );
+});

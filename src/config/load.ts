@@ -26,6 +26,8 @@ export interface Settings {
   readonly kubernetes: KubernetesAccess;
   /** Whether the cluster's ScalingPolicies are read. */
   readonly customResources: boolean;
+  /** Undefined where it is off. */
+  readonly kedaScaler: KedaScalerSettings | undefined;
   readonly loops: { readonly scaleMs: number };
   /** `everyMs` is undefined where nothing is trained. */
   readonly training: { readonly everyMs: number | undefined; readonly epochs: number };
@@ -63,6 +65,12 @@ export interface ExternalMetricsSettings {
   readonly upstream:
     | { readonly url: string; readonly ca: string | undefined; readonly token: string; readonly skipVerify: boolean }
     | undefined;
+}
+
+export interface KedaScalerSettings {
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Absolute files. */
+  readonly tls: { readonly cert: string; readonly key: string; readonly clientCa?: string } | undefined;
 }
 
 export interface LoadOptions {
@@ -107,6 +115,7 @@ export function loadSettings({ file, flags = {}, env = process.env }: LoadOption
     policies: document.policies.map((path) => resolve(folder, path)),
     kubernetes: resolveKubernetes(document.kubernetes, folder, env),
     customResources: document.customResources === 'on',
+    kedaScaler: resolveKedaScaler(document.kedaScaler, folder),
     loops: { scaleMs: parseDuration(document.loops.scale) },
     training: {
       everyMs: document.training.every === 'off' ? undefined : parseDuration(document.training.every),
@@ -215,6 +224,17 @@ function resolveExternalMetrics(
         : { cert: file(certificates.cert), key: file(certificates.key), ca: optional(certificates.ca) },
     upstream: upstream && { ...upstream, ca: optional(upstream.ca), token: file(upstream.token) },
   };
+}
+
+function resolveKedaScaler(setting: SettingsDocument['kedaScaler'], folder: string): KedaScalerSettings | undefined {
+  if (setting === 'off') return undefined;
+  const { listen, tls } = setting;
+  const files = tls && {
+    cert: resolve(folder, tls.cert),
+    key: resolve(folder, tls.key),
+    ...(tls.clientCa !== undefined && { clientCa: resolve(folder, tls.clientCa) }),
+  };
+  return { listen: splitListen(listen), tls: files };
 }
 
 function limitsOf({ queryTimeout, ...limits }: SettingsDocument['limits']): Settings['limits'] {

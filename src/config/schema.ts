@@ -142,6 +142,31 @@ export const SettingsDocument = z.strictObject({
     .describe(
       "Whether the cluster's ScalingPolicies are read, and told in their status what became of them. A file wins over one of the same name, and that over one sent by HTTP. Needs the right to list and watch them: while that is refused, nothing is released.",
     ),
+  kedaScaler: z
+    .union([
+      z.literal('off'),
+      z.strictObject({
+        listen: listen.default('127.0.0.1:6001').describe('HOST:PORT of the gRPC server.'),
+        tls: z
+          .strictObject({
+            cert: z.string().min(1).describe('PEM file of the certificate, read anew when it changes.'),
+            key: z.string().min(1).describe('PEM file of its key.'),
+            clientCa: z
+              .string()
+              .min(1)
+              .optional()
+              .describe('PEM file of the authority whose certificates callers must show.'),
+          })
+          .optional()
+          .describe('Encrypt. Not set: plain text.'),
+        authentication: z
+          .literal('none')
+          .optional()
+          .describe('none: nobody is asked, wherever it listens. Not set: on loopback only, or with `tls.clientCa`.'),
+      }),
+    ])
+    .default('off')
+    .describe("KEDA's external scaler: forecasts as the metrics of a trigger. docs/how-to/keda.md."),
   loops: z
     .strictObject({ scale: duration.default('15s').describe('Time between two looks at each policy.') })
     .prefault({})

@@ -82,8 +82,8 @@ export class ListenError extends CodedError {
   override readonly name = 'ListenError';
   readonly code = 'cannot_listen';
 
-  constructor(address: string, cause: NodeJS.ErrnoException) {
+  constructor(address: string, cause: NodeJS.ErrnoException, remedy = 'name another address with --listen') {
     const why = cause.code === 'EADDRINUSE' ? 'something else listens there' : (cause.code ?? cause.message);
-    super(`cannot listen at ${address}: ${why}; name another address with --listen`, { cause });
+    super(`cannot listen at ${address}: ${why}; ${remedy}`, { cause });
   }
 }

@@ -212,6 +212,10 @@ export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
 
     // Plans and what was done
     decisions: counter('foresail_decisions_total', 'Decisions recorded, by what occasioned them.', ['occasion']),
+    kedaCalls: counter('foresail_keda_scaler_calls_total', "Calls of KEDA's external scaler, by their gRPC status.", [
+      'method',
+      'status',
+    ]),
     boundsWrites: counter('foresail_bounds_writes_total', 'Attempts to write replica bounds, by outcome.', ['outcome']),
     statusWrites: counter(
       'foresail_policy_status_writes_total',
