@@ -35,12 +35,12 @@ describe('openScalerMemory()', () => {
   test('reads the store at the first question, and answers from memory until the next pass', async () => {
     const { world, memory, forecast } = openWorld();
     forecast(450);
-    const demands = [{ name: 'foresail_demand', perReplica: 90, peak: 450 }];
-    for (let i = 0; i < 3; i++) expect(await memory.read(ASKED)).toEqual({ kind: 'ready', demands });
+    const demands = [{ name: 'foresail_demand', perReplica: 90, forecast: { kind: 'trusted', peak: 450 } }];
+    for (let i = 0; i < 3; i++) expect(await memory.read(ASKED)).toEqual({ kind: 'policy', demands });
     expect(world.reads).toBe(1);
     forecast(900);
     await memory.refresh();
-    expect(await memory.read(ASKED)).toMatchObject({ demands: [{ peak: 900 }] });
+    expect(await memory.read(ASKED)).toMatchObject({ demands: [{ forecast: { peak: 900 } }] });
     expect(world.reads).toBe(2);
   });
 
@@ -49,15 +49,13 @@ describe('openScalerMemory()', () => {
     forecast(450);
     await memory.read(ASKED);
     clock.set(HOUR);
-    expect(await memory.read(ASKED)).toEqual({
-      kind: 'untrusted',
-      message: expect.stringContaining('the forecast of foresail_demand is 1h old'),
-    });
+    const message = expect.stringContaining('the forecast of foresail_demand is 1h old');
+    expect(await memory.read(ASKED)).toMatchObject({ demands: [{ forecast: { kind: 'untrusted', message } }] });
   });
 
   test('says that there is no forecast yet, no policy, and none any more', async () => {
     const { memory, policies } = openWorld();
-    expect(await memory.read(ASKED)).toMatchObject({ kind: 'untrusted' });
+    expect(await memory.read(ASKED)).toMatchObject({ demands: [{ forecast: { kind: 'untrusted' } }] });
     expect(await memory.read({ ...ASKED, namespace: 'other' })).toEqual({
       kind: 'unknown-policy',
       message: 'there is no policy other/web',

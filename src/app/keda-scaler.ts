@@ -126,18 +126,20 @@ export function openScalerMemory({
 /** A forecast is judged at each question: what was fresh when it was read may be stale by now. */
 function readingOf({ policy, statuses }: Remembered, { quantile }: ScalerQuestion, now: Millis): ScalerReading {
   const asked = { ...policy, quantile: quantile ?? policy.quantile };
-  const demands: ScalerDemand[] = [];
-  for (const [i, spec] of policy.demands.entries()) {
-    const reading = {
-      name: spec.name,
-      current: { time: now, value: null },
-      forecast: forecastReading(statuses[i], asked),
-    };
+  const demands = policy.demands.map((spec, i): ScalerDemand => {
+    const forecast = forecastReading(statuses[i], asked);
+    const reading = { name: spec.name, current: { time: now, value: null }, forecast };
     const trust = trustIn(spec, reading, asked, now, NO_MEMORY);
-    if (trust.kind === 'demoted') return { kind: 'untrusted', message: demotionText(trust.demotion) };
-    demands.push({ name: spec.name, perReplica: spec.perReplica * spec.fill, peak: trust.peak });
-  }
-  return { kind: 'ready', demands };
+    return {
+      name: spec.name,
+      perReplica: spec.perReplica * spec.fill,
+      forecast:
+        trust.kind === 'trusted'
+          ? { kind: 'trusted', peak: trust.peak }
+          : { kind: 'untrusted', message: demotionText(trust.demotion) },
+    };
+  });
+  return { kind: 'policy', demands };
 }
 
 function keyOf({ namespace, name }: ScalingPolicy): string {

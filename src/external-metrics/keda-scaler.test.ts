@@ -9,14 +9,20 @@ import type { ScalerQuestion, ScalerReading } from './scaler-answers.ts';
 
 const PUBLISHED = resolve('../shared/kubernetes/keda/externalscaler.proto');
 const WEB = { name: 'web', namespace: 'shop', scalerMetadata: { policy: 'web' } };
+const peak = (value: number) => ({ kind: 'trusted', peak: value }) as const;
 const BUSY: ScalerReading = {
-  kind: 'ready',
+  kind: 'policy',
   demands: [
-    { name: 'rps', perReplica: 90, peak: 450.5 },
-    { name: 'jobs', perReplica: 0.5, peak: 0 },
+    { name: 'rps', perReplica: 90, forecast: peak(450.5) },
+    { name: 'jobs', perReplica: 0.5, forecast: peak(0) },
   ],
 };
-const IDLE: ScalerReading = { kind: 'ready', demands: [{ name: 'rps', perReplica: 90, peak: 0 }] };
+const IDLE: ScalerReading = { kind: 'policy', demands: [{ name: 'rps', perReplica: 90, forecast: peak(0) }] };
+const STALE = 'the forecast of rps is 1h old, and 15m is the limit';
+const UNTRUSTED: ScalerReading = {
+  kind: 'policy',
+  demands: [{ name: 'rps', perReplica: 90, forecast: { kind: 'untrusted', message: STALE } }],
+};
 
 describe('serveKedaScaler()', () => {
   const closing: (() => unknown)[] = [];
@@ -79,12 +85,6 @@ describe('serveKedaScaler()', () => {
 
   test.each([
     {
-      name: 'a stale forecast',
-      reading: { kind: 'untrusted', message: 'the forecast of rps is 1h old, and 15m is the limit' },
-      metadata: {},
-      want: { code: status.FAILED_PRECONDITION, details: 'the forecast of rps is 1h old, and 15m is the limit' },
-    },
-    {
       name: 'no such policy',
       reading: { kind: 'unknown-policy', message: 'there is no policy shop/web' },
       metadata: {},
@@ -111,6 +111,16 @@ describe('serveKedaScaler()', () => {
     expect(world.calls).not.toContain('IsActive OK');
   });
 
+  test('refuses the value of a stale forecast, and still says what a replica carries', async () => {
+    const { client } = await open(UNTRUSTED);
+    const want = { code: status.FAILED_PRECONDITION, details: STALE };
+    await expect(call(client, 'IsActive', WEB)).rejects.toMatchObject(want);
+    const request = { scaledObjectRef: WEB, metricName: 'foresail-web-rps' };
+    await expect(call(client, 'GetMetrics', request)).rejects.toMatchObject(want);
+    await expect(nextOf(client, 'StreamIsActive', WEB)()).rejects.toMatchObject(want);
+    expect(await call(client, 'GetMetricSpec', WEB)).toMatchObject({ metricSpecs: [{ targetSizeFloat: 90 }] });
+  });
+
   test('refuses a metric that the policy does not have, and a call that names no ScaledObject', async () => {
     const { client } = await open(IDLE);
     await expect(call(client, 'GetMetrics', { scaledObjectRef: WEB, metricName: 'other' })).rejects.toMatchObject({
@@ -133,9 +143,9 @@ describe('serveKedaScaler()', () => {
     await scaler.refresh();
     expect(await active()).toEqual({ result: true });
     expect(await specs()).toMatchObject({ metricSpecs: [{ targetSizeFloat: 90 }, { targetSizeFloat: 0.5 }] });
-    world.reading = { kind: 'untrusted', message: 'stale' };
+    world.reading = UNTRUSTED;
     await scaler.refresh();
-    await expect(active()).rejects.toMatchObject({ code: status.FAILED_PRECONDITION, details: 'stale' });
+    await expect(active()).rejects.toMatchObject({ code: status.FAILED_PRECONDITION, details: STALE });
   });
 
   test.skipIf(!existsSync(PUBLISHED))('is understood by a client made from the published contract', async () => {

@@ -58,7 +58,7 @@ const CERTIFICATES_EVERY_MS = 30_000;
 
 /**
  * Serves KEDA's external scaler: each demand of a policy is a metric, whose value is the forecast of its largest value
- * within the lead time, and whose target is what a replica carries. A call about a forecast that may not be acted on is
+ * within the lead time, and whose target is what a replica carries. The value of a forecast that may not be acted on is
  * refused with the reason: KEDA then goes by its other triggers, or by the fallback of the ScaledObject.
  */
 export async function serveKedaScaler(options: KedaScalerOptions): Promise<KedaScaler> {

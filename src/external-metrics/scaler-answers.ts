@@ -2,18 +2,21 @@ import type { GetMetricSpecResponse, GetMetricsResponse, ScaledObjectRef } from 
 
 /** What a policy's forecasts say of the near future, for KEDA. */
 export type ScalerReading =
-  | { readonly kind: 'ready'; readonly demands: readonly ScalerDemand[] }
-  | { readonly kind: 'unknown-policy'; readonly message: string }
-  /** There is no forecast that may be acted on: nothing is better than a wrong number. */
-  | { readonly kind: 'untrusted'; readonly message: string };
+  | { readonly kind: 'policy'; readonly demands: readonly ScalerDemand[] }
+  | { readonly kind: 'unknown-policy'; readonly message: string };
 
 export interface ScalerDemand {
   readonly name: string;
   /** Demand that a replica is to carry, above zero. */
   readonly perReplica: number;
-  /** The quantile of the largest demand within lead time and refresh, zero or more. */
-  readonly peak: number;
+  readonly forecast: ScalerForecast;
 }
+
+export type ScalerForecast =
+  /** The quantile of the largest demand within lead time and refresh, zero or more. */
+  | { readonly kind: 'trusted'; readonly peak: number }
+  /** There is none that may be acted on: nothing is better than a wrong number. */
+  | { readonly kind: 'untrusted'; readonly message: string };
 
 /** What is asked of the forecasts: all from the trigger's metadata, but the namespace. */
 export interface ScalerQuestion {
@@ -54,22 +57,18 @@ export function triggerOf({ name, namespace, scalerMetadata }: ScaledObjectRef):
   };
 }
 
-/** @throws {ScalerRefusal} If there is nothing to answer with. */
+/** @throws {ScalerRefusal} If there is no such policy. */
 export function demandsOf(reading: ScalerReading): readonly ScalerDemand[] {
-  switch (reading.kind) {
-    case 'ready':
-      return reading.demands;
-    case 'unknown-policy':
-      throw new ScalerRefusal('NOT_FOUND', reading.message);
-    case 'untrusted':
-      throw new ScalerRefusal('FAILED_PRECONDITION', reading.message);
-  }
+  if (reading.kind === 'unknown-policy') throw new ScalerRefusal('NOT_FOUND', reading.message);
+  return reading.demands;
 }
 
+/** @throws {ScalerRefusal} If one forecast is not to be acted on: it may be the one that would say yes. */
 export function isActive({ activation }: ScalerTrigger, demands: readonly ScalerDemand[]): boolean {
-  return demands.some(({ peak }) => peak > activation);
+  return demands.map(peakOf).some((peak) => peak > activation);
 }
 
+/** Known without a forecast: KEDA makes and keeps its HPA while there is none. */
 export function metricSpecs({ policy }: ScalerTrigger, demands: readonly ScalerDemand[]): GetMetricSpecResponse {
   return {
     metricSpecs: demands.map(({ name, perReplica }) => ({
@@ -80,7 +79,7 @@ export function metricSpecs({ policy }: ScalerTrigger, demands: readonly ScalerD
   };
 }
 
-/** @throws {ScalerRefusal} If there is no such metric. */
+/** @throws {ScalerRefusal} If there is no such metric, or its forecast is not to be acted on. */
 export function metricValues(
   { policy }: ScalerTrigger,
   asked: string,
@@ -92,12 +91,17 @@ export function metricValues(
     throw new ScalerRefusal('NOT_FOUND', `there is no metric ${asked}: this policy has ${names}`);
   }
   return {
-    metricValues: found.map(({ peak }) => ({
+    metricValues: found.map(peakOf).map((peak) => ({
       metricName: asked,
       metricValue: Math.ceil(peak),
       metricValueFloat: peak,
     })),
   };
+}
+
+function peakOf({ forecast }: ScalerDemand): number {
+  if (forecast.kind === 'untrusted') throw new ScalerRefusal('FAILED_PRECONDITION', forecast.message);
+  return forecast.peak;
 }
 
 function metricName(policy: string, demand: string): string {
