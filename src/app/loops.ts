@@ -35,6 +35,7 @@ export function openLoops(parts: Parts, passes: WorkloadPasses, board: ExternalM
     forecasters,
     calendarOf: parts.calendarOf,
     networkOf: parts.networks.versionOf,
+    learnedLeadMs: parts.leadTimes.learnedMs,
     onDrift: trainingLoop.drifted,
   });
   const scaleLoop = openScaleLoop({
@@ -58,6 +59,7 @@ export function openLoops(parts: Parts, passes: WorkloadPasses, board: ExternalM
       },
     }),
     capacityOf: parts.capacities.capacityOf,
+    leadTimeOf: parts.leadTimes.leadTimeOf,
     intervalMs: settings.loops.scaleMs,
   });
 
@@ -83,6 +85,7 @@ export function openLoops(parts: Parts, passes: WorkloadPasses, board: ExternalM
   const sweeps = [
     { name: 'decisions', sweep: ledger.sweep },
     { name: 'forecasts', sweep: forecasts.sweep },
+    { name: 'lead times', sweep: parts.leadTimes.sweep },
     { name: 'forecaster states', sweep: sweepStates },
   ];
   const maintain = async () => {

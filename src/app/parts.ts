@@ -14,6 +14,7 @@ import type { TenantId } from '../model/tenant.ts';
 import { DAY, SECOND } from '../model/time.ts';
 import { calendarFiles } from '../observe/calendar-files.ts';
 import { openCapacityLearner } from '../observe/capacity-learner.ts';
+import { openLeadTimeLearner, type ReadPodStarts } from '../observe/lead-time-learner.ts';
 import { calendarReader } from '../observe/policy-calendar.ts';
 import { parseQuery } from '../promql/parse.ts';
 import { evaluatorOver } from '../promql/run.ts';
@@ -41,6 +42,7 @@ import { queryStorage } from './query-storage.ts';
 export interface Target {
   readonly name: string;
   readonly cluster: Cluster;
+  readonly readPodStarts?: ReadPodStarts;
   readonly close: () => Promise<void>;
 }
 
@@ -119,6 +121,7 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
     strictCalendarOf: calendarReader(calendarSources),
     ...{ settings, clock, log, startedAt, metrics, telemetry, tsdb, storage, keyValue, target, forecasts, policies },
     accuracyGauges,
+    leadTimes: await openLeadTimeLearner(keyValue, target.readPodStarts),
     capacities: openCapacityLearner({ storageOf: storage.tenant, demandLabels }),
     ledger: openLedger(keyValue),
     states: openForecasterStates(keyValue),
@@ -150,7 +153,8 @@ async function openCluster({ kubernetes }: Settings): Promise<Target> {
       });
       const name =
         kubernetes.kind === 'inCluster' ? 'kubernetes (in-cluster account)' : `kubernetes (${kubernetes.path})`;
-      return { name, cluster, close: async () => await cluster[Symbol.asyncDispose]() };
+      const { readPodStarts } = cluster;
+      return { name, cluster, readPodStarts, close: async () => await cluster[Symbol.asyncDispose]() };
     }
   }
 }

@@ -69,7 +69,7 @@ test('tellDecision() tells a decision with its numbers', () => {
     /its error +0.224 of that of a naive forecast; 95.1 % of the peaks/,
     /replicas +19 asked for, 18 there/,
     /bounds in force +16 to 60; 2 to 60 without Foresail/,
-    /lead time +2m \(given\), and 1m until the next forecast/,
+    /lead time +2m \(as given\), and 1m until the next forecast/,
   ]) {
     expect(told).toMatch(line);
   }

@@ -1,4 +1,5 @@
 import { formatDuration, formatInstant } from '../model/time.ts';
+import { leadTimeSource } from '../observe/observe.ts';
 import { type CapacityReading, obstacleText } from '../scaling/capacity.ts';
 import type { DemandReading, Plan, PlanInput } from '../scaling/plan-types.ts';
 
@@ -60,7 +61,7 @@ function facts({
     ['limits of the policy', `${policy.replicas.min} to ${policy.replicas.max}`],
     [
       'lead time',
-      `${formatDuration(leadTime.ms)} (${leadTime.source}), and ${formatDuration(refreshMs)} until the next forecast`,
+      `${formatDuration(leadTime.ms)} (${leadTimeSource(leadTime)}), and ${formatDuration(refreshMs)} until the next forecast`,
     ],
   ];
 }

@@ -33,7 +33,7 @@ export function workloadView(
         ? null
         : { at: last.at, plan: last.plan, sentences: last.plan.reasons.map(reasonText), trust: trustOf(last) },
     target: readable ? (last?.input.target ?? null) : null,
-    leadTimeMs: leadTimeOf(policy).ms,
+    leadTimeMs: (last?.input.leadTime ?? leadTimeOf(policy)).ms,
     troubles: [...ofPolicy, ...problems, ...(last === undefined || !readable ? [] : troublesOf(last))],
   };
 }

@@ -8,6 +8,7 @@ import type {
   TargetRef,
   TargetState,
 } from '../scaling/cluster.ts';
+import type { PodStart } from '../scaling/lead-time-estimate.ts';
 import { type KubeAnswer, type KubeApi, type KubeApiOptions, messageOf, openKubeApi } from './api.ts';
 import { kindOf, pathOf } from './bounds-kind.ts';
 import {
@@ -28,10 +29,16 @@ import { KubernetesApiError } from './errors.ts';
 import { eventOf } from './event.ts';
 import { FIELD_MANAGER, handBack, managersOf } from './field-ownership.ts';
 import { listOwned } from './list-owned.ts';
+import { type PodOwner, readPodStarts } from './pods.ts';
 import { hpaNameOf, pauseOf } from './scaled-object.ts';
 
+export interface KubeCluster extends Cluster, AsyncDisposable {
+  /** How the ready pods of a workload started. */
+  readPodStarts(workload: PodOwner, signal?: AbortSignal): Promise<readonly PodStart[]>;
+}
+
 /** Opens the Kubernetes API behind the cluster seam. @throws {KubeconfigError} If there is no usable kubeconfig. */
-export async function openKubeCluster(options: KubeApiOptions = {}): Promise<Cluster & AsyncDisposable> {
+export async function openKubeCluster(options: KubeApiOptions = {}): Promise<KubeCluster> {
   const api = await openKubeApi(options);
   const scalePathOf = scalePaths(api);
 
@@ -40,6 +47,7 @@ export async function openKubeCluster(options: KubeApiOptions = {}): Promise<Clu
     apply: (change, signal) => applyBounds(api, change, signal),
     listOwned: (signal) => listOwned(api, signal),
     announce: (target, event, signal) => announce(api, target, event, signal),
+    readPodStarts: (workload, signal) => readPodStarts(api, workload, signal),
     [Symbol.asyncDispose]: () => api[Symbol.asyncDispose](),
   };
 }

@@ -10,6 +10,8 @@ import type { TenantPolicy } from './tenant-policy.ts';
 /** One demand of one policy. */
 export interface TenantDemand extends TenantPolicy {
   readonly spec: DemandSpec;
+  /** The lead time as learned from pods, where it was. */
+  readonly leadMs?: number | undefined;
 }
 
 /** Quantiles for pictures and for the live scores; the policy's own joins them. */
@@ -24,22 +26,21 @@ export function idOf({ tenant, policy, spec }: TenantDemand): string {
 }
 
 /** What a fit depends on: another fingerprint is another forecaster. */
-export function fingerprintOf({ policy, spec }: TenantDemand): string {
+export function fingerprintOf({ policy, spec, leadMs }: TenantDemand): string {
   const { quantile, horizonMs, seasonsMs, exclude, target, timeZone, holidays, calendars, events } = policy;
   const { query, stepMs, historyMs } = spec;
   return JSON.stringify({
     ...{ query, stepMs, historyMs, quantile, horizonMs, seasonsMs, exclude, target },
     ...{ timeZone, holidays, calendars, events },
-    windowMs: planWindowMs(policy),
+    windowMs: planWindowMs(policy, leadMs),
   });
 }
 
 export function fitOptions(
-  policy: ScalingPolicy,
-  { stepMs }: DemandSpec,
+  { policy, spec: { stepMs }, leadMs }: Pick<TenantDemand, 'policy' | 'spec' | 'leadMs'>,
   calendar: SeriesCalendar | undefined,
 ): ForecasterOptions {
-  const peakWindowMs = planWindowMs(policy);
+  const peakWindowMs = planWindowMs(policy, leadMs);
   return {
     horizonSteps: Math.max(1, Math.ceil(policy.horizonMs / stepMs)),
     peakWindowMs,

@@ -5,6 +5,7 @@ import type { DemandKey, ForecastStatus, Truth } from '../model/issued-forecast.
 import type { TenantId } from '../model/tenant.ts';
 import { HOUR, MINUTE, type Millis, SECOND } from '../model/time.ts';
 import type { CalendarOf } from '../observe/policy-calendar.ts';
+import type { ScalingPolicy } from '../scaling/policy.ts';
 import {
   fingerprintOf,
   idOf,
@@ -35,6 +36,8 @@ export interface ForecastLoopDeps {
   readonly calendarOf?: CalendarOf;
   /** The version of the network that a tenant's forecasters learn with. */
   readonly networkOf?: (tenant: TenantId) => string;
+  /** The lead time as learned from pods: how far ahead the largest demand must be known. */
+  readonly learnedLeadMs?: (tenant: TenantId, policy: ScalingPolicy) => number | undefined;
   /** The demand's forecasts say that it is not what it was. */
   readonly onDrift?: (tenant: TenantId, id: string) => void;
 }
@@ -113,7 +116,10 @@ export function openForecastLoop(deps: ForecastLoopDeps): ForecastLoop {
 
   async function look(signal: AbortSignal): Promise<void> {
     const policies = await deps.policies();
-    const all = policies.flatMap(({ tenant, policy }) => policy.demands.map((spec) => ({ tenant, policy, spec })));
+    const all = policies.flatMap(({ tenant, policy }) => {
+      const leadMs = deps.learnedLeadMs?.(tenant, policy);
+      return policy.demands.map((spec) => ({ tenant, policy, spec, leadMs }));
+    });
     shortestStepMs = all.reduce((least, { spec }) => Math.min(least, spec.stepMs), MINUTE);
     const before = demands;
     demands = new Map(all.map((demand) => [idOf(demand), demand]));

@@ -167,7 +167,7 @@ export function openLearning(
     const history = withoutLeadingGap(masked(whole, policy));
     const fingerprint = fingerprintOf(demand);
     const calendar = await deps.calendarOf?.(policy, { start, end });
-    const inputs = { key: id, history, options: fitOptions(policy, spec, calendar) };
+    const inputs = { key: id, history, options: fitOptions(demand, calendar) };
     const saved = RESTORED_FOR.includes(reason) ? await readSaved(demand, history, end, fingerprint) : undefined;
     const request =
       saved === undefined

@@ -31,6 +31,8 @@ export interface ScaleLoopDeps {
   readonly ledgerOf: (tenant: TenantId) => DecisionLedger;
   /** What was learned of a demand's capacity. */
   readonly capacityOf?: (tenant: TenantId, ...of: Parameters<CapacityOf>) => ReturnType<CapacityOf>;
+  /** The lead time as learned from pods. */
+  readonly leadTimeOf?: (tenant: TenantId, ...of: Parameters<LeadTimeOf>) => ReturnType<LeadTimeOf>;
   /** What went wrong for a policy in a pass, for people to see. Called for each policy in each pass. */
   readonly onPass?: (tenant: TenantId, policy: ScalingPolicy, notes: PassNotes) => void;
   /** What each pass planned for a policy, whatever became of it. */
@@ -48,6 +50,7 @@ export interface PassNotes {
 }
 
 type CapacityOf = NonNullable<ObserveDeps['capacityOf']>;
+type LeadTimeOf = NonNullable<ObserveDeps['leadTimeOf']>;
 
 interface PolicyLabels {
   readonly namespace: string;
@@ -151,6 +154,7 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
         const memory = await keeper.memoryOf(tenant, heirOf ?? name);
         return found === undefined ? memory : remembered(memory, found, clock.now());
       },
+      ...(deps.leadTimeOf && { leadTimeOf: (...of) => deps.leadTimeOf!(tenant, ...of) }),
       ...(deps.capacityOf && { capacityOf: (...of) => deps.capacityOf!(tenant, ...of) }),
     };
     for (let attempt = 0; ; attempt++) {
@@ -177,6 +181,12 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
       }
       telemetry.gauge('demoted', labels, plan.demotion === null ? 0 : 1);
       telemetry.gauge('floor', labels, plan.bounds.min);
+      const { ms, figures } = input.leadTime;
+      telemetry.gauge('leadTime', { ...labels, quantile: 'planned' }, ms / SECOND);
+      if (figures !== undefined) {
+        telemetry.gauge('leadTime', { ...labels, quantile: '0.5' }, figures.p50Ms / SECOND);
+        telemetry.gauge('leadTime', { ...labels, quantile: '0.95' }, figures.p95Ms / SECOND);
+      }
       const draft = draftOf({ tenant, mode: policy.mode, input, plan, act }, owner);
       deps.onPlan?.(draft);
       await keeper.keep(tenant, draft);

@@ -25,7 +25,7 @@ export type LoopCount =
   | 'trainings'
   | 'trainingFailures'
   | 'networkUnusable';
-export type LoopGauge = 'loopLastPass' | 'floor' | 'demoted' | 'trainingEpoch' | 'networkLoss';
+export type LoopGauge = 'loopLastPass' | 'floor' | 'leadTime' | 'demoted' | 'trainingEpoch' | 'networkLoss';
 export type LoopTiming = 'loopSeconds' | 'forecastSeconds';
 
 export interface LoopLog {

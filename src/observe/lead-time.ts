@@ -19,7 +19,12 @@ export function refreshMsOf({ demands }: ScalingPolicy): number {
 }
 
 /** How far ahead of its last sample a forecast must know the largest demand. That sample is up to one step old. */
-export function planWindowMs(policy: ScalingPolicy): number {
+export function planWindowMs(policy: ScalingPolicy, learnedLeadMs?: number): number {
   const refreshMs = refreshMsOf(policy);
-  return peakWindowMs({ leadTimeMs: leadTimeOf(policy).ms, refreshMs, sampleAgeMs: refreshMs, ramp: policy.ramp });
+  return peakWindowMs({
+    leadTimeMs: leadTimeOf(policy, learnedLeadMs).ms,
+    refreshMs,
+    sampleAgeMs: refreshMs,
+    ramp: policy.ramp,
+  });
 }

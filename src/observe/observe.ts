@@ -1,12 +1,13 @@
 import type { Forecast, LiveAccuracy } from '../model/forecast.ts';
 import type { DemandKey, ForecastStatus } from '../model/issued-forecast.ts';
 import type { QueryResult } from '../model/query-result.ts';
-import { formatDuration, formatInstant, type Millis } from '../model/time.ts';
+import { formatDuration, formatInstant, type Millis, SECOND } from '../model/time.ts';
 import type { CapacityReading } from '../scaling/capacity.ts';
 import type { Cluster, TargetRef, TargetState } from '../scaling/cluster.ts';
 import type {
   DemandReading,
   ForecastReading,
+  LeadTime,
   LiveReading,
   PlanInput,
   PlannerMemory,
@@ -30,6 +31,13 @@ export interface ObserveDeps {
     now: Millis,
     signal?: AbortSignal,
   ) => Promise<CapacityReading>;
+  /** The lead time as learned from the pods of the workload. Without it, it is given or assumed. */
+  readonly leadTimeOf?: (
+    policy: ScalingPolicy,
+    workload: TargetState['workload'],
+    now: Millis,
+    signal?: AbortSignal,
+  ) => Promise<LeadTime>;
 }
 
 export type Observation =
@@ -71,7 +79,7 @@ export async function observe(
     policy,
     demands,
     target: targetReading(state, { lettingGo: policy.paused }),
-    leadTime: leadTimeOf(policy),
+    leadTime: (await deps.leadTimeOf?.(policy, state.workload, now, signal)) ?? leadTimeOf(policy),
     refreshMs: refreshMsOf(policy),
     memory: await deps.memoryOf(policy),
   };
@@ -179,6 +187,16 @@ function finiteOrNull(value: number | undefined): number | null {
 
 /** The lead time in words, for a person. */
 export function describeLeadTime({ leadTime, refreshMs }: PlanInput): string {
-  const source = { given: 'as given', learned: 'learned from the pods', assumed: 'assumed' }[leadTime.source];
+  const source = leadTimeSource(leadTime);
   return `lead time ${formatDuration(leadTime.ms)} (${source}), a new forecast every ${formatDuration(refreshMs)}`;
+}
+
+/** Where a lead time comes from, in words. */
+export function leadTimeSource({ source, figures, why }: LeadTime): string {
+  if (source === 'given') return 'as given';
+  if (source === 'assumed') return why === undefined ? 'assumed' : `assumed: ${why}`;
+  if (figures === undefined) return 'learned from the pods';
+  const { pods, p50Ms, p95Ms, scheduledP95Ms } = figures;
+  const node = scheduledP95Ms < 10 * SECOND ? '' : `, up to ${formatDuration(scheduledP95Ms)} of it without a node`;
+  return `learned: of ${pods} pods half were ready within ${formatDuration(p50Ms)}, 95 % within ${formatDuration(p95Ms)}${node}`;
 }

@@ -1,5 +1,6 @@
 import type { Millis } from '../model/time.ts';
 import type { CapacityObstacle, CapacityReading } from './capacity.ts';
+import type { StartFigures } from './lead-time-estimate.ts';
 import type { ScalingPolicy } from './policy.ts';
 
 /** All that one plan reads. Plain JSON, so that a recorded plan can be computed again. */
@@ -18,6 +19,10 @@ export interface PlanInput {
 export interface LeadTime {
   readonly ms: number;
   readonly source: 'given' | 'learned' | 'assumed';
+  /** What it was learned from. */
+  readonly figures?: StartFigures;
+  /** Why it is assumed, in words. */
+  readonly why?: string;
 }
 
 /** What is known of one demand now. `value` is null where there is no recent sample. */

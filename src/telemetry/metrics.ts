@@ -228,6 +228,11 @@ export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
       ['reason'],
     ),
     floor: gauge('foresail_floor_replicas', 'The floor that the last plan asks for.', ['namespace', 'policy']),
+    leadTime: gauge(
+      'foresail_lead_time_seconds',
+      'From a decision to a ready pod: as plans have it (planned), and as learned from the starts of pods (0.5, 0.95), which leaves out what the autoscaler takes to act.',
+      ['namespace', 'policy', 'quantile'],
+    ),
     policyTroubles: gauge(
       'foresail_policy_troubles',
       'Troubles of a policy that the page shows: no target, no demand, a field given up, a forecast not trusted.',
