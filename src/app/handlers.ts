@@ -135,6 +135,7 @@ export function openHandlers(parts: Parts, { passes, historyChanged, replay, ...
       latestForecast: forecasts.tenant(tenant).latest,
       readTarget: target.cluster.read,
       memoryOf: ledger.tenant(tenant).memoryOf,
+      monthOf: (...of) => parts.months.monthOf(tenant, ...of),
       leadTimeOf: (...of) => parts.leadTimes.leadTimeOf(tenant, ...of),
       capacityOf: (...of) => parts.capacities.capacityOf(tenant, ...of),
     });

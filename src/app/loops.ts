@@ -60,6 +60,7 @@ export function openLoops(parts: Parts, passes: WorkloadPasses, board: ExternalM
     }),
     capacityOf: parts.capacities.capacityOf,
     leadTimeOf: parts.leadTimes.leadTimeOf,
+    monthOf: parts.months.monthOf,
     intervalMs: settings.loops.scaleMs,
   });
 

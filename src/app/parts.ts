@@ -15,6 +15,7 @@ import { DAY, SECOND } from '../model/time.ts';
 import { calendarFiles } from '../observe/calendar-files.ts';
 import { openCapacityLearner } from '../observe/capacity-learner.ts';
 import { openLeadTimeLearner, type ReadPodStarts } from '../observe/lead-time-learner.ts';
+import { openMonthReader } from '../observe/month-so-far.ts';
 import { calendarReader } from '../observe/policy-calendar.ts';
 import { parseQuery } from '../promql/parse.ts';
 import { evaluatorOver } from '../promql/run.ts';
@@ -122,6 +123,7 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
     ...{ settings, clock, log, startedAt, metrics, telemetry, tsdb, storage, keyValue, target, forecasts, policies },
     accuracyGauges,
     leadTimes: await openLeadTimeLearner(keyValue, target.readPodStarts),
+    months: openMonthReader({ storageOf: storage.tenant, demandLabels }),
     capacities: openCapacityLearner({ storageOf: storage.tenant, demandLabels }),
     ledger: openLedger(keyValue),
     states: openForecasterStates(keyValue),

@@ -91,6 +91,7 @@ const Annotation = z.object({
   takenFrom: z.array(z.string()),
   written: bounds,
   setBackAt: z.array(z.number()),
+  maxSetBack: z.literal(true).optional(),
   givenUp: z.object({ at: z.number(), manager: z.string() }).nullable(),
 });
 

@@ -27,11 +27,12 @@ export function idOf({ tenant, policy, spec }: TenantDemand): string {
 
 /** What a fit depends on: another fingerprint is another forecaster. */
 export function fingerprintOf({ policy, spec, leadMs }: TenantDemand): string {
-  const { quantile, horizonMs, seasonsMs, exclude, target, timeZone, holidays, calendars, events } = policy;
+  const { quantile, objective, horizonMs, seasonsMs, exclude, target, timeZone, holidays, calendars, events } = policy;
   const { query, stepMs, historyMs } = spec;
   return JSON.stringify({
     ...{ query, stepMs, historyMs, quantile, horizonMs, seasonsMs, exclude, target },
     ...{ timeZone, holidays, calendars, events },
+    ...(objective !== undefined && { objective: true }),
     windowMs: planWindowMs(policy, leadMs),
   });
 }
@@ -41,11 +42,13 @@ export function fitOptions(
   calendar: SeriesCalendar | undefined,
 ): ForecasterOptions {
   const peakWindowMs = planWindowMs(policy, leadMs);
+  // An objective chooses among them, and needs to know the tail.
+  const ofObjective = policy.objective === undefined ? [] : [0.8, 0.99];
   return {
     horizonSteps: Math.max(1, Math.ceil(policy.horizonMs / stepMs)),
     peakWindowMs,
     ...(calendar && { calendar }),
-    quantiles: [...new Set([...SHOWN_QUANTILES, policy.quantile])].sort((a, b) => a - b),
+    quantiles: [...new Set([...SHOWN_QUANTILES, ...ofObjective, policy.quantile])].sort((a, b) => a - b),
     seasons:
       policy.seasonsMs === 'auto'
         ? 'auto'

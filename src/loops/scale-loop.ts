@@ -10,6 +10,7 @@ import { NO_MEMORY, type PlannerMemory } from '../scaling/plan-types.ts';
 import type { ScalingPolicy } from '../scaling/policy.ts';
 import { unknownHistory } from '../scaling/ramp.ts';
 import { type Claims, claimsOf } from './claims.ts';
+import { costAnnouncements } from './cost-announcements.ts';
 import { type DecisionLedger, openDecisionKeeper, type PolicyName } from './decision-keeper.ts';
 import { decisionText } from './decision-text.ts';
 import { inParallel } from './in-parallel.ts';
@@ -33,6 +34,8 @@ export interface ScaleLoopDeps {
   readonly capacityOf?: (tenant: TenantId, ...of: Parameters<CapacityOf>) => ReturnType<CapacityOf>;
   /** The lead time as learned from pods. */
   readonly leadTimeOf?: (tenant: TenantId, ...of: Parameters<LeadTimeOf>) => ReturnType<LeadTimeOf>;
+  /** What was recorded of the workload this month. */
+  readonly monthOf?: (tenant: TenantId, ...of: Parameters<MonthOf>) => ReturnType<MonthOf>;
   /** What went wrong for a policy in a pass, for people to see. Called for each policy in each pass. */
   readonly onPass?: (tenant: TenantId, policy: ScalingPolicy, notes: PassNotes) => void;
   /** What each pass planned for a policy, whatever became of it. */
@@ -50,6 +53,7 @@ export interface PassNotes {
 }
 
 type CapacityOf = NonNullable<ObserveDeps['capacityOf']>;
+type MonthOf = NonNullable<ObserveDeps['monthOf']>;
 type LeadTimeOf = NonNullable<ObserveDeps['leadTimeOf']>;
 
 interface PolicyLabels {
@@ -155,6 +159,7 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
         return found === undefined ? memory : remembered(memory, found, clock.now());
       },
       ...(deps.leadTimeOf && { leadTimeOf: (...of) => deps.leadTimeOf!(tenant, ...of) }),
+      ...(deps.monthOf && { monthOf: (...of) => deps.monthOf!(tenant, ...of) }),
       ...(deps.capacityOf && { capacityOf: (...of) => deps.capacityOf!(tenant, ...of) }),
     };
     for (let attempt = 0; ; attempt++) {
@@ -193,7 +198,8 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
       if (act.kind === 'applied') await announce(targetOf(policy), owner.announcement, signal);
       // To observe is to change nothing, events included.
       if (policy.mode === 'enforce') {
-        for (const event of trustAnnouncements(input, plan)) await announce(targetOf(policy), event, signal);
+        const events = [...trustAnnouncements(input, plan), ...costAnnouncements(input, plan)];
+        for (const event of events) await announce(targetOf(policy), event, signal);
       }
       return { readable: true, problems };
     }

@@ -4,6 +4,7 @@ import type { QueryResult } from '../model/query-result.ts';
 import { formatDuration, formatInstant, type Millis, SECOND } from '../model/time.ts';
 import type { CapacityReading } from '../scaling/capacity.ts';
 import type { Cluster, TargetRef, TargetState } from '../scaling/cluster.ts';
+import type { CostReading } from '../scaling/cost-cap.ts';
 import type {
   DemandReading,
   ForecastReading,
@@ -16,6 +17,7 @@ import type {
 import type { DemandSpec, ScalingPolicy } from '../scaling/policy.ts';
 import type { Evaluator } from '../storage/storage.ts';
 import { leadTimeOf, refreshMsOf } from './lead-time.ts';
+import type { MonthSoFar } from './month-so-far.ts';
 import { sumAt } from './sum.ts';
 
 /** What one plan is read from: one tenant's store and forecasts, the cluster, and the planner's memory. */
@@ -38,6 +40,12 @@ export interface ObserveDeps {
     now: Millis,
     signal?: AbortSignal,
   ) => Promise<LeadTime>;
+  /** What was recorded of the workload this month; asked for where there is an objective or a cost budget. */
+  readonly monthOf?: (
+    policy: ScalingPolicy,
+    perReplica: readonly (number | null)[],
+    now: Millis,
+  ) => Promise<MonthSoFar>;
 }
 
 export type Observation =
@@ -74,16 +82,40 @@ export async function observe(
       ...(capacity !== undefined && { capacity }),
     });
   }
+  const month = await monthOf(policy, demands, now, deps);
   const input: PlanInput = {
     now,
     policy,
-    demands,
+    demands: month === undefined || policy.objective === undefined ? demands : demands.map((d) => withShort(d, month)),
     target: targetReading(state, { lettingGo: policy.paused }),
     leadTime: (await deps.leadTimeOf?.(policy, state.workload, now, signal)) ?? leadTimeOf(policy),
     refreshMs: refreshMsOf(policy),
     memory: await deps.memoryOf(policy),
+    ...(month !== undefined && policy.costBudget !== undefined && { cost: costReading(month) }),
   };
   return { kind: 'observed', input, state, problems };
+}
+
+async function monthOf(
+  policy: ScalingPolicy,
+  demands: readonly DemandReading[],
+  now: Millis,
+  deps: ObserveDeps,
+): Promise<MonthSoFar | undefined> {
+  if (policy.objective === undefined && policy.costBudget === undefined) return undefined;
+  const perReplica = policy.demands.map((spec, i) => {
+    const capacity = demands[i]?.capacity;
+    return capacity?.kind === 'learned' ? capacity.perReplica : (spec.perReplica ?? null);
+  });
+  return await deps.monthOf?.(policy, perReplica, now);
+}
+
+function withShort(reading: DemandReading, { start, end, overMs }: MonthSoFar): DemandReading {
+  return { ...reading, shortSoFar: { monthStart: start, monthEnd: end, overMs: overMs[reading.name] ?? 0 } };
+}
+
+function costReading({ start, end, replicaHours, knownMs, meanReplicas, meanMs }: MonthSoFar): CostReading {
+  return { monthStart: start, monthEnd: end, replicaHours, knownMs, meanReplicas, meanMs };
 }
 
 export function targetOf({ target, namespace }: ScalingPolicy): TargetRef {
@@ -135,7 +167,7 @@ async function currentDemand(
 /** What a plan needs of the latest forecast. */
 export function forecastReading(status: ForecastStatus | undefined, policy: ScalingPolicy): ForecastReading {
   if (status === undefined) return { kind: 'none', message: 'no forecast was made yet' };
-  if (status.kind === 'forecast') return readyReading(status.forecast, policy.quantile);
+  if (status.kind === 'forecast') return readyReading(status.forecast, policy);
   const { why } = status;
   switch (why.kind) {
     case 'insufficient-history':
@@ -151,7 +183,7 @@ export function forecastReading(status: ForecastStatus | undefined, policy: Scal
   }
 }
 
-function readyReading(forecast: Forecast, quantile: number): ForecastReading {
+function readyReading(forecast: Forecast, { quantile, objective }: ScalingPolicy): ForecastReading {
   const { issuedAt, peak, model, accuracy, historyMs, live } = forecast;
   // A policy's quantile may have changed since: the next higher one that was forecast errs on the safe side.
   const chosen = peak.quantiles.find((entry) => entry.quantile >= quantile - 1e-9) ?? peak.quantiles.at(-1);
@@ -162,6 +194,9 @@ function readyReading(forecast: Forecast, quantile: number): ForecastReading {
     windowMs: peak.windowMs,
     ...(peak.eventFactor !== undefined && { eventFactor: peak.eventFactor }),
     quantile: chosen?.quantile ?? quantile,
+    ...(objective !== undefined && {
+      quantiles: peak.quantiles.map((entry) => ({ quantile: entry.quantile, value: finiteOrNull(entry.value) })),
+    }),
     model,
     // The peak is what the plan acts on; the steps' error stands in while the peak's is not known.
     maeVsLast: finiteOrNull(accuracy.peakVsNaive) ?? finiteOrNull(accuracy.maeVsLast),

@@ -63,6 +63,8 @@ export interface Ownership {
   readonly written: { readonly min: number; readonly max: number };
   /** When another manager set the field back, lately. Two within 30 minutes are a fight. */
   readonly setBackAt: readonly Millis[];
+  /** A maximum that a cost cap had lowered was set back: it is left alone from then on. */
+  readonly maxSetBack?: true | undefined;
   /** Set once the field was given up: who took it. Only a person ends this, here or in the policy: `decideOwnership`. */
   readonly givenUp: { readonly at: Millis; readonly manager: string } | null;
 }

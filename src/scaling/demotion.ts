@@ -1,5 +1,6 @@
 import type { Millis } from '../model/time.ts';
 import type { CapacityObstacle } from './capacity.ts';
+import { chooseQuantile } from './objective.ts';
 import type { DemandReading, Demotion, ForecastReading, PlannerMemory, TrustMemory } from './plan-types.ts';
 import type { DemandSpec, ScalingPolicy } from './policy.ts';
 
@@ -16,6 +17,8 @@ export interface TrustedForecast {
   readonly windowMs: number;
   readonly model: string;
   readonly capacity: KnownCapacity;
+  /** Where an objective chose the quantile: the share of the time that it leaves over capacity. */
+  readonly share?: number;
 }
 
 /** What one replica carries, and whether that was learned. */
@@ -63,8 +66,13 @@ export function trustIn(
   }
   const capacity = capacityOf(spec, reading);
   if (capacity === null) return demoted({ code: 'CapacityUnknown', demand, why: obstacleOf(reading) });
-  const ordinaryPeak = Math.max(0, peak) / (forecast.eventFactor ?? 1);
-  return { kind: 'trusted', peak: Math.max(0, peak), ordinaryPeak, quantile, windowMs, model, capacity };
+  const { objective } = policy;
+  const chosen =
+    objective &&
+    chooseQuantile(forecast.quantiles ?? [], { objective, fill: spec.fill, soFar: reading?.shortSoFar, now });
+  const planned = chosen ?? { peak: Math.max(0, peak), quantile };
+  const ordinaryPeak = planned.peak / (forecast.eventFactor ?? 1);
+  return { kind: 'trusted', ...planned, ordinaryPeak, windowMs, model, capacity };
 }
 
 /** What was learned comes before what was given: it is of the release that runs. Null where neither is known. */

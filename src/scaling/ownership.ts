@@ -42,7 +42,14 @@ const FIGHT_SET_BACKS = 2;
  * Decides whether a plan may be written to its target. A field is taken over where the policy consents, its earlier
  * value and manager are written down, and who sets it back twice within 30 minutes keeps it.
  */
-export function decideOwnership(state: TargetState, plan: Plan, policy: ScalingPolicy, now: Millis): OwnershipDecision {
+export function decideOwnership(
+  found: TargetState,
+  planned: Plan,
+  policy: ScalingPolicy,
+  now: Millis,
+): OwnershipDecision {
+  const state = withMaxSetBack(found);
+  const plan = withMaxLeft(state, planned, policy);
   const name = `${policy.namespace}/${policy.name}`;
   const { controller, ownership } = state;
   if (policy.mode === 'observe') return nothing('observing', 'the policy only observes: nothing is written');
@@ -62,6 +69,22 @@ export function decideOwnership(state: TargetState, plan: Plan, policy: ScalingP
   const setBack = state.min !== ownership.written.min;
   if (plan.reasons[0]?.code === 'Paused') return decidePaused(state, ownership, plan, setBack);
   return setBack ? decideSetBack(state, ownership, plan, policy, now) : decideHeld(state, ownership, plan, policy);
+}
+
+/** A maximum that a cost cap had lowered, and that somebody has set since, is left to them until the target is released. */
+function withMaxSetBack(state: TargetState): TargetState {
+  const { ownership, max } = state;
+  if (ownership === null || max === ownership.written.max || ownership.written.max === ownership.original.max) {
+    return state;
+  }
+  return { ...state, ownership: { ...ownership, maxSetBack: true } };
+}
+
+/** The plan with the maximum as it is, where that may not be lowered. */
+function withMaxLeft({ ownership, max, maxManagers }: TargetState, plan: Plan, { takeOver }: ScalingPolicy): Plan {
+  const isTheirs = takeOver === 'never' && maxManagers.some((manager) => manager !== OURS);
+  if (plan.bounds.max >= max || !(isTheirs || ownership?.maxSetBack === true)) return plan;
+  return { ...plan, bounds: { min: plan.bounds.min, max } };
 }
 
 /** Where a policy goes on for another one and has nothing else to change, its name is written at least. */
@@ -135,8 +158,8 @@ function decideSetBack(
 ): OwnershipDecision {
   const holders = othersOf(state);
   const setBackAt = [...ownership.setBackAt.filter((at) => at > now - FIGHT_WINDOW_MS), now];
-  const original = { min: state.min, max: state.max };
-  const bounds = { min: Math.max(plan.bounds.min, original.min), max: plan.bounds.max };
+  const original = { min: state.min, max: originalOf(state, ownership).max };
+  const bounds = { min: Math.max(plan.bounds.min, original.min), max: Math.max(plan.bounds.max, original.min) };
   const next: Ownership = { ...ownership, original, takenFrom: holders, written: bounds, setBackAt };
   if (setBackAt.length < FIGHT_SET_BACKS && policy.takeOver === 'once') return takeOver(state, next, holders);
 
@@ -156,7 +179,7 @@ function decidePaused(state: TargetState, ownership: Ownership, plan: Plan, setB
   const original = originalOf(state, ownership);
   // What another manager has set since, be it to the very value that we wrote, is its own.
   const theirs = setBack || othersOf(state).length > 0;
-  const back = { min: theirs ? state.min : Math.min(original.min, state.max), max: state.max };
+  const back = { min: theirs ? state.min : Math.min(original.min, original.max), max: original.max };
   if (!theirs && plan.bounds.min !== back.min) {
     if (isInForce(state, plan)) return nothing('unchanged', 'the ramp allows no step yet');
     const next: Ownership = { ...ownership, original, written: plan.bounds };
@@ -217,12 +240,14 @@ function originalOf({ max }: TargetState, { original, written }: Ownership): Own
 }
 
 function changeOf(
-  { ref, uid, resourceVersion }: TargetState,
+  { ref, uid, resourceVersion, ...found }: TargetState,
   { min, max }: { readonly min: number; readonly max: number },
   ownership: Ownership | null,
   force: boolean,
 ): BoundsChange {
-  return { ref, uid, resourceVersion, min, max, ownership, force };
+  // A cap that may lower is consent to take the maximum over, as `enforce` is for the minimum.
+  const takesMax = max < found.max && found.maxManagers.some((manager) => manager !== OURS);
+  return { ref, uid, resourceVersion, min, max, ownership, force: force || takesMax };
 }
 
 function nothing(kind: OwnershipVerdict, message: string): OwnershipDecision {

@@ -1,6 +1,8 @@
 import type { Millis } from '../model/time.ts';
 import type { CapacityObstacle, CapacityReading } from './capacity.ts';
+import type { CostReading, CostState } from './cost-cap.ts';
 import type { StartFigures } from './lead-time-estimate.ts';
+import type { ShortSoFar } from './objective.ts';
 import type { ScalingPolicy } from './policy.ts';
 
 /** All that one plan reads. Plain JSON, so that a recorded plan can be computed again. */
@@ -14,6 +16,8 @@ export interface PlanInput {
   /** Time between forecasts, ms. */
   readonly refreshMs: number;
   readonly memory: PlannerMemory;
+  /** What the workload ran this month, for a policy with a cost budget. */
+  readonly cost?: CostReading;
 }
 
 export interface LeadTime {
@@ -32,6 +36,8 @@ export interface DemandReading {
   readonly forecast: ForecastReading;
   /** What was learned of its capacity, for a demand with a utilization query. */
   readonly capacity?: CapacityReading;
+  /** How long it was above what ran this month, for a policy with an objective. */
+  readonly shortSoFar?: ShortSoFar;
 }
 
 export type ForecastReading =
@@ -45,6 +51,8 @@ export type ForecastReading =
       /** The factor of a declared event that is in `peak`; left out where it is 1. */
       readonly eventFactor?: number;
       readonly quantile: number;
+      /** All that are forecast, for a policy with an objective. */
+      readonly quantiles?: readonly { readonly quantile: number; readonly value: number | null }[];
       readonly model: string;
       /** Loss of the peak forecast over that of a naive peak with intervals of its own; below 1 is better. Null: not known. */
       readonly maeVsLast: number | null;
@@ -101,6 +109,8 @@ export interface PlannerMemory {
   readonly trust?: Readonly<Record<string, TrustMemory>>;
   /** The peak of each demand as forecast just before a declared event began: what its factor multiplies. Null: not known. */
   readonly eventPeaks?: Readonly<Record<string, readonly (number | null)[]>>;
+  /** How the cost budget stood, and since when; left out where there is none. */
+  readonly cost?: { readonly state: CostState; readonly since: Millis };
 }
 
 export interface TrustMemory {
@@ -178,6 +188,36 @@ export type Reason =
       readonly demand: string;
       readonly perReplica: number;
       readonly why: CapacityObstacle | null;
+    }
+  | {
+      /** The quantile was chosen by the objective. */
+      readonly code: 'ObjectiveQuantile';
+      readonly demand: string;
+      readonly quantile: number;
+      /** Share of the time that may be over capacity from now on. */
+      readonly share: number;
+      /** What was over capacity this month; null where it is not known. */
+      readonly overMs: number | null;
+    }
+  | {
+      /** The projected spend is over a share of the budget; nothing is changed for it. */
+      readonly code: 'CostBudget';
+      readonly state: Exclude<CostState, 'within'>;
+      readonly spent: number;
+      readonly projected: number;
+      readonly monthly: number;
+      readonly currency: string;
+    }
+  | {
+      /** The cap lowers the maximum. */
+      readonly code: 'CostCap';
+      readonly spent: number;
+      readonly projected: number;
+      readonly monthly: number;
+      readonly currency: string;
+      readonly wanted: number;
+      readonly replicas: number;
+      readonly max: number;
     }
   | {
       readonly code: 'DeclaredEvent';

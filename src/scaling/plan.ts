@@ -1,4 +1,5 @@
 import type { Millis } from '../model/time.ts';
+import { judgeCost } from './cost-cap.ts';
 import { isWithin } from './cron-window.ts';
 import { judgedError, obstacleOf, presentDemand, type Trust, trustBefore, trustIn, trustMemory } from './demotion.ts';
 import type { Demotion, Plan, PlanInput, PlannerMemory, Reason, TargetReading } from './plan-types.ts';
@@ -32,13 +33,19 @@ function planUnpaused(input: PlanInput, history: FloorHistory): Plan {
   if (target.specReplicas === 0 && target.wakesFromZero !== true)
     return unchanged(input, history, { code: 'ScaledToZero' });
 
+  const cost = costOf(input);
   const asked = ask(input, history);
   const demoted = demotionMemory(memory, asked.demotion, now);
-  const limits = limitsOf(input);
+  const open = limitsOf(input);
+  const limits =
+    cost.ceiling === null ? open : { low: open.low, high: Math.max(open.low, Math.min(open.high, cost.ceiling)) };
   const reasons = [...asked.reasons];
 
   const wanted = clamp(asked.replicas, limits.low, limits.high);
-  if (asked.reasons.length > 0) reasons.push(...limitReasons(asked.replicas, wanted, target.original.min));
+  if (asked.reasons.length > 0) {
+    const uncapped = clamp(asked.replicas, open.low, open.high);
+    reasons.push(...limitReasons(asked.replicas, uncapped, target.original.min));
+  }
 
   const inForce = history.at(-1)!.floor;
   const until = now + policy.ramp.holdDownMs;
@@ -56,7 +63,7 @@ function planUnpaused(input: PlanInput, history: FloorHistory): Plan {
   const reach = reachable(history, policy.ramp, now);
   const ramped = clamp(kept, reach.low, reach.high);
   // What a person set as a limit holds at once, in both directions.
-  const floor = clamp(ramped, limits.low, limits.high);
+  const floor = clamp(ramped, open.low, open.high);
   if (floor < kept) reasons.push({ code: 'ScaleUpLimit', wanted: kept, replicas: floor });
   if (floor > kept) reasons.push({ code: 'ScaleDownLimit', wanted: kept, replicas: floor });
 
@@ -65,13 +72,15 @@ function planUnpaused(input: PlanInput, history: FloorHistory): Plan {
   const limited = reasons.some(({ code }) => LIMITING.has(code));
   if (!limited) reasons.push({ code: 'DesiredWithinRange', replicas: floor });
 
-  const bounds = { min: floor, max: target.max };
+  const max = Math.max(floor, Math.min(target.original.max, cost.ceiling ?? target.original.max));
+  reasons.push(...cost.reasons({ wanted: clamp(asked.replicas, open.low, open.high), replicas: wanted, max }));
+  const bounds = { min: floor, max };
   return {
     planner: PLANNER_VERSION,
     now,
     bounds,
     wanted: asked.trusted ? asked.replicas : null,
-    changed: bounds.min !== target.min,
+    changed: bounds.min !== target.min || bounds.max !== target.max,
     reasons,
     demotion: asked.demotion,
     memory: {
@@ -80,6 +89,7 @@ function planUnpaused(input: PlanInput, history: FloorHistory): Plan {
       ...demoted,
       trust: asked.trust,
       ...(asked.eventPeaks !== null && { eventPeaks: asked.eventPeaks }),
+      ...(cost.memory !== undefined && { cost: cost.memory }),
     },
   };
 }
@@ -173,6 +183,10 @@ function ask(input: PlanInput, history: FloorHistory): Asked {
     };
     const needed = replicasFor(peak, perReplica, spec);
     add({ code: 'ForecastPeak', ...capacity, peak, quantile, windowMs, replicas: needed, model });
+    if (trust.share !== undefined) {
+      const overMs = demands[i]?.shortSoFar?.overMs ?? null;
+      reasons.push({ code: 'ObjectiveQuantile', demand: spec.name, quantile, share: trust.share, overMs });
+    }
     // A fall that is only forecast lowers nothing: the demand of this moment is part of the largest one.
     const value = presentDemand(spec, demands[i], policy, now);
     if (value !== null && replicasFor(value, perReplica, spec) > needed) {
@@ -279,10 +293,38 @@ function demotionMemory(
 }
 
 /** What a person set. The owner's own bounds win over the policy's where the two do not meet. */
-function limitsOf({ policy, target }: PlanInput): { readonly low: number; readonly high: number } {
-  const original = Math.min(target.original.min, target.max);
-  const high = Math.max(original, Math.min(policy.replicas.max, target.max));
+function limitsOf({ policy, target }: Pick<PlanInput, 'policy' | 'target'>): {
+  readonly low: number;
+  readonly high: number;
+} {
+  // The owner's maximum, which a cost cap may have lowered since.
+  const most = target.original.max;
+  const original = Math.min(target.original.min, most);
+  const high = Math.max(original, Math.min(policy.replicas.max, most));
   return { low: clamp(policy.replicas.min, original, high), high };
+}
+
+/** How the cost budget stands, what it limits, and what is said and remembered of it. */
+function costOf({ now, policy, target, cost, memory }: PlanInput) {
+  const { costBudget } = policy;
+  const { low } = limitsOf({ policy, target });
+  const wasCapped = memory.cost?.state === 'capped';
+  const verdict = costBudget && judgeCost(costBudget, cost, now, { target, low, wasCapped });
+  if (costBudget === undefined || verdict === undefined || verdict === null) {
+    // A budget of which nothing is known at the moment stands as it stood, but cuts nothing.
+    return { ceiling: null, memory: costBudget && memory.cost, reasons: (): readonly Reason[] => [] };
+  }
+  const { state, spent, projected, ceiling } = verdict;
+  const { monthly, currency } = costBudget;
+  return {
+    ceiling,
+    memory: { state, since: memory.cost?.state === state ? memory.cost.since : now },
+    reasons(limited: { readonly wanted: number; readonly replicas: number; readonly max: number }): readonly Reason[] {
+      if (state === 'within') return [];
+      if (ceiling === null) return [{ code: 'CostBudget', state, spent, projected, monthly, currency }];
+      return [{ code: 'CostCap', spent, projected, monthly, currency, ...limited }];
+    },
+  };
 }
 
 function limitReasons(wanted: number, replicas: number, originalMin: number): readonly Reason[] {

@@ -1,8 +1,10 @@
 import { z } from 'zod';
-import { parseDuration, parseInstant } from '../model/time.ts';
+import { DAY, MINUTE, parseDuration, parseInstant, WEEK } from '../model/time.ts';
 import { calendars, eventFields, excluded, holidays, timeZone } from './calendar-fields.ts';
 import { CEL_CRON, CEL_DURATION, CEL_INSTANT, CEL_WINDOW, celRules } from './cel-rules.ts';
+import type { CostBudget } from './cost-cap.ts';
 import { isCron } from './cron-window.ts';
+import type { Objective } from './objective.ts';
 
 /** A ScalingPolicy document: the same in a file, in the HTTP API and as a custom resource. Strict: unknown keys are refused. */
 
@@ -45,13 +47,6 @@ const kubernetesName = z
   .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, {
     error: 'expected a Kubernetes name: lower case letters, digits, - and .',
   });
-
-/** What the architecture names and this version does not do yet: refused by name rather than ignored in silence. */
-const notYet = (what: string) =>
-  z
-    .never({ error: `${what} is not supported by this version: remove it` })
-    .optional()
-    .describe(`${what}: reserved, not supported by this version.`);
 
 const utilization = z.strictObject({
   query: z
@@ -110,6 +105,28 @@ const event = z
 const schedule = z.strictObject({ cron, duration, min: replicas });
 const maintenance = z.strictObject({ cron, duration });
 
+const costBudget = z
+  .strictObject({
+    monthly: z.number().positive().describe('For a calendar month in UTC.'),
+    currency: z
+      .string()
+      .regex(/^[A-Z]{3}$/, { error: 'expected a currency such as USD' })
+      .default('USD'),
+    perReplicaHour: z.number().positive().describe('What one replica costs in an hour.'),
+    warn: percent.default('80%').describe('Of the monthly sum, by the projected spend.'),
+    critical: percent.default('95%'),
+    cap: percent.default('110%'),
+    onCap: z
+      .enum(['alert', 'lower'])
+      .default('alert')
+      .describe(
+        'lower: the maximum follows what runs, down, and never cuts it, until the projected spend is below the cap.',
+      ),
+  })
+  .refine(({ warn, critical, cap }) => ratioOf(warn) <= ratioOf(critical) && ratioOf(critical) <= ratioOf(cap), {
+    error: 'expected warn to be at most critical, and critical at most cap',
+  });
+
 const spec = z.strictObject({
   mode: z.enum(['observe', 'enforce']).default('observe').describe('observe: compute and record, change nothing.'),
   paused: z.boolean().default(false).describe('Ramp back to the original bounds and stay there.'),
@@ -137,7 +154,17 @@ const spec = z.strictObject({
   forecast: z
     .strictObject({
       quantile: z.number().min(0.01).max(0.99).default(0.95),
-      objective: notYet('forecast.objective'),
+      objective: z
+        .strictObject({
+          overCapacityMinutes: z
+            .string()
+            .regex(/^\d+(\.\d+)?\/(day|week|month)$/, {
+              error: (issue) => `expected minutes over a period such as 5/month, got ${JSON.stringify(issue.input)}`,
+            })
+            .describe('Minutes with more demand than replicas that are accepted: a number, / and day, week or month.'),
+        })
+        .optional()
+        .describe('Chooses the quantile in place of `quantile`, which is used where it cannot.'),
       horizon: duration.default('2h'),
       seasons: z.union([z.literal('auto'), z.array(duration).max(4)]).default('auto'),
       holidays: holidays.optional(),
@@ -162,7 +189,7 @@ const spec = z.strictObject({
       maxErrorVsNaive: z.number().positive().default(1),
     })
     .prefault({}),
-  costBudget: notYet('costBudget'),
+  costBudget: costBudget.optional(),
 });
 
 const WAKEABLE = 'expected replicas.min to be at least 1: 0 is for a ScaledObject, which KEDA wakes from zero';
@@ -198,6 +225,8 @@ export interface ScalingPolicy {
   readonly leadTime: { readonly kind: 'auto' } | { readonly kind: 'given'; readonly ms: number };
   readonly replicas: { readonly min: number; readonly max: number };
   readonly quantile: number;
+  /** In place of the quantile, which then only stands in. */
+  readonly objective?: Objective;
   readonly horizonMs: number;
   readonly seasonsMs: 'auto' | readonly number[];
   readonly exclude: readonly { readonly start: number; readonly end: number }[];
@@ -218,6 +247,7 @@ export interface ScalingPolicy {
     readonly maxForecastAgeMs: number;
     readonly maxErrorVsNaive: number;
   };
+  readonly costBudget?: CostBudget;
 }
 
 export interface DemandSpec {
@@ -271,6 +301,7 @@ export function resolvePolicy({ metadata, spec }: ScalingPolicyDocument): Scalin
     leadTime: spec.leadTime === 'auto' ? { kind: 'auto' } : { kind: 'given', ms: parseDuration(spec.leadTime) },
     replicas: spec.replicas,
     quantile: spec.forecast.quantile,
+    ...(spec.forecast.objective !== undefined && { objective: objectiveOf(spec.forecast.objective) }),
     horizonMs: parseDuration(spec.forecast.horizon),
     seasonsMs: spec.forecast.seasons === 'auto' ? 'auto' : spec.forecast.seasons.map(parseDuration),
     exclude: spec.forecast.exclude.map(({ start, end }) => ({ start: parseInstant(start), end: parseInstant(end) })),
@@ -295,7 +326,20 @@ export function resolvePolicy({ metadata, spec }: ScalingPolicyDocument): Scalin
       maxForecastAgeMs: parseDuration(spec.safety.maxForecastAge),
       maxErrorVsNaive: spec.safety.maxErrorVsNaive,
     },
+    ...(spec.costBudget !== undefined && { costBudget: costBudgetOf(spec.costBudget) }),
   };
+}
+
+function costBudgetOf({ warn, critical, cap, ...budget }: z.infer<typeof costBudget>): CostBudget {
+  return { ...budget, warn: ratioOf(warn), critical: ratioOf(critical), cap: ratioOf(cap) };
+}
+
+/** A month is the mean one of the calendar. */
+const PERIODS: Readonly<Record<string, number>> = { day: DAY, week: WEEK, month: (365.25 / 12) * DAY };
+
+function objectiveOf({ overCapacityMinutes }: { readonly overCapacityMinutes: string }): Objective {
+  const [minutes, period] = overCapacityMinutes.split('/') as [string, string];
+  return { overCapacityMs: Number(minutes) * MINUTE, periodMs: PERIODS[period]! };
 }
 
 function ratioOf(percentage: string): number {

@@ -14,17 +14,19 @@ export function rampBack(
   },
 ): Omit<Plan, 'planner'> {
   const { now, target, history, ramp, immediately } = from;
-  const original = Math.min(target.original.min, target.max);
+  // A maximum that a cost cap had lowered goes back at once: it cuts nothing.
+  const { max } = target.original;
+  const original = Math.min(target.original.min, max);
   const reach = reachable(history, ramp, now);
-  const lowest = immediately ? original : Math.min(reach.low, target.max);
+  const lowest = immediately ? original : Math.min(reach.low, max);
   const floor = Math.max(original, lowest);
   const reasons: Reason[] = [{ code, replicas: floor }];
   if (floor > original) reasons.push({ code: 'ScaleDownLimit', wanted: original, replicas: floor });
   return {
     now,
-    bounds: { min: floor, max: target.max },
+    bounds: { min: floor, max },
     wanted: null,
-    changed: floor !== target.min,
+    changed: floor !== target.min || max !== target.max,
     reasons,
     demotion: null,
     memory: { recent: withFloor(history, floor, now) },

@@ -16,6 +16,20 @@ export function reasonText(reason: Reason): string {
       const why = reason.why === null ? 'nobody has tried yet' : obstacleText(reason.why);
       return `what a replica carries of ${reason.demand} is not learned (${why}): the given ${formatNumber(reason.perReplica)} is used`;
     }
+    case 'ObjectiveQuantile': {
+      const { demand, quantile, share, overMs } = reason;
+      const used = overMs === null ? '' : `; ${formatDuration(wholeMinutes(overMs))} were this month`;
+      return `the objective lets ${demand} be over capacity ${formatNumber(100 * share)} % of the time (a minute short is worth ${formatNumber(1 / share - 1)} idle ones${used}): that takes its quantile ${Number(quantile.toFixed(3))}`;
+    }
+    case 'CostBudget': {
+      const over = { warn: 'near the budget', critical: 'close to the budget', capped: 'over the cap' }[reason.state];
+      return `${spending(reason)}: ${over}, and nothing is changed for it`;
+    }
+    case 'CostCap': {
+      const { wanted, replicas, max } = reason;
+      const floor = wanted > replicas ? `, and the floor asks for ${replicas} in place of ${wanted}` : '';
+      return `${spending(reason)}, over the cap: no more than ${count(max)} may run, which is no less than run now${floor}`;
+    }
     case 'DeclaredEvent': {
       const why = reason.factor === null ? '' : `, ${formatNumber(reason.factor)} times the forecast demand`;
       return `the declared event "${reason.event}"${why} takes ${count(reason.replicas)}`;
@@ -102,6 +116,17 @@ export function planText(plan: Plan, input: Pick<PlanInput, 'policy' | 'target'>
 function loaded(each: { readonly perReplica: number; readonly fill: number; readonly capacity?: 'learned' }): string {
   const { perReplica, fill, capacity } = each;
   return ` at ${formatNumber(perReplica)} each${capacity === undefined ? '' : ' (learned)'}, filled to ${formatNumber(fill * 100)} %`;
+}
+
+function spending(cost: {
+  readonly spent: number;
+  readonly projected: number;
+  readonly monthly: number;
+  readonly currency: string;
+}): string {
+  const { spent, projected, monthly, currency } = cost;
+  const [so, all, budget] = [spent, projected, monthly].map(formatNumber);
+  return `${so} ${currency} are spent this month, and ${all} of ${budget} will be at its end as it goes`;
 }
 
 function wholeMinutes(ms: number): number {
