@@ -5,6 +5,7 @@ import { foresailDashboard } from '../dashboards/foresail.ts';
 import { referencePages } from '../docs/reference-pages.ts';
 import { policyDefinitionFile } from '../scaling-policies/crd.ts';
 import { policySchema } from '../scaling-policies/schema.ts';
+import { checkSettings } from '../src/config/check-settings.ts';
 import { parsePolicy } from '../src/scaling/policy.ts';
 import { createMetrics } from '../src/telemetry/metrics.ts';
 
@@ -19,6 +20,15 @@ test.each([
 
 test('the CustomResourceDefinition is what `npm run generate` writes', () => {
   expect(read('deploy/helm/foresail/files/scalingpolicies.yaml')).toBe(policyDefinitionFile());
+});
+
+test.each([
+  '20-foresail.yaml',
+  'external-metrics/20-foresail.yaml',
+])('the settings in deploy/manifests/%s are right', (file) => {
+  const objects = parseAllDocuments(read(`deploy/manifests/${file}`)).map((document) => document.toJS());
+  const { data } = objects.find((object) => object?.kind === 'ConfigMap');
+  expect(checkSettings(parseYaml(data['foresail.yaml'])).problems).toEqual([]);
 });
 
 test('docs/reference has what `npm run generate` writes', async () => {
