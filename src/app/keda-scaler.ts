@@ -123,6 +123,8 @@ export function openScalerMemory({
   };
 }
 
+const LEARNED_CAPACITY = 'KEDA divides by what a replica carries: give demand.capacity.perReplica';
+
 /** A forecast is judged at each question: what was fresh when it was read may be stale by now. */
 function readingOf({ policy, statuses }: Remembered, { quantile }: ScalerQuestion, now: Millis): ScalerReading {
   const asked = { ...policy, quantile: quantile ?? policy.quantile };
@@ -130,6 +132,9 @@ function readingOf({ policy, statuses }: Remembered, { quantile }: ScalerQuestio
     const forecast = forecastReading(statuses[i], asked);
     const reading = { name: spec.name, current: { time: now, value: null }, forecast };
     const trust = trustIn(spec, reading, asked, now, NO_MEMORY);
+    if (spec.perReplica === undefined) {
+      return { name: spec.name, perReplica: 1, forecast: { kind: 'untrusted', message: LEARNED_CAPACITY } };
+    }
     return {
       name: spec.name,
       perReplica: spec.perReplica * spec.fill,
