@@ -222,7 +222,8 @@ async function paperKubernetes(frontProxy: string): Promise<{ port: number; clos
     if (path.endsWith('extension-apiserver-authentication')) answer(200, { data: trust });
     else if (path.endsWith('subjectaccessreviews')) answer(201, { status: { allowed: true } });
     else if (path.endsWith('/scale')) answer(200, { spec: { replicas: 3 }, status: { replicas: 3 } });
-    else if (path.endsWith('/apis/apps/v1')) answer(200, { resources: [{ name: 'deployments', kind: 'Deployment' }] });
+    else if (path.endsWith('/apis/apps/v1'))
+      answer(200, { resources: ['deployments', 'deployments/scale'].map((of) => ({ name: of, kind: 'Deployment' })) });
     else if (name !== undefined && path.includes('horizontalpodautoscalers')) {
       const scaleTargetRef = { apiVersion: 'apps/v1', kind: 'Deployment', name };
       answer(200, { metadata, spec: { scaleTargetRef, minReplicas: 1, maxReplicas: 50 } });
@@ -240,7 +241,7 @@ function kubeconfig(port: number): string {
     kind: 'Config',
     'current-context': 'paper',
     contexts: [{ name: 'paper', context: { cluster: 'paper', user: 'paper' } }],
-    clusters: [{ name: 'paper', cluster: { server: `http://127.0.0.1:${port}` } }],
+    clusters: [{ name: 'paper', cluster: { server: `http://127.0.0.1:${port}`, 'insecure-skip-tls-verify': true } }],
     users: [{ name: 'paper', user: {} }],
   });
 }
