@@ -1,13 +1,14 @@
-import { type IncomingMessage, request as requestHttp } from 'node:http';
+import { type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http';
 import { type Agent, type RequestOptions, request as requestHttps } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
-import { KubeconfigError, KubernetesApiError } from './errors.ts';
+import { KubeconfigError, KubernetesApiError, LeaseLostError } from './errors.ts';
 
 /** Speaks to the Kubernetes API over connections that stay open. */
 export interface KubeApi extends AsyncDisposable {
   /**
    * @returns Whatever status the API server answered with.
    * @throws {KubernetesApiError} If it did not answer within the deadline.
+   * @throws {LeaseLostError} If `msLeft` said that nothing may be sent any more.
    */
   request(call: KubeCall, signal?: AbortSignal): Promise<KubeAnswer>;
   /**
@@ -24,11 +25,24 @@ export interface KubeStream {
 }
 
 export interface KubeCall {
-  readonly method: 'GET' | 'POST' | 'PATCH';
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly contentType?: string;
   readonly body?: unknown;
+  /**
+   * For how long this may still be sent, ms. Asked right before the first byte leaves, over a connection that stands:
+   * at zero nothing is sent, and what is sent is given up after so long.
+   */
+  readonly msLeft?: () => number;
+}
+
+/** The same API, with every call that may change something bound to a deadline. */
+export function withDeadline(api: KubeApi, msLeft: () => number): KubeApi {
+  return {
+    ...api,
+    request: (call, signal) => api.request(call.method === 'GET' ? call : { ...call, msLeft }, signal),
+  };
 }
 
 export interface KubeAnswer {
@@ -99,7 +113,7 @@ export async function openKubeApi(options: KubeApiOptions = {}): Promise<KubeApi
         const ends = signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
         const options: RequestOptions = { ...(await optionsOf(call, body)), signal: ends };
         try {
-          return await exchange(send, options, body);
+          return await exchange(send, options, body, call.msLeft);
         } catch (error) {
           // The server closed an idle connection just as it was used again: asking once more is harmless.
           if (call.method === 'GET' && (error as { code?: unknown }).code === 'ECONNRESET') {
@@ -109,6 +123,7 @@ export async function openKubeApi(options: KubeApiOptions = {}): Promise<KubeApi
         }
       } catch (error) {
         if (signal?.aborted === true) throw signal.reason;
+        if (error instanceof LeaseLostError) throw error;
         throw failure(call, deadline, error);
       }
     },
@@ -142,6 +157,7 @@ function exchange(
   send: typeof requestHttps,
   options: RequestOptions,
   body: Uint8Array | undefined,
+  msLeft?: () => number,
 ): Promise<KubeAnswer> {
   return new Promise((resolve, reject) => {
     const request = send(options, (response) => {
@@ -153,7 +169,31 @@ function exchange(
       });
     });
     request.on('error', reject);
+    if (msLeft === undefined) request.end(body);
+    else sendInTime(request, body, msLeft);
+  });
+}
+
+/**
+ * Sends once the connection stands, if there is still time: between a decision and its first byte a process may wait
+ * for a free connection or a handshake, or be frozen, for any time.
+ */
+function sendInTime(request: ClientRequest, body: Uint8Array | undefined, msLeft: () => number): void {
+  const begin = () => {
+    const left = msLeft();
+    if (left <= 0) {
+      request.destroy(new LeaseLostError('nothing was sent: this process may not act on the target now'));
+      return;
+    }
+    const late = () => request.destroy(new Error('no answer before the lease had to be renewed'));
+    const timer = setTimeout(late, left);
+    request.once('close', () => clearTimeout(timer));
     request.end(body);
+  };
+  request.once('socket', (socket) => {
+    const { encrypted, secureConnecting } = socket as { encrypted?: boolean; secureConnecting?: boolean };
+    if (!socket.connecting && secureConnecting !== true) begin();
+    else socket.once(encrypted === true ? 'secureConnect' : 'connect', begin);
   });
 }
 

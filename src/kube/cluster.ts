@@ -9,7 +9,7 @@ import type {
   TargetState,
 } from '../scaling/cluster.ts';
 import type { PodStart } from '../scaling/lead-time-estimate.ts';
-import { type KubeAnswer, type KubeApi, type KubeApiOptions, messageOf, openKubeApi } from './api.ts';
+import { type KubeAnswer, type KubeApi, type KubeApiOptions, messageOf, openKubeApi, withDeadline } from './api.ts';
 import { kindOf, pathOf } from './bounds-kind.ts';
 import {
   applyDocument,
@@ -32,19 +32,26 @@ import { listOwned } from './list-owned.ts';
 import { type PodOwner, readPodStarts } from './pods.ts';
 import { hpaNameOf, pauseOf } from './scaled-object.ts';
 
+export interface KubeClusterOptions extends KubeApiOptions {
+  /** For how long this process may still write to a target, ms (`Membership`). None: always. */
+  readonly msLeft?: (target: TargetRef) => number;
+}
+
 export interface KubeCluster extends Cluster, AsyncDisposable {
   /** How the ready pods of a workload started. */
   readPodStarts(workload: PodOwner, signal?: AbortSignal): Promise<readonly PodStart[]>;
 }
 
 /** Opens the Kubernetes API behind the cluster seam. @throws {KubeconfigError} If there is no usable kubeconfig. */
-export async function openKubeCluster(options: KubeApiOptions = {}): Promise<KubeCluster> {
+export async function openKubeCluster(options: KubeClusterOptions = {}): Promise<KubeCluster> {
   const api = await openKubeApi(options);
   const scalePathOf = scalePaths(api);
+  const { msLeft } = options;
+  const boundTo = (target: TargetRef) => (msLeft === undefined ? api : withDeadline(api, () => msLeft(target)));
 
   return {
     read: (target, signal) => readTarget(api, scalePathOf, target, signal),
-    apply: (change, signal) => applyBounds(api, change, signal),
+    apply: (change, signal) => applyBounds(boundTo(change.ref), change, signal),
     listOwned: (signal) => listOwned(api, signal),
     announce: (target, event, signal) => announce(api, target, event, signal),
     readPodStarts: (workload, signal) => readPodStarts(api, workload, signal),

@@ -19,3 +19,10 @@ export class KubernetesApiError extends CodedError {
     this.status = status;
   }
 }
+
+/** This process may not act on the target, or not any more: another one may do so by now. Nothing was sent. */
+export class LeaseLostError extends CodedError {
+  override readonly name = 'LeaseLostError';
+  readonly code = 'lease_lost';
+  readonly retryable = true;
+}
