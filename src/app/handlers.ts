@@ -90,7 +90,13 @@ export function openHandlers(parts: Parts, { passes, historyChanged, replay, ...
       const { series, samples } = tsdb.statsOf(tenant);
       const [ofPolicies, { unreadable }] = await Promise.all([policies.problems(), policies.inForce()]);
       const held = unreadable.length === 0 ? [] : [NOT_RELEASED];
-      return { series, samples, cluster: target.name, problems: [...ofPolicies, ...held, ...others.problems()] };
+      const coordination = parts.coordination.problems();
+      return {
+        series,
+        samples,
+        cluster: target.name,
+        problems: [...ofPolicies, ...held, ...others.problems(), ...coordination],
+      };
     },
     routes: [
       (router) =>

@@ -47,6 +47,7 @@ export function openLoops(parts: Parts, passes: WorkloadPasses, board: ExternalM
     tenantOf: (namespace) =>
       settings.tenancy.on ? (settings.tenancy.namespaces.get(namespace) ?? DEFAULT_TENANT) : DEFAULT_TENANT,
     cluster: target.cluster,
+    share: parts.coordination.membership,
     storageOf: storage.tenant,
     forecastsOf: (tenant) => board.watching(tenant, forecasts.tenant(tenant)),
     ledgerOf: (tenant) => ({
@@ -115,15 +116,20 @@ export function openLoops(parts: Parts, passes: WorkloadPasses, board: ExternalM
     close: () => forecasters[Symbol.asyncDispose](),
     historyChanged: forecastLoop.historyChanged,
     async run(signal: AbortSignal): Promise<void> {
+      const { membership } = parts.coordination;
       await Promise.all([
         forecastLoop.run(signal),
         scaleLoop.run(signal),
+        membership?.run(signal),
         trainingLoop.run(signal),
         runCustomResources(parts, passes, signal),
         runRetentionLoop({ clock, telemetry, sweeps }, signal),
         runLoop({ name: 'maintain', intervalMs: MAINTAIN_EVERY_MS, clock, telemetry }, maintain, signal),
         runLoop({ name: 'gauges', intervalMs: GAUGES_EVERY_MS, clock, telemetry }, updateGauges, signal),
       ]);
+      await membership?.leave().catch((error: unknown) => {
+        parts.log.warn({ err: error }, 'cannot give the lease back: others wait until it runs out');
+      });
     },
   };
 }

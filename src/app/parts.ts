@@ -5,6 +5,7 @@ import { openPolicyStore } from '../config/policy-store.ts';
 import { openForecastStore } from '../forecasts/forecast-store.ts';
 import { openForecasterStates } from '../forecasts/state-store.ts';
 import { openKubeCluster } from '../kube/cluster.ts';
+import type { Membership } from '../kube/membership.ts';
 import { noCluster } from '../kube/no-cluster.ts';
 import { openLedger } from '../ledger/ledger.ts';
 import { demandLabels } from '../loops/demand-series.ts';
@@ -36,7 +37,9 @@ import { networksInForce } from '../workers/networks-in-force.ts';
 import { readTenantModels } from '../workers/tenant-models.ts';
 import { threadShare } from '../workers/thread-share.ts';
 import { openAccuracyGauges } from './accuracy-gauges.ts';
+import { openCoordination, sharedPolicies } from './coordination.ts';
 import { openCustomResources, readerOf } from './custom-resources.ts';
+import { kubeAccess } from './kube-access.ts';
 import { queryStorage } from './query-storage.ts';
 
 /** A cluster by its name; closed with the program. */
@@ -88,7 +91,8 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
     metrics.networkUnusable.inc({ code: error.code });
     log.error({ err: error, code: error.code, model: whose }, 'the network of the forecasts cannot be used');
   });
-  const target = cluster ?? (await openCluster(settings));
+  const coordination = await openCoordination({ settings, clock, metrics, log });
+  const target = cluster ?? (await openCluster(settings, coordination.membership?.msLeft));
   const customResources =
     cluster === undefined ? await openCustomResources(settings, { clock, metrics, log }) : undefined;
   const checkDeps = { checkQuery: (expression: string) => void parseQuery(expression) };
@@ -107,13 +111,14 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
   const forecasts = openForecastStore(keyValue, accuracyGauges.issued);
   const threads = threadShare(coresHere());
   const jobs = openJobPool(threads.most, models.shipped, threads);
-  const policies = openPolicyStore({
+  const store = openPolicyStore({
     keyValue,
     readFiles: policyFileReader(settings.policies, checkDeps),
     readResources: readerOf(customResources, checkDeps),
     tenancy: settings.tenancy,
     ...checkDeps,
   });
+  const policies = coordination.membership === undefined ? store : sharedPolicies(store);
   return {
     networks: networksInForce(models),
     versionsOf: (tenant: TenantId) => openModelVersions(versionsFolder(settings.dataFolder, tenant)),
@@ -125,6 +130,7 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
     leadTimes: await openLeadTimeLearner(keyValue, target.readPodStarts),
     months: openMonthReader({ storageOf: storage.tenant, demandLabels }),
     capacities: openCapacityLearner({ storageOf: storage.tenant, demandLabels }),
+    coordination,
     ledger: openLedger(keyValue),
     states: openForecasterStates(keyValue),
     threads,
@@ -136,29 +142,19 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
       await jobs[Symbol.asyncDispose]();
       await customResources?.close();
       await target.close();
+      await coordination.close();
       await tsdb[Symbol.asyncDispose]();
     },
   };
 }
 
 /** The cluster that the settings name. */
-async function openCluster({ kubernetes }: Settings): Promise<Target> {
-  switch (kubernetes.kind) {
-    case 'off':
-      return { name: 'off', cluster: noCluster, close: async () => {} };
-    case 'inCluster':
-    case 'kubeconfig': {
-      const { context } = kubernetes.kind === 'kubeconfig' ? kubernetes : {};
-      const cluster = await openKubeCluster({
-        ...(kubernetes.kind === 'kubeconfig' && { kubeconfig: kubernetes.path }),
-        ...(context !== undefined && { context }),
-      });
-      const name =
-        kubernetes.kind === 'inCluster' ? 'kubernetes (in-cluster account)' : `kubernetes (${kubernetes.path})`;
-      const { readPodStarts } = cluster;
-      return { name, cluster, readPodStarts, close: async () => await cluster[Symbol.asyncDispose]() };
-    }
-  }
+async function openCluster({ kubernetes }: Settings, msLeft: Membership['msLeft'] | undefined): Promise<Target> {
+  if (kubernetes.kind === 'off') return { name: 'off', cluster: noCluster, close: async () => {} };
+  const cluster = await openKubeCluster({ ...kubeAccess(kubernetes), ...(msLeft !== undefined && { msLeft }) });
+  const name = kubernetes.kind === 'inCluster' ? 'kubernetes (in-cluster account)' : `kubernetes (${kubernetes.path})`;
+  const { readPodStarts } = cluster;
+  return { name, cluster, readPodStarts, close: async () => await cluster[Symbol.asyncDispose]() };
 }
 
 /** What a start could not read is never passed over in silence. */

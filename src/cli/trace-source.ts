@@ -93,9 +93,7 @@ function loadPolicy(file: string): ScalingPolicy {
 function sized(policy: ScalingPolicy, name: string): ScalingPolicy {
   const { perReplica, name: demand } = policy.demands[0]!;
   if (perReplica !== undefined) return policy;
-  throw new UsageError(
-    `${name}: add capacity.perReplica to ${demand}: a trace has no utilization to learn it from`,
-  );
+  throw new UsageError(`${name}: add capacity.perReplica to ${demand}: a trace has no utilization to learn it from`);
 }
 
 async function policyOnServer(name: string, server: ServerOptions): Promise<ScalingPolicy> {

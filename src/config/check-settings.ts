@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type Problem, problemsOf } from '../model/problem.ts';
 import { DEFAULT_TENANT, InvalidTenantError, parseTenant } from '../model/tenant.ts';
+import { MINUTE, parseDuration, SECOND } from '../model/time.ts';
 import { isLoopback, SettingsDocument, splitListen } from './schema.ts';
 
 /** Checks a settings document: by the schema, then what one field means for another. */
@@ -17,6 +18,7 @@ export function checkSettings(value: unknown): {
     ...exposureProblems(checked.data),
     ...scalerProblems(checked.data),
     ...tenantProblems(checked.data),
+    ...coordinationProblems(checked.data),
   ];
   return problems.length > 0 ? { problems } : { document: checked.data, problems };
 }
@@ -33,6 +35,22 @@ function scalerProblems({ kedaScaler }: SettingsDocument): readonly Problem[] {
   if (isLoopback(splitListen(kedaScaler.listen).host)) return [];
   const message = `${kedaScaler.listen} can be reached from other machines, and nobody would be asked who they are: set kedaScaler.tls.clientCa, or write "authentication: none" there`;
   return [{ path: ['kedaScaler', 'listen'], message }];
+}
+
+/** Shorter leases are lost to a garbage collection; with longer ones nobody acts for minutes. */
+const LEASE_MS = { least: 3 * SECOND, most: 5 * MINUTE };
+
+function coordinationProblems({ coordination, kubernetes }: SettingsDocument): readonly Problem[] {
+  const problems: Problem[] = [];
+  const leaseMs = parseDuration(coordination.leaseDuration);
+  if (leaseMs < LEASE_MS.least || leaseMs > LEASE_MS.most) {
+    const message = `expected 3s to 5m, got ${JSON.stringify(coordination.leaseDuration)}`;
+    problems.push({ path: ['coordination', 'leaseDuration'], message });
+  }
+  if (coordination.kind === 'lease' && kubernetes === 'off') {
+    problems.push({ path: ['coordination', 'kind'], message: 'expected "off" while kubernetes is off, got "lease"' });
+  }
+  return problems;
 }
 
 function tenantProblems({ tenancy, authentication }: SettingsDocument): readonly Problem[] {

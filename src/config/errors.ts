@@ -25,6 +25,12 @@ export class PolicyFromResourceError extends CodedError {
   readonly code = 'policy_from_resource';
 }
 
+/** Replicas share their targets, and this policy would be known to one of them alone. */
+export class PolicyNotSharedError extends CodedError {
+  override readonly name = 'PolicyNotSharedError';
+  readonly code = 'policy_not_shared';
+}
+
 /** The namespace belongs to another tenant, or to none. */
 export class NamespaceOfAnotherTenantError extends CodedError {
   override readonly name = 'NamespaceOfAnotherTenantError';

@@ -77,6 +77,18 @@ test('loadSettings() flags win over the file', () => {
   expect(settings.logLevel).toBe('error');
 });
 
+test('loadSettings() says how replicas share their targets', () => {
+  expect(load('').coordination).toEqual({ kind: 'off' });
+  expect(load('coordination: {kind: lease, leaseDuration: 30s}').coordination).toEqual({
+    kind: 'lease',
+    namespace: 'default',
+    group: 'foresail',
+    leaseMs: 30_000,
+  });
+  expect(problemsIn('coordination: {leaseDuration: 2s}').join()).toContain('expected 3s to 5m, got "2s"');
+  expect(problemsIn('kubernetes: off\ncoordination: {kind: lease}').join()).toContain('"off" while kubernetes is off');
+});
+
 test('loadSettings() reads tokens from the environment and from files', () => {
   writeFileSync(join(folder, 'token'), 'from-file\n');
   const text =

@@ -28,6 +28,7 @@ export interface Settings {
   readonly customResources: boolean;
   /** Undefined where it is off. */
   readonly kedaScaler: KedaScalerSettings | undefined;
+  readonly coordination: CoordinationSettings;
   readonly loops: { readonly scaleMs: number };
   /** `everyMs` is undefined where nothing is trained. */
   readonly training: { readonly everyMs: number | undefined; readonly epochs: number };
@@ -73,6 +74,10 @@ export interface KedaScalerSettings {
   readonly tls: { readonly cert: string; readonly key: string; readonly clientCa?: string } | undefined;
 }
 
+export type CoordinationSettings =
+  | { readonly kind: 'off' }
+  | { readonly kind: 'lease'; readonly namespace: string; readonly group: string; readonly leaseMs: number };
+
 export interface LoadOptions {
   /** The settings file. None: the defaults. */
   readonly file?: string;
@@ -116,6 +121,7 @@ export function loadSettings({ file, flags = {}, env = process.env }: LoadOption
     kubernetes: resolveKubernetes(document.kubernetes, folder, env),
     customResources: document.customResources === 'on',
     kedaScaler: resolveKedaScaler(document.kedaScaler, folder),
+    coordination: resolveCoordination(document.coordination, env),
     loops: { scaleMs: parseDuration(document.loops.scale) },
     training: {
       everyMs: document.training.every === 'off' ? undefined : parseDuration(document.training.every),
@@ -235,6 +241,19 @@ function resolveKedaScaler(setting: SettingsDocument['kedaScaler'], folder: stri
     ...(tls.clientCa !== undefined && { clientCa: resolve(folder, tls.clientCa) }),
   };
   return { listen: splitListen(listen), tls: files };
+}
+
+/** Kubernetes tells a pod its own namespace there. */
+const POD_NAMESPACE = '/var/run/secrets/kubernetes.io/serviceaccount/namespace';
+
+function resolveCoordination(
+  { kind, namespace, group, leaseDuration }: SettingsDocument['coordination'],
+  env: NonNullable<LoadOptions['env']>,
+): CoordinationSettings {
+  if (kind === 'off') return { kind };
+  const inPod = env['KUBERNETES_SERVICE_HOST'] !== undefined && existsSync(POD_NAMESPACE);
+  const own = inPod ? readFileSync(POD_NAMESPACE, 'utf8').trim() : 'default';
+  return { kind, namespace: namespace ?? own, group, leaseMs: parseDuration(leaseDuration) };
 }
 
 function limitsOf({ queryTimeout, ...limits }: SettingsDocument['limits']): Settings['limits'] {

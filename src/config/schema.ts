@@ -167,6 +167,31 @@ export const SettingsDocument = z.strictObject({
     ])
     .default('off')
     .describe("KEDA's external scaler: forecasts as the metrics of a trigger. docs/how-to/keda.md."),
+  coordination: z
+    .strictObject({
+      kind: z
+        .enum(['off', 'lease'])
+        .default('off')
+        .describe('off: this process acts on every target. lease: replicas share the targets. Needs a cluster.'),
+      namespace: z
+        .string()
+        .min(1)
+        .optional()
+        .describe("Where the Leases are kept. Not set: the pod's own namespace; outside a cluster default.")
+        .meta({ examples: ['foresail'] }),
+      group: z
+        .string()
+        .regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, { error: 'expected up to 63 of a-z, 0-9 and -' })
+        .default('foresail')
+        .describe('Replicas with the same group share. Another installation on the cluster has another one.'),
+      leaseDuration: duration
+        .default('15s')
+        .describe(
+          "How long after a replica's last word others take its targets over; it stops writing after two thirds.",
+        ),
+    })
+    .prefault({})
+    .describe('Whether several replicas share the targets. All need the same samples, settings and policy files.'),
   loops: z
     .strictObject({ scale: duration.default('15s').describe('Time between two looks at each policy.') })
     .prefault({})

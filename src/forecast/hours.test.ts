@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { HOUR } from '../model/time.ts';
+import { seededRandom } from '../numeric/seeded-random.ts';
 import { fitForecaster } from './forecaster.ts';
 import { createHours, hourFactor, takeError } from './hours.ts';
-import { seededRandom } from '../numeric/seeded-random.ts';
 
 const UTC = { clock: undefined };
 

@@ -26,6 +26,7 @@ const STATUS: ReadonlyMap<string, number> = new Map(
     method_not_allowed: 405,
     policy_from_file: 409,
     policy_from_resource: 409,
+    policy_not_shared: 409,
     import_too_large: 413,
     request_too_large: 413,
     execution: 422,

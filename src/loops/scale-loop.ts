@@ -16,6 +16,7 @@ import { decisionText } from './decision-text.ts';
 import { inParallel } from './in-parallel.ts';
 import { forgottenPolicy, policyNameOf, releaseInput, releaseStep } from './release.ts';
 import { runLoop } from './run-loop.ts';
+import { openTenures, type Share } from './share.ts';
 import { type LoopTelemetry, reasonOf } from './telemetry.ts';
 import type { TenantPolicies, TenantPolicy } from './tenant-policy.ts';
 import { trustAnnouncements } from './trust-announcements.ts';
@@ -27,6 +28,8 @@ export interface ScaleLoopDeps {
   /** Whose namespace it is: where the release of a policy that is gone is recorded. */
   readonly tenantOf: (namespace: string) => TenantId;
   readonly cluster: Cluster;
+  /** Which targets this process acts on. Default: all. */
+  readonly share?: Share | undefined;
   readonly storageOf: (tenant: TenantId) => Pick<ObserveDeps, 'instant'>;
   readonly forecastsOf: (tenant: TenantId) => { readonly latest: ObserveDeps['latestForecast'] };
   readonly ledgerOf: (tenant: TenantId) => DecisionLedger;
@@ -79,27 +82,30 @@ const LISTED_EVERY = 20;
 export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
   const { clock, telemetry, cluster } = deps;
   const keeper = openDecisionKeeper(deps.ledgerOf, telemetry);
+  const tenures = openTenures(deps.share);
   const said = new Map<string, string>();
   let passes = 0;
-  let lastClaims = '';
+  let lastSeen = '';
   let releasing = 0;
 
   async function pass(signal: AbortSignal): Promise<void> {
     const inForce = await readPolicies();
     const { policies } = inForce;
     const claims = claimsOf(inForce);
-    await inParallel(policies, AT_ONCE, (each) => {
+    const seen = `${tenures.fingerprint()} ${claims.fingerprint}`;
+    await inParallel(policies, AT_ONCE, async (each) => {
+      if (!tenures.acts(targetOf(each.policy))) return;
       const note = (notes: PassNotes) => deps.onPass?.(each.tenant, each.policy, notes);
       const scale = async () => note(await scaleOne(each, claims, signal));
-      return guarded(each.policy, signal, scale, (problem) => note({ readable: false, problems: [problem] }));
+      await guarded(each.policy, signal, scale, (problem) => note({ readable: false, problems: [problem] }));
     });
-    const due = passes % LISTED_EVERY === 0 || claims.fingerprint !== lastClaims || releasing > 0;
+    const due = passes % LISTED_EVERY === 0 || seen !== lastSeen || releasing > 0;
     passes++;
     if (!due || signal.aborted) return;
-    const owned = await cluster.listOwned(signal);
+    const owned = (await cluster.listOwned(signal)).filter(({ ref }) => tenures.acts(ref));
     const unknown = owned.filter((state) => claims.of(state) === 'unknown');
     const abandoned = owned.filter((state) => claims.of(state) === 'released');
-    lastClaims = claims.fingerprint;
+    lastSeen = seen;
     releasing = abandoned.length + unknown.length;
     for (const state of unknown) {
       const { namespace, name } = policyNameOf(state);
@@ -142,6 +148,7 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
     const labels = { namespace: policy.namespace, policy: policy.name };
     let found: TargetState | undefined;
     let heirOf: PolicyName | undefined;
+    const tenure = tenures.of(targetOf(policy));
     const sources: ObserveDeps = {
       instant: (...query) => deps.storageOf(tenant).instant(...query),
       latestForecast: (key) => deps.forecastsOf(tenant).latest(key),
@@ -156,7 +163,9 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
       memoryOf: async (name) => {
         // Who goes on where another policy was goes on with its ramps and its holds.
         const memory = await keeper.memoryOf(tenant, heirOf ?? name);
-        return found === undefined ? memory : remembered(memory, found, clock.now());
+        if (found === undefined) return memory;
+        const now = clock.now();
+        return remembered(tenures.remembered(tenure, memory, found, policy.ramp.holdDownMs, now), found, now);
       },
       ...(deps.leadTimeOf && { leadTimeOf: (...of) => deps.leadTimeOf!(tenant, ...of) }),
       ...(deps.monthOf && { monthOf: (...of) => deps.monthOf!(tenant, ...of) }),
@@ -195,6 +204,7 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
       const draft = draftOf({ tenant, mode: policy.mode, input, plan, act }, owner);
       deps.onPlan?.(draft);
       await keeper.keep(tenant, draft);
+      tenures.kept(targetOf(policy), tenure);
       if (act.kind === 'applied') await announce(targetOf(policy), owner.announcement, signal);
       // To observe is to change nothing, events included.
       if (policy.mode === 'enforce') {
@@ -221,8 +231,10 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
     const begun = await keeper.memoryOf(tenant, name, target);
     // What the policy planned last was for another target where it has one now.
     const planned = targetKey(policy.target) === target ? await keeper.memoryOf(tenant, name) : NO_MEMORY;
-    const memory = begun.recent.length > 0 ? begun : planned;
     const now = clock.now();
+    const tenure = tenures.of(listed.ref);
+    const own = begun.recent.length > 0 ? begun : planned;
+    const memory = tenures.remembered(tenure, own, listed, 0, now);
     const input = releaseInput(listed, policy, remembered(memory, listed, now), now);
     const { plan, change, last: isLast } = releaseStep(listed, input);
     const message = isLast
@@ -232,6 +244,7 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
     const owner: OwnershipDecision = { kind: isLast ? 'hand-back' : 'write', message, change, announcement };
     const act = await carryOut(owner, { namespace: name.namespace, policy: name.name }, signal);
     await keeper.keep(tenant, draftOf({ tenant, mode: 'release', input, plan, act }, owner));
+    tenures.kept(listed.ref, tenure);
     if (act.kind !== 'applied' || !isLast) return;
     releasing--;
     await keeper.forget(tenant, name, target);

@@ -238,6 +238,14 @@ export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
       'Troubles of a policy that the page shows: no target, no demand, a field given up, a forecast not trusted.',
       ['namespace', 'policy'],
     ),
+    coordinationMembers: gauge(
+      'foresail_coordination_members',
+      'Replicas that share the targets, this one too. 0 where it shares with nobody (coordination: off).',
+    ),
+    coordinationActing: gauge(
+      'foresail_coordination_acting',
+      'Whether this replica may write to its share of the targets: 1 while its lease is held.',
+    ),
     policyProblems: gauge(
       'foresail_policy_problems',
       'Policies that are not in force, or not in their newest form, because of an error.',

@@ -1,6 +1,7 @@
 import { openForecastStore } from '../forecasts/forecast-store.ts';
 import { openLedger } from '../ledger/ledger.ts';
 import { openScaleLoop, type PassNotes, type ScaleLoop } from '../loops/scale-loop.ts';
+import type { Share } from '../loops/share.ts';
 import type { Forecast } from '../model/forecast.ts';
 import { DEFAULT_TENANT } from '../model/tenant.ts';
 import { DAY, MINUTE, type Millis } from '../model/time.ts';
@@ -26,6 +27,8 @@ export interface ScaleWorld {
   forecast: (now: Millis) => Forecast | undefined;
   /** What the demand's query answers. */
   demand: number;
+  /** Which targets the loop acts on, from the next `restart` on. None: all. */
+  share: Share | undefined;
   /** Nothing can be recorded while this is set. */
   storeFull: boolean;
   /** Lets the loop run for so long. */
@@ -55,6 +58,7 @@ export function openScaleWorld(policies: ScalingPolicy[], targets: readonly stri
     notes,
     forecast: (now) => forecastOf(900, now),
     demand: 100,
+    share: undefined,
     storeFull: false,
     restart() {
       loop = open();
@@ -72,6 +76,7 @@ export function openScaleWorld(policies: ScalingPolicy[], targets: readonly stri
       onPass: (_, { name }, passed) => notes.set(name, passed),
       clock,
       telemetry,
+      share: world.share,
       policies: async () => ({
         policies: policies.map((policy) => ({ tenant: DEFAULT_TENANT, policy })),
         unreadable: [...unreadable],
