@@ -49,6 +49,8 @@ export interface KubeAnswer {
   readonly status: number;
   /** The parsed JSON; a `Status` object where something was refused. */
   readonly body: unknown;
+  /** What the header Retry-After asks for, at most a minute. */
+  readonly retryAfterMs?: number;
 }
 
 export interface KubeApiOptions {
@@ -77,6 +79,7 @@ export async function openKubeApi(options: KubeApiOptions = {}): Promise<KubeApi
   const send = base.protocol === 'http:' ? requestHttp : requestHttps;
   const timeoutMs = options.timeoutMs ?? 10_000;
   const connections = keepConnections(config);
+  let busyUntil = 0;
 
   /** What one call is made of, with credentials that are in force now. */
   async function optionsOf(call: KubeCall, body: Uint8Array | undefined): Promise<RequestOptions> {
@@ -112,12 +115,18 @@ export async function openKubeApi(options: KubeApiOptions = {}): Promise<KubeApi
         const body = call.body === undefined ? undefined : Buffer.from(JSON.stringify(call.body));
         const ends = signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
         const options: RequestOptions = { ...(await optionsOf(call, body)), signal: ends };
+        const pause = busyUntil - performance.now();
+        if (pause > 0) throw new Error(`it asked to be left alone for another ${(pause / 1000).toFixed(1)} s`);
+        const heard = (answer: KubeAnswer): KubeAnswer => {
+          if (answer.status === 429) busyUntil = performance.now() + (answer.retryAfterMs ?? 1000);
+          return answer;
+        };
         try {
-          return await exchange(send, options, body, call.msLeft);
+          return heard(await exchange(send, options, body, call.msLeft));
         } catch (error) {
           // The server closed an idle connection just as it was used again: asking once more is harmless.
           if (call.method === 'GET' && (error as { code?: unknown }).code === 'ECONNRESET') {
-            return await exchange(send, options, body);
+            return heard(await exchange(send, options, body));
           }
           throw error;
         }
@@ -165,7 +174,12 @@ function exchange(
       response.on('data', (part: Buffer) => parts.push(part));
       response.on('error', reject);
       response.on('end', () => {
-        resolve({ status: response.statusCode ?? 0, body: parseBody(Buffer.concat(parts).toString('utf8')) });
+        const asked = Number(response.headers['retry-after'] ?? Number.NaN);
+        resolve({
+          status: response.statusCode ?? 0,
+          body: parseBody(Buffer.concat(parts).toString('utf8')),
+          ...(asked >= 0 && { retryAfterMs: Math.min(asked, 60) * 1000 }),
+        });
       });
     });
     request.on('error', reject);

@@ -17,6 +17,10 @@ export interface ControlPlane extends AsyncDisposable {
   readonly folder: string;
   /** Runs kubectl with that kubeconfig; `input` goes to its standard input. Resolves to what it printed. */
   kubectl(args: readonly string[], input?: string | object): Promise<string>;
+  /** Stops a program of it where it is, as SIGSTOP does, or lets it go on. */
+  freeze(program: 'etcd' | 'kube-apiserver', frozen: boolean): void;
+  /** Ends the API server, and starts another one on the same port and data after `downMs`. */
+  restartApiServer(downMs: number): Promise<void>;
 }
 
 export interface ControlPlaneOptions {
@@ -52,6 +56,7 @@ export async function findControlPlane(): Promise<string | undefined> {
 export async function startControlPlane(assets: string, options: ControlPlaneOptions = {}): Promise<ControlPlane> {
   const folder = await mkdtemp(join(tmpdir(), 'foresail-control-plane-'));
   const children: ChildProcess[] = [];
+  const programs = new Map<string, { readonly child: ChildProcess; readonly args: readonly string[] }>();
   const killAll = () => {
     for (const child of children) child.kill('SIGKILL');
   };
@@ -63,7 +68,9 @@ export async function startControlPlane(assets: string, options: ControlPlaneOpt
   };
   const start = (program: string, args: readonly string[]) => {
     const log = openSync(join(folder, `${program}.log`), 'w');
-    children.push(spawn(join(assets, program), args, { cwd: folder, stdio: ['ignore', log, log] }));
+    const child = spawn(join(assets, program), args, { cwd: folder, stdio: ['ignore', log, log] });
+    children.push(child);
+    programs.set(program, { child, args });
   };
   const kubeconfig = join(folder, 'kubeconfig.json');
   const kubectl = (args: readonly string[], input?: string | object) =>
@@ -158,7 +165,20 @@ export async function startControlPlane(assets: string, options: ControlPlaneOpt
     await dispose();
     throw error;
   }
-  return { kubeconfig, folder, kubectl, [Symbol.asyncDispose]: dispose };
+  return {
+    kubeconfig,
+    folder,
+    kubectl,
+    freeze: (program, frozen) => void programs.get(program)!.child.kill(frozen ? 'SIGSTOP' : 'SIGCONT'),
+    async restartApiServer(downMs) {
+      const { child, args } = programs.get('kube-apiserver')!;
+      await end(child);
+      await delay(downMs);
+      start('kube-apiserver', args);
+      await waitFor('the API server to be ready', async () => (await kubectl(['get', '--raw', '/readyz'])) === 'ok');
+    },
+    [Symbol.asyncDispose]: dispose,
+  };
 }
 
 /** Asks until the answer is true; an error counts as no. */
