@@ -117,8 +117,9 @@ async function run(): Promise<void> {
   kubernetes.close();
 }
 
-const pathOf = (i: number) =>
-  `/apis/external.metrics.k8s.io/v1beta1/namespaces/${namespaceOf(i)}/foresail_demand_now?labelSelector=policy%3Dapp-${i}`;
+function pathOf(i: number): string {
+  return `/apis/external.metrics.k8s.io/v1beta1/namespaces/${namespaceOf(i)}/foresail_demand_now?labelSelector=policy%3Dapp-${i}`;
+}
 
 /** Every HPA at its own moment of the 15 s, again and again. Milliseconds of each answer. */
 async function askAll(agent: Agent, port: number): Promise<number[]> {
@@ -254,9 +255,13 @@ function cpuSeconds(pid: number): number {
 
 async function until(what: string, done: () => Promise<boolean>): Promise<void> {
   const deadline = performance.now() + 180_000;
-  while (!(await done().catch(() => false))) {
-    if (performance.now() > deadline) throw new Error(`waited 180 s for ${what}`);
-    await delay(1000);
+  for (let last: unknown; ; await delay(1000)) {
+    try {
+      if (await done()) return;
+    } catch (error) {
+      last = error;
+    }
+    if (performance.now() > deadline) throw new Error(`waited 180 s for ${what}`, { cause: last });
   }
 }
 
