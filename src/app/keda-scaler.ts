@@ -7,6 +7,7 @@ import type { ForecastStatus } from '../model/issued-forecast.ts';
 import type { TenantId } from '../model/tenant.ts';
 import { MINUTE, type Millis } from '../model/time.ts';
 import { forecastReading } from '../observe/observe.ts';
+import type { CapacityReading } from '../scaling/capacity.ts';
 import { trustIn } from '../scaling/demotion.ts';
 import { NO_MEMORY } from '../scaling/plan-types.ts';
 import type { ScalingPolicy } from '../scaling/policy.ts';
@@ -23,6 +24,8 @@ export interface KedaScalerPart extends AsyncDisposable {
 interface Remembered {
   readonly policy: ScalingPolicy;
   readonly statuses: readonly (ForecastStatus | undefined)[];
+  /** Of the demands whose capacity is learned. */
+  readonly capacities: readonly (CapacityReading | undefined)[];
 }
 
 /** A policy that nobody has asked about for so long is forgotten. */
@@ -71,7 +74,9 @@ export function openScalerMemory({
   clock,
   policies,
   forecasts,
+  capacities: learner,
 }: Pick<Parts, 'clock'> & {
+  readonly capacities?: Pick<Parts['capacities'], 'capacityOf'>;
   readonly policies: { list(): Promise<readonly { readonly tenant: TenantId; readonly policy: ScalingPolicy }[]> };
   readonly forecasts: {
     tenant(id: TenantId): {
@@ -96,7 +101,10 @@ export function openScalerMemory({
     const statuses = await Promise.all(
       policy.demands.map((demand) => latest({ namespace, policy: name, demand: demand.name })),
     );
-    remembered.set(key, { policy, statuses });
+    const capacities = await Promise.all(
+      policy.demands.map((spec) => spec.utilization && learner?.capacityOf(tenant, policy, spec, clock.now())),
+    );
+    remembered.set(key, { policy, statuses, capacities });
   }
 
   const inForce = async () => new Map((await policies.list()).map((each) => [keyOf(each.policy), each]));
@@ -123,21 +131,22 @@ export function openScalerMemory({
   };
 }
 
-const LEARNED_CAPACITY = 'KEDA divides by what a replica carries: give demand.capacity.perReplica';
-
 /** A forecast is judged at each question: what was fresh when it was read may be stale by now. */
-function readingOf({ policy, statuses }: Remembered, { quantile }: ScalerQuestion, now: Millis): ScalerReading {
+function readingOf(
+  { policy, statuses, capacities }: Remembered,
+  { quantile }: ScalerQuestion,
+  now: Millis,
+): ScalerReading {
   const asked = { ...policy, quantile: quantile ?? policy.quantile };
   const demands = policy.demands.map((spec, i): ScalerDemand => {
     const forecast = forecastReading(statuses[i], asked);
-    const reading = { name: spec.name, current: { time: now, value: null }, forecast };
+    const capacity = capacities[i];
+    const reading = { name: spec.name, current: { time: now, value: null }, forecast, ...(capacity && { capacity }) };
     const trust = trustIn(spec, reading, asked, now, NO_MEMORY);
-    if (spec.perReplica === undefined) {
-      return { name: spec.name, perReplica: 1, forecast: { kind: 'untrusted', message: LEARNED_CAPACITY } };
-    }
+    const perReplica = trust.kind === 'trusted' ? trust.capacity.perReplica : spec.perReplica;
     return {
       name: spec.name,
-      perReplica: spec.perReplica * spec.fill,
+      perReplica: perReplica === undefined ? null : perReplica * spec.fill,
       forecast:
         trust.kind === 'trusted'
           ? { kind: 'trusted', peak: trust.peak }

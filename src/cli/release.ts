@@ -21,7 +21,7 @@ export function releaseCommand(program: Command, deps: ReleaseCommandDeps): void
   program
     .command('release')
     .description('Give the bounds of every target back to what they were before Foresail. Stop the server first')
-    .option('--all', 'every HorizontalPodAutoscaler that carries the annotation of Foresail', false)
+    .option('--all', 'every HorizontalPodAutoscaler and ScaledObject that carries the annotation of Foresail', false)
     .option('--now', 'in one step, without the ramp of 10 % a minute', false)
     .option('--kubeconfig <file>', 'instead of KUBECONFIG, ~/.kube/config or the account of the pod')
     .option('--context <name>', 'a context of the kubeconfig other than its current one')
@@ -29,17 +29,20 @@ export function releaseCommand(program: Command, deps: ReleaseCommandDeps): void
     .addHelpText('after', '\nExample:\n  $ foresail release --all --now')
     .action(async ({ all, now, json, kubeconfig, context }: ReleaseOptions) => {
       if (!all) throw new UsageError('expected --all: single targets are released by deleting or pausing their policy');
-      const { openKubeCluster } = await import('../kube/cluster.ts');
-      await using cluster = await openKubeCluster({
+      const [{ openKubeCluster }, { releaseAll }] = await Promise.all([
+        import('../kube/cluster.ts'),
+        import('./release-all.ts'),
+      ]);
+      const cluster = await openKubeCluster({
         ...(kubeconfig !== undefined && { kubeconfig }),
         ...(context !== undefined && { context }),
       });
-      const { releaseAll } = await import('./release-all.ts');
+      // No `await using`: TypeScript 6.0 leaves the `.ts` of imports in a block that has one, and the built program fails.
       const left = await releaseAll(cluster, {
         ...deps,
         immediately: now,
         onStep: (step) => console.log(json ? JSON.stringify(step) : formatStep(step)),
-      });
+      }).finally(() => cluster[Symbol.asyncDispose]());
       if (left > 0) process.exitCode = 1;
       if (!json) console.log(left === 0 ? 'nothing is left to release' : `${left} could not be released`);
     });

@@ -121,6 +121,15 @@ describe('serveKedaScaler()', () => {
     expect(await call(client, 'GetMetricSpec', WEB)).toMatchObject({ metricSpecs: [{ targetSizeFloat: 90 }] });
   });
 
+  test('refuses the target too where what a replica carries is not learned yet', async () => {
+    const forecast = { kind: 'untrusted', message: STALE } as const;
+    const { client } = await open({ kind: 'policy', demands: [{ name: 'rps', perReplica: null, forecast }] });
+    await expect(call(client, 'GetMetricSpec', WEB)).rejects.toMatchObject({
+      code: status.FAILED_PRECONDITION,
+      details: 'what a replica carries of rps is not learned yet',
+    });
+  });
+
   test('refuses a metric that the policy does not have, and a call that names no ScaledObject', async () => {
     const { client } = await open(IDLE);
     await expect(call(client, 'GetMetrics', { scaledObjectRef: WEB, metricName: 'other' })).rejects.toMatchObject({

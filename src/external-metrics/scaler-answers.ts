@@ -7,8 +7,8 @@ export type ScalerReading =
 
 export interface ScalerDemand {
   readonly name: string;
-  /** Demand that a replica is to carry, above zero. */
-  readonly perReplica: number;
+  /** Demand that a replica is to carry, above zero. Null where it is to be learned, and is not known yet. */
+  readonly perReplica: number | null;
   readonly forecast: ScalerForecast;
 }
 
@@ -68,14 +68,20 @@ export function isActive({ activation }: ScalerTrigger, demands: readonly Scaler
   return demands.map(peakOf).some((peak) => peak > activation);
 }
 
-/** Known without a forecast: KEDA makes and keeps its HPA while there is none. */
+/**
+ * Known without a forecast, so that KEDA makes and keeps its HPA while there is none.
+ * @throws {ScalerRefusal} If what a replica carries is not learned yet.
+ */
 export function metricSpecs({ policy }: ScalerTrigger, demands: readonly ScalerDemand[]): GetMetricSpecResponse {
   return {
-    metricSpecs: demands.map(({ name, perReplica }) => ({
-      metricName: metricName(policy, name),
-      targetSize: Math.max(1, Math.floor(perReplica)),
-      targetSizeFloat: perReplica,
-    })),
+    metricSpecs: demands.map((demand) => {
+      const perReplica = targetOf(demand);
+      return {
+        metricName: metricName(policy, demand.name),
+        targetSize: Math.max(1, Math.floor(perReplica)),
+        targetSizeFloat: perReplica,
+      };
+    }),
   };
 }
 
@@ -97,6 +103,11 @@ export function metricValues(
       metricValueFloat: peak,
     })),
   };
+}
+
+function targetOf({ name, perReplica }: ScalerDemand): number {
+  if (perReplica !== null) return perReplica;
+  throw new ScalerRefusal('FAILED_PRECONDITION', `what a replica carries of ${name} is not learned yet`);
 }
 
 function peakOf({ forecast }: ScalerDemand): number {
