@@ -68,7 +68,7 @@ export function worldOf({ startUp, metricLag, nodeDelay, podsPerNode, hpaTarget,
 }
 
 /** The world in words. */
-export function worldText({ startUpMs, metricLagMs, nodes, hpaTarget }: Omit<SimulationReport, 'results'>): string {
+function worldText({ startUpMs, metricLagMs, nodes, hpaTarget }: Omit<SimulationReport, 'results'>): string {
   const node = nodes === undefined ? '' : `, nodes of ${nodes.podsPerNode} pods within ${formatSpread(nodes.delay)}`;
   return `start-up ${formatSpread(startUpMs)}${node}, metric lag ${formatSpread(metricLagMs)}, autoscaler target ${hpaTarget}`;
 }

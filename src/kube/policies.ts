@@ -41,7 +41,7 @@ export interface PolicyWatchDeps {
 
 export type WatchEnd = 'timeout' | 'gone' | 'closed' | 'refused' | 'absent';
 
-export const POLICIES_PATH = '/apis/foresail.dev/v1alpha1/scalingpolicies';
+const POLICIES_PATH = '/apis/foresail.dev/v1alpha1/scalingpolicies';
 const PAGE = '500';
 /** The API server ends a watch after this, up to twice as long; a connection that died in silence is noticed by it. */
 const WATCH_SECONDS = 180;

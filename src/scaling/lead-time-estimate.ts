@@ -39,7 +39,7 @@ const ROUNDED_MS = 15 * SECOND;
 /** It stays while what was learned since is between this and all of it. */
 const STEADY = 0.75;
 /** Who became ready after this had trouble of its own, or lost its readiness in between. */
-export const LONGEST_START_MS = HOUR;
+const LONGEST_START_MS = HOUR;
 /** Starts that are kept of a workload, the newest. */
 export const MOST_STARTS = 200;
 

@@ -192,7 +192,7 @@ function numberOf(text: string | number): number {
   return Number(digits) * (SUFFIXES[suffix ?? ''] ?? Number.NaN);
 }
 
-export function quantity(value: number): string {
+function quantity(value: number): string {
   return Number.isInteger(value) ? `${value}` : `${Math.round(value * 1e6) / 1e3}m`;
 }
 

@@ -21,7 +21,7 @@ const REPLAYED_EVERY = 50;
 const START: Millis = 1_772_445_600_000;
 
 /** A source of numbers in [0, 1). The same seed gives the same ones. */
-export function randomOf(seed: number): () => number {
+function randomOf(seed: number): () => number {
   // Mulberry32 (Tommy Ettinger, public domain): fast, and good enough to try odd inputs with.
   let state = seed >>> 0;
   return () => {
