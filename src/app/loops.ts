@@ -40,6 +40,7 @@ export function openLoops(parts: Parts, passes: WorkloadPasses, board: ExternalM
   });
   const scaleLoop = openScaleLoop({
     onPass: passes.noted,
+    onElsewhere: passes.left,
     onPlan: board.planned,
     clock,
     telemetry,

@@ -18,6 +18,10 @@ export function openWorkloadPasses(policies: () => Promise<readonly StoredPolicy
     noted(tenant: TenantId, policy: ScalingPolicy, passNotes: PassNotes): void {
       notes.set(nameOf(tenant, policy.namespace, policy.name), { ...passNotes, of: policy });
     },
+    /** Another replica acts on it now, and has its passes. */
+    left(tenant: TenantId, { namespace, name }: ScalingPolicy): void {
+      for (const memory of [drafts, notes]) memory.delete(nameOf(tenant, namespace, name));
+    },
     async views(tenant: TenantId) {
       const stored = (await policies()).filter((each) => each.tenant === tenant);
       return stored.map((each) => {

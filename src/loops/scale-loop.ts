@@ -43,6 +43,8 @@ export interface ScaleLoopDeps {
   readonly onPass?: (tenant: TenantId, policy: ScalingPolicy, notes: PassNotes) => void;
   /** What each pass planned for a policy, whatever became of it. */
   readonly onPlan?: (draft: DecisionDraft) => void;
+  /** Another process acts on it now: what was noted of it here is no longer so. */
+  readonly onElsewhere?: (tenant: TenantId, policy: ScalingPolicy) => void;
   /** Default 15 s. */
   readonly intervalMs?: number;
 }
@@ -94,7 +96,7 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
     const claims = claimsOf(inForce);
     const seen = `${tenures.fingerprint()} ${claims.fingerprint}`;
     await inParallel(policies, AT_ONCE, async (each) => {
-      if (!tenures.acts(targetOf(each.policy))) return;
+      if (!tenures.acts(targetOf(each.policy))) return deps.onElsewhere?.(each.tenant, each.policy);
       const note = (notes: PassNotes) => deps.onPass?.(each.tenant, each.policy, notes);
       const scale = async () => note(await scaleOne(each, claims, signal));
       await guarded(each.policy, signal, scale, (problem) => note({ readable: false, problems: [problem] }));

@@ -71,6 +71,7 @@ describe('faults of the Kubernetes API', () => {
     const lines = [
       `kubernetes: {kubeconfig: ${kubeconfig}}`,
       'policies: [policies]',
+      'customResources: off',
       'loops: {scale: 1s}',
       'training: {every: off}',
       'coordination: {kind: lease, namespace: shop, leaseDuration: 6s}',

@@ -157,6 +157,7 @@ describe('three replicas', () => {
     const lines = [
       `kubernetes: {kubeconfig: ${kubeconfig}}`,
       `policies: [policies]`,
+      'customResources: off',
       `loops: {scale: 1s}`,
       `training: {every: off}`,
       `coordination: {kind: lease, namespace: shop, leaseDuration: ${LEASE_MS / 1000}s}`,
