@@ -203,7 +203,7 @@ describe('deploy/ on a real API server', () => {
 
   test.each([
     { name: 'secrets', path: '/api/v1/namespaces/shop/secrets' },
-    { name: 'pods', path: '/api/v1/namespaces/shop/pods' },
+    { name: 'nodes', path: '/api/v1/nodes' },
     { name: 'config maps of others', path: '/api/v1/namespaces/kube-system/configmaps' },
     { name: 'workloads', path: '/apis/apps/v1/namespaces/shop/deployments/deployment' },
     {
