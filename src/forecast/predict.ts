@@ -5,6 +5,7 @@ import type { State } from './forecaster-state.ts';
 import { hourFactor, spreadsAt, stepHours } from './hours.ts';
 import { fanOf, spreadFan } from './intervals.ts';
 import { placeBetween } from './knots.ts';
+import { lentFans } from './lent-fans.ts';
 import { mixed } from './mix.ts';
 import { demandQuantile } from './models/intermittent.ts';
 import { predictAll } from './predict-all.ts';
@@ -24,7 +25,14 @@ export function predict(state: State): Forecast {
   const all = predictAll(models, track, origin, horizons);
   const point = new Float64Array(horizons.length);
   const paths = quantiles.map((quantile) => ({ quantile, values: new Float64Array(horizons.length) }));
-  const fans = channels.map(({ conformal }) => fanOf(conformal, quantiles));
+  const fans = lentFans(
+    channels.map(({ conformal, horizon }) => ({
+      fan: fanOf(conformal, quantiles),
+      horizon,
+      residuals: conformal.scores[0]!.seen,
+    })),
+    spread,
+  );
   const made = new Float64Array(quantiles.length);
   // A point outside of the central 80 % of its own past errors is a point that has been wrong in one direction.
   const belowAll = quantiles.findLastIndex((quantile) => quantile <= 0.1);
