@@ -8,7 +8,7 @@ import { strategyPanel } from './simulate-picture.ts';
 
 type Table = readonly (readonly string[])[];
 
-export const percentOf = (ratio: number) => `${(100 * ratio).toFixed(2)} %`;
+const percentOf = (ratio: number) => `${(100 * ratio).toFixed(2)} %`;
 
 /** What became of each on the rest, which played no part in the choice. */
 export function restTable({ onRest }: TuneReport): Table {
