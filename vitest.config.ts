@@ -1,7 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * Three sets of tests: beside the code, the real program with nothing but npm, and the real program with real servers.
+ * Four sets of tests: beside the code, the real program with nothing but npm, the same over days and weeks of a clock or
+ * of computing (not in the everyday run), and the real program with real servers.
  * A deadline here ends what hangs: it says nothing of how fast a machine is, which may be slow or busy.
  */
 export default defineConfig({
@@ -18,7 +19,16 @@ export default defineConfig({
           testTimeout: 300_000,
         },
       },
-      { test: { name: 'acceptance', include: ['test/*.test.ts'], testTimeout: 600_000, hookTimeout: 300_000 } },
+      {
+        test: {
+          name: 'acceptance',
+          include: ['test/*.test.ts'],
+          isolate: false,
+          testTimeout: 600_000,
+          hookTimeout: 300_000,
+        },
+      },
+      { test: { name: 'long', include: ['test/long/*.test.ts'], testTimeout: 600_000, hookTimeout: 300_000 } },
       {
         test: {
           name: 'real',

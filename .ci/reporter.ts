@@ -1,22 +1,37 @@
 import { writeFileSync } from 'node:fs';
 import type { Reporter, TestModule } from 'vitest/node';
 
-/** Writes the counts, and each skipped test with its reason, to the file that FORESAIL_TEST_REPORT names. */
+interface NamedReason {
+  name: string;
+  reason: string;
+}
+
+/** The start of an error's message: a property's counterexample can fill pages. */
+function told(error: unknown): string {
+  const message = error !== null && typeof error === 'object' && 'message' in error ? error.message : error;
+  return String(message).slice(0, 2_000);
+}
+
+/** Writes the counts, and each failed and skipped test with its reason, to the file that FORESAIL_TEST_REPORT names. */
 export default class CountingReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
     const file = process.env['FORESAIL_TEST_REPORT'];
     if (file === undefined) return;
-    const counts = { passed: 0, failed: unhandledErrors.length, skipped: [] as { name: string; reason: string }[] };
+    const counts = { passed: 0, failed: [] as NamedReason[], skipped: [] as NamedReason[] };
+    for (const error of unhandledErrors) counts.failed.push({ name: 'outside of a test', reason: told(error) });
     for (const module of modules) {
       // A file that cannot be loaded has no tests: it counts as one failure.
-      if (module.errors().length > 0) counts.failed++;
+      if (module.errors().length > 0) {
+        counts.failed.push({ name: module.relativeModuleId, reason: told(module.errors()[0]) });
+      }
       for (const test of module.children.allTests()) {
         const result = test.result();
+        const name = `${module.relativeModuleId} > ${test.fullName}`;
         if (result.state === 'passed') counts.passed++;
-        else if (result.state === 'failed') counts.failed++;
+        else if (result.state === 'failed') counts.failed.push({ name, reason: told(result.errors[0]) });
         else {
           const reason = 'note' in result && result.note !== undefined ? result.note : 'no reason given';
-          counts.skipped.push({ name: `${module.relativeModuleId} > ${test.fullName}`, reason });
+          counts.skipped.push({ name, reason });
         }
       }
     }

@@ -173,6 +173,7 @@ const computedDemand: DemandStorage = {
   ref: async () => [{ kind: 'ref' as const, ref: 1 }],
   write: async ({ times }) => new Uint8Array(times.length).fill(OUTCOME.appended),
   commit: async () => {},
+  attach: async () => Promise.reject(new Error('the bench attaches nothing')),
   describe: async () => {},
 };
 

@@ -1,9 +1,11 @@
 import { envelopeOf } from '../src/http/envelope.ts';
-import { compareLabels, labelsOf, labelValue, METRIC_NAME } from '../src/model/labels.ts';
+import { compareLabels, encodeLabels, labelsOf, labelValue, METRIC_NAME } from '../src/model/labels.ts';
 import { compileMatcher, type Matcher } from '../src/model/matcher.ts';
 import { MINUTE, type TimeRange } from '../src/model/time.ts';
 import { evaluatorOver } from '../src/promql/run.ts';
-import { chunksOf, type HeadSeries, newSeries, restoreLive } from '../src/tsdb/head-series.ts';
+import { loadCore } from '../src/tsdb/core.ts';
+import { chunksOf, type HeadSeries } from '../src/tsdb/head-series.ts';
+import { LiveSamples } from '../src/tsdb/live-samples.ts';
 import { takeTurns } from '../src/turns.ts';
 
 /*
@@ -17,20 +19,32 @@ const RUNS = Number(process.argv[2] ?? 15);
 const ONLY = process.argv[3];
 const END = 75 * MINUTE;
 const STEP = 15_000;
-const words = new Uint32Array(2);
-const float = new Float64Array(words.buffer);
+const live = new LiveSamples(await loadCore());
+const table = live.core.newRefTable();
 
 function seriesOf(labels: Record<string, string>, index: number): HeadSeries {
-  const series = newSeries(index, labelsOf(labels), 'raw');
+  const slot = live.addSeries(table, index, 'raw');
+  const times: number[] = [];
+  const values: number[] = [];
   let value = 0;
   for (let time = (index * 7) % STEP; time <= END; time += STEP) {
     value += (index * 31 + time / 100) % 17;
     // One series in a hundred restarts now and then.
     if (index % 100 === 0 && (time / STEP) % 90 < 1) value = 0;
-    float[0] = value;
-    restoreLive(series, { time, low: words[0]!, high: words[1]! });
+    times.push(time);
+    values.push(value);
   }
-  return series;
+  live.restoreRun(slot, { times: Float64Array.from(times), values: Float64Array.from(values) });
+  return {
+    ref: index,
+    labels: labelsOf(labels),
+    labelBytes: encodeLabels(labelsOf(labels)),
+    retention: 'raw',
+    slot,
+    past: [],
+    changePast: (change) => change([]),
+    stagedRuns: 0,
+  };
 }
 
 const byName = new Map<string, HeadSeries[]>();
@@ -66,7 +80,7 @@ async function select(matchers: readonly Matcher[], range: TimeRange) {
   const tests = matchers.filter((m) => m.name !== METRIC_NAME).map((m) => [m.name, compileMatcher(m)] as const);
   return (byName.get(name) ?? [])
     .filter(({ labels }) => tests.every(([label, test]) => test(labelValue(labels, label))))
-    .map((series) => ({ labels: series.labels, chunks: chunksOf(series, range, Number.NEGATIVE_INFINITY) }));
+    .map((series) => ({ labels: series.labels, chunks: chunksOf(live, series, range, Number.NEGATIVE_INFINITY) }));
 }
 
 const engine = evaluatorOver({ select }, { pause: takeTurns() });

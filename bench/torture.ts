@@ -1,29 +1,46 @@
 import fc from 'fast-check';
+import { fuzz } from '../src/testing/fuzz/fuzz.ts';
+import { storeDecoders } from '../src/testing/fuzz/store-decoders.ts';
+import { textDecoders } from '../src/testing/fuzz/text-decoders.ts';
+import { wireDecoders } from '../src/testing/fuzz/wire-decoders.ts';
 import { PLANS_IN_SEQUENCE, torturePlans } from '../src/testing/plan-torture.ts';
 import { blow, torture } from '../src/testing/scale-torture.ts';
+import { generator, killAgainAndAgain } from '../test/kills/kill-load.ts';
 
 /**
- * The laws of what the planner must never do, for longer than in the tests.
+ * What must never happen, for longer than in the tests.
  *
  * - `npm run torture -- [plans] [COUNT] [SEED] [FROM]`: random plans in closed loops, 10 million by default. Prints how
  *   far it is; FROM goes on where an earlier run of the same seed was stopped.
  * - `npm run torture -- loop [RUNS] [SEED]`: the whole scale loop, 5000 sequences of up to 120 blows by default.
  *
- * Every run of a seed is the same. A law that is broken ends it with exit code 1.
+ * - `npm run torture -- kills [COUNT] [SEED] [FROM]`: kill -9 of the built program under every protocol, imports,
+ *   deletions and snapshots, 1000 by default, a new store after every 25; FROM goes on after so many. No acknowledged sample is lost,
+ *   none invented, and every start is clean.
+ *
+ * - `npm run torture -- fuzz [COUNT] [SEED] [FROM]`: mutated bodies for every decoder, a million by default; FROM goes on
+ *   after so many. Nothing crashes, reads what is around its bytes or takes memory out of proportion, and a store in the
+ *   same memory keeps its samples. Prints how far it is, and in the end the slowest input of each decoder.
+ *
+ * Every run of a seed is the same, as far as the machine lets the moments of kills be. A law that is broken ends it with exit code 1.
  */
 const [first = 'plans', ...rest] = process.argv.slice(2);
-const isNamed = first === 'plans' || first === 'loop';
+const isNamed = first === 'plans' || first === 'loop' || first === 'kills' || first === 'fuzz';
 const what = isNamed ? first : 'plans';
 const [count, seed, from] = (isNamed ? rest : [first, ...rest]).map(Number);
 
 const usage = (): never => {
-  console.error('usage: npm run torture -- [plans] [COUNT] [SEED] [FROM] | loop [RUNS, up to 1000000] [SEED]');
+  const kinds =
+    '[plans] [COUNT] [SEED] [FROM] | loop [RUNS, up to 1000000] [SEED] | kills [COUNT] [SEED] [FROM] | fuzz [COUNT] [SEED] [FROM]';
+  console.error(`usage: npm run torture -- ${kinds}`);
   process.exit(2);
 };
 if ([count, seed, from].some((value) => value !== undefined && !(Number.isInteger(value) && value >= 0))) usage();
 
 const someSeed = seed ?? Date.now() % 2 ** 31;
 if (what === 'plans') plans(count ?? 10_000_000, someSeed, from ?? 0);
+else if (what === 'kills') await kills(count ?? 1000, someSeed, from ?? 0);
+else if (what === 'fuzz') await fuzzAll(count ?? 1_000_000, someSeed, from ?? 0);
 else await loop(count ?? 5000, someSeed);
 
 function plans(most: number, seeded: number, start: number): void {
@@ -66,4 +83,46 @@ async function loop(runs: number, seeded: number): Promise<void> {
       : `${result.numRuns} sequences kept every law`,
   );
   process.exitCode = result.failed ? 1 : 0;
+}
+
+async function kills(most: number, seeded: number, start: number): Promise<void> {
+  const KILLS_OF_A_STORE = 25;
+  console.log(`${most} kills, seed ${seeded}${start > 0 ? `, from ${start}` : ''}`);
+  const total = { kills: 0, read: 0, retries: 0, deletions: 0, snapshots: 0 };
+  let next = start - (start % KILLS_OF_A_STORE);
+  const chain = async () => {
+    while (next < most) {
+      const from = next;
+      next += KILLS_OF_A_STORE;
+      const share = Math.min(KILLS_OF_A_STORE, most - from);
+      const outcome = await killAgainAndAgain(share, generator(seeded + from)).catch((error: unknown) => {
+        next = most;
+        throw new Error(`the store of kills ${from} to ${from + share}, seed ${seeded}`, { cause: error });
+      });
+      total.kills += share;
+      for (const count of ['read', 'retries', 'deletions', 'snapshots'] as const) total[count] += outcome[count];
+      const { read, retries, deletions, snapshots } = total;
+      const found = `${read} acknowledged samples read back, ${retries} requests sent again`;
+      const done = `${deletions} deletions, ${snapshots} snapshots`;
+      console.log(`kills ${from} to ${from + share} of ${most}; ${total.kills} in all: ${found}, ${done}`);
+    }
+  };
+  // Two stores side by side: most of a life is waiting for a start.
+  await Promise.all([chain(), chain()]);
+}
+
+async function fuzzAll(most: number, seeded: number, start: number): Promise<void> {
+  console.log(`${most} inputs, seed ${seeded}${start > 0 ? `, from ${start}` : ''}`);
+  const decoders = [...(await wireDecoders(seeded)), ...textDecoders(), ...(await storeDecoders())];
+  const every = Math.max(2_000, Math.round(most / 20 / 2_000) * 2_000);
+  const { inputs, read, slowest } = await fuzz(decoders, {
+    count: most,
+    seed: seeded,
+    from: start,
+    onProgress: (done) => done % every === 0 && console.log(`${done} of ${most}`),
+  });
+  console.log(`${inputs} inputs for ${decoders.length} decoders kept every law; ${read} were read to their end`);
+  for (const [name, { ms, input, bytes }] of slowest) {
+    console.log(`  ${name}: the slowest took ${ms.toFixed(0)} ms (input ${input}, ${bytes} bytes)`);
+  }
 }

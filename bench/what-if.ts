@@ -1,10 +1,11 @@
 /**
- * The what-if table: every strategy on five recorded workloads, the last three days judged.
+ * The what-if table: every strategy on recorded workloads, the last three days judged.
  *
- *   npx tsx bench/what-if.ts [FOLDER]
+ *   npx tsx bench/what-if.ts [crane] [others] [SET…] [FOLDER…] [only=NAME] [strategies=reactive,foresail]
  *
- * One replica carries 1/40 of the 99.9th percentile of the demand before the judged days. Everything else is as a policy
- * that says nothing has it: no trace has options of its own.
+ * `crane` is the five workloads of `crane-k8s` (the default), `others` the seven cluster pools, six bitbrains, two
+ * azure-vm and nasa-http. One replica carries 1/40 of the 99.9th percentile of the demand before the judged days.
+ * Everything else is as a policy that says nothing has it: no trace has options of its own.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,31 +13,54 @@ import { gunzipSync } from 'node:zlib';
 import type { Samples } from '../src/model/series.ts';
 import { DAY } from '../src/model/time.ts';
 import { parsePolicy } from '../src/scaling/policy.ts';
-import { type SimulationReport, simulate } from '../src/scaling/simulate.ts';
-import type { StrategyName } from '../src/scaling/simulation/strategies.ts';
+import { type SimulationReport, type StrategyResult, simulate } from '../src/scaling/simulate.ts';
+import { STRATEGIES, type StrategyName } from '../src/scaling/simulation/strategies.ts';
 import { openTraceForecaster } from '../src/workers/trace-forecaster.ts';
+import { SHARED_DATA } from './shared-data.ts';
 
-export const COMPARED: readonly StrategyName[] = [
-  'reactive',
-  'yesterday',
-  'last-week',
-  'max-of-3-days',
-  'foresail',
-  'oracle',
-];
+export const COMPARED: readonly StrategyName[] = STRATEGIES;
 
-if (process.argv[1] === import.meta.filename) {
-  const folder = process.argv[2] ?? join(import.meta.dirname, '../../shared/data/crane-k8s');
-  if (existsSync(folder)) printTable(folder);
-  else {
-    console.error(`cannot read ${folder}: give a folder of traces (timestamp,value; .csv.gz) as the first argument`);
-    process.exitCode = 2;
-  }
-}
+const NAMED_SETS: Readonly<Record<string, readonly string[]>> = {
+  crane: ['crane-k8s'],
+  others: ['cluster-pools', 'bitbrains', 'azure-vm', 'nasa-http'],
+};
 
 export interface NamedTrace {
   readonly file: string;
   readonly rows: Samples;
+}
+
+interface Judged {
+  readonly file: string;
+  readonly report: SimulationReport;
+}
+
+if (process.argv[1] === import.meta.filename) main(process.argv.slice(2));
+
+function main(args: readonly string[]): void {
+  const option = (name: string) => args.find((arg) => arg.startsWith(`${name}=`))?.slice(name.length + 1);
+  const named = args.filter((arg) => !arg.includes('='));
+  const only = option('only') ?? '';
+  const compared = (option('strategies')?.split(',') as StrategyName[] | undefined) ?? COMPARED;
+  for (const name of named.length > 0 ? named : ['crane']) {
+    const folders = (NAMED_SETS[name] ?? [name]).map((set) => (existsSync(set) ? set : join(SHARED_DATA, set)));
+    const missing = folders.find((folder) => !existsSync(folder));
+    if (missing !== undefined) {
+      console.error(`cannot read ${missing}: give folders of traces (timestamp,value; .csv.gz), or names of sets`);
+      process.exitCode = 2;
+      return;
+    }
+    const judged: Judged[] = [];
+    for (const { file, rows } of folders.flatMap(listTraces).filter(({ file }) => file.includes(only))) {
+      const began = process.cpuUsage();
+      const report = whatIf(rows, compared);
+      const { user, system } = process.cpuUsage(began);
+      console.log(`\n${file} (${((user + system) / 1e6).toFixed(1)} s of CPU)`);
+      for (const result of report.results) console.log(line(result, report));
+      judged.push({ file, report });
+    }
+    if (judged.length > 0) printSummary(name, judged, compared);
+  }
 }
 
 export function listTraces(folder: string): readonly NamedTrace[] {
@@ -44,35 +68,21 @@ export function listTraces(folder: string): readonly NamedTrace[] {
   return files.sort().map((file) => ({ file, rows: readTrace(join(folder, file)) }));
 }
 
-function printTable(folder: string): void {
-  const reports: SimulationReport[] = [];
-  for (const { file, rows } of listTraces(folder)) {
-    const started = performance.now();
-    const report = whatIf(rows);
-    reports.push(report);
-    console.log(`\n${file} (${((performance.now() - started) / 1000).toFixed(1)} s)`);
-    for (const { strategy, ...figures } of report.results) console.log(line(strategy, figures));
-  }
-  console.log(`\nmean of ${reports.length}`);
-  for (const strategy of COMPARED) {
-    const results = reports.map((report) => report.results.find((result) => result.strategy === strategy)!);
-    const mean = (figure: (result: (typeof results)[number]) => number) =>
-      results.reduce((sum, result) => sum + figure(result), 0) / results.length;
-    console.log(
-      line(strategy, {
-        overCapacity: mean((result) => result.overCapacity),
-        unmetDemand: mean((result) => result.unmetDemand),
-        podHoursRatio: mean((result) => result.podHoursRatio ?? Number.NaN),
-        scaleEventsPerDay: mean((result) => result.scaleEventsPerDay),
-      }),
-    );
-  }
+export function whatIf(rows: Samples, strategies: readonly StrategyName[] = COMPARED): SimulationReport {
+  const from = rows.times.at(-1)! - 3 * DAY;
+  const policy = whatIfPolicy(rows, from);
+  return simulate({
+    rows,
+    policy,
+    from,
+    strategies,
+    forecaster: (history, windowMs) => openTraceForecaster(policy, history, windowMs),
+  });
 }
 
-export function whatIf(rows: Samples): SimulationReport {
-  const from = rows.times.at(-1)! - 3 * DAY;
+export function whatIfPolicy(rows: Samples, from: number) {
   const before = rows.values.filter((_, i) => rows.times[i]! < from).sort();
-  const policy = parsePolicy({
+  return parsePolicy({
     apiVersion: 'foresail.dev/v1alpha1',
     kind: 'ScalingPolicy',
     metadata: { name: 'what-if', namespace: 'bench' },
@@ -82,27 +92,50 @@ export function whatIf(rows: Samples): SimulationReport {
       replicas: { min: 1, max: 160 },
     },
   });
-  return simulate({
-    rows,
-    policy,
-    from,
-    strategies: COMPARED,
-    forecaster: (history, windowMs) => openTraceForecaster(policy, history, windowMs),
-  });
 }
 
-interface Figures {
-  readonly overCapacity: number;
-  readonly unmetDemand: number;
-  readonly podHoursRatio: number | null;
-  readonly scaleEventsPerDay: number;
+/** Means over the traces, and of the ratios to reactive the geometric mean too. */
+function printSummary(name: string, judged: readonly Judged[], compared: readonly StrategyName[]): void {
+  console.log(`\n${name}: ${judged.length} traces`);
+  const minutes = ({ report }: Judged, result: StrategyResult) =>
+    (result.overCapacity * (report.to - report.from)) / 60_000;
+  for (const strategy of compared) {
+    const each = judged.map((one) => ({ one, result: resultOf(one.report, strategy)! }));
+    const mean = (figure: (entry: (typeof each)[number]) => number) =>
+      each.reduce((sum, entry) => sum + figure(entry), 0) / each.length;
+    const geometric = (figure: (entry: (typeof each)[number]) => number) =>
+      Math.exp(mean((entry) => Math.log(figure(entry))));
+    const cells = [
+      `${(100 * mean(({ result }) => result.overCapacity)).toFixed(3)} % over`,
+      `${(each.length * mean(({ one, result }) => minutes(one, result))).toFixed(0)} min in all`,
+      `${mean(({ result }) => result.podHoursRatio ?? Number.NaN).toFixed(3)} x pod-hours`,
+      `${geometric(({ result }) => result.podHoursRatio ?? Number.NaN).toFixed(3)} geometric`,
+      `${geometric(({ one, result }) => eventsRatio(one.report, result)).toFixed(2)} x scale events`,
+    ];
+    console.log(`  ${strategy.padEnd(14)} ${cells.map((cell) => cell.padStart(20)).join('')}`);
+  }
 }
 
-function line(strategy: string, { overCapacity, unmetDemand, podHoursRatio, scaleEventsPerDay }: Figures): string {
-  const over = `${(100 * overCapacity).toFixed(2)} % over capacity`;
-  const unmet = `${(100 * unmetDemand).toFixed(2)} % unmet`;
-  const cost = `${(podHoursRatio ?? Number.NaN).toFixed(3)} x pod-hours`;
-  return `  ${strategy.padEnd(14)} ${over.padStart(22)}  ${unmet.padStart(13)}  ${cost}  ${scaleEventsPerDay.toFixed(0)} scale events/day`;
+function line(result: StrategyResult, report: SimulationReport): string {
+  const cells = [
+    `${(100 * result.overCapacity).toFixed(2)} % over`,
+    `${(100 * result.unmetDemand).toFixed(2)} % unmet`,
+    `${(result.podHoursRatio ?? Number.NaN).toFixed(3)} x pod-hours`,
+    `${result.scaleEventsPerDay.toFixed(0)} scale events/day`,
+    `${eventsRatio(report, result).toFixed(2)} x`,
+    result.demoted > 0 ? `${(100 * result.demoted).toFixed(0)} % demoted` : '',
+  ];
+  return `  ${result.strategy.padEnd(14)} ${cells.map((cell) => cell.padStart(19)).join('')}`;
+}
+
+/** One event a day more in both, so that what hardly scales counts for little. */
+function eventsRatio(report: SimulationReport, { scaleEventsPerDay }: StrategyResult): number {
+  const reactive = resultOf(report, 'reactive');
+  return reactive === undefined ? Number.NaN : (scaleEventsPerDay + 1) / (reactive.scaleEventsPerDay + 1);
+}
+
+function resultOf({ results }: SimulationReport, strategy: StrategyName): StrategyResult | undefined {
+  return results.find((result) => result.strategy === strategy);
 }
 
 function readTrace(file: string): Samples {

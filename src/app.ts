@@ -3,6 +3,7 @@ import { openHandlers } from './app/handlers.ts';
 import { openKedaScaler } from './app/keda-scaler.ts';
 import { openLoops } from './app/loops.ts';
 import { openParts, type Target } from './app/parts.ts';
+import { openScraping } from './app/scraping.ts';
 import { openWorkloadPasses } from './app/workload-passes.ts';
 import type { Settings } from './config/load.ts';
 import type { ReplayTable } from './http/deps.ts';
@@ -38,10 +39,17 @@ export async function startApp({ replay, ...options }: AppOptions): Promise<App>
   const external = await openExternalMetricsPart(parts).catch(closeParts);
   const loops = openLoops(parts, passes, external.board);
   const { historyChanged } = loops;
-  const { handler, receive } = openHandlers(parts, { passes, historyChanged, replay, problems: external.problems });
+  const scraping = openScraping(parts);
+  const { handler, rawHandlers } = openHandlers(parts, {
+    passes,
+    historyChanged,
+    replay,
+    problems: external.problems,
+    scraping,
+  });
   const server: Listening = await listen({
     ...options.settings.listen,
-    rawHandlers: new Map(['/api/v1/write', '/api/v1/push'].map((path) => [path, receive])),
+    rawHandlers,
     handler,
   }).catch(async (error: unknown) => {
     await external.close();
@@ -55,7 +63,7 @@ export async function startApp({ replay, ...options }: AppOptions): Promise<App>
   return {
     url: server.url,
     async run(signal) {
-      await Promise.all([loops.run(signal), external.run(signal), scaler.run(signal)]);
+      await Promise.all([loops.run(signal), external.run(signal), scaler.run(signal), scraping.run(signal)]);
     },
     async [Symbol.asyncDispose]() {
       await scaler[Symbol.asyncDispose]();

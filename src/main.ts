@@ -11,6 +11,7 @@ const SERVERS: readonly string[] = ['demo', 'serve'];
 const OFFLINE: readonly string[] = [
   'init',
   'check',
+  'restore',
   'simulate',
   'tune',
   'forecast',
@@ -37,9 +38,12 @@ const COMMANDS: Readonly<Record<string, AddCommand>> = {
   preview: async (program, server) => (await import('./cli/preview.ts')).previewCommand(program, server),
   explain: async (program, server) => (await import('./cli/explain.ts')).explainCommand(program, server),
   accuracy: async (program, server) => (await import('./cli/accuracy.ts')).accuracyCommand(program, server),
+  advise: async (program, server) => (await import('./cli/advise.ts')).adviseCommand(program, server),
   release: async (program, server) => (await import('./cli/release.ts')).releaseCommand(program, server),
   import: async (program, server) =>
     (await import('./cli/import.ts')).importCommand(program, { ...server, random: Math.random }),
+  snapshot: async (program, server) => (await import('./cli/snapshot.ts')).snapshotCommand(program, server),
+  restore: async (program) => (await import('./cli/restore.ts')).restoreCommand(program),
   simulate: async (program) => (await import('./cli/simulate.ts')).simulateCommand(program),
   tune: async (program) => (await import('./cli/tune.ts')).tuneCommand(program),
   forecast: async (program) => (await import('./cli/forecast.ts')).forecastCommand(program),

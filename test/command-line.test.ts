@@ -18,6 +18,7 @@ const COMMANDS = [
     'query',
     'plan',
     'explain',
+    'advise',
     'release',
     'import',
     'import prometheus',
@@ -34,7 +35,7 @@ beforeAll(() => {
   const row = (i: number) => `${1_700_000_000 + i * 60},${(100 + 50 * Math.sin(i / 230)).toFixed(3)}`;
   writeFileSync(
     join(folder, 'demand.csv'),
-    `timestamp,value\n${Array.from({ length: 50_000 }, (_, i) => row(i)).join('\n')}\n`,
+    `timestamp,value\n${Array.from({ length: 12_000 }, (_, i) => row(i)).join('\n')}\n`,
   );
   const hourly = (name: string, i: number) =>
     `${name},${1_700_000_000 + i * 3600},${(100 + name.length * 9 * Math.sin(i / 3.82)).toFixed(3)}`;

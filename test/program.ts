@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 /** The real program, built, on a free port and with a folder of its own. */
 export interface RunningProgram extends AsyncDisposable {
@@ -19,12 +20,24 @@ export interface RunningProgram extends AsyncDisposable {
 const MAIN = join(import.meta.dirname, '..', 'dist', 'main.js');
 const START_MS = 240_000;
 
-/** Starts `foresail serve` without a cluster, and waits for the line that has its address. */
-export async function startProgram(flags: readonly string[] = []): Promise<RunningProgram> {
+/**
+ * Starts `foresail serve` without a cluster, and waits for the line that has its address.
+ * @param node Flags of Node itself.
+ * @param more Variables of its environment.
+ */
+export async function startProgram(
+  flags: readonly string[] = [],
+  node: readonly string[] = [],
+  more: Readonly<Record<string, string>> = {},
+): Promise<RunningProgram> {
   const folder = mkdtempSync(join(tmpdir(), 'foresail-program-'));
   const words = ['serve', '--data', join(folder, 'data'), '--listen', '127.0.0.1:0', ...flags];
-  const env = { PATH: process.env['PATH'], HOME: folder };
-  const child = spawn(process.execPath, [MAIN, ...words], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const env = { PATH: process.env['PATH'], HOME: folder, ...more };
+  const child = spawn(process.execPath, [...node, MAIN, ...words], {
+    cwd: folder,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let written = '';
   const url = await new Promise<string>((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`no address within ${START_MS} ms:\n${written}`)), START_MS);
@@ -51,6 +64,17 @@ export async function startProgram(flags: readonly string[] = []): Promise<Runni
     memory: () => memoryOf(child.pid!),
     [Symbol.asyncDispose]: () => end(child, folder),
   };
+}
+
+/**
+ * Flags of Node by which the program's clock begins at a time of its own, and goes on from there.
+ * @param folder Where the difference to the machine's clock is written.
+ */
+export function startingAt(time: number, folder: string): readonly string[] {
+  const file = join(folder, 'clock');
+  writeFileSync(file, String(time - Date.now()));
+  const clock = pathToFileURL(join(import.meta.dirname, 'real', 'shifted-clock.mjs'));
+  return ['--import', `${clock}?${new URLSearchParams({ file })}`];
 }
 
 async function end(child: ChildProcess, folder: string): Promise<void> {

@@ -25,17 +25,7 @@ export async function startServe(
   tracer: readonly string[] = [],
   main: string = MAIN,
 ): Promise<ServeProcess> {
-  const [command, ...rest] = [
-    ...tracer,
-    process.execPath,
-    main,
-    'serve',
-    '--data',
-    dataFolder,
-    '--listen',
-    '127.0.0.1:0',
-  ];
-  const child = spawn(command!, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawnServe(dataFolder, tracer, main);
   const exited = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
     child.once('error', () => resolve());
@@ -56,4 +46,25 @@ export async function startServe(
     await exited;
   };
   return { process: child, url, output: () => output, kill, [Symbol.asyncDispose]: kill };
+}
+
+/**
+ * Starts it and ends it as `kill -9` does, ready or not.
+ * @throws {Error} If it ended by itself before.
+ */
+export async function killWhileStarting(dataFolder: string, afterMs: number): Promise<void> {
+  const child = spawnServe(dataFolder, [], MAIN);
+  let output = '';
+  for (const stream of [child.stdout!, child.stderr!]) stream.on('data', (chunk) => (output += chunk));
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const timer = setTimeout(() => child.kill('SIGKILL'), afterMs);
+  await exited;
+  clearTimeout(timer);
+  if (child.signalCode !== 'SIGKILL') throw new Error(`the program ended by itself: ${output.slice(0, 4_096)}`);
+}
+
+function spawnServe(dataFolder: string, tracer: readonly string[], main: string): ChildProcess {
+  const serve = [process.execPath, main, 'serve', '--data', dataFolder, '--listen', '127.0.0.1:0'];
+  const [command, ...rest] = [...tracer, ...serve];
+  return spawn(command!, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
 }

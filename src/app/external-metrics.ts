@@ -1,27 +1,17 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import type { Settings } from '../config/load.ts';
+import { type BoardFeed, openBoardFeed } from '../external-metrics/board-feed.ts';
+import type { BoardChange } from '../external-metrics/board-values.ts';
 import { ExternalMetricsWithoutClusterError } from '../external-metrics/errors.ts';
-import { type MetricsBoard, openMetricsBoard } from '../external-metrics/metrics-board.ts';
-import {
-  type ExternalMetricsServer,
-  type ExternalMetricsTelemetry,
-  openExternalMetrics,
-} from '../external-metrics/open-external-metrics.ts';
-import { selfMadeCertificates } from '../external-metrics/self-made.ts';
-import { certificateFiles } from '../external-metrics/serving-certificate.ts';
-import { openUpstream, type Upstream } from '../external-metrics/upstream.ts';
-import { ListenError } from '../http/errors.ts';
-import { openKubeApi } from '../kube/api.ts';
+import type { ExternalMetricsTelemetry } from '../external-metrics/open-external-metrics.ts';
 import { runLoop } from '../loops/run-loop.ts';
-import { CodedError } from '../model/errors.ts';
 import { SECOND } from '../model/time.ts';
+import { startInThread } from './external-metrics-remote.ts';
+import { type RunningServer, type ServerOptions, startServer } from './external-metrics-server.ts';
 import type { Parts } from './parts.ts';
 
 /** The server of external metrics, where the settings ask for one. */
 export interface ExternalMetrics {
-  /** Remembers what the passes see. */
-  readonly board: Pick<MetricsBoard, 'planned' | 'watching'>;
+  /** Is told what the passes see. */
+  readonly board: Pick<BoardFeed, 'planned' | 'plannedElsewhere' | 'watching'>;
   /** What is wrong with it now, a sentence each. */
   problems(): readonly string[];
   /** Looks at what changes by itself, until aborted. */
@@ -29,89 +19,91 @@ export interface ExternalMetrics {
   close(): Promise<void>;
 }
 
-type Settled = NonNullable<Settings['externalMetrics']>;
-
 /** How soon an authority, a certificate or an APIService that changed is seen. */
 const REFRESH_MS = 10 * SECOND;
+const NO_THREAD = 'the main thread answers for external metrics, and late while it is busy';
 
 const OFF: ExternalMetrics = {
-  board: { planned: () => {}, watching: (_, forecasts) => forecasts },
+  board: { planned: () => {}, plannedElsewhere: () => {}, watching: (_, forecasts) => forecasts },
   problems: () => [],
   run: async () => {},
   close: async () => {},
 };
 
+/** @throws {CodedError} If there is no cluster or no certificate, or the address cannot be taken. */
 export async function openExternalMetricsPart(parts: Parts): Promise<ExternalMetrics> {
   const { settings, clock, log, policies, telemetry } = parts;
-  const { externalMetrics, kubernetes, loops } = settings;
+  const { externalMetrics, kubernetes, loops, dataFolder } = settings;
   if (externalMetrics === undefined) return OFF;
   if (kubernetes.kind === 'off') throw new ExternalMetricsWithoutClusterError();
-  const { listen, service } = externalMetrics;
-  const board = openMetricsBoard({ now: clock.now, passIntervalMs: loops.scaleMs });
-  const api = await openKubeApi(
-    kubernetes.kind === 'kubeconfig'
-      ? { kubeconfig: kubernetes.path, ...(kubernetes.context !== undefined && { context: kubernetes.context }) }
-      : {},
-  );
-  const upstream = upstreamOf(externalMetrics);
-  let server: ExternalMetricsServer;
-  try {
-    server = await openExternalMetrics({
-      ...listen,
-      now: clock.now,
-      ask: api.request,
-      board,
-      certificates: certificatesOf(externalMetrics, settings.dataFolder),
-      apiService: externalMetrics.apiService === 'keep' ? service : undefined,
-      upstream,
-      telemetry: telemetryOf(parts),
-    });
-  } catch (error) {
-    upstream?.close();
-    await api[Symbol.asyncDispose]();
-    if (error instanceof CodedError) throw error;
-    throw new ListenError(`${listen.host}:${listen.port}`, error as NodeJS.ErrnoException);
-  }
-  log.info({ address: server.url, service: `${service.namespace}/${service.name}` }, 'external metrics are served');
+  const problems = new Map<string, string>();
+  let server: RunningServer | undefined;
+  const feed = openBoardFeed((change) => server?.apply([change]));
+  const options = { settings: externalMetrics, kubernetes, dataFolder, passIntervalMs: loops.scaleMs };
+  server = await start(options, parts, { problems, everything: feed.all });
+  const { namespace, name } = externalMetrics.service;
+  log.info({ address: server.url, service: `${namespace}/${name}` }, 'external metrics are served');
 
+  const { refresh, close } = server;
   const pass = async () => {
-    await server.refresh();
-    board.keepOnly(await policies.list());
+    await refresh();
+    feed.keepOnly(await policies.list());
   };
   return {
-    board,
-    problems: server.problems,
+    board: feed,
+    problems: () => [...problems.values()],
     run: (signal) => runLoop({ name: 'external-metrics', intervalMs: REFRESH_MS, clock, telemetry }, pass, signal),
-    async close() {
-      await server[Symbol.asyncDispose]();
-      await api[Symbol.asyncDispose]();
-    },
+    close,
   };
 }
 
-function certificatesOf({ certificates, service }: Settled, dataFolder: string) {
-  if (certificates !== 'selfMade') return certificateFiles(certificates);
-  const host = `${service.name}.${service.namespace}.svc`;
-  return selfMadeCertificates({
-    folder: join(dataFolder, 'external-metrics'),
-    dnsNames: [host, `${host}.cluster.local`],
-  });
+interface Told {
+  /** Filled by what is told of the server. */
+  readonly problems: Map<string, string>;
+  readonly everything: () => readonly BoardChange[];
 }
 
-function upstreamOf({ upstream }: Settled): Upstream | undefined {
-  if (upstream === undefined) return undefined;
-  const { url, ca, token, skipVerify } = upstream;
-  return openUpstream({
-    url,
-    credentials: () => ({
-      ca: ca === undefined ? undefined : readFileSync(ca, 'utf8'),
-      token: existsSync(token) ? readFileSync(token, 'utf8').trim() : undefined,
-      skipVerify,
-    }),
+/** In a thread of its own; here where the program runs uncompiled, since a thread could not read TypeScript, or where no thread can be started. */
+async function start(options: ServerOptions, parts: Parts, { problems, everything }: Told): Promise<RunningServer> {
+  const { clock, log, metrics } = parts;
+  const telemetry = telemetryOf(parts, problems);
+  const here = () => startServer(options, { now: clock.now, telemetry });
+  if (import.meta.url.endsWith('.ts')) return await here();
+  const found = await startInThread(options, {
+    ...{ clock, telemetry, everything },
+    onEnd(reason, error) {
+      metrics.externalMetricsThreadEnds.inc({ reason });
+      const problem = `nobody answers for external metrics: their thread ended (${error?.message ?? reason}) and is started again`;
+      // The next thread says anew what is wrong.
+      for (const what of problems.keys()) metrics.externalMetricsProblem.set({ what }, 0);
+      problems.clear();
+      problems.set('thread', problem);
+      metrics.externalMetricsProblem.set({ what: 'thread' }, 1);
+      log.error({ reason, err: error }, 'the thread of the external metrics ended: it is started again');
+    },
+    onRestart() {
+      problems.delete('thread');
+      metrics.externalMetricsProblem.set({ what: 'thread' }, 0);
+      log.info({}, 'the thread of the external metrics serves again');
+    },
+    onCpu(cpuSeconds, waitSeconds) {
+      metrics.externalMetricsThreadCpu.inc(Math.max(0, cpuSeconds));
+      metrics.externalMetricsThreadWait.inc(Math.max(0, waitSeconds));
+    },
   });
+  if (!('kind' in found)) return found;
+  metrics.externalMetricsThreadEnds.inc({ reason: found.reason });
+  log.error(
+    { reason: found.reason, err: found.error },
+    `no thread of the external metrics can be started: ${NO_THREAD}`,
+  );
+  return await here();
 }
 
-function telemetryOf({ metrics, log }: Pick<Parts, 'metrics' | 'log'>): ExternalMetricsTelemetry {
+function telemetryOf(
+  { metrics, log }: Pick<Parts, 'metrics' | 'log'>,
+  problems: Map<string, string>,
+): ExternalMetricsTelemetry {
   return {
     onAnswer(outcome, seconds) {
       metrics.externalMetricsRequests.inc({ outcome });
@@ -120,8 +112,13 @@ function telemetryOf({ metrics, log }: Pick<Parts, 'metrics' | 'log'>): External
     onError: (error) => log.error({ err: error }, 'cannot answer a request for an external metric'),
     onProblem(what, problem) {
       metrics.externalMetricsProblem.set({ what }, problem === undefined ? 0 : 1);
-      if (problem === undefined) log.info({ what }, `external metrics: ${what} is in order again`);
-      else log.warn({ what }, `external metrics: ${problem}`);
+      if (problem === undefined) {
+        problems.delete(what);
+        log.info({ what }, `external metrics: ${what} is in order again`);
+        return;
+      }
+      problems.set(what, problem);
+      log.warn({ what }, `external metrics: ${problem}`);
     },
     onFailure: (what) => metrics.externalMetricsFailures.inc({ what }),
     onCertificate: (expiresAt) => metrics.externalMetricsCertificateExpiry.set(expiresAt / SECOND),

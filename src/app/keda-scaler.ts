@@ -137,9 +137,10 @@ function readingOf(
   { quantile }: ScalerQuestion,
   now: Millis,
 ): ScalerReading {
-  const asked = { ...policy, quantile: quantile ?? policy.quantile };
+  const asked = quantile === undefined ? policy : { ...policy, quantile };
+  const isPriced = quantile === undefined;
   const demands = policy.demands.map((spec, i): ScalerDemand => {
-    const forecast = forecastReading(statuses[i], asked);
+    const forecast = forecastReading(statuses[i], asked, isPriced ? spec.fill : undefined);
     const capacity = capacities[i];
     const reading = { name: spec.name, current: { time: now, value: null }, forecast, ...(capacity && { capacity }) };
     const trust = trustIn(spec, reading, asked, now, NO_MEMORY);

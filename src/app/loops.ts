@@ -9,13 +9,18 @@ import { stateSeries } from '../observe/workload-state.ts';
 import type { DecisionDraft } from '../scaling/decision-types.ts';
 import { appendSeries } from '../storage/append-series.ts';
 import { runCustomResources } from './custom-resources.ts';
+import { runEngineLoops } from './engine-loops.ts';
 import type { ExternalMetrics } from './external-metrics.ts';
 import { openForecasters } from './forecasters.ts';
 import type { Parts } from './parts.ts';
+import { updatePointGauges } from './point-gauges.ts';
+import { updatePolicyGauges } from './policy-gauges.ts';
+import { openSharedPlans } from './shared-plans.ts';
 import { openTraining } from './training.ts';
 import type { WorkloadPasses } from './workload-passes.ts';
 
 const MAINTAIN_EVERY_MS = MINUTE;
+/** As often as a Prometheus looks, or as passes are made where those are quicker. */
 const GAUGES_EVERY_MS = 15 * SECOND;
 
 export type Loops = ReturnType<typeof openLoops>;
@@ -25,23 +30,27 @@ export function openLoops(parts: Parts, passes: WorkloadPasses, board: ExternalM
   const { settings, clock, telemetry, metrics, tsdb, storage, ledger, forecasts, states, policies, target } = parts;
   const forecasters = openForecasters(parts);
   const trainingLoop = openTraining(parts);
+  const shared = openSharedPlans(parts, board);
   const forecastLoop = openForecastLoop({
     clock,
     telemetry,
     policies: policies.list,
-    storageOf: storage.tenant,
+    storageOf: parts.samples.own,
     forecastsOf: forecasts.tenant,
     statesOf: states.tenant,
     forecasters,
     calendarOf: parts.calendarOf,
     networkOf: parts.networks.versionOf,
-    learnedLeadMs: parts.leadTimes.learnedMs,
+    learnedLeadMs: shared.learnedLeadMs,
     onDrift: trainingLoop.drifted,
   });
   const scaleLoop = openScaleLoop({
     onPass: passes.noted,
     onElsewhere: passes.left,
-    onPlan: board.planned,
+    onPlan(draft) {
+      board.planned(draft);
+      shared.publish(draft);
+    },
     clock,
     telemetry,
     policies: policies.inForce,
@@ -69,7 +78,7 @@ export function openLoops(parts: Parts, passes: WorkloadPasses, board: ExternalM
   /** The pictures can do without a point; the decision is kept already. */
   async function appendState(tenant: TenantId, draft: DecisionDraft): Promise<void> {
     try {
-      const { dropped } = await appendSeries(storage.tenant(tenant), stateSeries(draft));
+      const { dropped } = await appendSeries(parts.samples.own(tenant), stateSeries(draft));
       for (const outcome of Object.keys(dropped)) {
         telemetry.count('loopSkips', { loop: 'scale', reason: `state-sample-${outcome}` });
       }
@@ -94,13 +103,23 @@ export function openLoops(parts: Parts, passes: WorkloadPasses, board: ExternalM
   const maintain = async () => {
     await tsdb.maintain(clock.now());
   };
+  const makePoints = async (ending: AbortSignal) => {
+    await tsdb.makePoints(clock.now(), ending);
+  };
   const updateGauges = async () => {
+    await updatePointGauges(metrics, tsdb, clock.now());
     metrics.samplesInMemory.set(tsdb.stats().samples);
     metrics.storeBytes.set(await tsdb.sizeOnDisk());
-    for (const tenant of await storage.tenants()) metrics.series.set({ tenant }, tsdb.statsOf(tenant).series);
+    const series = new Map<string, number>();
+    for (const id of await storage.tenants()) {
+      const tenant = parts.tenantNames(id);
+      series.set(tenant, (series.get(tenant) ?? 0) + tsdb.seriesOf(id));
+    }
+    for (const [tenant, count] of series) metrics.series.set({ tenant }, count);
     const inForce = await policies.list();
     passes.keepOnly(inForce);
     parts.accuracyGauges.update(passes.drafts());
+    updatePolicyGauges(metrics, passes, inForce);
     metrics.policyTroubles.reset();
     for (const tenant of new Set(inForce.map((stored) => stored.tenant))) {
       for (const { policy, troubles } of await passes.views(tenant)) {
@@ -113,6 +132,7 @@ export function openLoops(parts: Parts, passes: WorkloadPasses, board: ExternalM
     metrics.policyProblems.set((await policies.problems()).length);
   };
 
+  const gaugesEveryMs = Math.min(GAUGES_EVERY_MS, settings.loops.scaleMs);
   return {
     close: () => forecasters[Symbol.asyncDispose](),
     historyChanged: forecastLoop.historyChanged,
@@ -122,11 +142,14 @@ export function openLoops(parts: Parts, passes: WorkloadPasses, board: ExternalM
         forecastLoop.run(signal),
         scaleLoop.run(signal),
         membership?.run(signal),
+        runEngineLoops(parts, shared, signal),
         trainingLoop.run(signal),
         runCustomResources(parts, passes, signal),
         runRetentionLoop({ clock, telemetry, sweeps }, signal),
         runLoop({ name: 'maintain', intervalMs: MAINTAIN_EVERY_MS, clock, telemetry }, maintain, signal),
-        runLoop({ name: 'gauges', intervalMs: GAUGES_EVERY_MS, clock, telemetry }, updateGauges, signal),
+        settings.downsampling.length > 0 &&
+          runLoop({ name: 'points', intervalMs: MAINTAIN_EVERY_MS, clock, telemetry }, makePoints, signal),
+        runLoop({ name: 'gauges', intervalMs: gaugesEveryMs, clock, telemetry }, updateGauges, signal),
       ]);
       await membership?.leave().catch((error: unknown) => {
         parts.log.warn({ err: error }, 'cannot give the lease back: others wait until it runs out');

@@ -4,15 +4,19 @@ import { policyFileReader } from '../config/policy-files.ts';
 import { openPolicyStore } from '../config/policy-store.ts';
 import { openForecastStore } from '../forecasts/forecast-store.ts';
 import { openForecasterStates } from '../forecasts/state-store.ts';
+import { openIntake } from '../ingest/intake.ts';
 import { openKubeCluster } from '../kube/cluster.ts';
 import type { Membership } from '../kube/membership.ts';
 import { noCluster } from '../kube/no-cluster.ts';
 import { openLedger } from '../ledger/ledger.ts';
+import { decisionText } from '../loops/decision-text.ts';
 import { demandLabels } from '../loops/demand-series.ts';
 import type { LoopTelemetry } from '../loops/telemetry.ts';
 import type { Clock } from '../model/clock.ts';
 import type { TenantId } from '../model/tenant.ts';
+import { limitsOf, type TenantLimits } from '../model/tenant-limits.ts';
 import { DAY, SECOND } from '../model/time.ts';
+import type { ReadAutoscaler, ReadPodRequests } from '../observe/advice.ts';
 import { calendarFiles } from '../observe/calendar-files.ts';
 import { openCapacityLearner } from '../observe/capacity-learner.ts';
 import { openLeadTimeLearner, type ReadPodStarts } from '../observe/lead-time-learner.ts';
@@ -21,10 +25,12 @@ import { calendarReader } from '../observe/policy-calendar.ts';
 import { parseQuery } from '../promql/parse.ts';
 import { evaluatorOver } from '../promql/run.ts';
 import type { Cluster } from '../scaling/cluster.ts';
-import type { SeriesReader } from '../storage/storage.ts';
+import type { QuerySource } from '../storage/storage.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
+import { tenantNames } from '../telemetry/tenant-names.ts';
 import { withSpan } from '../telemetry/tracing.ts';
+import type { TenantBounds } from '../tsdb/limits.ts';
 import { openTsdb } from '../tsdb/open-tsdb.ts';
 import type { RecoveryReport } from '../tsdb/recovery.ts';
 import { takeTurns } from '../turns.ts';
@@ -41,12 +47,15 @@ import { openCoordination, sharedPolicies } from './coordination.ts';
 import { openCustomResources, readerOf } from './custom-resources.ts';
 import { kubeAccess } from './kube-access.ts';
 import { queryStorage } from './query-storage.ts';
+import { openSampleStorage } from './sample-storage.ts';
 
 /** A cluster by its name; closed with the program. */
 export interface Target {
   readonly name: string;
   readonly cluster: Cluster;
   readonly readPodStarts?: ReadPodStarts;
+  readonly readAutoscaler?: ReadAutoscaler;
+  readonly readPodRequests?: ReadPodRequests;
   readonly close: () => Promise<void>;
 }
 
@@ -60,6 +69,17 @@ export interface PartsOptions {
 /** What the loops and the requests share: the stores, the cluster, and what is told of them. */
 export type Parts = Awaited<ReturnType<typeof openParts>>;
 
+/** A tenant's limits, as the store has them. */
+function boundsOf(limits: TenantLimits): TenantBounds {
+  return {
+    maxSeries: limits.max_global_series_per_user,
+    maxSeriesPerMetric: limits.max_global_series_per_metric,
+    outOfOrderMs: limits.out_of_order_time_window,
+    aheadMs: limits.creation_grace_period,
+    ...(limits.compactor_blocks_retention_period > 0 && { rawRetentionMs: limits.compactor_blocks_retention_period }),
+  };
+}
+
 /** As the architecture has it: what long seasons are learned from. */
 const DEMAND_RETENTION_MS = 400 * DAY;
 
@@ -69,29 +89,41 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
   const metrics = createMetrics({ version: VERSION, ofProcess: true });
   const telemetry = loopTelemetry(metrics, log);
   const pause = takeTurns();
-  const evaluator = (reader: Pick<SeriesReader, 'select'>) =>
-    evaluatorOver(reader, { maxSamples: settings.limits.querySamples, pause });
+  const evaluator = (reader: QuerySource) => evaluatorOver(reader, { maxSamples: settings.limits.querySamples, pause });
   const tsdb = await openTsdb({
     dir: settings.dataFolder,
     clock,
     evaluator,
+    release: VERSION,
     limits: {
-      maxSamples: settings.limits.samplesInMemory,
+      maxSampleBytes: settings.limits.sampleBytes,
       maxSeriesPerTenant: settings.limits.seriesPerTenant,
       retentionMs: { raw: settings.retentionMs, demand: DEMAND_RETENTION_MS },
+      tiers: settings.downsampling,
     },
+    boundsOf: (tenant) => boundsOf(limitsOf(settings.tenantLimits, tenant)),
     onSync: (seconds) => {
       metrics.commits.inc();
       metrics.syncSeconds.observe(seconds);
     },
+    onFault({ chore, reason, place, message, tenant }) {
+      metrics.storeFaults.inc({ chore, reason });
+      log.error(
+        { chore, reason, place, tenant, problem: message },
+        'the store could not do a chore, and tries it again',
+      );
+    },
   });
   reportRecovery(tsdb.stats().recovery, metrics, log);
-  const { storage, keyValue } = tsdb;
+  const { keyValue } = tsdb;
   const models = await readTenantModels(settings.dataFolder, (whose, error) => {
     metrics.networkUnusable.inc({ code: error.code });
     log.error({ err: error, code: error.code, model: whose }, 'the network of the forecasts cannot be used');
   });
   const coordination = await openCoordination({ settings, clock, metrics, log });
+  const { membership } = coordination;
+  const samples = await openSampleStorage({ settings, tsdb, clock, metrics, log, membership, evaluator });
+  const { storage } = samples;
   const target = cluster ?? (await openCluster(settings, coordination.membership?.msLeft));
   const customResources =
     cluster === undefined ? await openCustomResources(settings, { clock, metrics, log }) : undefined;
@@ -131,13 +163,23 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
     months: openMonthReader({ storageOf: storage.tenant, demandLabels }),
     capacities: openCapacityLearner({ storageOf: storage.tenant, demandLabels }),
     coordination,
-    ledger: openLedger(keyValue),
+    ledger: openLedger(keyValue, decisionText),
     states: openForecasterStates(keyValue),
     threads,
     jobs,
     checkDeps,
     customResources,
-    queryStorage: queryStorage({ storage, forecasts, policies, evaluator }),
+    samples,
+    /** One for every way in. */
+    intake: openIntake({ limitsOf: (tenant) => limitsOf(settings.tenantLimits, tenant), now: () => performance.now() }),
+    tenantNames: tenantNames(),
+    queryStorage: queryStorage({
+      storage,
+      forecasts,
+      policies,
+      evaluator,
+      hasEngine: samples.engine?.answers === true,
+    }),
     async close() {
       await jobs[Symbol.asyncDispose]();
       await customResources?.close();
@@ -153,8 +195,9 @@ async function openCluster({ kubernetes }: Settings, msLeft: Membership['msLeft'
   if (kubernetes.kind === 'off') return { name: 'off', cluster: noCluster, close: async () => {} };
   const cluster = await openKubeCluster({ ...kubeAccess(kubernetes), ...(msLeft !== undefined && { msLeft }) });
   const name = kubernetes.kind === 'inCluster' ? 'kubernetes (in-cluster account)' : `kubernetes (${kubernetes.path})`;
-  const { readPodStarts } = cluster;
-  return { name, cluster, readPodStarts, close: async () => await cluster[Symbol.asyncDispose]() };
+  const { readPodStarts, readAutoscaler, readPodRequests } = cluster;
+  const readers = { readPodStarts, readAutoscaler, readPodRequests };
+  return { name, cluster, ...readers, close: async () => await cluster[Symbol.asyncDispose]() };
 }
 
 /** What a start could not read is never passed over in silence. */

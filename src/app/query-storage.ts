@@ -1,21 +1,25 @@
-import type { PolicyStore } from '../config/policy-store.ts';
-import { withForecastSeries } from '../forecasts/forecast-series.ts';
+import type { StoredPolicy } from '../config/policy-store.ts';
+import { findsForecasts, withForecastSeries } from '../forecasts/forecast-series.ts';
 import type { ForecastStore } from '../forecasts/forecast-store.ts';
 import { demandLabels } from '../loops/demand-series.ts';
 import type { TenantId } from '../model/tenant.ts';
-import type { Evaluator, SeriesReader, Storage } from '../storage/storage.ts';
+import { childrenOf, type Expr, type VectorSelector } from '../promql/ast.ts';
+import { parseQuery } from '../promql/parse.ts';
+import type { AttachmentReader, Evaluator, QuerySource, SeriesReader, Storage } from '../storage/storage.ts';
 
 export interface QueryStorageDeps {
   readonly storage: Storage;
   readonly forecasts: ForecastStore;
-  readonly policies: Pick<PolicyStore, 'list'>;
-  readonly evaluator: (reader: Pick<SeriesReader, 'select'>) => Evaluator;
+  readonly policies: { list(): Promise<readonly Pick<StoredPolicy, 'tenant' | 'policy'>[]> };
+  readonly evaluator: (reader: QuerySource) => Evaluator;
+  /** Whether samples are in an engine that answers whole expressions itself. */
+  readonly hasEngine: boolean;
 }
 
 /** What people's queries are answered from: a tenant's series, and those that come of its forecasts. */
-export function queryStorage({ storage, forecasts, policies, evaluator }: QueryStorageDeps) {
+export function queryStorage({ storage, forecasts, policies, evaluator, hasEngine }: QueryStorageDeps) {
   return {
-    tenant(tenant: TenantId): SeriesReader & Evaluator {
+    tenant(tenant: TenantId): SeriesReader & Evaluator & Pick<AttachmentReader, 'exemplars'> {
       const demands = async () =>
         (await policies.list())
           .filter((stored) => stored.tenant === tenant)
@@ -26,8 +30,38 @@ export function queryStorage({ storage, forecasts, policies, evaluator }: QueryS
               recorded: demandLabels(policy, spec),
             })),
           );
-      const reader = withForecastSeries(storage.tenant(tenant), { ...forecasts.tenant(tenant), demands });
-      return { ...reader, ...evaluator(reader) };
+      const stored = storage.tenant(tenant);
+      const reader = withForecastSeries(stored, { ...forecasts.tenant(tenant), demands });
+      const { exemplars } = stored;
+      const here = evaluator(reader);
+      if (!hasEngine) return { ...reader, exemplars, ...here };
+      // The engine has no forecasts, and knows best about all else.
+      const answerer = async (expression: string): Promise<Evaluator> => {
+        const selectors = selectorsIn(expression);
+        if (selectors === undefined) return stored;
+        const demanded = selectors.length === 0 ? [] : await demands();
+        const isHere = selectors.length === 0 || selectors.some(({ matchers }) => findsForecasts(matchers, demanded));
+        return isHere ? here : stored;
+      };
+      return {
+        ...reader,
+        exemplars,
+        instant: async (expression, ...rest) => (await answerer(expression)).instant(expression, ...rest),
+        range: async (expression, ...rest) => (await answerer(expression)).range(expression, ...rest),
+      };
     },
   };
+}
+
+/** Undefined where the text is not PromQL: an engine may have words of its own. */
+function selectorsIn(expression: string): readonly VectorSelector[] | undefined {
+  let expr: Expr;
+  try {
+    expr = parseQuery(expression);
+  } catch {
+    return undefined;
+  }
+  const within = (part: Expr): readonly VectorSelector[] =>
+    part.kind === 'selector' ? [part] : childrenOf(part).flatMap(within);
+  return within(expr);
 }

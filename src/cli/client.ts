@@ -45,7 +45,7 @@ export async function callServer(
   server: ServerOptions,
   path: string,
   { method = 'GET', body, contentType, signal }: Call = {},
-): Promise<{ readonly status: number; readonly body: unknown }> {
+): Promise<{ readonly status: number; readonly body: unknown; readonly retryAfterMs?: number | undefined }> {
   const url = server.url.replace(/\/+$/, '');
   const headers: Record<string, string> = {};
   if (contentType !== undefined) headers['content-type'] = contentType;
@@ -67,9 +67,11 @@ export async function callServer(
     throw new ServerError(`cannot reach a server at ${url}: ${why}`, 0, { cause: error });
   }
   const text = await response.text();
-  if (text === '') return { status: response.status, body: null };
+  const seconds = Number(response.headers.get('retry-after') ?? Number.NaN);
+  const retryAfterMs = seconds >= 0 ? seconds * 1000 : undefined;
+  if (text === '') return { status: response.status, body: null, retryAfterMs };
   try {
-    return { status: response.status, body: JSON.parse(text) };
+    return { status: response.status, body: JSON.parse(text), retryAfterMs };
   } catch (cause) {
     throw new ServerError(`cannot use the answer of ${url}${path}: it is not JSON`, response.status, { cause });
   }

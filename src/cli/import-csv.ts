@@ -7,7 +7,12 @@ const ROWS_AT_ONCE = 100_000;
 export async function* readCsvLines(
   path: string,
   labels: Readonly<Record<string, string>>,
-): AsyncGenerator<{ readonly lines: readonly string[]; readonly rows: number; readonly gaps: number }> {
+): AsyncGenerator<{
+  readonly lines: readonly string[];
+  readonly samples: number;
+  readonly rows: number;
+  readonly gaps: number;
+}> {
   let bySeries = new Map<string, { values: number[]; timestamps: number[] }>();
   let held = 0;
   let rows = 0;
@@ -18,7 +23,7 @@ export async function* readCsvLines(
       const metric = series === '' ? labels : { ...labels, series };
       return JSON.stringify({ metric, ...columns });
     });
-    const taken = { lines, rows, gaps };
+    const taken = { lines, samples: held, rows, gaps };
     bySeries = new Map();
     held = 0;
     gaps = 0;

@@ -31,7 +31,7 @@ export interface Slice {
 }
 
 /** The source refused a query, or did not answer several times. */
-class SourceError extends CodedError {
+export class SourceError extends CodedError {
   override readonly name = 'SourceError';
   readonly code = 'import_source';
 }

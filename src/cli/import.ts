@@ -1,38 +1,40 @@
 import type { Command } from 'commander';
-import type { Clock } from '../model/clock.ts';
-import { formatInstant, type Millis, parseDuration, parseInstant } from '../model/time.ts';
-import { type ServerOptions, serverOptions } from './client.ts';
-import { readCsvLines } from './import-csv.ts';
-import { readSlices } from './import-prometheus.ts';
+import type { Matcher } from '../model/matcher.ts';
+import { formatInstant, MINUTE } from '../model/time.ts';
+import { parseQuery } from '../promql/parse.ts';
+import { serverOptions } from './client.ts';
+import { importFileCommands } from './import-files.ts';
+import {
+  type CommonImportOptions,
+  collect,
+  headersOf,
+  type ImportCommandDeps,
+  lengthOf,
+  rangeOf,
+  rateOf,
+  wordOf,
+} from './import-options.ts';
+import { readSlices, type Slice, type SourceOptions } from './import-prometheus.ts';
+import { offersRemoteRead, readRemoteSlices } from './import-remote-read.ts';
+import { openResume } from './import-resume.ts';
 import { openImport } from './import-total.ts';
 import { UsageError } from './usage-error.ts';
 
-export interface ImportCommandDeps {
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
-  readonly random: () => number;
-}
+/** Scrapes and remote writes come late. */
+const UNSETTLED_MS = 30 * MINUTE;
 
-interface CommonOptions extends ServerOptions {
-  readonly json: boolean;
-}
-
-interface PrometheusOptions extends CommonOptions {
+interface PrometheusOptions extends CommonImportOptions {
   readonly from: string;
   readonly match: readonly string[];
   readonly start: string;
   readonly end: string;
   readonly step?: string;
   readonly header: readonly string[];
+  readonly via: string;
+  readonly resume?: string;
 }
 
-interface CsvOptions extends CommonOptions {
-  readonly input: string;
-  readonly metric: string;
-  readonly label: readonly string[];
-}
-
-/** `foresail import prometheus | csv`: fills the past of the running server's store. Importing twice changes nothing. */
+/** `foresail import …`: fills the past of the running server's store. Importing twice changes nothing. */
 export function importCommand(program: Command, deps: ImportCommandDeps): void {
   const command = program
     .command('import')
@@ -48,8 +50,15 @@ export function importCommand(program: Command, deps: ImportCommandDeps): void {
       .requiredOption('--start <time>', 'ISO 8601, epoch seconds, or a duration ago such as 28d')
       .option('--end <time>', 'the same', '0s')
       .option('--step <duration>', 'one value a step, as a range query gives; without it samples as they are stored')
+      .option(
+        '--via <way>',
+        'remote-read (a stream of chunks), query, or auto: remote-read where it is offered',
+        'auto',
+      )
       .option('--header <name:value>', 'sent to the server to read from; may be given several times', collect, []),
   )
+    .option('--resume <file>', 'keeps how far it came, and goes on there the next time')
+    .option('--rate <samples>', 'samples a second at most')
     .option('--json', 'print JSON', false)
     .addHelpText(
       'after',
@@ -57,88 +66,60 @@ export function importCommand(program: Command, deps: ImportCommandDeps): void {
     )
     .action((options: PrometheusOptions) => importPrometheus(options, deps));
 
-  serverOptions(
-    command
-      .command('csv')
-      .description('Import a CSV file: timestamp,value or series,timestamp,value with a header row; .gz too')
-      .requiredOption('--input <file>', 'the file')
-      .requiredOption('--metric <name>', 'the name of the metric; the series column becomes the label series')
-      .option('--label <name=value>', 'a label of every series; may be given several times', collect, []),
-  )
-    .option('--json', 'print JSON', false)
-    .addHelpText(
-      'after',
-      '\nExample:\n  $ foresail import csv --input demand.csv --metric demand_rps --label app=checkout',
-    )
-    .action((options: CsvOptions) => importCsv(options, deps));
+  importFileCommands(command, deps);
 }
 
 async function importPrometheus(options: PrometheusOptions, deps: ImportCommandDeps): Promise<void> {
-  const now = deps.clock.now();
-  const start = instantOf('--start', options.start, now);
-  const end = instantOf('--end', options.end, now);
-  if (start > end) throw new UsageError(`--start ${formatInstant(start)} is after --end ${formatInstant(end)}`);
+  const range = rangeOf(options.start, options.end, deps.clock.now());
   const stepMs = options.step === undefined ? undefined : lengthOf('--step', options.step);
+  const wanted = wordOf('--via', options.via, ['auto', 'remote-read', 'query'] as const);
+  if (wanted === 'remote-read' && stepMs !== undefined) {
+    throw new UsageError('--step: only a query gives one value a step; leave --via out');
+  }
+  const selectors = options.match.map((selector) => ({ selector, matchers: matchersOf(selector) }));
   const source = { ...deps, url: options.from, headers: headersOf(options.header) };
-  const total = openImport(options, deps.signal);
-  for (const selector of options.match) {
-    for await (const slice of readSlices({ selector, start, end, stepMs }, source)) {
-      await total.send(slice.lines, { nativeHistograms: slice.histograms });
-      const done = (slice.end - start + 1) / (end - start + 1);
-      total.progress(`${selector}: ${Math.floor(done * 100)} %, up to ${formatInstant(slice.end)}`);
+  const rate = rateOf(options.rate);
+  const { from, url: to, tenant = '' } = options;
+  const resume = openResume(options.resume, { from, to, tenant }, deps.clock.now() - UNSETTLED_MS);
+  const total = openImport(options, { ...deps, rate });
+  const remote = await goesByRemoteRead(wanted, stepMs, source);
+  for (const { selector, matchers } of selectors) {
+    // One value a step is not what is stored: the same selector without a step is not done with it.
+    const what = stepMs === undefined ? selector : `${selector} --step ${options.step}`;
+    const done = resume.doneUntil(what, range.start) ?? Number.NEGATIVE_INFINITY;
+    const rest = { start: Math.max(range.start, done + 1), end: range.end };
+    const slices: AsyncIterable<Slice> = remote
+      ? readRemoteSlices({ selector, matchers, ...rest }, source)
+      : readSlices({ selector, ...rest, stepMs }, source);
+    for await (const slice of slices) {
+      await total.send(slice.lines, slice.samples, { nativeHistograms: slice.histograms });
+      if (slice.end < rest.start) continue;
+      resume.done(what, range.start, slice.end);
+      const share = (slice.end - range.start + 1) / (range.end - range.start + 1);
+      total.progress(`${selector}: ${Math.floor(share * 100)} %, up to ${formatInstant(slice.end)}`);
     }
   }
   total.finish();
 }
 
-async function importCsv(options: CsvOptions, deps: ImportCommandDeps): Promise<void> {
-  const total = openImport(options, deps.signal);
-  const labels = { ...labelsIn(options.label), __name__: options.metric };
-  for await (const { lines, rows, gaps } of readCsvLines(options.input, labels)) {
-    await total.send(lines, { gaps });
-    total.progress(`${options.input}: ${rows} rows`);
-  }
-  total.finish();
+async function goesByRemoteRead(
+  wanted: 'auto' | 'remote-read' | 'query',
+  stepMs: number | undefined,
+  source: SourceOptions,
+): Promise<boolean> {
+  if (wanted === 'query' || stepMs !== undefined) return false;
+  const isOffered = await offersRemoteRead(source);
+  if (wanted === 'auto' || isOffered) return isOffered;
+  throw new UsageError(`--via remote-read: ${source.url} does not offer /api/v1/read; leave --via out`);
 }
 
-function collect(value: string, before: readonly string[]): readonly string[] {
-  return [...before, value];
-}
-
-/** An instant, or how long before now. */
-function instantOf(option: string, text: string, now: Millis): Millis {
-  if (/[a-z]$/.test(text)) return now - lengthOf(option, text);
+/** @throws {UsageError} If it is not a selector. */
+function matchersOf(selector: string): readonly Matcher[] {
   try {
-    return parseInstant(text);
+    const expr = parseQuery(selector);
+    if (expr.kind === 'selector' && expr.offset === undefined && expr.at === undefined) return expr.matchers;
   } catch (cause) {
-    throw new UsageError(`${option}: ${(cause as Error).message}`, { cause });
+    throw new UsageError(`--match: ${(cause as Error).message}`, { cause });
   }
-}
-
-function lengthOf(option: string, text: string): number {
-  try {
-    return parseDuration(text);
-  } catch (cause) {
-    throw new UsageError(`${option}: ${(cause as Error).message}`, { cause });
-  }
-}
-
-function headersOf(headers: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    headers.map((header) => {
-      const at = header.indexOf(':');
-      if (at < 1) throw new UsageError(`--header: expected NAME:VALUE, got "${header}"`);
-      return [header.slice(0, at).trim(), header.slice(at + 1).trim()];
-    }),
-  );
-}
-
-function labelsIn(labels: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    labels.map((label) => {
-      const at = label.indexOf('=');
-      if (at < 1) throw new UsageError(`--label: expected NAME=VALUE, got "${label}"`);
-      return [label.slice(0, at), label.slice(at + 1)];
-    }),
-  );
+  throw new UsageError(`--match: expected a selector such as http_requests_total{job="api"}, got "${selector}"`);
 }

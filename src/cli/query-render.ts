@@ -7,8 +7,28 @@ type LabelObject = Readonly<Record<string, string>>;
 /** The `data` of Prometheus's answer to a query. */
 export type QueryData =
   | { readonly resultType: 'scalar' | 'string'; readonly result: Sample }
-  | { readonly resultType: 'vector'; readonly result: readonly { metric: LabelObject; value: Sample }[] }
-  | { readonly resultType: 'matrix'; readonly result: readonly { metric: LabelObject; values: readonly Sample[] }[] };
+  | {
+      readonly resultType: 'vector';
+      readonly result: readonly { metric: LabelObject; value?: Sample; histogram?: HistogramAt }[];
+    }
+  | {
+      readonly resultType: 'matrix';
+      readonly result: readonly {
+        metric: LabelObject;
+        values?: readonly Sample[];
+        histograms?: readonly HistogramAt[];
+      }[];
+    };
+
+type HistogramAt = readonly [
+  seconds: number,
+  histogram: {
+    readonly count: string;
+    readonly sum: string;
+    /** What belongs to the bucket of its bounds (0: the upper one, 1: the lower one, 2: neither, 3: both), both, and its count. */
+    readonly buckets?: readonly (readonly [rule: number, lower: string, upper: string, count: string])[];
+  },
+];
 
 interface Row {
   readonly series: string;
@@ -56,13 +76,27 @@ function rowsOf(data: QueryData): readonly Row[] {
     case 'string':
       return [rowOf('', data.result)];
     case 'vector':
-      return data.result.map(({ metric, value }) => rowOf(formatLabels(labelsOf(metric)), value));
+      return data.result.flatMap(({ metric, value, histogram }) => {
+        const sample = value ?? (histogram && written(histogram));
+        return sample === undefined ? [] : [rowOf(formatLabels(labelsOf(metric)), sample)];
+      });
     case 'matrix':
-      return data.result.flatMap(({ metric, values }) => {
+      return data.result.flatMap(({ metric, values = [], histograms = [] }) => {
         const series = formatLabels(labelsOf(metric));
-        return values.map((value) => rowOf(series, value));
+        const samples = [...values, ...histograms.map(written)].sort(([a], [b]) => a - b);
+        return samples.map((sample) => rowOf(series, sample));
       });
   }
+}
+
+/** A histogram in one line: `{count:3, sum:4, (1,2]:3}`. */
+function written([seconds, { count, sum, buckets = [] }]: HistogramAt): Sample {
+  const parts = buckets.map(([rule, lower, upper, own]) => {
+    const opens = rule === 1 || rule === 3 ? '[' : '(';
+    const closes = rule === 0 || rule === 3 ? ']' : ')';
+    return `, ${opens}${lower},${upper}${closes}:${own}`;
+  });
+  return [seconds, `{count:${count}, sum:${sum}${parts.join('')}}`];
 }
 
 function rowOf(series: string, [seconds, value]: Sample): Row {

@@ -27,6 +27,30 @@ const MATRIX = {
   ],
 } as const;
 
+const HISTOGRAMS = {
+  resultType: 'matrix',
+  result: [
+    {
+      metric: { __name__: 'h' },
+      values: [[0, '1']],
+      histograms: [
+        [
+          60,
+          {
+            ...{ count: '3', sum: '4' },
+            buckets: [
+              [3, '-1', '1', '1'],
+              [0, '1', '2', '2'],
+            ],
+          },
+        ],
+      ],
+    },
+  ],
+} as const;
+
+const WRITTEN = '{count:3, sum:4, [-1,1]:1, (1,2]:2}';
+
 describe('rendering', () => {
   test.each([
     ['a scalar', { resultType: 'scalar', result: [0, '42'] } as const, '42\n'],
@@ -36,6 +60,15 @@ describe('rendering', () => {
       'a matrix',
       MATRIX,
       'SERIES  TIME                  VALUE\nup      1970-01-01T00:00:00Z      1\n        1970-01-01T00:01:00Z     22\n',
+    ],
+    [
+      'native histograms beside floats',
+      HISTOGRAMS,
+      [
+        `SERIES  TIME                  ${'VALUE'.padStart(WRITTEN.length)}`,
+        `h       1970-01-01T00:00:00Z  ${'1'.padStart(WRITTEN.length)}`,
+        `        1970-01-01T00:01:00Z  ${WRITTEN}\n`,
+      ].join('\n'),
     ],
   ])('renderTable() of %s', (_, data, want) => {
     expect(renderTable(data)).toBe(want);

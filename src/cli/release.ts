@@ -22,7 +22,7 @@ export function releaseCommand(program: Command, deps: ReleaseCommandDeps): void
     .command('release')
     .description('Give the bounds of every target back to what they were before Foresail. Stop the server first')
     .option('--all', 'every HorizontalPodAutoscaler and ScaledObject that carries the annotation of Foresail', false)
-    .option('--now', 'in one step, without the ramp of 10 % a minute', false)
+    .option('--now', 'in one step, without the ramp of 25 % a minute', false)
     .option('--kubeconfig <file>', 'instead of KUBECONFIG, ~/.kube/config or the account of the pod')
     .option('--context <name>', 'a context of the kubeconfig other than its current one')
     .option('--json', 'print a JSON line for each step', false)

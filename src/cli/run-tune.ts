@@ -2,6 +2,7 @@ import { formatInstant, type Millis } from '../model/time.ts';
 import { calendarFiles } from '../observe/calendar-files.ts';
 import { loadHolidays } from '../observe/holidays.ts';
 import { calendarReader } from '../observe/policy-calendar.ts';
+import type { ScalingPolicy } from '../scaling/policy.ts';
 import type { StrategyResult } from '../scaling/simulate.ts';
 import { type TuneReport, tunePolicy } from '../scaling/tune.ts';
 import { openTraceForecaster } from '../workers/trace-forecaster.ts';
@@ -15,7 +16,7 @@ import { UsageError } from './usage-error.ts';
 
 export interface TuneFlags extends TraceFlags, WorldFlags {
   readonly from?: Millis;
-  readonly overCapacity: number;
+  readonly overCapacity?: number;
   readonly report?: string;
   readonly progress?: ProgressWish;
   readonly json?: boolean;
@@ -33,7 +34,7 @@ export async function runTune(flags: TuneFlags): Promise<void> {
       policy,
       world: worldOf(flags),
       ...(flags.from !== undefined && { from: checkFrom(flags.from, rows) }),
-      overCapacity: flags.overCapacity,
+      overCapacity: flags.overCapacity ?? shareOf(policy) ?? OVER_CAPACITY,
       forecaster: (history, windowMs, quantiles) =>
         openTraceForecaster(policy, history, windowMs, { calendar, quantiles }),
       onProgress: (done, total) => {
@@ -44,7 +45,17 @@ export async function runTune(flags: TuneFlags): Promise<void> {
   );
   const title = `${policy.namespace}/${policy.name} on ${name}`;
   if (flags.report !== undefined) writeReport(flags.report, tunePicture(report, title));
-  console.log(flags.json ? JSON.stringify(plainReport(report), undefined, 2) : textOf(report));
+  if (flags.json) console.log(JSON.stringify(plainReport(report), undefined, 2));
+  else console.log([...(policy.objective === undefined ? [] : [BY_OBJECTIVE, '']), textOf(report)].join('\n'));
+}
+
+/** Where neither the flags nor an objective says more. */
+const OVER_CAPACITY = 0.001;
+const BY_OBJECTIVE = "The policy's objective chooses the quantile at each moment: it is not searched.";
+
+/** Of the time that may be over capacity by the policy's objective, 0 to 1. */
+function shareOf({ objective }: ScalingPolicy): number | undefined {
+  return objective && objective.overCapacityMs / objective.periodMs;
 }
 
 function textOf(report: TuneReport): string {

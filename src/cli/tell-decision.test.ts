@@ -2,24 +2,19 @@ import { expect, test } from 'vitest';
 import { MINUTE } from '../model/time.ts';
 import { planReplicas } from '../scaling/plan.ts';
 import { NO_MEMORY, type PlanInput } from '../scaling/plan-types.ts';
-import { parsePolicy } from '../scaling/policy.ts';
 import { reasonText } from '../scaling/reasons.ts';
+import { parsedPolicy } from '../testing/policy.ts';
 import { tellDecision } from './tell-decision.ts';
 
 const NOW = Date.UTC(2026, 10, 18, 17, 55);
 const INPUT: PlanInput = {
   now: NOW,
-  policy: parsePolicy({
-    apiVersion: 'foresail.dev/v1alpha1',
-    kind: 'ScalingPolicy',
-    metadata: { name: 'checkout', namespace: 'shop' },
-    spec: {
-      mode: 'enforce',
-      target: { name: 'checkout' },
-      demand: { name: 'rps', query: 'sum(rate(http_requests_total[2m]))', capacity: { perReplica: 60 } },
-      leadTime: '2m',
-      replicas: { min: 2, max: 60 },
-    },
+  policy: parsedPolicy('checkout', {
+    mode: 'enforce',
+    target: { name: 'checkout' },
+    demand: { name: 'rps', query: 'sum(rate(http_requests_total[2m]))', capacity: { perReplica: 60 } },
+    leadTime: '2m',
+    replicas: { min: 2, max: 60 },
   }),
   demands: [
     {
@@ -74,5 +69,8 @@ test('tellDecision() tells a decision with its numbers', () => {
     expect(told).toMatch(line);
   }
   expect(told).toMatch(/What became of it\n {2}written: 23 to 60 replicas\n\nDecision 0mwqdp34200/);
+  const demotion = { code: 'ForecastNotFinite', demand: 'rps' } as const;
+  const demoted = { ...decision, reasons: [{ code: 'Demoted', text: '' }], plan: { ...plan, demotion } };
+  expect(tellDecision(demoted).split('\n').at(-1)).toMatch(/^Demoted, ForecastNotFinite: docs\/runbooks/);
   expect(tellDecision({ ...decision, mode: 'observe' })).toContain('The floor would rise from 16 to 23 replicas');
 });

@@ -31,8 +31,17 @@ export function tellDecision(decision: ToldDecision): string {
     `  ${outcome.message ?? outcome.kind}`,
     '',
     `Decision ${id}; foresail plan --replay ${id} computes it again.`,
+    `${wordsOf(reasons, plan).join(', ')}: docs/runbooks/reasons.md says what each means, and what to do.`,
   ];
   return lines.join('\n');
+}
+
+/** The words that runbooks know it by. */
+function wordsOf(reasons: ToldDecision['reasons'], { demotion }: Plan): readonly string[] {
+  const words = reasons.flatMap(({ code }) =>
+    code === 'Demoted' && demotion !== null ? [code, demotion.code] : [code],
+  );
+  return [...new Set(words)];
 }
 
 function headline({ bounds }: Plan, { target }: PlanInput, mode: string): string {

@@ -137,7 +137,7 @@ async function rowsOfServer(query: string, { start, end, stepMs }: Steps, server
       contentType: 'application/x-www-form-urlencoded',
     })) as { readonly data: QueryData };
     if (data.resultType !== 'matrix') throw new UsageError(`${query}: expected numbers over time`);
-    for (const { values } of data.result) {
+    for (const { values = [] } of data.result) {
       for (const [seconds, text] of values) {
         const value = Number(text);
         const time = Math.round(seconds * 1000);

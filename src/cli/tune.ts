@@ -18,7 +18,11 @@ export function tuneCommand(program: Command): void {
     .description("Search a policy's quantile, ramps and hold-down on one part of a trace, and report on the rest.");
   traceOptions(command)
     .option('--from <time>', 'report on what comes from here on (default: the last quarter, at most 7d)', parseTime)
-    .option('--over-capacity <percent>', 'the most of the time that may be over capacity', parsePercent, 0.001);
+    .option(
+      '--over-capacity <percent>',
+      "the most of the time that may be over capacity (default: the policy's objective, or 0.1%)",
+      parsePercent,
+    );
   worldOptions(command)
     .option('--report <file>', 'draw cost and risk: a page where it ends in .html, an image in .svg', parseReportFile)
     .option('--progress', 'say how far it is, though standard error is no terminal')

@@ -24,6 +24,7 @@ export function checkPolicy(value: unknown, { checkQuery }: PolicyCheckDeps): Po
   const policy = resolvePolicy(document);
   const problems = [
     ...demandProblems(document, checkQuery),
+    ...usageProblems(document, checkQuery),
     ...cronProblems(document),
     ...windowProblems(policy),
     ...duplicateNames(policy, document),
@@ -51,6 +52,16 @@ function demandProblems(document: ScalingPolicyDocument, checkQuery: (expression
       ? []
       : attempt([...demandPath(document, i), 'capacity', 'utilization', 'query'], () => checkQuery(utilization.query))),
   ]);
+}
+
+function usageProblems(
+  { spec: { usage = {} } }: ScalingPolicyDocument,
+  checkQuery: (expression: string) => void,
+): Problem[] {
+  return (['cpu', 'memory'] as const).flatMap((resource) => {
+    const query = usage[resource];
+    return query === undefined ? [] : attempt(['spec', 'usage', resource], () => checkQuery(query));
+  });
 }
 
 function cronProblems({ spec }: ScalingPolicyDocument): Problem[] {

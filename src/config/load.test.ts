@@ -96,10 +96,56 @@ test('loadSettings() reads tokens from the environment and from files', () => {
   expect(load(text, {}, { ...NO_ENV, T: 'from-env' }).authentication).toEqual({
     kind: 'tokens',
     tokens: [
-      { name: 'a', token: 'from-env', tenant: 'default', role: 'writer' },
-      { name: 'b', token: 'from-file', tenant: 'default', role: 'reader' },
+      { name: 'a', token: 'from-env', tenant: 'default', role: 'writer', anyTenant: false },
+      { name: 'b', token: 'from-file', tenant: 'default', role: 'reader', anyTenant: false },
     ],
   });
+});
+
+test('loadSettings() resolves an engine: files absolute, how tenants are told only where there are some', () => {
+  const engine = "write: {url: 'http://a/w'}, query: {url: 'http://a'}";
+  expect(load(`storage: {kind: prometheus, ${engine}, bearerTokenFile: token}`).storage).toEqual({
+    kind: 'prometheus',
+    writeUrl: 'http://a/w',
+    queryUrl: 'http://a',
+    tenantBy: { kind: 'none' },
+    bearerTokenFile: join(folder, 'token'),
+    basicAuth: undefined,
+    headers: {},
+    timeoutMs: 10_000,
+    bufferedSamples: 1_000_000,
+    queueBytes: 2 ** 30,
+  });
+  const tenants = (setting: string) => {
+    const { storage } = load(`tenancy: {mode: on}\nstorage: {kind: prometheus, ${engine}${setting}}`);
+    return storage.kind === 'prometheus' && storage.tenantBy;
+  };
+  expect(tenants('')).toEqual({ kind: 'header', name: 'X-Scope-OrgID' });
+  expect(tenants(', tenants: {label: org}')).toEqual({ kind: 'label', name: 'org' });
+});
+
+test('loadSettings() resolves an InfluxDB', () => {
+  const of = (text: string) => load(`storage: {kind: influx, url: 'http://i:8086', ${text}}`).storage;
+  expect(of('username: me, passwordFile: secret, queueBytes: 0')).toEqual({
+    kind: 'influx',
+    url: 'http://i:8086',
+    database: 'foresail',
+    retentionPolicy: undefined,
+    tenantBy: { kind: 'none' },
+    username: 'me',
+    passwordFile: join(folder, 'secret'),
+    timeoutMs: 10_000,
+    bufferedSamples: 1_000_000,
+    queueBytes: 0,
+  });
+  const tenants = (setting: string) => {
+    const { storage } = load(`tenancy: {mode: on}\nstorage: {kind: influx, url: 'http://i:8086'${setting}}`);
+    return storage.kind === 'influx' && storage.tenantBy;
+  };
+  expect(tenants('')).toEqual({ kind: 'database' });
+  expect(tenants(', tenants: {tag: org}')).toEqual({ kind: 'tag', name: 'org' });
+  expect(() => of('passwordFile: secret')).toThrow('storage.passwordFile: expected storage.username beside it');
+  expect(() => of('database: a/b')).toThrow('storage.database: expected the name of a database');
 });
 
 test('loadSettings() finds the cluster', () => {
@@ -125,7 +171,7 @@ test.each([
   {
     name: 'an unknown key',
     text: 'tenancy:\n  mod: on\n',
-    want: ['foresail.yaml:2:3: tenancy.mod: unknown key (expected mode or namespaces); did you mean "mode"?'],
+    want: ['foresail.yaml:2:3: tenancy.mod: unknown key (expected mode, from or namespaces); did you mean "mode"?'],
   },
   {
     name: 'all errors at once',
@@ -149,7 +195,7 @@ test.each([
     name: 'inside the branch of a union that was meant',
     text: 'authentication:\n  tokens:\n    - name: a\n      env: T\n      rol: reader\n',
     want: [
-      'foresail.yaml:5:7: authentication.tokens[0].rol: unknown key (expected name, file, env, tenant or role); did you mean "role"?',
+      'foresail.yaml:5:7: authentication.tokens[0].rol: unknown key (expected name, file, env, tenant, role or writes); did you mean "role"?',
     ],
   },
   {
@@ -160,6 +206,28 @@ test.each([
     ],
   },
   { name: 'an open door that was meant', text: 'listen: 0.0.0.0:7070\nauthentication: none', want: [] },
+  {
+    name: 'an engine without the tenant in its address',
+    text: "tenancy: {mode: on}\nstorage:\n  kind: prometheus\n  tenants: path\n  write: {url: 'http://a/{tenant}/w'}\n  query: {url: 'http://a'}\n",
+    want: ['foresail.yaml:6:11: storage.query.url: expected {tenant} in it, since storage.tenants is path'],
+  },
+  {
+    name: 'an engine with a tenant, a user and two credentials too many',
+    text: "storage:\n  kind: prometheus\n  bearerTokenFile: t\n  basicAuth: {username: u, passwordFile: p}\n  write: {url: 'http://a/{tenant}/w'}\n  query: {url: 'http://me:pw@a'}\n",
+    want: [
+      'foresail.yaml:5:11: storage.write.url: expected no {tenant} in it unless storage.tenants is path and tenancy.mode is on',
+      'foresail.yaml:6:11: storage.query.url: expected no user in the address: use storage.basicAuth',
+      'foresail.yaml:4:3: storage.basicAuth: expected one of bearerTokenFile and basicAuth',
+    ],
+  },
+  {
+    name: 'an engine without an address',
+    text: 'storage: {kind: prometheus, write: {url: victoria}}',
+    want: [
+      'foresail.yaml:1:37: storage.write.url: expected an address such as http://victoria-metrics:8428',
+      'foresail.yaml:1:1: storage.query: missing: expected a mapping',
+    ],
+  },
   {
     name: 'an empty token',
     text: 'authentication:\n  tokens:\n    - name: a\n      env: ABSENT\n',

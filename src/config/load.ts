@@ -4,10 +4,13 @@ import { dirname, isAbsolute, join, resolve } from 'node:path';
 import type { Role } from '../model/caller.ts';
 import type { Problem } from '../model/problem.ts';
 import { parseTenant, type TenantId } from '../model/tenant.ts';
+import type { LimitsByTenant } from '../model/tenant-limits.ts';
 import { parseDuration } from '../model/time.ts';
 import { checkSettings } from './check-settings.ts';
 import { SettingsError } from './errors.ts';
 import { type SettingsDocument, splitListen } from './schema.ts';
+import { resolveScrape, type ScrapeSettings } from './scrape-settings.ts';
+import { resolveTenantLimits } from './tenant-limits.ts';
 import { type LocatedProblem, parseYaml, type YamlDocument } from './yaml-document.ts';
 
 /** All settings, resolved: lengths in milliseconds, paths absolute, tokens read. */
@@ -15,14 +18,23 @@ export interface Settings {
   readonly listen: { readonly host: string; readonly port: number };
   readonly allowedHosts: readonly string[];
   readonly dataFolder: string;
-  readonly storage: 'embedded';
+  readonly storage: StorageSettings;
+  readonly scrape: ScrapeSettings;
   readonly retentionMs: number;
-  readonly tenancy: { readonly on: boolean; readonly namespaces: ReadonlyMap<string, TenantId> };
+  /** Points to make of samples, and how long they are kept. */
+  readonly downsampling: readonly { readonly stepMs: number; readonly keepMs: number }[];
+  readonly tenancy: {
+    readonly on: boolean;
+    readonly namespaces: ReadonlyMap<string, TenantId>;
+    /** Undefined: the header or the credential says whose series are. */
+    readonly label: TenantLabel | undefined;
+  };
   readonly authentication:
     | { readonly kind: 'none' }
     | { readonly kind: 'tokens'; readonly tokens: readonly Credential[] };
   /** Absolute files and folders. */
   readonly policies: readonly string[];
+  readonly otlp: SettingsDocument['otlp'];
   readonly kubernetes: KubernetesAccess;
   /** Whether the cluster's ScalingPolicies are read. */
   readonly customResources: boolean;
@@ -35,21 +47,61 @@ export interface Settings {
   readonly externalMetrics: ExternalMetricsSettings | undefined;
   readonly limits: {
     readonly seriesPerTenant: number;
-    readonly samplesInMemory: number;
+    readonly sampleBytes: number;
     readonly writeBytes: number;
     readonly requestBytes: number;
     readonly querySamples: number;
     readonly queryTimeoutMs: number;
     readonly queryPoints: number;
   };
+  readonly tenantLimits: LimitsByTenant;
   readonly logLevel: SettingsDocument['log']['level'];
 }
+
+export interface TenantLabel {
+  readonly label: string;
+  readonly value: 'tenant' | 'namespace';
+  readonly keep: boolean;
+}
+
+export type StorageSettings =
+  | { readonly kind: 'embedded' }
+  | {
+      readonly kind: 'prometheus';
+      readonly writeUrl: string;
+      readonly queryUrl: string;
+      readonly tenantBy:
+        | { readonly kind: 'none' | 'path' }
+        | { readonly kind: 'header' | 'label'; readonly name: string };
+      /** Absolute files. */
+      readonly bearerTokenFile: string | undefined;
+      readonly basicAuth: { readonly username: string; readonly passwordFile: string } | undefined;
+      readonly headers: Readonly<Record<string, string>>;
+      readonly timeoutMs: number;
+      readonly bufferedSamples: number;
+      readonly queueBytes: number;
+    }
+  | {
+      readonly kind: 'influx';
+      readonly url: string;
+      readonly database: string;
+      readonly retentionPolicy: string | undefined;
+      readonly tenantBy: { readonly kind: 'none' | 'database' } | { readonly kind: 'tag'; readonly name: string };
+      readonly username: string | undefined;
+      /** An absolute file. */
+      readonly passwordFile: string | undefined;
+      readonly timeoutMs: number;
+      readonly bufferedSamples: number;
+      readonly queueBytes: number;
+    };
 
 export interface Credential {
   readonly name: string;
   readonly token: string;
   readonly tenant: TenantId;
   readonly role: Role;
+  /** Whether it may send the series of every tenant. */
+  readonly anyTenant: boolean;
 }
 
 export type KubernetesAccess =
@@ -106,18 +158,26 @@ export function loadSettings({ file, flags = {}, env = process.env }: LoadOption
   const dataFolder = flags.data === undefined ? resolve(folder, document.data) : resolve(flags.data);
   const { tokens, tokenProblems } = readTokens(document, folder, env);
   if (tokenProblems.length > 0) throw new SettingsError(tokenProblems.map(locate));
+  const scrape = resolveScrape(document.scrape, { folder, tenancyOn: document.tenancy.mode === 'on' });
+  if (scrape.kind === 'problems') throw new SettingsError(scrape.problems);
   const settings: Settings = {
     listen: splitListen(document.listen),
     allowedHosts: document.allowedHosts,
     dataFolder,
-    storage: document.storage,
+    storage: resolveStorage(document, folder),
+    scrape: scrape.settings,
     retentionMs: parseDuration(document.retention),
+    downsampling: Object.entries(document.downsampling).flatMap(([step, keep]) => {
+      return keep === 'off' ? [] : [{ stepMs: parseDuration(step), keepMs: parseDuration(keep) }];
+    }),
     tenancy: {
       on: document.tenancy.mode === 'on',
+      label: typeof document.tenancy.from === 'object' ? document.tenancy.from : undefined,
       namespaces: new Map(Object.entries(document.tenancy.namespaces).map(([ns, id]) => [ns, parseTenant(id)])),
     },
     authentication: tokens.length === 0 ? { kind: 'none' } : { kind: 'tokens', tokens },
     policies: document.policies.map((path) => resolve(folder, path)),
+    otlp: document.otlp,
     kubernetes: resolveKubernetes(document.kubernetes, folder, env),
     customResources: document.customResources === 'on',
     kedaScaler: resolveKedaScaler(document.kedaScaler, folder),
@@ -129,6 +189,7 @@ export function loadSettings({ file, flags = {}, env = process.env }: LoadOption
     },
     externalMetrics: resolveExternalMetrics(document.externalMetrics, folder),
     limits: limitsOf(document.limits),
+    tenantLimits: resolveTenantLimits(document),
     logLevel: document.log.level,
   };
   return Object.freeze(settings);
@@ -172,7 +233,7 @@ function readTokens(document: SettingsDocument, folder: string, env: NonNullable
   const tokens: Credential[] = [];
   const tokenProblems: Problem[] = [];
   const entries = typeof document.authentication === 'object' ? document.authentication.tokens : [];
-  for (const [i, { name, file, env: variable, tenant, role }] of entries.entries()) {
+  for (const [i, { name, file, env: variable, tenant, role, writes }] of entries.entries()) {
     const path = ['authentication', 'tokens', i];
     try {
       const text = variable === undefined ? readFileSync(resolve(folder, file!), 'utf8') : (env[variable] ?? '');
@@ -185,13 +246,51 @@ function readTokens(document: SettingsDocument, folder: string, env: NonNullable
         });
         continue;
       }
-      tokens.push({ name, token, tenant: parseTenant(tenant), role });
+      tokens.push({ name, token, tenant: parseTenant(tenant), role, anyTenant: writes === 'any' });
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       tokenProblems.push({ path: [...path, 'file'], message: `cannot read ${file}: ${code ?? 'unknown reason'}` });
     }
   }
   return { tokens, tokenProblems };
+}
+
+function resolveStorage({ storage, tenancy }: SettingsDocument, folder: string): StorageSettings {
+  if (storage === 'embedded') return { kind: 'embedded' };
+  const { timeout, bufferedSamples, queueBytes } = storage;
+  if (storage.kind === 'influx') {
+    const { url, database, retentionPolicy, tenants, username, passwordFile } = storage;
+    return {
+      kind: 'influx',
+      ...{ url, database, retentionPolicy, username, bufferedSamples, queueBytes },
+      tenantBy:
+        tenancy.mode === 'off'
+          ? { kind: 'none' }
+          : tenants === 'database'
+            ? { kind: 'database' }
+            : { kind: 'tag', name: tenants.tag },
+      passwordFile: passwordFile && resolve(folder, passwordFile),
+      timeoutMs: parseDuration(timeout),
+    };
+  }
+  const { write, query, tenants, bearerTokenFile, basicAuth, headers } = storage;
+  return {
+    kind: 'prometheus',
+    writeUrl: write.url,
+    queryUrl: query.url,
+    tenantBy: tenancy.mode === 'off' ? { kind: 'none' } : tenantByOf(tenants),
+    bearerTokenFile: bearerTokenFile && resolve(folder, bearerTokenFile),
+    basicAuth: basicAuth && { ...basicAuth, passwordFile: resolve(folder, basicAuth.passwordFile) },
+    headers,
+    timeoutMs: parseDuration(timeout),
+    ...{ bufferedSamples, queueBytes },
+  };
+}
+
+function tenantByOf(tenants: Extract<SettingsDocument['storage'], { kind: 'prometheus' }>['tenants']) {
+  if (tenants === 'path') return { kind: 'path' } as const;
+  if ('header' in tenants) return { kind: 'header', name: tenants.header } as const;
+  return { kind: 'label', name: tenants.label } as const;
 }
 
 function resolveKubernetes(

@@ -1,6 +1,9 @@
 import { z } from 'zod';
 import { ROLES } from '../model/caller.ts';
 import { parseDuration } from '../model/time.ts';
+import { TRANSLATION_STRATEGIES } from '../wire/otlp-names.ts';
+import { ScrapeSection } from './scrape-schema.ts';
+import { TenantLimitsDocument } from './tenant-limits.ts';
 
 /** The settings file. Each setting has a default that works; descriptions become the comments that `foresail init` writes. */
 
@@ -10,6 +13,10 @@ const duration = z
     error: (issue) => `expected a duration such as 30s, 5m or 28d, got ${JSON.stringify(issue.input)}`,
   })
   .describe('A duration such as 30s, 5m, 1h30m or 28d.');
+const tierLength = z
+  .union([z.literal('off'), duration])
+  .default('off')
+  .describe('off, or a duration such as 365d.');
 const count = z.int().min(1).max(1_000_000_000);
 const sizeBytes = z
   .int()
@@ -32,8 +39,24 @@ const token = z
       .enum(ROLES)
       .default('reader')
       .describe('reader: ask. writer: send samples and ask. operator: change policies as well.'),
+    writes: z
+      .enum(['own', 'any'])
+      .default('own')
+      .describe('Whose series it may send where tenancy.from names a label. own: of its tenant. any: of every tenant.'),
   })
   .refine((t) => (t.file === undefined) !== (t.env === undefined), { error: 'expected exactly one of file and env' });
+
+const tenantLabel = z.strictObject({
+  label: z
+    .string()
+    .regex(/^[a-zA-Z_]\w*$/, { error: 'expected the name of a label' })
+    .describe('The label that names the tenant, such as tenant or namespace.'),
+  value: z
+    .enum(['tenant', 'namespace'])
+    .default('tenant')
+    .describe('tenant: the value is a tenant. namespace: it is a namespace, whose tenant `tenancy.namespaces` says.'),
+  keep: z.boolean().default(true).describe('Whether series keep the label.'),
+});
 
 const port = z.int().min(1).max(65_535);
 
@@ -83,6 +106,100 @@ const externalMetrics = z.strictObject({
     .describe('Another adapter of external metrics, which is asked for every metric that Foresail does not have.'),
 });
 
+const engineUrl = z.url({ protocol: /^https?$/, error: 'expected an address such as http://victoria-metrics:8428' });
+
+/** What others send, until the engine has it. */
+function queueBytes() {
+  return z
+    .int()
+    .min(0)
+    .max(1024 ** 4)
+    .default(1024 ** 3)
+    .describe(
+      'Bytes of accepted samples that wait in the data folder while the engine takes none; beyond, writes answer 503. 0: nothing waits here, and a write is answered once the engine has it, for data folders that do not outlive the process.',
+    );
+}
+
+const engineStorage = z.strictObject({
+  kind: z.literal('prometheus').describe('What speaks remote write 1.0 and the HTTP API of Prometheus.'),
+  write: z.strictObject({
+    url: engineUrl.describe(
+      'The whole address that takes remote write, such as http://victoria-metrics:8428/api/v1/write.',
+    ),
+  }),
+  query: z.strictObject({
+    url: engineUrl.describe('What stands before /api/v1/query, such as http://victoria-metrics:8428.'),
+  }),
+  tenants: z
+    .union([
+      z.literal('path'),
+      z.strictObject({ header: z.string().regex(/^[\w-]+$/, { error: 'expected the name of a header' }) }),
+      z.strictObject({ label: z.string().regex(/^[a-zA-Z_]\w*$/, { error: 'expected the name of a label' }) }),
+    ])
+    .default({ header: 'X-Scope-OrgID' })
+    .describe(
+      'How the engine tells tenants apart while tenancy.mode is on. {header: NAME}: Mimir, Thanos. path: {tenant} in both addresses, a cluster of VictoriaMetrics. {label: NAME}: a single node; every series and every selector gets the label.',
+    ),
+  bearerTokenFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('A file whose content is sent as the token. Read anew each time.'),
+  basicAuth: z
+    .strictObject({
+      username: z.string().min(1),
+      passwordFile: z.string().min(1).describe('A file whose content is the password. Read anew each time.'),
+    })
+    .optional()
+    .describe('In place of bearerTokenFile.'),
+  headers: z
+    .record(z.string().regex(/^[\w-]+$/), z.string())
+    .default({})
+    .describe('Sent with every request. Not for secrets.'),
+  timeout: duration.default('10s').describe('Time for one request to the engine, with all its attempts.'),
+  bufferedSamples: count
+    .default(1_000_000)
+    .describe(
+      'Samples of its own, such as floors, that wait in memory while the engine takes none; the oldest are dropped beyond.',
+    ),
+  queueBytes: queueBytes(),
+});
+
+const influxStorage = z.strictObject({
+  kind: z.literal('influx').describe('InfluxDB 1.x: its line protocol and InfluxQL. PromQL is evaluated here.'),
+  url: z
+    .url({ protocol: /^https?$/, error: 'expected an address such as http://influxdb:8086' })
+    .describe('What stands before /write and /query.'),
+  database: z
+    .string()
+    .regex(/^[^\s/\\"]+$/, { error: 'expected the name of a database' })
+    .default('foresail')
+    .describe('Made when it is first written to, where it is not there.'),
+  retentionPolicy: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("The database's retention policy to write to and to ask. Not set: its default."),
+  tenants: z
+    .union([
+      z.literal('database'),
+      z.strictObject({ tag: z.string().regex(/^[a-zA-Z_]\w*$/, { error: 'expected the name of a tag' }) }),
+    ])
+    .default('database')
+    .describe(
+      'How tenants are told apart while tenancy.mode is on. database: each has DATABASE_TENANT. {tag: NAME}: all are in one, every point and every question gets the tag.',
+    ),
+  username: z.string().min(1).optional().describe('Where the server asks who is there.'),
+  passwordFile: z.string().min(1).optional().describe('A file whose content is the password. Read anew each time.'),
+  timeout: duration.default('10s').describe('Time for one request to the engine, with all its attempts.'),
+  bufferedSamples: count
+    .default(1_000_000)
+    .describe(
+      'Samples of its own, such as floors, that wait in memory while the engine takes none; the oldest are dropped beyond.',
+    ),
+  queueBytes: queueBytes(),
+});
+
 export const SettingsDocument = z.strictObject({
   listen: listen
     .default('127.0.0.1:7070')
@@ -97,14 +214,66 @@ export const SettingsDocument = z.strictObject({
       'Names that requests may give in their Host header besides those of this machine, such as one that a proxy sends. Matters on loopback without `authentication` only.',
     ),
   data: z.string().min(1).default('./data').describe('Folder of the embedded store. One process owns it.'),
-  storage: z.enum(['embedded']).default('embedded').describe('Where samples are kept.'),
+  storage: z
+    .union([z.literal('embedded'), engineStorage, influxStorage])
+    .default('embedded')
+    .describe(
+      'Where samples are kept. embedded: in the data folder. {kind: prometheus, …}: in an engine that replicas share, such as VictoriaMetrics or Mimir; {kind: influx, …}: in an InfluxDB 1.x; the data folder is then a cache and a queue. docs/how-to/outgrow-one-machine.md.',
+    )
+    .meta({
+      examples: [
+        {
+          kind: 'prometheus',
+          write: { url: 'http://victoria-metrics:8428/api/v1/write' },
+          query: { url: 'http://victoria-metrics:8428' },
+        },
+        { kind: 'influx', url: 'http://influxdb:8086' },
+      ],
+    }),
+  otlp: z
+    .strictObject({
+      translationStrategy: z
+        .enum(TRANSLATION_STRATEGIES)
+        .default('UnderscoreEscapingWithSuffixes')
+        .describe(
+          "How names become series', as Prometheus's translation_strategy. With suffixes, http.server.request.duration in s is http_server_request_duration_seconds; NoTranslation keeps names as they are.",
+        ),
+      promoteResourceAttributes: z
+        .array(z.string().min(1))
+        .max(1000)
+        .default([])
+        .describe(
+          'Attributes of the resource that every series gets as labels, such as deployment.environment.name. All stand in target_info.',
+        ),
+      promoteScopeMetadata: z
+        .boolean()
+        .default(false)
+        .describe("Whether every series gets its scope's name, version and attributes as labels otel_scope_…."),
+    })
+    .prefault({})
+    .describe('Metrics of OpenTelemetry, by OTLP over HTTP. docs/how-to/point-opentelemetry-at-it.md.'),
+  scrape: ScrapeSection.optional().describe(
+    "What is scraped: the keys of Prometheus's own configuration, or {file: prometheus.yml}. docs/how-to/scrape.md.",
+  ),
   retention: duration.default('15d').describe('How long samples are kept. Recorded demand is kept for 400 days.'),
+  downsampling: z
+    .strictObject({ '1m': tierLength, '5m': tierLength })
+    .prefault({})
+    .describe(
+      'How long points of 1 and of 5 minutes are kept of samples, such as {5m: 365d}. They answer where samples are gone, with the same result (docs/how-to/long-history.md). off: none are made.',
+    ),
   tenancy: z
     .strictObject({
       mode: z
         .enum(['on', 'off'])
         .default('off')
         .describe('off: one tenant named default, X-Scope-OrgID is ignored. on: every request names its tenant.'),
+      from: z
+        .union([z.literal('header'), tenantLabel])
+        .default('header')
+        .describe(
+          'Whose a series is that is sent while mode is on. header: X-Scope-OrgID, or the credential. {label: NAME}: who its label names, for senders that cannot set a header; without the label the header. Queries always go by the header. docs/how-to/tenants.md.',
+        ),
       namespaces: z
         .record(z.string(), z.string().min(1))
         .default({})
@@ -193,7 +362,13 @@ export const SettingsDocument = z.strictObject({
     .prefault({})
     .describe('Whether several replicas share the targets. All need the same samples, settings and policy files.'),
   loops: z
-    .strictObject({ scale: duration.default('15s').describe('Time between two looks at each policy.') })
+    .strictObject({
+      scale: duration
+        .default('15s')
+        .describe(
+          'Time between two passes over all policies. In between, a demand that outgrows its floor is seen to within a third of it.',
+        ),
+    })
     .prefault({})
     .describe('How often things are done.'),
   training: z
@@ -223,10 +398,16 @@ export const SettingsDocument = z.strictObject({
     ),
   limits: z
     .strictObject({
-      seriesPerTenant: count.default(500_000).describe('Series that one tenant may have in memory.'),
-      samplesInMemory: count
-        .default(60_000_000)
-        .describe('Samples of all tenants in memory; at the bound writes answer 503.'),
+      seriesPerTenant: count.default(500_000).describe('Series that any one tenant may have in memory.'),
+      sampleBytes: z
+        .int()
+        .min(1024 * 1024)
+        .max(2 * 1024 * 1024 * 1024, {
+          error:
+            'at most 2147483648 (2 GiB): labels of senders and requests in flight need the rest of the 4 GiB that a WebAssembly module can have',
+        })
+        .default(1024 * 1024 * 1024)
+        .describe('Bytes of encoded samples of all tenants in memory; at the bound writes answer 503.'),
       writeBytes: sizeBytes.default(32 * 1024 * 1024).describe('Size of one write request, both packed and unpacked.'),
       requestBytes: sizeBytes.default(1024 * 1024).describe('Size of any other request.'),
       querySamples: count.default(50_000_000).describe('Samples that one query may hold in memory.'),
@@ -235,6 +416,7 @@ export const SettingsDocument = z.strictObject({
     })
     .prefault({})
     .describe('What one process takes on.'),
+  tenantLimits: TenantLimitsDocument,
   log: z
     .strictObject({
       level: z

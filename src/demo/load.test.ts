@@ -3,8 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { afterEach, describe, expect, test } from 'vitest';
 import { DAY, HOUR, MINUTE, SECOND } from '../model/time.ts';
-import { decodeWriteRequest } from '../wire/remote-write.ts';
-import { decodeSnappy } from '../wire/snappy.ts';
+import { openSentReader } from '../testing/sent-series.ts';
 import { sendHistory, sendLive } from './load.ts';
 import { DEMO_WORKLOADS } from './workloads.ts';
 
@@ -13,6 +12,7 @@ const WORKLOADS = DEMO_WORKLOADS.slice(0, 1);
 
 /** A server that keeps what is written, refuses samples out of order, and answers a matrix selector. */
 async function startStore() {
+  const readSent = await openSentReader();
   const stored = new Map<string, [t: number, v: number][]>();
   let refused = 0;
   let busy = 0;
@@ -31,13 +31,11 @@ async function startStore() {
       response.writeHead(503, { 'retry-after': '1' }).end();
       return;
     }
-    const bytes = decodeSnappy(await buffer(request), { maxBytes: 1e7 });
-    const { times, values, unseen } = decodeWriteRequest(bytes, { find: () => 0 });
-    for (const { labels, firstSample, endSample } of unseen) {
+    for (const { labels, times, values } of readSent(await buffer(request))) {
       const key = JSON.stringify(labels);
       const samples = stored.get(key) ?? [];
       stored.set(key, samples);
-      for (let i = firstSample; i < endSample; i++) {
+      for (let i = 0; i < times.length; i++) {
         const t = times[i]!;
         if (t <= (samples.at(-1)?.[0] ?? 0)) refused++;
         samples.push([t, values[i]!]);

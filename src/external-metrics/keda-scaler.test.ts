@@ -1,8 +1,11 @@
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { type Client, credentials, loadPackageDefinition, type ServiceClientConstructor, status } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import { afterEach, describe, expect, test } from 'vitest';
+import { generate } from 'selfsigned';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { EXTERNAL_SCALER } from './external-scaler-contract.ts';
 import { externalScaler, type KedaScaler, serveKedaScaler } from './keda-scaler.ts';
 import type { ScalerQuestion, ScalerReading } from './scaler-answers.ts';
@@ -168,6 +171,90 @@ describe('serveKedaScaler()', () => {
     expect(await call(client, 'GetMetrics', request)).toMatchObject({ metricValues: [{ metricValueFloat: 450.5 }] });
     const ours = Object.keys(EXTERNAL_SCALER.nested.externalscaler.nested.ExternalScaler.methods);
     expect(Object.keys(externalscaler.ExternalScaler.service).sort()).toEqual(ours.sort());
+  });
+});
+
+describe('serveKedaScaler() over TLS', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'foresail-scaler-'));
+    const authority: Parameters<typeof generate>[1] = {
+      keyType: 'ec',
+      algorithm: 'sha256',
+      extensions: [{ name: 'basicConstraints', cA: true }],
+    };
+    for (const name of ['ca', 'other-ca', 'client-ca']) await keep(name, `${name}.test`, authority);
+    for (const [name, ca] of [
+      ['server', 'ca'],
+      ['client', 'client-ca'],
+      ['stranger', 'other-ca'],
+    ] as const) {
+      await keep(name, `${name}.test`, {
+        keyType: 'ec',
+        algorithm: 'sha256',
+        ca: { cert: read(`${ca}.crt`), key: read(`${ca}.key`) },
+        extensions: [{ name: 'subjectAltName', altNames: [{ type: 2, value: 'localhost' }] }],
+      });
+    }
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  const file = (name: string) => join(folder, name);
+  const read = (name: string) => readFileSync(file(name), 'utf8');
+  async function keep(name: string, commonName: string, how: Parameters<typeof generate>[1]): Promise<void> {
+    const made = await generate([{ name: 'commonName', value: commonName }], how);
+    await writeFile(file(`${name}.crt`), made.cert);
+    await writeFile(file(`${name}.key`), made.private);
+  }
+
+  const SECRET = { root: 'ca', client: undefined as string | undefined };
+  test.each([
+    { name: 'a caller that believes the authority is answered', caller: SECRET, clientCa: false, want: 'answered' },
+    {
+      name: 'one that believes another is not',
+      caller: { ...SECRET, root: 'other-ca' },
+      clientCa: false,
+      want: 'refused',
+    },
+    { name: 'one that does not encrypt is not', caller: undefined, clientCa: false, want: 'refused' },
+    {
+      name: 'with clientCa, one with a certificate of it is answered',
+      caller: { ...SECRET, client: 'client' },
+      clientCa: true,
+      want: 'answered',
+    },
+    { name: 'with clientCa, one without is not', caller: SECRET, clientCa: true, want: 'refused' },
+    {
+      name: 'with clientCa, one of another authority is not',
+      caller: { ...SECRET, client: 'stranger' },
+      clientCa: true,
+      want: 'refused',
+    },
+  ])('$name', async ({ caller, clientCa, want }) => {
+    const calls: string[] = [];
+    await using scaler = await serveKedaScaler({
+      host: 'localhost',
+      port: 0,
+      tls: { cert: file('server.crt'), key: file('server.key'), ...(clientCa && { clientCa: file('client-ca.crt') }) },
+      read: async () => BUSY,
+      onCall: (method, code) => calls.push(`${method} ${code}`),
+    });
+    const pem = (name: string) => Buffer.from(read(name));
+    const channel =
+      caller === undefined
+        ? credentials.createInsecure()
+        : caller.client === undefined
+          ? credentials.createSsl(pem(`${caller.root}.crt`))
+          : credentials.createSsl(pem(`${caller.root}.crt`), pem(`${caller.client}.key`), pem(`${caller.client}.crt`));
+    const client = new (externalScaler())(scaler.address, channel);
+    try {
+      const answer = call(client, 'IsActive', WEB);
+      if (want === 'answered') expect(await answer).toEqual({ result: true });
+      else await expect(answer).rejects.toMatchObject({ code: status.UNAVAILABLE });
+      expect(calls).toEqual(want === 'answered' ? ['IsActive OK'] : []);
+    } finally {
+      client.close();
+    }
   });
 });
 

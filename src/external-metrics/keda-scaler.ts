@@ -166,21 +166,24 @@ export function externalScaler(): ServiceClientConstructor {
   return externalscaler.ExternalScaler;
 }
 
-function listen(server: Server, options: KedaScalerOptions): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(`${hostOf(options)}:${options.port}`, credentialsOf(options), (error, port) => {
-      if (error === null) resolve(port);
+async function listen(server: Server, options: KedaScalerOptions): Promise<number> {
+  const { credentials, areRead } = credentialsOf(options);
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(`${hostOf(options)}:${options.port}`, credentials, (error, opened) => {
+      if (error === null) resolve(opened);
       else reject(error);
     });
   });
+  await areRead();
+  return port;
 }
 
 function hostOf({ host }: KedaScalerOptions): string {
   return host.includes(':') ? `[${host}]` : host;
 }
 
-function credentialsOf({ tls }: KedaScalerOptions): ServerCredentials {
-  if (tls === undefined) return ServerCredentials.createInsecure();
+function credentialsOf({ tls }: KedaScalerOptions) {
+  if (tls === undefined) return { credentials: ServerCredentials.createInsecure(), areRead: async () => {} };
   const { FileWatcherCertificateProvider, createCertificateProviderServerCredentials } = experimental;
   const provider = new FileWatcherCertificateProvider({
     certificateFile: tls.cert,
@@ -190,5 +193,17 @@ function credentialsOf({ tls }: KedaScalerOptions): ServerCredentials {
   });
   // The first is asked for the own certificate, the second for those of callers: its declared names say the reverse.
   const trusted = tls.clientCa === undefined ? null : provider;
-  return createCertificateProviderServerCredentials(provider, trusted, trusted !== null);
+  return {
+    credentials: createCertificateProviderServerCredentials(provider, trusted, trusted !== null),
+    /** The library reads the files once it listens, and until then ends every connection. */
+    areRead: () =>
+      new Promise<void>((resolve) => {
+        const isRead = () => {
+          provider.removeIdentityCertificateListener(isRead);
+          // All others that listen are told in the same turn.
+          setImmediate(resolve);
+        };
+        provider.addIdentityCertificateListener(isRead);
+      }),
+  };
 }

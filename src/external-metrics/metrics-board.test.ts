@@ -6,12 +6,12 @@ import { MINUTE, SECOND } from '../model/time.ts';
 import { boardOf, draftOf, forecastOf, NOW } from '../testing/external-metrics.ts';
 import { parseLabelSelector } from './label-selector.ts';
 import { METRICS } from './metrics.ts';
-import type { openMetricsBoard } from './metrics-board.ts';
+import type { MetricsBoard } from './metrics-board.ts';
 
 const PEAKS = { 0.5: 400, 0.9: 700, 0.95: 800 };
 
 /** `value{labels}` of each value, or why there is none. */
-function told(board: ReturnType<typeof openMetricsBoard>, metric: string, selector = '', namespace = 'shop') {
+function told(board: Pick<MetricsBoard, 'select'>, metric: string, selector = '', namespace = 'shop') {
   const selection = board.select(namespace, metric, parseLabelSelector(selector));
   switch (selection.kind) {
     case 'values':

@@ -1,36 +1,13 @@
-import type { DemandKey, ForecastStatus } from '../model/issued-forecast.ts';
-import type { TenantId } from '../model/tenant.ts';
 import type { Millis } from '../model/time.ts';
-import type { DecisionDraft } from '../scaling/decision-types.ts';
+import type { BoardChange, ForecastValues, PlanValues, PolicyKey } from './board-values.ts';
 import { type LabelSelector, selects } from './label-selector.ts';
-import {
-  METRICS,
-  type MetricName,
-  type PolicyMemory,
-  planMaxAgeMs,
-  type ReadValue,
-  readingsOf,
-  type UnservableValue,
-} from './metrics.ts';
+import { METRICS, type MetricName, planMaxAgeMs, type ReadValue, readingsOf, type UnservableValue } from './metrics.ts';
 
-/** What the passes saw last, for requests to be answered from memory. */
+/** What the passes saw last, for requests to be answered from memory. It may be in another thread than the passes are. */
 export interface MetricsBoard {
-  /** A pass planned for a policy. */
-  planned(draft: DecisionDraft): void;
-  /** The same reader, whose answers are remembered. */
-  watching(tenant: TenantId, forecasts: ForecastReader): ForecastReader;
-  /** Forgets policies that are no longer in force. */
-  keepOnly(policies: readonly { readonly tenant: TenantId; readonly policy: PolicyName }[]): void;
+  /** Takes up what a feed tells, in its order. */
+  apply(change: BoardChange): void;
   select(namespace: string, metric: string, selector: LabelSelector): Selection;
-}
-
-interface ForecastReader {
-  readonly latest: (key: DemandKey) => Promise<ForecastStatus | undefined>;
-}
-
-interface PolicyName {
-  readonly namespace: string;
-  readonly name: string;
 }
 
 export type Selection =
@@ -46,46 +23,49 @@ export interface MetricsBoardOptions {
   readonly passIntervalMs: number;
 }
 
+/** What is known of one policy; without a plan it has no metrics. */
+interface PolicyMemory {
+  readonly tenant: string;
+  plan: PlanValues | undefined;
+  readonly forecasts: Map<string, ForecastValues>;
+}
+
 export function openMetricsBoard({ now, passIntervalMs }: MetricsBoardOptions): MetricsBoard {
+  /** By namespace, then by policy: a namespace is one tenant's, and what an earlier tenant had there counts no more. */
   const byNamespace = new Map<string, Map<string, PolicyMemory>>();
-  const forecastsOf = new Map<string, Map<string, ForecastStatus>>();
   const maxPlanAgeMs = planMaxAgeMs(passIntervalMs);
 
-  function statuses(tenant: TenantId, namespace: string, policy: string): Map<string, ForecastStatus> {
-    const key = `${tenant}/${namespace}/${policy}`;
-    const known = forecastsOf.get(key) ?? new Map<string, ForecastStatus>();
-    forecastsOf.set(key, known);
-    return known;
+  function memoryOf({ tenant, namespace, policy }: PolicyKey): PolicyMemory {
+    const memories = byNamespace.get(namespace) ?? new Map<string, PolicyMemory>();
+    byNamespace.set(namespace, memories);
+    const found = memories.get(policy);
+    if (found?.tenant === tenant) return found;
+    const memory = { tenant, plan: undefined, forecasts: new Map<string, ForecastValues>() };
+    memories.set(policy, memory);
+    return memory;
+  }
+
+  function drop({ tenant, namespace, policy }: PolicyKey): void {
+    const memories = byNamespace.get(namespace);
+    if (memories?.get(policy)?.tenant === tenant) memories.delete(policy);
+    if (memories?.size === 0) byNamespace.delete(namespace);
   }
 
   return {
-    planned(draft) {
-      if (draft.mode === 'release') return;
-      const { namespace, policy } = draft;
-      const tenant = draft.tenant as TenantId;
-      const policies = byNamespace.get(namespace) ?? new Map<string, PolicyMemory>();
-      byNamespace.set(namespace, policies);
-      policies.set(policy, { tenant, draft, forecasts: statuses(tenant, namespace, policy) });
-    },
-
-    watching: (tenant, forecasts) => ({
-      latest: async (key) => {
-        const status = await forecasts.latest(key);
-        const known = statuses(tenant, key.namespace, key.policy);
-        if (status === undefined) known.delete(key.demand);
-        else known.set(key.demand, status);
-        return status;
-      },
-    }),
-
-    keepOnly(policies) {
-      const kept = new Set(policies.map(({ tenant, policy }) => `${tenant}/${policy.namespace}/${policy.name}`));
-      for (const name of forecastsOf.keys()) if (!kept.has(name)) forecastsOf.delete(name);
-      for (const [namespace, memories] of byNamespace) {
-        for (const [policy, { tenant }] of memories) {
-          if (!kept.has(`${tenant}/${namespace}/${policy}`)) memories.delete(policy);
+    apply(change) {
+      switch (change.kind) {
+        case 'plan':
+          memoryOf(change.plan).plan = change.plan;
+          return;
+        case 'forecast': {
+          const { forecasts } = memoryOf(change.of);
+          if (change.forecast === undefined) forecasts.delete(change.demand);
+          else forecasts.set(change.demand, change.forecast);
+          return;
         }
-        if (memories.size === 0) byNamespace.delete(namespace);
+        case 'drop':
+          drop(change.of);
+          return;
       }
     },
 
@@ -94,17 +74,18 @@ export function openMetricsBoard({ now, passIntervalMs }: MetricsBoardOptions): 
       // The HPA adds up what it is given: all quantiles of a forecast together would mean nothing.
       const ofOwnQuantile = !selector.some(({ key }) => key === 'quantile');
       const how = { now: now(), maxPlanAgeMs, ofOwnQuantile };
-      const policies = [...(byNamespace.get(namespace)?.values() ?? [])];
+      const memories = [...(byNamespace.get(namespace)?.values() ?? [])];
+      const planned = memories.flatMap(({ plan, forecasts }) => (plan === undefined ? [] : [{ plan, forecasts }]));
       const values: ReadValue[] = [];
-      for (const memory of policies) {
-        for (const reading of readingsOf(metric as MetricName, memory, how)) {
+      for (const { plan, forecasts } of planned) {
+        for (const reading of readingsOf(metric as MetricName, { plan, forecasts }, how)) {
           if (!selectsReading(selector, reading)) continue;
           if (reading.kind === 'none') return { kind: 'unservable', because: reading };
           values.push(reading);
         }
       }
       if (values.length > 0) return { kind: 'values', values };
-      return { kind: 'nothing-selected', message: nothingSelected(namespace, metric, selector, policies) };
+      return { kind: 'nothing-selected', message: nothingSelected(namespace, metric, selector, planned) };
     },
   };
 }
@@ -121,13 +102,13 @@ function nothingSelected(
   namespace: string,
   metric: string,
   selector: LabelSelector,
-  policies: readonly PolicyMemory[],
+  policies: readonly { readonly plan: PlanValues }[],
 ): string {
   if (policies.length === 0) {
     return `there is no ${metric} in the namespace ${namespace}: no policy there was planned for yet`;
   }
   const names = policies
-    .map(({ draft }) => draft.policy)
+    .map(({ plan }) => plan.policy)
     .sort()
     .slice(0, NAMED_AT_MOST);
   const more = policies.length > names.length ? `, and ${policies.length - names.length} more` : '';

@@ -1,7 +1,5 @@
-import type { ForecastStatus } from '../model/issued-forecast.ts';
-import type { TenantId } from '../model/tenant.ts';
 import { formatDuration, MINUTE, type Millis } from '../model/time.ts';
-import type { DecisionDraft } from '../scaling/decision-types.ts';
+import type { ForecastValues, PlanValues } from './board-values.ts';
 
 /** What the API offers, by name. Labels: `policy` and `workload`, and of demands and forecasts `demand` and `quantile`. */
 export const METRICS = {
@@ -32,12 +30,11 @@ export interface UnservableValue {
   readonly message: string;
 }
 
-/** What one pass knew of a policy. All of it is in memory, so that no request waits for a store. */
+/** What is known of a policy. All of it is in memory, so that no request waits for a store or for another thread. */
 export interface PolicyMemory {
-  readonly tenant: TenantId;
-  readonly draft: DecisionDraft;
-  /** By demand: what was last said of its future. */
-  readonly forecasts: ReadonlyMap<string, ForecastStatus>;
+  readonly plan: PlanValues;
+  /** By demand. */
+  readonly forecasts: ReadonlyMap<string, ForecastValues>;
 }
 
 /** A plan older than some passes is no plan: the loop stands still, or cannot read the target. */
@@ -48,39 +45,37 @@ export function planMaxAgeMs(passIntervalMs: number): number {
 /** All readings of a metric that one policy has. `ofOwnQuantile` leaves out the quantiles that the policy does not act on. */
 export function readingsOf(
   metric: MetricName,
-  { draft, forecasts }: PolicyMemory,
+  { plan, forecasts }: PolicyMemory,
   { now, maxPlanAgeMs, ofOwnQuantile }: { now: Millis; maxPlanAgeMs: number; ofOwnQuantile: boolean },
 ): readonly Reading[] {
-  const { input, plan } = draft;
-  const { policy } = input;
-  const workload = policy.target.name;
-  const common = { policy: policy.name, workload };
-  const planAgeMs = Math.abs(now - input.now);
+  const { namespace, policy, workload, plannedAt } = plan;
+  const common = { policy, workload };
+  const planAgeMs = Math.abs(now - plannedAt);
   const stale = (labels: Record<string, string>, what: string): UnservableValue => ({
     kind: 'none',
     labels,
     cause: 'Stale',
-    message: `${what} of ${policy.namespace}/${policy.name} was last known ${formatDuration(roundedMs(planAgeMs))} ago`,
+    message: `${what} of ${namespace}/${policy} was last known ${formatDuration(roundedMs(planAgeMs))} ago`,
   });
 
   switch (metric) {
     case 'foresail_desired_replicas':
       if (planAgeMs > maxPlanAgeMs) return [stale(common, 'the plan')];
-      return [{ kind: 'value', labels: common, value: plan.bounds.min, time: input.now }];
+      return [{ kind: 'value', labels: common, value: plan.floor, time: plannedAt }];
     case 'foresail_demand_now':
-      return input.demands.map(({ name, current }) => {
+      return plan.demands.map(({ name, time, value }) => {
         const labels = { ...common, demand: name };
         if (planAgeMs > maxPlanAgeMs) return stale(labels, `the demand ${name}`);
-        if (current.value !== null) return { kind: 'value', labels, value: current.value, time: current.time };
-        const message = `the demand ${name} of ${policy.namespace}/${policy.name} has no value now`;
+        if (value !== null) return { kind: 'value', labels, value, time };
+        const message = `the demand ${name} of ${namespace}/${policy} has no value now`;
         return { kind: 'none', labels, cause: 'NoValue', message };
       });
     case 'foresail_forecast_demand':
     case 'foresail_forecast_peak':
-      return input.demands.flatMap(({ name }) => {
+      return plan.demands.flatMap(({ name }) => {
         const labels = { ...common, demand: name };
-        const readings = forecastReadings(metric, labels, forecasts.get(name), draft, now);
-        return ofOwnQuantile ? ownQuantile(readings, policy.quantile) : readings;
+        const readings = forecastReadings(metric, labels, forecasts.get(name), plan, now);
+        return ofOwnQuantile ? ownQuantile(readings, plan.quantile) : readings;
       });
   }
 }
@@ -88,44 +83,41 @@ export function readingsOf(
 function forecastReadings(
   metric: 'foresail_forecast_demand' | 'foresail_forecast_peak',
   labels: Readonly<Record<string, string>>,
-  status: ForecastStatus | undefined,
-  { input }: DecisionDraft,
+  forecast: ForecastValues | undefined,
+  { namespace, policy, maxForecastAgeMs, leadMs }: PlanValues,
   now: Millis,
 ): readonly Reading[] {
-  const { policy, leadTime } = input;
-  const name = `${policy.namespace}/${policy.name}`;
-  if (status?.kind !== 'forecast') {
-    const message = `there is no forecast of the demand ${labels['demand']} of ${name}`;
-    return [{ kind: 'none', labels, cause: 'NoForecast', message }];
+  const what = `the demand ${labels['demand']} of ${namespace}/${policy}`;
+  if (forecast === undefined) {
+    return [{ kind: 'none', labels, cause: 'NoForecast', message: `there is no forecast of ${what}` }];
   }
-  const { issuedAt, stepMs, peak, quantiles, point } = status.forecast;
+  const { issuedAt, stepMs, steps, quantiles, paths } = forecast;
   const ageMs = Math.abs(now - issuedAt);
-  const { maxForecastAgeMs } = policy.safety;
   if (ageMs > maxForecastAgeMs) {
     const age = formatDuration(roundedMs(ageMs));
     const most = formatDuration(maxForecastAgeMs);
-    const message = `the forecast of the demand ${labels['demand']} of ${name} is ${age} old, and its policy takes none older than ${most}`;
+    const message = `the forecast of ${what} is ${age} old, and its policy takes none older than ${most}`;
     return [{ kind: 'none', labels, cause: 'Stale', message }];
   }
   if (metric === 'foresail_forecast_peak') {
-    return peak.quantiles.map(({ quantile, value }) => ({
+    return forecast.peaks.map(({ quantile, value }) => ({
       kind: 'value',
       labels: { ...labels, quantile: String(quantile) },
       value,
       time: issuedAt,
-      windowSeconds: Math.round(peak.windowMs / 1000),
+      windowSeconds: Math.round(forecast.peakWindowMs / 1000),
     }));
   }
   // The first step that is not before the end of the lead time.
-  const step = Math.max(0, Math.ceil((now + leadTime.ms - issuedAt) / stepMs) - 1);
-  if (step >= point.length) {
-    const message = `the forecast of the demand ${labels['demand']} of ${name} ends before the lead time does`;
+  const step = Math.max(0, Math.ceil((now + leadMs - issuedAt) / stepMs) - 1);
+  if (step >= steps) {
+    const message = `the forecast of ${what} ends before the lead time does`;
     return [{ kind: 'none', labels, cause: 'NoForecast', message }];
   }
-  return quantiles.map(({ quantile, values }) => ({
+  return quantiles.map((quantile, i) => ({
     kind: 'value',
     labels: { ...labels, quantile: String(quantile) },
-    value: values[step]!,
+    value: paths[i * steps + step]!,
     time: issuedAt,
   }));
 }

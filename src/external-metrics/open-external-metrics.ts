@@ -26,6 +26,7 @@ export interface ExternalMetricsDeps {
 }
 
 export interface ExternalMetricsTelemetry {
+  /** `seconds`: from the request, once it was read, to its answer, once it was written. */
   onAnswer(outcome: Outcome, seconds: number): void;
   /** A request ended in an error that nobody foresaw. */
   onError(error: unknown): void;
@@ -67,29 +68,22 @@ export async function openExternalMetrics(deps: ExternalMetricsDeps): Promise<Ex
   const notReady = () =>
     trust === NO_TRUST ? 'nobody can be authenticated yet: the Kubernetes API does not answer' : undefined;
 
+  const answerDeps = { board: deps.board, authenticate, refusalOf, notReady, upstream };
   let certificate = await deps.certificates(now());
   telemetry.onCertificate(certificate.expiresAt);
   const server = await serveTls({
     host: deps.host,
     port: deps.port,
     certificate,
-    answer: async (request) => {
+    async handle(request, write) {
       const began = performance.now();
-      try {
-        const { outcome, answer } = await answerRequest(request, {
-          board: deps.board,
-          authenticate,
-          refusalOf,
-          notReady,
-          upstream,
-        });
-        telemetry.onAnswer(outcome, (performance.now() - began) / 1000);
-        return answer;
-      } catch (error) {
+      const { outcome, answer } = await answerRequest(request, answerDeps).catch((error: unknown) => {
         telemetry.onError(error);
-        telemetry.onAnswer('unavailable', (performance.now() - began) / 1000);
-        return failure('InternalError', 'the server met an error that it did not foresee');
-      }
+        const unforeseen = failure('InternalError', 'the server met an error that it did not foresee');
+        return { outcome: 'unavailable', answer: unforeseen } as const;
+      });
+      write(answer);
+      telemetry.onAnswer(outcome, (performance.now() - began) / 1000);
     },
   });
 

@@ -21,11 +21,14 @@ export interface ServeTlsOptions {
   /** 0 takes a free one. */
   readonly port: number;
   readonly certificate: ServingCertificate;
-  readonly answer: (request: MetricsRequest) => Promise<Answer>;
+  /** Writes its one answer. Where it rejects, the connection ends. */
+  readonly handle: (request: MetricsRequest, write: (answer: Answer) => void) => Promise<void>;
 }
 
 /** Longer than the 90 s that Go's clients keep idle connections, so that they close first and lose no request. */
 const KEEP_ALIVE_MS = 95_000;
+/** What requests that are being answered have left when the server closes. */
+const GRACE_MS = 1_000;
 /** Certificates that a client may send with its own. */
 const LONGEST_CHAIN = 5;
 
@@ -36,7 +39,7 @@ const LONGEST_CHAIN = 5;
  *
  * @throws {NodeJS.ErrnoException} If the address cannot be taken.
  */
-export async function serveTls({ host, port, certificate, answer }: ServeTlsOptions): Promise<TlsServer> {
+export async function serveTls({ host, port, certificate, handle }: ServeTlsOptions): Promise<TlsServer> {
   const context = ({ cert, key }: ServingCertificate) =>
     ({ cert, key, minVersion: 'TLSv1.2', secureOptions: constants.SSL_OP_NO_TICKET }) as const;
   const chains = new WeakMap<TLSSocket, readonly X509Certificate[]>();
@@ -60,11 +63,10 @@ export async function serveTls({ host, port, certificate, answer }: ServeTlsOpti
       const { method = 'GET', url = '/', headersDistinct: headers } = request;
       request.resume();
       const chain = chainOf(request.socket as TLSSocket);
-      // What `answer` could not foresee ends the connection: it counts and logs the error itself.
-      answer({ method, url, headers, chain }).then(
-        (made) => send(response, made, request),
-        () => response.destroy(),
-      );
+      // What `handle` could not foresee ends the connection: it counts and logs the error itself.
+      handle({ method, url, headers, chain }, (answer) => send(response, answer, request)).catch(() => {
+        response.destroy();
+      });
     },
   );
   // A scanner, or a client that does not like our certificate, is no trouble of ours.
@@ -84,8 +86,12 @@ export async function serveTls({ host, port, certificate, answer }: ServeTlsOpti
     present: (next) => server.setSecureContext(context(next)),
     close: () =>
       new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
+        const late = setTimeout(() => server.closeAllConnections(), GRACE_MS);
+        server.close(() => {
+          clearTimeout(late);
+          resolve();
+        });
+        server.closeIdleConnections();
       }),
   };
 }

@@ -85,6 +85,7 @@ export function createForecastDesk(
     const { forecaster } = result;
     const forecast = forecaster.predict();
     forecasters.set(key, forecaster);
+    if (restored?.kind === 'fitted') return { kind: 'forecast', forecast };
     const discarded = restored?.kind === 'unusable' ? { discarded: restored.reason } : {};
     return { kind: 'forecast', forecast, ...discarded, state: forecaster.save() };
   }

@@ -1,4 +1,5 @@
 import type { Forecast, PeakForecast } from '../model/forecast.ts';
+import { DAY } from '../model/time.ts';
 import { within } from '../numeric/within.ts';
 import { accuracyOf } from './accuracy.ts';
 import type { State } from './forecaster-state.ts';
@@ -13,7 +14,7 @@ import { isLearnt, spreadsBeforeRise } from './rises.ts';
 import { type SparseQuantiles, sparseIsBetter } from './sparse.ts';
 import { asSpecial, effectAt, largestEffect } from './special-effects.ts';
 import { isSpecial } from './special-times.ts';
-import type { Track } from './track.ts';
+import { isKnown, type Track, valueAt } from './track.ts';
 import { fromModel } from './transform.ts';
 import { spreads } from './volatility.ts';
 
@@ -95,7 +96,25 @@ function predictPeak(state: State, origin: number): PeakForecast {
     return { quantile, value: least };
   });
   const { factor } = effect;
-  return { windowMs: state.peakWindowMs, quantiles: values, ...(factor !== 1 && { eventFactor: factor }) };
+  const dayMean = meanOfLastDay(track, state.stepMs);
+  return {
+    windowMs: state.peakWindowMs,
+    quantiles: values,
+    ...(factor !== 1 && { eventFactor: factor }),
+    ...(dayMean > 0 && Number.isFinite(dayMean) && { dayMean }),
+  };
+}
+
+/** As far as it is known; NaN where nothing is. */
+function meanOfLastDay(track: Track, stepMs: number): number {
+  let mean = 0;
+  let known = 0;
+  for (let t = Math.max(0, track.length - Math.max(1, Math.round(DAY / stepMs))); t < track.length; t++) {
+    if (!isKnown(track, t)) continue;
+    known++;
+    mean += (valueAt(track, t) - mean) / known;
+  }
+  return known > 0 ? mean : Number.NaN;
 }
 
 /** Just before a steep rise that earlier seasons lead to expect, what was learnt before such rises answers. */

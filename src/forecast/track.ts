@@ -37,7 +37,7 @@ export interface Track {
 /** A gap is held this many steps before a season ago is the better guess. */
 const HOLD_STEPS = 6;
 /** Values between two sums that are kept. */
-const BLOCK = 16;
+const BLOCK = 32;
 /** Room is made for so many values at a time: a forecaster lives long, and there are thousands. */
 const GROWTH = 1024;
 

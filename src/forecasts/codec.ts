@@ -11,6 +11,7 @@ interface Header extends Omit<Forecast, 'point' | 'quantiles' | 'accuracy' | 'pe
     readonly windowMs: number;
     readonly quantiles: readonly { quantile: number; value: number | null }[];
     readonly eventFactor?: number;
+    readonly dayMean?: number;
   };
   readonly accuracy: { readonly [K in keyof Forecast['accuracy']]: number | null };
   readonly live?: StoredLive;

@@ -5,7 +5,7 @@ import { compileMatcher, type Matcher } from '../model/matcher.ts';
 import { lowerBound, type Samples, type SelectedSeries, setStaleMarker, upperBound } from '../model/series.ts';
 import { HOUR, MINUTE, type Millis, parseInstant, type TimeRange } from '../model/time.ts';
 import { TooManySamplesError } from '../storage/errors.ts';
-import type { SeriesReader } from '../storage/storage.ts';
+import type { QuerySource, SeriesReader } from '../storage/storage.ts';
 
 /** One demand that has forecasts. */
 export interface ForecastDemand {
@@ -40,7 +40,10 @@ type Path = keyof typeof PATHS;
  *
  * Only a metric name with a colon finds them: `{namespace="shop"}` stays what was measured.
  */
-export function withForecastSeries(reader: SeriesReader, source: ForecastSource): SeriesReader {
+export function withForecastSeries(
+  reader: SeriesReader & QuerySource,
+  source: ForecastSource,
+): SeriesReader & QuerySource {
   const labelSetsOf = async (matcherSets: readonly (readonly Matcher[])[]): Promise<readonly Labels[]> => {
     if (matcherSets.length > 0 && !matcherSets.some(namesForecasts)) return [];
     const wanted = matcherSets.filter(namesForecasts).map(testOf);
@@ -50,7 +53,11 @@ export function withForecastSeries(reader: SeriesReader, source: ForecastSource)
     ]);
     return wanted.length === 0 ? all : all.filter((labels) => wanted.some((matches) => matches(labels)));
   };
+  const { coverage, histograms, starts } = reader;
   return {
+    ...(coverage && { coverage }),
+    ...(histograms && { histograms }),
+    ...(starts && { starts }),
     async select(matchers, range, options) {
       const stored = await reader.select(matchers, range, options);
       if (!namesForecasts(matchers)) return stored;
@@ -73,8 +80,8 @@ export function withForecastSeries(reader: SeriesReader, source: ForecastSource)
         }
         if (issuedAt === undefined && matches(actualLabels(demand))) {
           const exact = demand.recorded.map(([name, value]): Matcher => ({ name, op: '=', value }));
-          for (const { chunks } of await reader.select(exact, range, options)) {
-            added.push({ labels: actualLabels(demand), chunks });
+          for (const found of await reader.select(exact, range, options)) {
+            added.push({ ...found, labels: actualLabels(demand) });
           }
         }
         const { maxSamples = Number.POSITIVE_INFINITY } = options ?? {};
@@ -100,6 +107,17 @@ export function withForecastSeries(reader: SeriesReader, source: ForecastSource)
     },
     metadata: () => reader.metadata(),
   };
+}
+
+/** Whether a selector finds series that come of the forecasts of these demands. */
+export function findsForecasts(matchers: readonly Matcher[], demands: readonly ForecastDemand[]): boolean {
+  if (!namesForecasts(matchers)) return false;
+  const matches = testOf(matchers);
+  return demands.some(
+    (demand) =>
+      (Object.keys(PATHS) as Path[]).some((path) => matches(predictedLabels(demand, path))) ||
+      matches(actualLabels(demand)),
+  );
 }
 
 function predictedLabels({ key, workload }: ForecastDemand, path: Path, issuedAt = ''): Labels {

@@ -8,7 +8,13 @@ import { ForbiddenError, UnauthenticatedError } from './errors.ts';
 export interface CallerSettings {
   readonly tenancyOn: boolean;
   /** None: nobody is asked who they are. */
-  readonly tokens: readonly { readonly token: string; readonly tenant: TenantId; readonly role: Role }[];
+  readonly tokens: readonly {
+    readonly token: string;
+    readonly tenant: TenantId;
+    readonly role: Role;
+    /** Whether it may send the series of every tenant. */
+    readonly anyTenant?: boolean;
+  }[];
   /** Where nobody is asked who they are: throws at what no honest client of this machine sends (`hostCheck`). */
   readonly checkHost?: ((request: IncomingMessage) => void) | undefined;
 }
@@ -20,10 +26,14 @@ export interface CallerSettings {
  * while tenancy is on, and nothing else while it is off.
  */
 export function callerReader({ tenancyOn, tokens, checkHost }: CallerSettings) {
-  const digests = tokens.map(({ token, tenant, role }) => ({ digest: digestOf(token), caller: { tenant, role } }));
+  const digests = tokens.map(({ token, anyTenant = false, ...caller }) => ({
+    digest: digestOf(token),
+    caller,
+    anyTenant,
+  }));
 
   /** @throws {UnauthenticatedError} Without a known credential, where one is needed. */
-  function authenticate(request: IncomingMessage): Caller | undefined {
+  function known(request: IncomingMessage) {
     if (digests.length === 0) {
       checkHost?.(request);
       return undefined;
@@ -33,29 +43,46 @@ export function callerReader({ tenancyOn, tokens, checkHost }: CallerSettings) {
       throw new UnauthenticatedError('cannot answer without a credential: send Authorization: Bearer TOKEN');
     }
     const digest = digestOf(token);
-    const known = digests.find((candidate) => timingSafeEqual(candidate.digest, digest));
-    if (known === undefined) throw new UnauthenticatedError('cannot answer: the credential is not known');
-    return known.caller;
+    const found = digests.find((candidate) => timingSafeEqual(candidate.digest, digest));
+    if (found === undefined) throw new UnauthenticatedError('cannot answer: the credential is not known');
+    return found;
   }
 
+  const authenticate = (request: IncomingMessage): Caller | undefined => known(request)?.caller;
+
   function callerOf(request: IncomingMessage): Caller {
-    const known = authenticate(request);
-    if (!tenancyOn) return known ?? { tenant: DEFAULT_TENANT, role: 'operator' };
-    const header = request.headers['x-scope-orgid'];
-    const named = typeof header === 'string' && header !== '' ? parseTenant(header) : undefined;
-    if (known !== undefined) {
-      if (named === undefined || named === known.tenant) return known;
+    const caller = authenticate(request);
+    if (!tenancyOn) return caller ?? { tenant: DEFAULT_TENANT, role: 'operator' };
+    const named = tenantNamed(request);
+    if (caller !== undefined) {
+      if (named === undefined || named === caller.tenant) return caller;
       throw new ForbiddenError('cannot answer: X-Scope-OrgID names another tenant than the credential');
     }
     if (named === undefined) throw new UnauthenticatedError('cannot answer without a tenant: send X-Scope-OrgID');
     return { tenant: named, role: 'operator' };
   }
 
-  return { authenticate, callerOf };
+  /**
+   * Who sends series whose label names their tenant: a header, or a credential, is not needed for that. A credential of
+   * one tenant reaches no other, whatever a label says, unless it may send the series of every tenant.
+   */
+  function senderOf(request: IncomingMessage) {
+    const found = known(request);
+    if (found === undefined) return { tenant: tenantNamed(request), role: 'operator', anyTenant: true } as const;
+    if (!found.anyTenant) return { ...callerOf(request), anyTenant: false };
+    return { ...found.caller, tenant: tenantNamed(request) ?? found.caller.tenant, anyTenant: true };
+  }
+
+  return { authenticate, callerOf, senderOf };
+}
+
+function tenantNamed({ headers }: IncomingMessage): TenantId | undefined {
+  const header = headers['x-scope-orgid'];
+  return typeof header === 'string' && header !== '' ? parseTenant(header) : undefined;
 }
 
 /** @throws {ForbiddenError} If the caller's role does not include `needed`. */
-export function requireRole(caller: Caller, needed: Role): Caller {
+export function requireRole<C extends Pick<Caller, 'role'>>(caller: C, needed: Role): C {
   if (allows(caller.role, needed)) return caller;
   throw new ForbiddenError(`cannot do this with the role ${caller.role}: it needs the role ${needed}`);
 }
@@ -64,7 +91,8 @@ export function requireRole(caller: Caller, needed: Role): Caller {
 function tokenOf({ headers }: IncomingMessage): string | undefined {
   const [scheme, value] = (headers.authorization ?? '').split(/ +/, 2);
   if (value === undefined || value === '') return undefined;
-  if (scheme?.toLowerCase() === 'bearer') return value;
+  // InfluxDB 2 calls a bearer's token `Token`.
+  if (scheme?.toLowerCase() === 'bearer' || scheme?.toLowerCase() === 'token') return value;
   if (scheme?.toLowerCase() !== 'basic') return undefined;
   const pair = Buffer.from(value, 'base64').toString('utf8');
   return pair.slice(pair.indexOf(':') + 1);

@@ -10,17 +10,20 @@ import type { Samples } from '../model/series.ts';
 import type { TenantId } from '../model/tenant.ts';
 import type { Millis, TimeRange } from '../model/time.ts';
 import type { CalendarOf } from '../observe/policy-calendar.ts';
+import type { Advice } from '../scaling/advice/types.ts';
 import type { Decision } from '../scaling/decision-types.ts';
 import type { Plan, PlanInput, TargetReading } from '../scaling/plan-types.ts';
 import type { ScalingPolicy, ScalingPolicyDocument } from '../scaling/policy.ts';
 import type { PolicyPreview, PreviewInput } from '../scaling/policy-preview.ts';
-import type { Evaluator, SeriesReader } from '../storage/storage.ts';
+import type { AttachmentReader, Evaluator, SeriesReader } from '../storage/storage.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { HeadChunks } from './cardinality.ts';
+import type { TargetsRouteDeps } from './routes/targets.ts';
 import type { DemandTrust } from './trust.ts';
 
 /** All that the HTTP server reads and changes, as functions that the composition root gives it. */
-export interface HttpDeps extends QueryDeps, PolicyDeps, WorkloadDeps, ComputeDeps {
+export interface HttpDeps extends QueryDeps, PolicyDeps, WorkloadDeps, ComputeDeps, TargetsRouteDeps {
   readonly version: string;
   readonly startedAt: Millis;
   readonly log: Logger;
@@ -33,6 +36,10 @@ export interface HttpDeps extends QueryDeps, PolicyDeps, WorkloadDeps, ComputeDe
   /** Undefined once the server can answer everything; else what it waits for. */
   readonly notReady: () => string | undefined;
   readonly status: (tenant: TenantId) => Promise<ServerStatus>;
+  /** A tenant's limits as Mimir's `/api/v1/user_limits` has them. */
+  readonly userLimits: (tenant: TenantId) => Readonly<Record<string, number | string>>;
+  /** What a tenant has in memory, for `/api/v1/status/tsdb`. */
+  readonly headChunks: (tenant: TenantId) => Promise<HeadChunks>;
   /** The versions of the tenant's network, oldest first. */
   readonly networkVersions: (tenant: TenantId) => Promise<readonly ModelVersion[]>;
   /** Routes of other parts, mounted on the same app behind the same error handler. */
@@ -47,7 +54,7 @@ export interface QueryLimits {
 
 export interface QueryDeps {
   readonly now: () => Millis;
-  readonly storage: { tenant(id: TenantId): SeriesReader & Evaluator };
+  readonly storage: { tenant(id: TenantId): SeriesReader & Evaluator & Pick<AttachmentReader, 'exemplars'> };
   /** `up{job="api"}`. Throws, in words, if the text is no selector. */
   readonly parseSelector: (text: string) => readonly Matcher[];
   readonly limits: QueryLimits;
@@ -89,6 +96,8 @@ export interface PolicyDeps {
   };
   /** Observes and plans now, and does nothing about it: the dry run of the scale loop. */
   readonly planNow: (tenant: TenantId, policy: ScalingPolicy) => Promise<PlanView>;
+  /** What could be set better, from the policy's history. What is not known is a reason in its place. */
+  readonly advice: (tenant: TenantId, policy: ScalingPolicy, judgedMs: number, signal: AbortSignal) => Promise<Advice>;
   /** The newest forecast of each of the policy's demands, in its order. */
   readonly forecasts: (tenant: TenantId, policy: ScalingPolicy) => Promise<readonly DemandForecast[]>;
   /** How good the issued forecasts of each of the policy's demands proved to be, in its order. */

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { HistogramValue } from '../model/histogram-value.ts';
 import { setStaleMarker } from '../model/series.ts';
 import { envelopeOf, formatValue, metricOf } from './envelope.ts';
 import { unescapeName } from './routes/label-values.ts';
@@ -47,6 +48,40 @@ test('a staleness marker is never answered', () => {
   const result = { value: { kind: 'matrix', series } as const, warnings: ['w'], infos: ['i'] };
   expect([...envelopeOf(result)].join('')).toBe(
     '{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[1,"1"],[3.5,"NaN"]]}]},"warnings":["w"],"infos":["i"]}',
+  );
+});
+
+// The example in Prometheus's `util/jsonutil/marshal.go`, and custom buckets beside floats.
+test('native histograms are answered with their buckets that are not empty', () => {
+  const sides = {
+    positive: { indices: [-1, 0, 1, 2], counts: [12, 21, 0, 6] },
+    negative: { indices: [-1], counts: [2] },
+  };
+  const histogram: HistogramValue = {
+    ...{ hint: 'unknown', schema: 0, count: 44, sum: 34_593.34, zeroThreshold: 0.25, zeroCount: 3, bounds: [] },
+    ...sides,
+  };
+  const vector = { kind: 'vector', samples: [{ labels: [], time: 1500, value: Number.NaN, histogram }] } as const;
+  const buckets =
+    '[1,"-0.5","-0.25","2"],[3,"-0.25","0.25","3"],[0,"0.25","0.5","12"],[0,"0.5","1","21"],[0,"2","4","6"]';
+  expect([...envelopeOf({ value: vector, warnings: [], infos: [] })].join('')).toContain(
+    `[{"metric":{},"histogram":[1.5,{"count":"44","sum":"34593.34","buckets":[${buckets}]}]}]`,
+  );
+  const custom: HistogramValue = {
+    ...{ hint: 'unknown', schema: -53, count: 3, sum: 4, zeroThreshold: 0, zeroCount: 0, bounds: [5] },
+    positive: { indices: [0, 1], counts: [1, 2] },
+    negative: { indices: [], counts: [] },
+  };
+  const empty = { ...custom, positive: custom.negative, count: 0, sum: 0 };
+  const series = [
+    {
+      ...{ labels: [], times: Float64Array.of(1000), values: Float64Array.of(7) },
+      histograms: { times: Float64Array.of(2000, 3000), values: [custom, empty] },
+    },
+  ];
+  expect([...envelopeOf({ value: { kind: 'matrix', series }, warnings: [], infos: [] })].join('')).toContain(
+    '[{"metric":{},"values":[[1,"7"]],"histograms":[' +
+      '[2,{"count":"3","sum":"4","buckets":[[3,"-Inf","5","1"],[0,"5","+Inf","2"]]}],[3,{"count":"0","sum":"0"}]]}]',
   );
 });
 

@@ -1,6 +1,7 @@
 import type { Response } from 'express';
+import { allBuckets, type BoundedBucket, type HistogramValue } from '../model/histogram-value.ts';
 import { type Labels, METRIC_NAME } from '../model/labels.ts';
-import type { QueryResult, QueryValue } from '../model/query-result.ts';
+import type { HistogramSamples, QueryResult, QueryValue } from '../model/query-result.ts';
 import { isStaleMarker, type SampledSeries } from '../model/series.ts';
 import type { Millis } from '../model/time.ts';
 
@@ -45,9 +46,12 @@ function* resultOf(value: QueryValue): Generator<string> {
     case 'vector': {
       yield '[';
       let separator = '';
-      for (const { labels, time, value: number } of value.samples) {
-        const sample = `${openPair(time, texts)}${formatValue(number)}"]`;
-        yield `${separator}{"metric":${metricOf(labels, texts)},"value":${sample}}`;
+      for (const { labels, time, value: number, histogram } of value.samples) {
+        const sample =
+          histogram === undefined
+            ? `"value":${openPair(time, texts)}${formatValue(number)}"]`
+            : `"histogram":${histogramAt(time, histogram)}`;
+        yield `${separator}{"metric":${metricOf(labels, texts)},${sample}}`;
         separator = ',';
       }
       yield ']';
@@ -58,8 +62,10 @@ function* resultOf(value: QueryValue): Generator<string> {
       let separator = '';
       for (const series of value.series) {
         const values = valuesOf(series, texts);
-        if (values === '') continue;
-        yield `${separator}{"metric":${metricOf(series.labels, texts)},"values":[${values}]}`;
+        const histograms = histogramsOf(series.histograms);
+        if (values === '' && histograms === '') continue;
+        const ofFloats = values === '' ? '' : `,"values":[${values}]`;
+        yield `${separator}{"metric":${metricOf(series.labels, texts)}${ofFloats}${histograms}}`;
         separator = ',';
       }
       yield ']';
@@ -87,6 +93,31 @@ function valuesOf({ times, values }: SampledSeries, texts: Texts): string {
     text += '"]';
   }
   return text;
+}
+
+function histogramsOf(histograms: HistogramSamples | undefined): string {
+  if (histograms === undefined || histograms.times.length === 0) return '';
+  const { times, values } = histograms;
+  return `,"histograms":[${values.map((histogram, i) => histogramAt(times[i]!, histogram)).join(',')}]`;
+}
+
+/** As Prometheus has it: empty buckets are left out, and `buckets` where there are none. */
+function histogramAt(time: Millis, histogram: HistogramValue): string {
+  const buckets = allBuckets(histogram)
+    .filter(({ count }) => count !== 0)
+    .map((bucket) => {
+      const { lower, upper, count } = bucket;
+      return `[${boundaryRule(bucket)},"${formatValue(lower)}","${formatValue(upper)}","${formatValue(count)}"]`;
+    });
+  const { count, sum } = histogram;
+  const tail = buckets.length === 0 ? '' : `,"buckets":[${buckets.join(',')}]`;
+  return `[${formatTime(time)},{"count":"${formatValue(count)}","sum":"${formatValue(sum)}"${tail}}]`;
+}
+
+/** 0: above the lower bound and up to the upper one; 1: from the lower one on, below the upper; 2: neither; 3: both. */
+function boundaryRule({ lowerInclusive, upperInclusive }: BoundedBucket): 0 | 1 | 2 | 3 {
+  if (lowerInclusive) return upperInclusive ? 3 : 1;
+  return upperInclusive ? 0 : 2;
 }
 
 /** Label names in order, the metric's name first where it is there, as JSON. */

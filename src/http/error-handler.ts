@@ -3,6 +3,7 @@ import type { NextFunction, Request, Response } from 'express';
 import { z } from 'zod';
 import { CodedError } from '../model/errors.ts';
 import { formatPath, formatProblem, InvalidDocumentError, type Problem, problemsOf } from '../model/problem.ts';
+import { RateLimitedError } from '../model/rate-limited.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
@@ -13,6 +14,7 @@ const STATUS: ReadonlyMap<string, number> = new Map(
     bad_data: 400,
     bad_parameter: 400,
     bad_wire_data: 400,
+    engine_refused: 400,
     invalid_document: 400,
     invalid_tenant: 400,
     unknown_model: 400,
@@ -27,6 +29,7 @@ const STATUS: ReadonlyMap<string, number> = new Map(
     policy_from_file: 409,
     policy_from_resource: 409,
     policy_not_shared: 409,
+    snapshot_running: 409,
     import_too_large: 413,
     request_too_large: 413,
     execution: 422,
@@ -34,8 +37,13 @@ const STATUS: ReadonlyMap<string, number> = new Map(
     holidays_unavailable: 422,
     too_many_samples: 422,
     too_many_forecasts: 429,
+    rate_limited: 429,
     query_canceled: 499,
+    damaged_data: 500,
+    storage_format: 500,
+    engine_answer: 502,
     kubernetes_api_error: 502,
+    engine_unavailable: 503,
     query_timeout: 503,
     storage_full: 503,
   }),
@@ -83,7 +91,8 @@ export function errorHandler({ log, metrics }: { readonly log: Logger; readonly 
       return;
     }
     if (status === 401) response.set('WWW-Authenticate', 'Bearer realm="foresail", Basic realm="foresail"');
-    if (status === 503 || status === 429) response.set('Retry-After', '5');
+    if (status === 503 || status === 429)
+      response.set('Retry-After', String(error instanceof RateLimitedError ? error.retryAfterSeconds : 5));
     response.status(status);
     afterBody(request, () => response.json(body));
   };

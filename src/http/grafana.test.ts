@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { serve } from '../testing/http-deps.ts';
+import { NOW, serve } from '../testing/http-deps.ts';
 import type { Listening } from './listen.ts';
 
 let server: Listening;
@@ -59,15 +59,28 @@ test.each([
   expect((await both(path, {})).status).toBe(400);
 });
 
+const EXEMPLAR = { labels: { trace_id: 'abc' }, value: '1e-07', timestamp: NOW / 1_000 };
+const OF_A = { seriesLabels: { __name__: 'up', job: 'a', 'my.label': 'x' }, exemplars: [EXEMPLAR] };
+const OF_B = { seriesLabels: { __name__: 'up', job: 'b' }, exemplars: [EXEMPLAR] };
+const SECONDS = { start: '1785751080.123', end: '1785751200' };
+
 test.each([
-  { name: 'no times', times: {} },
-  { name: 'seconds', times: { start: '1785751080.123', end: '1785751200' } },
-  { name: 'milliseconds, as Grafana sends them', times: { start: '1785751080000', end: '1785751200000' } },
-])('query_exemplars has none: $name', async ({ times }) => {
-  expect(await both('/api/v1/query_exemplars', { query: 'rate(up[5m])', ...times })).toEqual({
+  { name: 'any time', query: 'rate(up[5m] offset 1h)', times: {}, data: [OF_A, OF_B] },
+  { name: 'seconds', query: 'up{job="b"} + on () vector(1)', times: SECONDS, data: [OF_B] },
+  { name: 'two selectors', query: 'up{job="b"} / up', times: SECONDS, data: [OF_A, OF_B] },
+  { name: 'another time', query: 'up', times: { start: '1785751201' }, data: [] },
+  { name: 'no selector', query: '1 + time()', times: SECONDS, data: [] },
+  // As Grafana asks when it looks for exemplars.
+  { name: 'milliseconds', query: 'test', times: { start: '1785751080000', end: '1785751200000' }, data: [] },
+])('query_exemplars: $name', async ({ query, times, data }) => {
+  expect(await both('/api/v1/query_exemplars', { query, ...times })).toEqual({
     status: 200,
-    body: { status: 'success', data: [] },
+    body: { status: 'success', data },
   });
+});
+
+test('query_exemplars takes no end before the start', async () => {
+  expect((await both('/api/v1/query_exemplars', { query: 'up', start: '2', end: '1' })).status).toBe(400);
 });
 
 test.each([

@@ -5,6 +5,8 @@ import { NotFoundError } from './errors.ts';
 import { openApiDocument } from './openapi.ts';
 import { mount } from './route.ts';
 import { accuracyRoutes } from './routes/accuracy.ts';
+import { adviceRoute } from './routes/advice.ts';
+import { cardinalityRoutes } from './routes/cardinality.ts';
 import { forecastingRoutes } from './routes/forecasting.ts';
 import { grafanaProbeRoutes } from './routes/grafana-probes.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -16,10 +18,12 @@ import { pageRoute } from './routes/page.ts';
 import { planRoutes } from './routes/plans.ts';
 import { policyRoutes } from './routes/policies.ts';
 import { queryRoute } from './routes/query.ts';
+import { queryExemplarsRoute } from './routes/query-exemplars.ts';
 import { queryRangeRoute } from './routes/query-range.ts';
 import { queryTextRoutes } from './routes/query-text.ts';
 import { seriesRoute } from './routes/series.ts';
 import { statusRoute } from './routes/status.ts';
+import { targetsRoute } from './routes/targets.ts';
 
 /** Everything that is answered over HTTP but writes, which have a faster way (`listen`). */
 export function createHttpHandler(deps: HttpDeps): Express {
@@ -31,14 +35,17 @@ export function createHttpHandler(deps: HttpDeps): Express {
   for (const route of [queryRoute, queryRangeRoute, seriesRoute, labelsRoute, labelValuesRoute, metadataRoute]) {
     route(router, deps);
   }
-  for (const route of [queryTextRoutes, grafanaProbeRoutes]) route(router, deps);
+  for (const route of [queryTextRoutes, queryExemplarsRoute, grafanaProbeRoutes]) route(router, deps);
   for (const route of [
     policyRoutes,
     planRoutes,
+    adviceRoute,
     forecastingRoutes,
     accuracyRoutes,
     networksRoute,
     statusRoute,
+    targetsRoute,
+    cardinalityRoutes,
     healthRoutes,
     pageRoute,
   ])

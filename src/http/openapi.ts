@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ScalingPolicyDocument } from '../scaling/policy.ts';
+import { AdviceAnswer } from './advice-schemas.ts';
 import * as schemas from './api-schemas.ts';
 import { DecomposeRequest, ForecastRequest, SeasonsRequest } from './forecast-requests.ts';
 
@@ -47,6 +48,17 @@ const QUERY = inQuery('query', 'PromQL.', { type: 'string' }, true);
 const TIMEOUT = inQuery('timeout', "Time for the query; at most the server's.", DURATION);
 const LOOKBACK = inQuery('lookback_delta', 'How far back an instant looks for a sample.', DURATION);
 
+const RESOLUTION = inQuery(
+  'max_source_resolution',
+  'How long points may be that answer in place of samples, such as 5m; auto: a fifth of the step; 0: samples alone. Not given: points where samples are gone and the answer is the same.',
+);
+
+const SELECTOR = inQuery('selector', 'Only series that it selects.');
+const COUNT_METHOD = inQuery('count_method', 'inmemory, or active: with a sample in the last 20 minutes.', {
+  enum: ['inmemory', 'active'],
+});
+const ITEMS = inQuery('limit', 'Items of each list; 20 if not given.', { type: 'integer', maximum: 500 });
+
 const PROMETHEUS_DATA = { description: "In Prometheus's form." };
 
 /** The OpenAPI 3.1 document of the whole HTTP API, made from the schemas that check and type it. */
@@ -67,6 +79,7 @@ export function openApiDocument(version: string): object {
         inQuery('time', 'Default: now.', TIME),
         TIMEOUT,
         LOOKBACK,
+        RESOLUTION,
         LIMIT,
       ]),
       '/api/v1/query_range': getAndPost('An expression at each step of a range, 11,000 steps at most.', [
@@ -76,11 +89,12 @@ export function openApiDocument(version: string): object {
         inQuery('step', 'Time between two instants.', DURATION, true),
         TIMEOUT,
         LOOKBACK,
+        RESOLUTION,
         LIMIT,
       ]),
       '/api/v1/format_query': getAndPost('An expression, laid out.', [QUERY]),
       '/api/v1/parse_query': getAndPost("An expression's tree.", [QUERY]),
-      '/api/v1/query_exemplars': getAndPost('None: exemplars are not stored.', [QUERY, START, END]),
+      '/api/v1/query_exemplars': getAndPost('Exemplars of the series that the expression names.', [QUERY, START, END]),
       '/api/v1/rules': { get: operation('None: for clients that ask every Prometheus.', [], PROMETHEUS_DATA) },
       '/api/v1/alerts': { get: operation('None: for clients that ask every Prometheus.', [], PROMETHEUS_DATA) },
       '/api/v1/series': getAndPost('Label sets that match.', [{ ...MATCH, required: true }, START, END, LIMIT]),
@@ -102,6 +116,78 @@ export function openApiDocument(version: string): object {
           ],
           PROMETHEUS_DATA,
         ),
+      },
+      '/api/v1/targets': {
+        get: operation(
+          'What is scraped, and what relabelling dropped.',
+          [
+            inQuery('state', 'Only these: active, dropped or any.', { enum: ['active', 'dropped', 'any'] }),
+            inQuery('scrapePool', 'Only targets of this job.'),
+          ],
+          PROMETHEUS_DATA,
+        ),
+      },
+      '/api/v1/targets/metadata': {
+        get: operation(
+          'Type, help and unit of metrics, target by target.',
+          [inQuery('metric', 'Only this metric.'), LIMIT],
+          PROMETHEUS_DATA,
+        ),
+      },
+      '/api/v1/admin/tsdb/snapshot': {
+        get: operation('How far the snapshot is that is being taken, and how the last one ended. For operators.', [], {
+          type: 'object',
+          properties: {
+            running: {
+              type: 'object',
+              properties: {
+                name: { type: 'string' },
+                bytes: { type: 'integer', description: 'Of what it has so far.' },
+                summedBytes: { type: 'integer', description: 'Of those, what its sums are made of: the longest part.' },
+              },
+              required: ['name', 'bytes', 'summedBytes'],
+            },
+            last: {
+              type: 'object',
+              properties: {
+                name: { type: 'string' },
+                error: { type: 'string', description: 'Why it could not be taken.' },
+              },
+              required: ['name'],
+            },
+          },
+        }),
+        post: operation('Takes a snapshot of the whole store, all tenants, while it runs. For operators.', [], {
+          type: 'object',
+          properties: { name: { type: 'string', description: 'Of its folder in snapshots/ of the data folder.' } },
+          required: ['name'],
+        }),
+      },
+      '/api/v1/user_limits': { get: bareOperation("The tenant's limits.", []) },
+      '/api/v1/cardinality/label_names': {
+        get: bareOperation('Labels with the most values.', [SELECTOR, COUNT_METHOD, ITEMS]),
+      },
+      '/api/v1/cardinality/label_values': {
+        get: bareOperation('Values with the most series, of some labels.', [
+          inQuery('label_names[]', 'Labels, 100 at most.', { type: 'array', items: { type: 'string' } }, true),
+          ...[SELECTOR, COUNT_METHOD, ITEMS],
+        ]),
+      },
+      '/api/v1/cardinality/active_series': {
+        get: bareOperation('Series with a sample in the last 20 minutes, 100,000 at most.', [
+          { ...SELECTOR, required: true },
+        ]),
+      },
+      '/api/v1/status/tsdb': {
+        get: operation(
+          "What fills the tenant's memory.",
+          [inQuery('limit', 'Items of each list; 10 if not given.', { type: 'integer', maximum: 10_000 })],
+          PROMETHEUS_DATA,
+        ),
+      },
+      '/api/v1/admin/tsdb/delete_series': {
+        post: deletion('Delete the samples of series, for good. Needs the role operator.'),
+        put: deletion('As POST.'),
       },
       '/api/v1/status/buildinfo': { get: operation('The version.', [], PROMETHEUS_DATA) },
       '/api/v1/status': { get: operation('The server and each workload, in short.', [], ref('Status')) },
@@ -163,6 +249,17 @@ export function openApiDocument(version: string): object {
       '/api/v1/policies/{namespace}/{name}/plan': {
         get: operation('Plan now, and change nothing.', NAMES, ref('Plan')),
       },
+      '/api/v1/policies/{namespace}/{name}/advice': {
+        get: operation(
+          'What could be set better: the target and other settings of the HPA, and requests. Nothing is changed.',
+          [
+            ...NAMES,
+            inQuery('judge', 'How much of the end of the history is replayed (3d, at most half of it).', DURATION),
+            TIMEOUT,
+          ],
+          ref('Advice'),
+        ),
+      },
       '/api/v1/policies/{namespace}/{name}/forecast': {
         get: operation("The newest forecast of each of the policy's demands.", NAMES, ref('Forecast')),
       },
@@ -223,6 +320,7 @@ export function openApiDocument(version: string): object {
         SeasonsRequest: schemaOf(SeasonsRequest, 'input'),
         Policy: schemaOf(schemas.PolicyAnswer),
         Plan: schemaOf(schemas.PlanAnswer),
+        Advice: schemaOf(AdviceAnswer),
         Forecast: schemaOf(schemas.ForecastAnswer),
         Accuracy: schemaOf(schemas.AccuracyAnswer),
         PolicyAccuracy: schemaOf(schemas.PolicyAccuracyAnswer),
@@ -254,6 +352,21 @@ function getAndPost(summary: string, parameters: readonly Parameter[]): object {
 function posted(summary: string, request: string, data: object): object {
   const post = operation(summary, [], data);
   return { post: { ...post, requestBody: { required: true, content: json(ref(request)) } } };
+}
+
+/** An answer of Mimir's, which has no envelope. */
+function bareOperation(summary: string, parameters: readonly Parameter[]): object {
+  const whole = operation(summary, parameters, {}) as { readonly responses: object };
+  const content = { 'application/json': { schema: { type: 'object' } } };
+  return { ...whole, responses: { ...whole.responses, 200: { description: "In Mimir's form.", content } } };
+}
+
+function deletion(summary: string): object {
+  return {
+    summary,
+    parameters: [{ ...MATCH, required: true }, START, END],
+    responses: { '204': { description: 'Deleted.' }, default: { $ref: '#/components/responses/Error' } },
+  };
 }
 
 function operation(summary: string, parameters: readonly Parameter[], data: object): object {

@@ -1,194 +1,260 @@
-import { encodeLabels, type Label } from '../model/labels.ts';
 import { OUTCOME, type SeriesWriter, type WriteBatch } from '../storage/write.ts';
-import { type DecodedWrite, decodeWriteRequest, type LabelTable } from '../wire/remote-write.ts';
-import { checkLabels, describeSeries, type LabelLimits } from './check-labels.ts';
+import { WireError } from '../wire/errors.ts';
+import type { LearntLabels, TenantLabels } from '../wire/label-tables.ts';
+import type { AttachedPlace, UnseenSeries, WireMetadata } from '../wire/part-lists.ts';
+import type { WriteBody, WritePart } from '../wire/write-body.ts';
+import { AppendSummary } from './append-summary.ts';
+import { attachPart, readAttachments } from './attach-part.ts';
+import { describeSeries, type LabelLimits } from './check-labels.ts';
+import { deferralOf, refusalOf } from './outcome-reasons.ts';
+import { checkUnseen, describeSample, labelsOfUnseen } from './unseen-labels.ts';
 
-/** Label bytes as senders write them, to references. The store owns the memory. */
-export interface SeenLabels extends LabelTable {
-  learn(bytes: Uint8Array, ref: number): void;
-  /** Forgets all of them: one was out of date. */
-  clear(): void;
+export type RequestWriter = Pick<SeriesWriter, 'ref' | 'write' | 'attach' | 'describe' | 'commit'>;
+
+/** What a request's tenant may do, and how it gives way to others between its parts. */
+export interface AppendRules {
+  readonly limits: { readonly max_metadata_length: number };
+  turn(): Promise<void>;
 }
 
-/** What became of a request. */
-export interface AppendSummary {
-  /** Samples that are stored: now, or by an earlier attempt. */
-  readonly stored: number;
-  /** What was not stored, by reason: samples, and with reasons of their own metadata, exemplars and histograms. */
-  readonly dropped: ReadonlyMap<string, number>;
-  /** Samples among them that the sender must correct; sending them again cannot help. */
-  readonly refused: number;
-  /** Samples among them that will be welcome later: the store is full. */
-  readonly deferred: number;
-  /** The first few refusals, in words. */
-  readonly messages: readonly string[];
+/** Where samples are to go, and by what rules. */
+export interface AppendTo {
+  readonly writer: RequestWriter;
+  readonly labels: TenantLabels;
+  readonly limits: LabelLimits;
+  readonly rules: AppendRules;
 }
 
-type Writer = Pick<SeriesWriter, 'ref' | 'write' | 'describe' | 'commit'>;
-
-/** How a sample was refused: a constant for counters, and words for the sender. */
-const REFUSALS: Readonly<Record<number, readonly [reason: string, why: string]>> = {
-  [OUTCOME.outOfOrder]: ['out_of_order', 'older than the out-of-order window (err-mimir-sample-out-of-order)'],
-  [OUTCOME.conflict]: ['conflict', 'another value is stored at this time (err-mimir-sample-duplicate-timestamp)'],
-  [OUTCOME.tooFarInFuture]: ['too_far_in_future', 'too far in the future (err-mimir-too-far-in-future)'],
-  [OUTCOME.tooOld]: ['too_old', 'before the retention (err-mimir-sample-timestamp-too-old)'],
-};
-const DEFERRALS: Readonly<Record<number, string>> = {
-  [OUTCOME.full]: 'storage_full',
-  [OUTCOME.gone]: 'series_gone',
-};
-const MAX_MESSAGES = 3;
-/** Mimir's `max_metadata_length`. */
-const MAX_METADATA_LENGTH = 1_024;
+interface Destination extends AppendTo {
+  readonly body: WriteBody;
+  readonly summary: AppendSummary;
+}
 
 /**
- * Decodes a remote write 1.0 request and appends it, keeping what can be kept. Resolves once that is durable.
+ * Appends a remote write request, keeping what can be kept. Resolves once that is durable.
  * @throws {WireError} If the bytes are not such a request; nothing of it is then stored.
  * @throws {StorageFullError} If the log cannot be written.
  */
-export async function appendRequest(
-  bytes: Uint8Array,
-  writer: Writer,
-  seen: SeenLabels,
-  limits: LabelLimits,
-): Promise<AppendSummary> {
-  const summary = { stored: 0, refused: 0, deferred: 0, dropped: new Map<string, number>(), messages: [] as string[] };
-  const drop = (reason: string, count: number, message?: () => string) => {
-    if (count === 0) return;
-    summary.dropped.set(reason, (summary.dropped.get(reason) ?? 0) + count);
-    if (message !== undefined && summary.messages.length < MAX_MESSAGES) summary.messages.push(message());
-  };
-  let next = 0;
-  while (next < bytes.length) {
-    const offset = next;
-    const { part, refused, batch, outcomes } = await appendPart(bytes, offset, writer, seen, limits);
-    for (const { reason, samples, message } of refused) {
-      summary.refused += samples;
-      drop(reason, samples, () => message);
-    }
-    for (let i = 0; i < outcomes.length; i++) {
-      const outcome = outcomes[i]!;
-      if (outcome === OUTCOME.appended || outcome === OUTCOME.duplicate) {
-        summary.stored++;
+export async function appendRequest(body: WriteBody, where: AppendTo): Promise<AppendSummary> {
+  const { writer, labels, limits, rules } = where;
+  const summary = new AppendSummary();
+  const to: Destination = { ...where, body, summary };
+  try {
+    // A damaged request is refused before any of it is stored.
+    while (body.isLong && !body.check()) await rules.turn();
+    if (body.isLong) await rules.turn();
+    for (let next = 0; next < body.length; ) {
+      const offset = next;
+      if (offset > 0) await rules.turn();
+      const part = body.read(labels, limits, offset);
+      next = part.next;
+      const { unseen, metadata, exemplars, histograms } = part;
+      if (unseen.length + metadata.length + exemplars.length + histograms.length > 0) {
+        next = await appendPart(copyOf(part), offset, to);
         continue;
       }
-      const refusal = REFUSALS[outcome];
-      const deferral = DEFERRALS[outcome];
-      if (refusal !== undefined) {
-        summary.refused++;
-        drop(refusal[0], 1, () => {
-          const name = nameOf(bytes, offset, seen, part, batch.refs[i]!);
-          return `${name}, sample at ${batch.times[i]} ms: ${refusal[1]}`;
-        });
-      } else if (deferral !== undefined) {
-        summary.deferred++;
-        drop(deferral, 1);
+      // Usual requests are written in the turn in which they were decoded: nothing is copied.
+      const { empties } = part;
+      const outcomes = part.refs.length > 0 ? await writeInTurns(part, to) : NONE;
+      if (outcomes.includes(OUTCOME.gone)) {
+        next = await retryGone(goneOf(outcomes, refsAgain(offset, to)), offset, to);
+        continue;
       }
+      summary.items += outcomes.length + empties;
+      if (isAllZero(outcomes)) summary.stored.samples += outcomes.length;
+      else tally(outcomes, undefined, offset, to);
     }
-    drop('exemplar', part.skipped.exemplars);
-    drop('native_histogram', part.skipped.histograms);
-    const metadata = part.metadata.filter(({ metric, help, unit }) => {
-      return metric !== '' && metric.length + help.length + unit.length <= MAX_METADATA_LENGTH;
-    });
-    drop('metadata', part.metadata.length - metadata.length);
-    if (metadata.length > 0) await writer.describe(metadata);
-    next = part.next;
+    await writer.commit();
+  } catch (error) {
+    // Metadata that was handed out may not have been kept: the tenant's next requests shall bring it again. Of a damaged
+    // request none was handed out.
+    if (!(error instanceof WireError)) labels.forgetMetadata();
+    throw error;
   }
-  await writer.commit();
   return summary;
+}
+
+const NONE = new Uint8Array();
+/** Twice a usual part: only a series with very many samples makes a longer one. */
+const SAMPLES_IN_A_TURN = 32_768;
+
+async function writeInTurns(batch: WriteBatch, { writer, rules }: AppendTo): Promise<Uint8Array> {
+  const { length } = batch.refs;
+  if (length <= SAMPLES_IN_A_TURN) return await writer.write(batch);
+  const { refs, times, values, starts } = columnsOf(batch);
+  const outcomes = new Uint8Array(length);
+  for (let from = 0; from < length; from += SAMPLES_IN_A_TURN) {
+    if (from > 0) await rules.turn();
+    const to = from + SAMPLES_IN_A_TURN;
+    const columns = {
+      refs: refs.subarray(from, to),
+      times: times.subarray(from, to),
+      values: values.subarray(from, to),
+    };
+    const slice = { ...columns, ...(starts !== undefined && { starts: starts.subarray(from, to) }) };
+    outcomes.set(await writer.write(slice), from);
+  }
+  return outcomes;
+}
+
+/** @returns Where the rest starts: before the end of the part where series are resolved again, which takes room in it. */
+async function appendPart(part: WritePart, offset: number, to: Destination, attempt = 1): Promise<number> {
+  const { body, writer, summary } = to;
+  const { metadata, exemplars, histograms } = part;
+  const attachments = readAttachments(body, part);
+  const isCarrier = exemplars.length + histograms.length > 0;
+  const { refused, refs } = await resolveUnseen(part, to);
+  const kept = refused.length > 0 ? keptSamples(part.refs) : undefined;
+  const batch = kept === undefined ? part : pick(part, kept);
+  const outcomes = batch.refs.length > 0 ? await writeInTurns(batch, to) : NONE;
+  // It is handed out once, so that another attempt would not have it.
+  const described = metadata.filter((entry) => isKept(entry, to.rules));
+  if (described.length > 0) await writer.describe(described);
+  const gone = goneOf(outcomes, batch.refs);
+  // What this attempt stored is a duplicate for the next.
+  if (attempt === 1 && gone.length > 0) return await retryGone(gone, offset, to);
+  if (isCarrier) {
+    const refOf = ({ ref, unseen }: AttachedPlace) => ref || (refs[unseen] ?? 0);
+    const context = { writer, refOf, summary, isStrict: body.protocol === '2.0' };
+    const homeless = await attachPart(attachments, context, attempt > 1);
+    if (homeless.length > 0) return await retryGone(homeless, offset, to);
+  }
+  summary.items += part.refs.length + metadata.length + exemplars.length + histograms.length + part.empties;
+  for (const { reason, unseen, message } of refused) {
+    summary.refuse('samples', reason, unseen.endSample - unseen.firstSample, () => message);
+  }
+  tally(outcomes, kept, offset, to);
+  summary.drop('metadata', metadata.length - described.length);
+  return part.next;
+}
+
+/** Retention dropped series after their labels were learnt: they are resolved again. */
+async function retryGone(gone: readonly number[], offset: number, to: Destination): Promise<number> {
+  const part = to.body.read(to.labels, to.limits, offset, Uint32Array.from(new Set(gone)).sort());
+  return await appendPart(copyOf(part), offset, to, 2);
+}
+
+function goneOf(outcomes: Uint8Array, refs: Uint32Array): readonly number[] {
+  return outcomes.includes(OUTCOME.gone) ? [...refs].filter((_, i) => outcomes[i] === OUTCOME.gone) : [];
+}
+
+/** The references of a part that was overwritten. What another request learnt meanwhile is resolved once more. */
+function refsAgain(offset: number, { body, labels, limits }: Destination): Uint32Array {
+  return body.read(labels, limits, offset).refs;
+}
+
+/** Counts outcomes. `kept` has the places of the samples in the part, where not all of them were written. */
+function tally(outcomes: Uint8Array, kept: Uint32Array | undefined, offset: number, to: Destination): void {
+  const { summary, body, limits } = to;
+  for (let i = 0; i < outcomes.length; i++) {
+    const outcome = outcomes[i]!;
+    if (outcome === OUTCOME.appended || outcome === OUTCOME.duplicate) {
+      summary.stored.samples++;
+      continue;
+    }
+    const refusal = refusalOf(outcome);
+    if (refusal === undefined) {
+      summary.defer(deferralOf(outcome), 1);
+      continue;
+    }
+    summary.refuse('samples', refusal.reason, 1, () => {
+      return `${describeSample(body, limits, offset, kept?.[i] ?? i)}: ${refusal.why}`;
+    });
+  }
 }
 
 interface RefusedSeries {
   readonly reason: string;
-  readonly samples: number;
   readonly message: string;
+  readonly unseen: UnseenSeries;
 }
 
-interface AppendedPart {
-  readonly part: DecodedWrite;
+interface Resolved {
   readonly refused: readonly RefusedSeries[];
-  readonly batch: WriteBatch;
-  readonly outcomes: Uint8Array;
-}
-
-async function appendPart(
-  bytes: Uint8Array,
-  offset: number,
-  writer: Writer,
-  seen: SeenLabels,
-  limits: LabelLimits,
-): Promise<AppendedPart> {
-  for (let attempt = 1; ; attempt++) {
-    const part = decodeWriteRequest(bytes, seen, offset);
-    const refused = part.unseen.length > 0 ? await resolveUnseen(part, writer, seen, limits) : [];
-    const batch = refused.length > 0 ? withoutRefused(part) : part;
-    const outcomes = batch.refs.length > 0 ? await writer.write(batch) : new Uint8Array();
-    // Retention dropped a series after its bytes were learnt. What this attempt stored is a duplicate for the next.
-    if (attempt > 1 || !outcomes.includes(OUTCOME.gone)) return { part, refused, batch, outcomes };
-    seen.clear();
-  }
+  /** By the index of the unseen series; 0 or nothing where it was refused. */
+  readonly refs: readonly number[];
 }
 
 /** Gives the samples of unseen series their references; those of refused series keep 0. */
-async function resolveUnseen(
-  part: DecodedWrite,
-  writer: Writer,
-  seen: SeenLabels,
-  limits: LabelLimits,
-): Promise<readonly RefusedSeries[]> {
+async function resolveUnseen(part: WritePart, to: Destination): Promise<Resolved> {
+  if (part.unseen.length === 0) return { refused: [], refs: [] };
+  const { body, labels, limits, writer } = to;
   const refused: RefusedSeries[] = [];
-  const accepted: { readonly index: number; readonly bytes: Uint8Array }[] = [];
-  part.unseen.forEach(({ labels, invalidUtf8, firstSample, endSample }, index) => {
-    const samples = endSample - firstSample;
-    const checked = invalidUtf8 ? notUtf8(labels) : checkLabels(labels, limits);
-    if (checked.kind === 'labels') accepted.push({ index, bytes: encodeLabels(checked.labels) });
-    else refused.push({ reason: checked.reason, samples, message: checked.message });
+  const accepted: { readonly index: number; readonly unseen: UnseenSeries; readonly bytes: Uint8Array }[] = [];
+  const refs: number[] = [];
+  const carriers = new Set<number>();
+  for (const { ref, unseen } of [...part.exemplars, ...part.histograms]) if (ref === 0) carriers.add(unseen);
+  part.unseen.forEach((unseen, index) => {
+    const isCarrier = carriers.has(index);
+    if (body.protocol === '1.0' && unseen.empty) return;
+    const checked = checkUnseen(unseen, limits, isCarrier);
+    if (checked.kind === 'refused') refused.push({ ...checked, unseen });
+    else if (!unseen.empty || isCarrier) accepted.push({ index, unseen, bytes: checked.bytes });
   });
   const answers = await writer.ref(accepted.map(({ bytes }) => bytes));
+  const learnt: LearntLabels[] = [];
   answers.forEach((answer, i) => {
-    const { labels, raw, firstSample, endSample } = part.unseen[accepted[i]!.index]!;
+    const { index, unseen } = accepted[i]!;
     if (answer.kind === 'ref') {
-      part.refs.fill(answer.ref, firstSample, endSample);
-      if (raw !== undefined) seen.learn(raw, answer.ref);
+      const { ref } = answer;
+      const { key, note } = unseen;
+      refs[index] = ref;
+      // Most have one sample.
+      for (let at = unseen.firstSample; at < unseen.endSample; at++) part.refs[at] = ref;
+      if (key !== undefined) learnt.push({ start: key.start, length: key.length, ref, note });
       return;
     }
-    const message = `${describeSeries(labels)}: ${answer.message}`;
-    refused.push({ reason: answer.id, samples: endSample - firstSample, message });
+    const message = `${describeSeries(labelsOfUnseen(unseen))}: ${answer.message}`;
+    refused.push({ reason: answer.id, message, unseen });
   });
-  return refused;
-}
-
-function notUtf8(labels: readonly Label[]) {
-  const message = `${describeSeries(labels)}: a label is not valid UTF-8`;
-  return { kind: 'refused', reason: 'invalid_utf8', message } as const;
-}
-
-function withoutRefused({ refs, times, values }: WriteBatch): WriteBatch {
-  const kept = refs.reduce((count, ref) => (ref === 0 ? count : count + 1), 0);
-  const batch = { refs: new Uint32Array(kept), times: new Float64Array(kept), values: new Float64Array(kept) };
-  let to = 0;
-  for (let from = 0; from < refs.length; ) {
-    if (refs[from] === 0) {
-      from++;
-      continue;
-    }
-    let end = from;
-    while (end < refs.length && refs[end] !== 0) end++;
-    // Whole stretches are copied as memory: a staleness marker must not pass through a number.
-    batch.refs.set(refs.subarray(from, end), to);
-    batch.times.set(times.subarray(from, end), to);
-    batch.values.set(values.subarray(from, end), to);
-    to += end - from;
-    from = end;
+  if (learnt.length > 0) {
+    if (body.protocol === '1.0') labels.learnBytes(body.address, learnt);
+    else labels.learnSymbols(part.text, learnt);
   }
-  return batch;
+  return { refused, refs };
 }
 
-/** Names a series for a message. Labels of known series were not decoded before: this one's are now. */
-function nameOf(bytes: Uint8Array, offset: number, seen: SeenLabels, part: DecodedWrite, ref: number): string {
-  const fresh = part.unseen.find(({ firstSample }) => part.refs[firstSample] === ref);
-  if (fresh !== undefined) return describeSeries(fresh.labels);
-  const onlyThis: LabelTable = { find: (all, start, end) => (seen.find(all, start, end) === ref ? 0 : 1) };
-  const known = decodeWriteRequest(bytes, onlyThis, offset).unseen.find(({ raw }) => raw !== undefined);
-  return known === undefined ? 'a series' : describeSeries(known.labels);
+function isKept({ metric, help, unit }: WireMetadata, { limits }: AppendRules): boolean {
+  return metric !== '' && metric.length + help.length + unit.length <= limits.max_metadata_length;
+}
+
+/** For what outlives the turn in which it was decoded. Copies bits. */
+function copyOf(part: WritePart): WritePart {
+  return { ...part, ...columnsOf(part) };
+}
+
+function columnsOf({ refs, times, values, starts }: WriteBatch): WriteBatch {
+  const columns = { refs: refs.slice(), times: times.slice(), values: values.slice() };
+  return { ...columns, ...(starts !== undefined && { starts: starts.slice() }) };
+}
+
+function keptSamples(refs: Uint32Array): Uint32Array {
+  const kept = new Uint32Array(refs.length);
+  let count = 0;
+  for (let i = 0; i < refs.length; i++) if (refs[i] !== 0) kept[count++] = i;
+  return kept.subarray(0, count);
+}
+
+function pick({ refs, times, values, starts }: WriteBatch, kept: Uint32Array): WriteBatch {
+  // As words: a staleness marker must not pass through a number.
+  const from = new Uint32Array(values.buffer, values.byteOffset, values.length * 2);
+  const words = new Uint32Array(kept.length * 2);
+  kept.forEach((at, i) => {
+    words[2 * i] = from[2 * at]!;
+    words[2 * i + 1] = from[2 * at + 1]!;
+  });
+  return {
+    refs: Uint32Array.from(kept, (at) => refs[at]!),
+    times: Float64Array.from(kept, (at) => times[at]!),
+    values: new Float64Array(words.buffer),
+    ...(starts !== undefined && { starts: Float64Array.from(kept, (at) => starts[at]!) }),
+  };
+}
+
+let zeros = Buffer.alloc(4_096);
+
+/** `OUTCOME.appended` is 0, and usual requests have nothing else. */
+function isAllZero(outcomes: Uint8Array): boolean {
+  if (outcomes.length > zeros.length) zeros = Buffer.alloc(outcomes.length * 2);
+  return zeros.compare(outcomes, 0, outcomes.length, 0, outcomes.length) === 0;
 }

@@ -1,4 +1,5 @@
 import { formatLabels, type Label, type Labels, labelsOf, METRIC_NAME } from '../model/labels.ts';
+import type { TenantLimits } from '../model/tenant-limits.ts';
 
 /** Mimir's limits on what a series may be called. Lengths are bytes of UTF-8. */
 export interface LabelLimits {
@@ -8,6 +9,14 @@ export interface LabelLimits {
 }
 
 export const DEFAULT_LABEL_LIMITS: LabelLimits = { maxNames: 30, maxNameBytes: 1_024, maxValueBytes: 2_048 };
+
+export function labelLimitsOf(limits: TenantLimits): LabelLimits {
+  return {
+    maxNames: limits.max_label_names_per_series,
+    maxNameBytes: limits.max_label_name_length,
+    maxValueBytes: limits.max_label_value_length,
+  };
+}
 
 /** The label set, or why a sender may not use it. `reason` is a short constant for counters. */
 export type CheckedLabels =

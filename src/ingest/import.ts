@@ -1,7 +1,7 @@
 import type { ImportReport } from '../model/import-report.ts';
-import type { SampledSeries } from '../model/series.ts';
+import { isStaleMarker, type SampledSeries, setStaleMarker } from '../model/series.ts';
 import type { BackfillOutcome } from '../storage/storage.ts';
-import { checkLabels, DEFAULT_LABEL_LIMITS } from './check-labels.ts';
+import { checkLabels, DEFAULT_LABEL_LIMITS, type LabelLimits } from './check-labels.ts';
 
 /** One line of VictoriaMetrics' JSON line form: a label set, values, and times in milliseconds. */
 export interface ImportLine {
@@ -13,6 +13,8 @@ export interface ImportLine {
 
 export interface ImportDeps {
   readonly backfill: (runs: readonly SampledSeries[]) => Promise<BackfillOutcome>;
+  /** Default: those of the largest tier. */
+  readonly limits?: LabelLimits;
 }
 
 /** Samples that are held before they are written: 16 bytes each. */
@@ -27,7 +29,10 @@ const SHOWN = 100;
  * Imports lines through the second writer. A line that cannot be used is reported and the others go on.
  * Memory is bounded by one flush and the longest line.
  */
-export async function importLines(lines: AsyncIterable<string>, { backfill }: ImportDeps): Promise<ImportReport> {
+export async function importLines(
+  lines: AsyncIterable<string>,
+  { backfill, limits }: ImportDeps,
+): Promise<ImportReport> {
   const report = { lines: 0, series: 0, appended: 0, duplicates: 0, conflicts: 0, outOfBounds: 0, badLines: 0 };
   const errors: { line: number; message: string }[] = [];
   let runs: SampledSeries[] = [];
@@ -49,7 +54,7 @@ export async function importLines(lines: AsyncIterable<string>, { backfill }: Im
     if (text.trim() === '') continue;
     let line: ImportLine;
     try {
-      line = parseImportLine(text);
+      line = parseImportLine(text, limits);
     } catch (error) {
       if (!(error instanceof RangeError || error instanceof SyntaxError)) throw error;
       report.badLines++;
@@ -71,10 +76,10 @@ export async function importLines(lines: AsyncIterable<string>, { backfill }: Im
 
 /**
  * Parses `{"metric":{"__name__":"up","job":"a"},"values":[1,null],"timestamps":[1700000000000,1700000015000]}`.
- * Null is a NaN and `"Infinity"` a text, as VictoriaMetrics exports them. Times may stand in any order.
+ * Null is a NaN and `"Infinity"` a text, as VictoriaMetrics exports them; `"stale"` is a staleness marker. Times may stand in any order.
  * @throws {RangeError | SyntaxError} If the line is something else; says what was expected.
  */
-export function parseImportLine(text: string): ImportLine {
+export function parseImportLine(text: string, limits = DEFAULT_LABEL_LIMITS): ImportLine {
   const line: unknown = JSON.parse(text);
   if (!isRecord(line)) throw new RangeError('expected an object with metric, values and timestamps');
   const { metric, values, timestamps } = line;
@@ -92,9 +97,12 @@ export function parseImportLine(text: string): ImportLine {
     }
     return [name, value];
   });
-  const checked = checkLabels(entries, DEFAULT_LABEL_LIMITS);
+  const checked = checkLabels(entries, limits);
   if (checked.kind === 'refused') throw new RangeError(`metric: ${checked.message}`);
-  const samples = values.map((value, i) => ({ time: parseTime(timestamps[i], i), value: parseValue(value, i) }));
+  const samples = values.map((value, i): ImportSample => {
+    const isStale = value === STALE;
+    return { time: parseTime(timestamps[i], i), value: isStale ? Number.NaN : parseValue(value, i), isStale };
+  });
   samples.sort((a, b) => a.time - b.time);
   return columnsOf(samples, checked.labels);
 }
@@ -102,20 +110,28 @@ export function parseImportLine(text: string): ImportLine {
 /** JSON can say half of a character. UTF-8 cannot: two such names would become one. */
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
-function columnsOf(samples: readonly { time: number; value: number }[], labels: SampledSeries['labels']): ImportLine {
+interface ImportSample {
+  readonly time: number;
+  readonly value: number;
+  readonly isStale: boolean;
+}
+
+function columnsOf(samples: readonly ImportSample[], labels: SampledSeries['labels']): ImportLine {
   const times = new Float64Array(samples.length);
   const values = new Float64Array(samples.length);
   let kept = 0;
   let duplicates = 0;
   let conflicts = 0;
-  for (const { time, value } of samples) {
+  for (const { time, value, isStale } of samples) {
     if (kept > 0 && times[kept - 1] === time) {
-      if (Object.is(values[kept - 1], value)) duplicates++;
+      if (Object.is(values[kept - 1], value) && isStaleMarker(values, kept - 1) === isStale) duplicates++;
       else conflicts++;
       continue;
     }
     times[kept] = time;
-    values[kept++] = value;
+    values[kept] = value;
+    if (isStale) setStaleMarker(values, kept);
+    kept++;
   }
   return { run: { labels, times: times.subarray(0, kept), values: values.subarray(0, kept) }, duplicates, conflicts };
 }
@@ -124,6 +140,9 @@ function parseTime(time: unknown, index: number): number {
   if (typeof time === 'number' && Number.isSafeInteger(time)) return time;
   throw new RangeError(`timestamps[${index}]: expected whole milliseconds, got ${shown(time)}`);
 }
+
+/** A staleness marker, which JSON has no number for. Ours: VictoriaMetrics exports a null. */
+const STALE = 'stale';
 
 const WORDS = new Map([
   ['Infinity', Infinity],

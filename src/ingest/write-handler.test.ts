@@ -8,9 +8,13 @@ import { formatLabels, type Label } from '../model/labels.ts';
 import { decodeSamples } from '../model/series.ts';
 import { DEFAULT_TENANT, parseTenant } from '../model/tenant.ts';
 import { MINUTE } from '../model/time.ts';
+import { encodeHistogram } from '../testing/encode-histogram.ts';
+import { encodeWriteRequest2, type OutgoingSeries2 } from '../testing/encode-write-request-2.ts';
 import { openTsdb, type Tsdb } from '../tsdb/open-tsdb.ts';
 import { encodeWriteRequest, type OutgoingSeries } from '../wire/encode-write-request.ts';
+import { readHistogram } from '../wire/histogram.ts';
 import { encodeSnappy } from '../wire/snappy.ts';
+import { WriteBody } from '../wire/write-body.ts';
 import { writeHandler } from './write-handler.ts';
 
 const NOW = Date.parse('2026-08-03T10:00:00Z');
@@ -32,7 +36,7 @@ beforeAll(async () => {
     'request',
     writeHandler({
       storage: tsdb.storage,
-      seenLabels: tsdb.seenLabels,
+      labels: tsdb.labels,
       callerOf: ({ headers }) => ({ tenant: parseTenant(String(headers['x-scope-orgid'] ?? 'default')) }),
       onRequest: (_tenant, summary) => {
         for (const [reason, count] of summary.dropped) dropped.set(reason, (dropped.get(reason) ?? 0) + count);
@@ -186,11 +190,10 @@ describe('writeHandler() keeps', () => {
   test('series under references that retention has dropped meanwhile', async () => {
     const tenant = parseTenant('drop');
     await sendSeries([one([['__name__', 'm']], [[-2, 1]])], { 'x-scope-orgid': 'drop' });
-    const seen = tsdb.seenLabels(tenant);
-    const labels = encodeWriteRequest([one([['__name__', 'm']], [])]).subarray(2);
-    expect(seen.find(new DataView(labels.buffer, labels.byteOffset, labels.length), 0, labels.length)).toBe(1);
     // As if another request had learnt it a moment before the series was dropped.
-    seen.learn(labels, 99);
+    const request = encodeWriteRequest([one([['__name__', 'm']], [])]);
+    using body = WriteBody.of(tsdb.labels.memory, request, '1.0');
+    tsdb.labels.of(tenant).learnBytes(body.address, [{ start: 2, length: request.length - 2, ref: 99, note: 0 }]);
     expect((await sendSeries([one([['__name__', 'm']], [[-1, 2]])], { 'x-scope-orgid': 'drop' })).status).toBe(204);
     expect(await stored('m', tenant)).toEqual({
       m: [
@@ -198,6 +201,95 @@ describe('writeHandler() keeps', () => {
         [-1, 2],
       ],
     });
+  });
+});
+
+describe('writeHandler() keeps of remote write 2.0', () => {
+  const headers = { 'content-type': 'application/x-protobuf;proto=io.prometheus.write.v2.Request' };
+  const tenant = parseTenant('two');
+  const range = { start: 0, end: NOW + 10 * MINUTE };
+  const named = (name: string) => [{ name: '__name__', op: '=', value: name }] as const;
+  const sendSeries2 = (series: readonly OutgoingSeries2[]) =>
+    send(encodeSnappy(encodeWriteRequest2(series)), { ...headers, 'x-scope-orgid': 'two' });
+
+  test('samples with their starts, histograms, exemplars and metadata, of series unseen and seen', async () => {
+    const bytes = encodeHistogram({ count: 3, sum: 2, positiveSpans: [{ offset: 1, length: 1 }], positiveDeltas: [3] });
+    for (const at of [NOW - 2, NOW - 1]) {
+      const answer = await sendSeries2([
+        {
+          labels: [
+            ['job', 'a'],
+            ['__name__', 'all_total'],
+          ],
+          times: [at],
+          values: Float64Array.of(at - NOW),
+          starts: [NOW - 100],
+          histograms: [{ bytes, time: at, start: NOW - 50 }],
+          exemplars: [{ labels: [['trace_id', 'x']], value: 7, time: at }],
+          metadata: { type: 1, help: 'All.', unit: 'things' },
+        },
+      ]);
+      expect(answer.status, answer.text).toBe(204);
+      const counts = ['samples', 'histograms', 'exemplars'];
+      const written = counts.map((item) => answer.headers.get(`x-prometheus-remote-write-${item}-written`));
+      expect(written).toEqual(['1', '1', '1']);
+    }
+    const store = tsdb.storage.tenant(tenant);
+    expect(await stored('all_total', tenant)).toEqual({
+      'all_total{job="a"}': [
+        [-2, -2],
+        [-1, -1],
+      ],
+    });
+    const [starts] = await store.starts(named('all_total'), range);
+    expect([...starts!.starts]).toEqual([NOW - 100]);
+    const [histograms] = await store.histograms(named('all_total'), range);
+    expect(histograms!.histograms).toMatchObject([
+      { time: NOW - 2, start: NOW - 50 },
+      { time: NOW - 1, start: NOW - 50 },
+    ]);
+    expect(readHistogram(histograms!.histograms[0]!.bytes).kind).toBe('histogram');
+    const [exemplars] = await store.exemplars([named('all_total')], range);
+    expect(exemplars!.exemplars).toMatchObject([
+      { time: NOW - 2, value: 7, labels: [['trace_id', 'x']] },
+      { time: NOW - 1, value: 7, labels: [['trace_id', 'x']] },
+    ]);
+    expect(await store.metadata()).toEqual([{ metric: 'all_total', type: 'counter', help: 'All.', unit: 'things' }]);
+  });
+
+  test('a retry of all of it as a success', async () => {
+    const bytes = encodeHistogram({ count: 0, zeroCount: 0, sum: 2 });
+    const series = {
+      labels: [['__name__', 'again']] as const,
+      times: [NOW - 1],
+      values: Float64Array.of(1),
+      histograms: [{ bytes, time: NOW - 1 }],
+      exemplars: [{ labels: [], value: 7, time: NOW - 1 }],
+    };
+    for (let i = 0; i < 3; i++) expect((await sendSeries2([series])).status).toBe(204);
+  });
+
+  test('what is good beside series with symbols that are not there, and empty ones', async () => {
+    const good = { labels: [['__name__', 'fine']] as const, times: [NOW - 1], values: Float64Array.of(1) };
+    const bad = [0x2a, 8, 0x0a, 2, 1, 0x7f, 0x12, 2, 0x10, 7];
+    const request = Uint8Array.from([...encodeWriteRequest2([good, { labels: [['__name__', 'empty']] }]), ...bad]);
+    const answer = await send(encodeSnappy(request), { ...headers, 'x-scope-orgid': 'two' });
+    expect(answer.status).toBe(400);
+    expect(answer.headers.get('x-prometheus-remote-write-samples-written')).toBe('1');
+    expect(answer.text).toMatch(/^1 samples were not stored, 1 were: .*no samples.*symbol that is not there/);
+    expect(await stored('fine', tenant)).toEqual({ fine: [[-1, 1]] });
+  });
+
+  test('histograms of series that retention has dropped meanwhile', async () => {
+    const bytes = encodeHistogram({ count: 0, sum: 1 });
+    const series = { labels: [['__name__', 'h']] as const, histograms: [{ bytes, time: NOW - 1 }] };
+    const request = encodeWriteRequest2([series]);
+    using body = WriteBody.of(tsdb.labels.memory, request, '2.0');
+    const { unseen, text } = body.read(undefined, { maxNames: 30, maxNameBytes: 99, maxValueBytes: 99 });
+    tsdb.labels.of(tenant).learnSymbols(text, [{ ...unseen[0]!.key!, ref: 99, note: 0 }]);
+    expect((await sendSeries2([series])).status).toBe(204);
+    const [found] = await tsdb.storage.tenant(tenant).histograms(named('h'), range);
+    expect(found!.histograms).toHaveLength(1);
   });
 });
 
@@ -327,8 +419,8 @@ describe('writeHandler() refuses', () => {
     { name: 'GET', method: 'GET', status: 405 },
     { name: 'JSON', headers: { 'content-type': 'application/json' }, status: 415 },
     {
-      name: 'remote write 2.0',
-      headers: { 'content-type': 'application/x-protobuf;proto=io.prometheus.write.v2.Request' },
+      name: 'another message',
+      headers: { 'content-type': 'application/x-protobuf;proto=io.prometheus.write.v3.Request' },
       status: 415,
     },
     { name: 'gzip', headers: { 'content-encoding': 'gzip' }, status: 415 },

@@ -59,7 +59,11 @@ export function stateOf(object: BoundsObject, replicas: Replicas): TargetState {
     minManagers: managersOf(managed, minField),
     maxManagers: managersOf(managed, maxField),
     controller: controllerOf(metadata),
-    workload: { kind: workload.kind, name: workload.name },
+    workload: {
+      kind: workload.kind,
+      name: workload.name,
+      ...(workload.apiVersion !== APPS && { apiVersion: workload.apiVersion }),
+    },
     specReplicas: replicas.spec,
     statusReplicas: replicas.status,
     ownership: ownershipOf(object),
@@ -71,6 +75,9 @@ export function stateOf(object: BoundsObject, replicas: Replicas): TargetState {
 export function refOf({ kind, metadata: { namespace, name } }: BoundsObject): TargetRef {
   return { kind, namespace, name };
 }
+
+/** The group and version of workloads, unless they say otherwise. */
+const APPS = 'apps/v1';
 
 /** The workload that it scales. */
 export function workloadOf(object: BoundsObject): ScaleTargetRef {

@@ -1,3 +1,4 @@
+import type { AutoscalerRules, RequestsReading, Unknown } from '../scaling/advice/types.ts';
 import type {
   Announcement,
   ApplyOutcome,
@@ -10,6 +11,7 @@ import type {
 } from '../scaling/cluster.ts';
 import type { PodStart } from '../scaling/lead-time-estimate.ts';
 import { type KubeAnswer, type KubeApi, type KubeApiOptions, messageOf, openKubeApi, withDeadline } from './api.ts';
+import { readAutoscaler } from './autoscaler.ts';
 import { kindOf, pathOf } from './bounds-kind.ts';
 import {
   applyDocument,
@@ -20,7 +22,6 @@ import {
   ownershipOf,
   type Replicas,
   refOf,
-  type ScaleTargetRef,
   stateOf,
   workloadOf,
 } from './bounds-object.ts';
@@ -29,7 +30,7 @@ import { KubernetesApiError } from './errors.ts';
 import { eventOf } from './event.ts';
 import { FIELD_MANAGER, handBack, managersOf } from './field-ownership.ts';
 import { listOwned } from './list-owned.ts';
-import { type PodOwner, readPodStarts } from './pods.ts';
+import { type PodOwner, readPodRequests, readPodStarts, type ScalePathOf } from './pods.ts';
 import { hpaNameOf, pauseOf } from './scaled-object.ts';
 
 export interface KubeClusterOptions extends KubeApiOptions {
@@ -40,6 +41,9 @@ export interface KubeClusterOptions extends KubeApiOptions {
 export interface KubeCluster extends Cluster, AsyncDisposable {
   /** How the ready pods of a workload started. */
   readPodStarts(workload: PodOwner, signal?: AbortSignal): Promise<readonly PodStart[]>;
+  /** How the target's HPA scales, and what the pods of its workload ask for: what advice is made from. */
+  readAutoscaler(target: TargetRef, signal?: AbortSignal): Promise<AutoscalerRules | Unknown>;
+  readPodRequests(workload: PodOwner, signal?: AbortSignal): Promise<RequestsReading | Unknown>;
 }
 
 /** Opens the Kubernetes API behind the cluster seam. @throws {KubeconfigError} If there is no usable kubeconfig. */
@@ -54,12 +58,12 @@ export async function openKubeCluster(options: KubeClusterOptions = {}): Promise
     apply: (change, signal) => applyBounds(boundTo(change.ref), change, signal),
     listOwned: (signal) => listOwned(api, signal),
     announce: (target, event, signal) => announce(api, target, event, signal),
-    readPodStarts: (workload, signal) => readPodStarts(api, workload, signal),
+    readPodStarts: (workload, signal) => readPodStarts(api, scalePathOf, workload, signal),
+    readAutoscaler: (target, signal) => readAutoscaler(api, target, signal),
+    readPodRequests: (workload, signal) => readPodRequests(api, scalePathOf, workload, signal),
     [Symbol.asyncDispose]: () => api[Symbol.asyncDispose](),
   };
 }
-
-type ScalePathOf = (target: ScaleTargetRef, namespace: string, signal?: AbortSignal) => Promise<string | undefined>;
 
 async function readTarget(
   api: KubeApi,
@@ -254,7 +258,7 @@ async function announce(
  * Finds the path of a workload's scale subresource through API discovery, asked once for each group and version.
  * Undefined where the kind does not exist or cannot be scaled.
  */
-function scalePaths(api: KubeApi): ScalePathOf {
+export function scalePaths(api: KubeApi): ScalePathOf {
   const known = new Map<string, ReadonlyMap<string, string>>();
   return async ({ apiVersion, kind, name }, namespace, signal) => {
     const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;

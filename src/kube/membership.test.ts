@@ -147,6 +147,6 @@ test('whatever happens to them, no two may act on one target at a time; and all 
       );
       await world.end();
     }),
-    { numRuns: Math.ceil(PROPERTY_RUNS / 5) },
+    { numRuns: Math.ceil(PROPERTY_RUNS / 10) },
   );
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { KubeAnswer, KubeApi, KubeCall } from './api.ts';
+import { scalePaths } from './cluster.ts';
 import { type Pod, readPodStarts, startOf } from './pods.ts';
 
 /** As a control plane of Kubernetes 1.3x tells it: times to the second. */
@@ -38,27 +39,55 @@ describe('readPodStarts()', () => {
       calls.push(call);
       return answers[call.path.split('/').at(-1)!] ?? { status: 404, body: {} };
     };
-    return { calls, api: { request } as unknown as KubeApi };
+    const api = { request } as unknown as KubeApi;
+    return { calls, read: (of: Parameters<typeof readPodStarts>[2]) => readPodStarts(api, scalePaths(api), of) };
   };
+  const resources = (...of: readonly [name: string, kind: string][]) => ({
+    status: 200,
+    body: {
+      resources: of.flatMap(([name, kind]) => [
+        { name, kind },
+        { name: `${name}/scale`, kind: 'Scale' },
+      ]),
+    },
+  });
+  const v1 = resources(['deployments', 'Deployment'], ['statefulsets', 'StatefulSet'], ['replicasets', 'ReplicaSet']);
   const scale = { status: 200, body: { status: { selector: 'app=web' } } };
   const owner = { namespace: 'shop', kind: 'Deployment', name: 'web' };
 
-  test('asks for the pods of the selector, from the memory of the API server', async () => {
-    const { api, calls } = apiOf({ scale, pods: { status: 200, body: { items: [pod()] } } });
-    expect(await readPodStarts(api, owner)).toEqual([START]);
+  const pods = { status: 200, body: { items: [pod()] } };
+
+  test.each([
+    { of: owner, path: '/apis/apps/v1/namespaces/shop/deployments/web/scale' },
+    { of: { ...owner, kind: 'StatefulSet' }, path: '/apis/apps/v1/namespaces/shop/statefulsets/web/scale' },
+    { of: { ...owner, kind: 'ReplicaSet' }, path: '/apis/apps/v1/namespaces/shop/replicasets/web/scale' },
+    {
+      of: { ...owner, kind: 'Rollout', apiVersion: 'argoproj.io/v1alpha1' },
+      path: '/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/web/scale',
+    },
+  ])('asks for the pods of the selector of a $of.kind, from the memory of the API server', async ({ of, path }) => {
+    const { read, calls } = apiOf({ v1, v1alpha1: resources(['rollouts', 'Rollout']), scale, pods });
+    expect(await read(of)).toEqual([START]);
+    expect(calls.map((call) => call.path)).toContain(path);
     expect(calls.at(-1)).toMatchObject({
       path: '/api/v1/namespaces/shop/pods',
       query: { labelSelector: 'app=web', resourceVersion: '0' },
     });
   });
 
-  test('knows no pods of a workload that is gone, or of a kind it does not know', async () => {
-    expect(await readPodStarts(apiOf({}).api, owner)).toEqual([]);
-    expect(await readPodStarts(apiOf({ scale }).api, { ...owner, kind: 'Rollout' })).toEqual([]);
+  test('knows no pods of a workload that is gone, or of a kind that cannot be scaled', async () => {
+    expect(await apiOf({ v1 }).read(owner)).toEqual([]);
+    expect(await apiOf({ v1, scale, pods }).read({ ...owner, kind: 'DaemonSet' })).toEqual([]);
+  });
+
+  test('never asks for all pods where the workload tells no selector, and says so', async () => {
+    const { read, calls } = apiOf({ v1, scale: { status: 200, body: { status: {} } }, pods });
+    await expect(read(owner)).rejects.toThrow('Deployment web start: its scale subresource tells no selector');
+    expect(calls.every(({ path }) => !path.endsWith('/pods'))).toBe(true);
   });
 
   test('says what was refused', async () => {
     const refused = { status: 403, body: { message: 'pods is forbidden' } };
-    await expect(readPodStarts(apiOf({ scale, pods: refused }).api, owner)).rejects.toThrow('pods is forbidden');
+    await expect(apiOf({ v1, scale, pods: refused }).read(owner)).rejects.toThrow('pods is forbidden');
   });
 });

@@ -1,42 +1,104 @@
+import type { ContainerRequests, RequestsReading, Unknown } from '../scaling/advice/types.ts';
 import type { PodStart } from '../scaling/lead-time-estimate.ts';
 import { type KubeApi, messageOf } from './api.ts';
 import { KubernetesApiError } from './errors.ts';
+import { parseQuantity } from './quantity.ts';
 
-/** A workload by its kind: pods are found by the selector that its scale subresource tells. */
+/** A workload of any kind that can be scaled: its pods are found by the selector that its scale subresource tells. */
 export interface PodOwner {
   readonly namespace: string;
   readonly kind: string;
   readonly name: string;
+  /** Default: `apps/v1`. */
+  readonly apiVersion?: string;
 }
 
-/** Kinds of apps/v1 that have pods of their own. */
-const PLURALS: ReadonlyMap<string, string> = new Map([
-  ['Deployment', 'deployments'],
-  ['StatefulSet', 'statefulsets'],
-  ['ReplicaSet', 'replicasets'],
-]);
+/** The path of a workload's scale subresource; undefined where its kind does not exist or cannot be scaled. */
+export type ScalePathOf = (
+  target: { readonly apiVersion: string; readonly kind: string; readonly name: string },
+  namespace: string,
+  signal?: AbortSignal,
+) => Promise<string | undefined>;
 
 /**
- * How the workload's pods that are ready now came to be so. Two requests, the second answered from the API server's own
- * memory (`resourceVersion=0`): a list some seconds old is as good. Empty for a kind that it does not know.
+ * How the workload's pods that are ready now came to be so. Empty for a workload that is gone.
  * @throws {KubernetesApiError} If the API server refuses, or does not answer.
+ * @throws {Error} If the workload does not tell which pods are its own.
  */
 export async function readPodStarts(
   api: KubeApi,
-  { namespace, kind, name }: PodOwner,
+  scalePathOf: ScalePathOf,
+  owner: PodOwner,
   signal?: AbortSignal,
 ): Promise<readonly PodStart[]> {
-  const plural = PLURALS.get(kind);
-  if (plural === undefined) return [];
-  const folder = encodeURIComponent(namespace);
-  const scalePath = `/apis/apps/v1/namespaces/${folder}/${plural}/${encodeURIComponent(name)}/scale`;
-  const scale = await ask(api, { method: 'GET', path: scalePath }, signal);
-  const labelSelector = (scale as { status?: { selector?: string } } | undefined)?.status?.selector;
-  if (labelSelector === undefined || labelSelector === '') return [];
-  const query = { labelSelector, resourceVersion: '0' };
-  const list = await ask(api, { method: 'GET', path: `/api/v1/namespaces/${folder}/pods`, query }, signal);
-  const pods = (list as { items?: readonly Pod[] } | undefined)?.items ?? [];
+  const pods = await listPods(api, scalePathOf, owner, signal);
+  if (pods === undefined) {
+    const { kind, name } = owner;
+    throw new Error(`cannot see how pods of ${kind} ${name} start: its scale subresource tells no selector`);
+  }
   return pods.map(startOf).filter((start) => start !== undefined);
+}
+
+/**
+ * What the workload's newest pod asks for: that needs no right to read the workload itself.
+ * @throws {KubernetesApiError} If the API server refuses, or does not answer.
+ */
+export async function readPodRequests(
+  api: KubeApi,
+  scalePathOf: ScalePathOf,
+  owner: PodOwner,
+  signal?: AbortSignal,
+): Promise<RequestsReading | Unknown> {
+  const { kind, namespace, name } = owner;
+  const all = await listPods(api, scalePathOf, owner, signal);
+  if (all === undefined) {
+    return {
+      kind: 'unknown',
+      message: `the scale subresource of ${kind} ${namespace}/${name} tells no selector of its pods`,
+    };
+  }
+  const pods = all.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  const [first, ...others] = pods;
+  if (first === undefined)
+    return { kind: 'unknown', message: `the ${kind} ${namespace}/${name} has no pods to read requests of` };
+  const createdAt = ({ metadata }: Pod) => Date.parse(metadata.creationTimestamp);
+  return requestsOf(others.reduce((newest, pod) => (createdAt(pod) > createdAt(newest) ? pod : newest), first));
+}
+
+/** Of containers, and of init containers that run on beside them: those are what a pod uses for as long as it runs. */
+export function requestsOf({ spec }: Pick<Pod, 'spec'>): RequestsReading {
+  const { containers = [], initContainers = [] } = spec ?? {};
+  const lasting = [...containers, ...initContainers.filter(({ restartPolicy }) => restartPolicy === 'Always')];
+  return {
+    kind: 'read',
+    containers: lasting.map(({ name, resources }): ContainerRequests => {
+      const { cpu, memory } = resources?.requests ?? {};
+      return { name, cpu: parseQuantity(cpu) ?? null, memory: parseQuantity(memory) ?? null };
+    }),
+  };
+}
+
+/**
+ * The pods of a workload. Two requests, the second answered from the API server's own memory (`resourceVersion=0`): a
+ * list some seconds old is as good. Empty for a workload that is gone, undefined for one that tells no selector: without
+ * one the list would be of every pod in the namespace.
+ * @throws {KubernetesApiError} If the API server refuses, or does not answer.
+ */
+async function listPods(
+  api: KubeApi,
+  scalePathOf: ScalePathOf,
+  { namespace, kind, name, apiVersion = 'apps/v1' }: PodOwner,
+  signal?: AbortSignal,
+): Promise<readonly Pod[] | undefined> {
+  const path = await scalePathOf({ apiVersion, kind, name }, namespace, signal);
+  const scale = path === undefined ? undefined : await ask(api, { method: 'GET', path }, signal);
+  if (scale === undefined) return [];
+  const labelSelector = (scale as { status?: { selector?: string } }).status?.selector ?? '';
+  if (labelSelector === '') return undefined;
+  const query = { labelSelector, resourceVersion: '0' };
+  const podsPath = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods`;
+  const list = await ask(api, { method: 'GET', path: podsPath, query }, signal);
+  return (list as { items?: readonly Pod[] } | undefined)?.items ?? [];
 }
 
 async function ask(api: KubeApi, call: Parameters<KubeApi['request']>[0], signal?: AbortSignal): Promise<unknown> {
@@ -46,8 +108,18 @@ async function ask(api: KubeApi, call: Parameters<KubeApi['request']>[0], signal
   throw new KubernetesApiError(`cannot read ${call.path}: ${messageOf(answer)}`, answer.status);
 }
 
-/** The parts of a pod that tell how it started. */
+interface WireContainer {
+  readonly name: string;
+  readonly restartPolicy?: string;
+  readonly resources?: { readonly requests?: { readonly cpu?: unknown; readonly memory?: unknown } };
+}
+
+/** The parts of a pod that tell how it started, and what it asks for. */
 export interface Pod {
+  readonly spec?: {
+    readonly containers?: readonly WireContainer[];
+    readonly initContainers?: readonly WireContainer[];
+  };
   readonly metadata: {
     readonly uid: string;
     readonly creationTimestamp: string;

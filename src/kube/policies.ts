@@ -3,6 +3,7 @@ import { MINUTE, type Millis, SECOND } from '../model/time.ts';
 import type { PolicyStatus } from '../scaling/policy-status.ts';
 import { type KubeApi, messageOf } from './api.ts';
 import { KubernetesApiError } from './errors.ts';
+import { linesOf, messageIn } from './watch-lines.ts';
 
 /** A ScalingPolicy as the cluster has it. Its spec is as the API server took it: nobody else has checked it. */
 export interface PolicyResource {
@@ -205,25 +206,4 @@ function resourceOf({ apiVersion = 'foresail.dev/v1alpha1', metadata, spec, stat
 
 function keyOf({ metadata }: RawPolicy): string {
   return `${metadata.namespace}/${metadata.name}`;
-}
-
-async function* linesOf(parts: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  let rest = '';
-  for await (const part of parts) {
-    rest += decoder.decode(part, { stream: true });
-    for (let end = rest.indexOf('\n'); end >= 0; end = rest.indexOf('\n')) {
-      yield rest.slice(0, end);
-      rest = rest.slice(end + 1);
-    }
-  }
-  if (rest.trim() !== '') yield rest;
-}
-
-function messageIn(line: string, status: number): string {
-  try {
-    return messageOf({ status, body: JSON.parse(line) });
-  } catch {
-    return messageOf({ status, body: null });
-  }
 }

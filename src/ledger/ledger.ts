@@ -8,6 +8,7 @@ import type { ScalingPolicy } from '../scaling/policy.ts';
 import { decodeJson, encodeJson, readJson } from '../storage/json-value.ts';
 import { type KeyChange, type KeyValue, keysUnder } from '../storage/key-value.ts';
 import { decisionId, IDS_PER_MILLISECOND, timeOfId } from './decision-id.ts';
+import { type Last, type LastDecisions, openLastDecisions } from './last-decisions.ts';
 import { occasionOf, summaryOf } from './occasion.ts';
 
 /** One tenant's decisions, and what its planner must remember between passes. */
@@ -58,13 +59,8 @@ const MOST_PER_POLICY = 20_000;
 /** Changes in one write of the sweep. */
 const SWEPT_AT_ONCE = 500;
 
-/** What is known of a policy's last decision. */
-interface Last {
-  readonly id: string;
-  readonly at: Millis;
-  readonly summary: ReturnType<typeof summaryOf>;
-  readonly memory: PlannerMemory;
-}
+/** The answer to a decision that repeats the last one. */
+const REPEATED = Promise.resolve(undefined);
 
 /** A kept decision: its input's policy is stored once, under the hash of its text. */
 interface Kept extends Omit<Decision, 'input'> {
@@ -72,17 +68,38 @@ interface Kept extends Omit<Decision, 'input'> {
   readonly policyHash: string;
 }
 
-/** Opens the ledger on a `KeyValue`. Keys: docs/reference/on-disk-format.md. */
-export function openLedger(keyValue: KeyValue): Ledger {
-  const nextId = idsInOrder();
+/** A decision's text, a sentence each. Asked for where a decision is kept. */
+export type TextOf = (draft: DecisionDraft) => readonly string[];
+
+/** Opens the ledger on a `KeyValue`, whose decisions nobody else writes. Keys: docs/reference/on-disk-format.md. */
+export function openLedger(keyValue: KeyValue, textOf: TextOf): Ledger {
+  const shared = { keyValue, textOf, nextId: idsInOrder(), lasts: openLastDecisions(keyValue) };
+  const tenants = new Map<TenantId, TenantLedger>();
   return {
-    tenant: (id) => openTenantLedger(keyValue, id, nextId),
+    tenant(id) {
+      const known = tenants.get(id) ?? openTenantLedger(shared, id);
+      tenants.set(id, known);
+      return known;
+    },
     sweep: (now) => sweep(keyValue, now),
   };
 }
 
-function openTenantLedger(keyValue: KeyValue, tenant: TenantId, nextId: (at: Millis) => string): TenantLedger {
-  const lastOf = (policy: PolicyName, released?: string) => readJson<Last>(keyValue, lastKey(tenant, policy, released));
+interface Shared {
+  readonly keyValue: KeyValue;
+  readonly textOf: TextOf;
+  readonly nextId: (at: Millis) => string;
+  readonly lasts: LastDecisions;
+}
+
+function openTenantLedger({ keyValue, textOf, nextId, lasts }: Shared, tenant: TenantId): TenantLedger {
+  /** Keys of policies that were decided on, by namespace and name: to make one costs more than all else of a pass here. */
+  const planKeys = new Map<string, Map<string, string>>();
+
+  function keyOf(namespace: string, name: string, released?: string): string {
+    const known = released === undefined ? planKeys.get(namespace)?.get(name) : undefined;
+    return known ?? lastKey(tenant, namespace, name, released);
+  }
 
   async function expand(kept: Kept): Promise<Decision> {
     const { policyHash, input, ...rest } = kept;
@@ -91,32 +108,40 @@ function openTenantLedger(keyValue: KeyValue, tenant: TenantId, nextId: (at: Mil
     return { ...rest, input: { ...input, policy: stored.policy } };
   }
 
+  async function keep(draft: DecisionDraft, key: string, last: Last | undefined): Promise<Decision | undefined> {
+    const occasion = occasionOf(draft, last);
+    const { memory } = draft.plan;
+    if (occasion === undefined && last !== undefined) {
+      await lasts.remember(key, last, memory);
+      return undefined;
+    }
+    const policy = { namespace: draft.namespace, name: draft.policy };
+    const id = nextId(draft.at);
+    const decision: Decision = { id, occasion: occasion ?? 'first', ...draft, text: textOf(draft) };
+    const { policy: inputPolicy, ...input } = draft.input;
+    const policyHash = hashOf(inputPolicy);
+    const kept: Kept = { ...decision, input, policyHash };
+    await lasts.write(key, { id, at: draft.at, summary: summaryOf(draft), memory }, [
+      { key: decisionKey(tenant, id), value: encodeJson(kept) },
+      { key: indexKey(tenant, policy, id), value: encodeJson(1) },
+      ...(await policyChange(keyValue, policyKey(tenant, policyHash), { policy: inputPolicy, usedAt: draft.at })),
+    ]);
+    if (draft.mode !== 'release') {
+      const names = planKeys.get(draft.namespace) ?? new Map<string, string>();
+      planKeys.set(draft.namespace, names.set(draft.policy, key));
+    }
+    return decision;
+  }
+
   return {
-    async record(draft) {
-      const policy = { namespace: draft.namespace, name: draft.policy };
+    record(draft) {
       const released = draft.mode === 'release' ? targetKey(draft.input.policy.target) : undefined;
-      const last = await lastOf(policy, released);
-      const occasion = occasionOf(draft, last);
-      const { memory } = draft.plan;
-      if (occasion === undefined && last !== undefined) {
-        if (JSON.stringify(memory) !== JSON.stringify(last.memory)) {
-          await keyValue.write([{ key: lastKey(tenant, policy, released), value: encodeJson({ ...last, memory }) }]);
-        }
-        return undefined;
-      }
-      const id = nextId(draft.at);
-      const decision: Decision = { id, occasion: occasion ?? 'first', ...draft };
-      const { policy: inputPolicy, ...input } = draft.input;
-      const policyHash = hashOf(inputPolicy);
-      const kept: Kept = { ...decision, input, policyHash };
-      const next: Last = { id, at: draft.at, summary: summaryOf(draft), memory };
-      await keyValue.write([
-        { key: decisionKey(tenant, id), value: encodeJson(kept) },
-        { key: indexKey(tenant, policy, id), value: encodeJson(1) },
-        { key: lastKey(tenant, policy, released), value: encodeJson(next) },
-        ...(await policyChange(keyValue, policyKey(tenant, policyHash), { policy: inputPolicy, usedAt: draft.at })),
-      ]);
-      return decision;
+      const key = keyOf(draft.namespace, draft.policy, released);
+      const last = lasts.known(key);
+      // Nearly all decisions repeat the last one: those wait for nothing.
+      if (last === undefined) return lasts.read(key).then((read) => keep(draft, key, read));
+      if (occasionOf(draft, last) !== undefined) return keep(draft, key, last);
+      return lasts.remember(key, last, draft.plan.memory)?.then(() => undefined) ?? REPEATED;
     },
 
     async read(id) {
@@ -142,8 +167,13 @@ function openTenantLedger(keyValue: KeyValue, tenant: TenantId, nextId: (at: Mil
       return found;
     },
 
-    memoryOf: async (policy, released) => (await lastOf(policy, released))?.memory ?? NO_MEMORY,
-    forget: (policy, released) => keyValue.write([{ key: lastKey(tenant, policy, released), value: undefined }]),
+    memoryOf({ namespace, name }, released) {
+      const key = keyOf(namespace, name, released);
+      const last = lasts.known(key);
+      if (last !== undefined) return Promise.resolve(last.memory);
+      return lasts.read(key).then((read) => read?.memory ?? NO_MEMORY);
+    },
+    forget: ({ namespace, name }, released) => lasts.forget(keyOf(namespace, name, released)),
   };
 }
 
@@ -223,7 +253,7 @@ function indexKey(tenant: TenantId, { namespace, name }: PolicyName, id: string)
   return `decision-of/${tenant}/${namespace}/${name}/${id}`;
 }
 
-function lastKey(tenant: TenantId, { namespace, name }: PolicyName, released?: string): string {
+function lastKey(tenant: TenantId, namespace: string, name: string, released: string | undefined): string {
   const lane = released === undefined ? 'plan' : `release/${released}`;
   return `decision-last/${tenant}/${namespace}/${name}/${lane}`;
 }

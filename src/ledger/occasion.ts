@@ -10,9 +10,11 @@ export interface DecisionSummary {
 }
 
 export function summaryOf({ plan, mode, ownership, act, input }: DecisionDraft): DecisionSummary {
+  let reasons = '';
+  for (const { code } of plan.reasons) reasons += `${code},`;
   return {
     bounds: `${plan.bounds.min}-${plan.bounds.max}`,
-    reasons: [...plan.reasons.map(({ code }) => code), plan.demotion?.code ?? ''].join(),
+    reasons: `${reasons}${plan.demotion?.code ?? ''}`,
     mode: `${mode}${input.policy.paused ? ' paused' : ''}`,
     outcome: `${ownership.kind} ${act.kind === 'applied' ? 'none' : act.kind}`,
   };

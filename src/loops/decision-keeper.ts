@@ -41,38 +41,57 @@ export function openDecisionKeeper(
 ): DecisionKeeper {
   const waiting = new Map<string, { readonly memory: PlannerMemory; readonly writes: readonly DecisionDraft[] }>();
 
-  async function record(tenant: TenantId, draft: DecisionDraft): Promise<void> {
-    const kept = await ledgerOf(tenant).record(draft);
+  function tell(kept: Decision | undefined): void {
     if (kept === undefined) return;
     telemetry.count('decisions', { occasion: kept.occasion });
     telemetry.log.info({ decision: kept.id, namespace: kept.namespace, policy: kept.policy }, kept.text.join(' '));
   }
 
+  async function keepInOrder(ledger: DecisionLedger, tenant: TenantId, draft: DecisionDraft): Promise<void> {
+    const key = keyOfDraft(tenant, draft);
+    let writes = waiting.get(key)?.writes ?? [];
+    try {
+      for (; writes.length > 0; writes = writes.slice(1)) tell(await ledger.record(writes[0]!));
+      tell(await ledger.record(draft));
+      waiting.delete(key);
+    } catch (error) {
+      keepWaiting(tenant, draft, writes, error);
+    }
+  }
+
+  /** @param before Earlier writes that are not recorded either. */
+  function keepWaiting(tenant: TenantId, draft: DecisionDraft, before: readonly DecisionDraft[], error: unknown): void {
+    const { namespace, policy, plan, act } = draft;
+    telemetry.count('loopFailures', { loop: 'scale', reason: `record-${reasonOf(error)}` });
+    telemetry.log.warn({ err: error, namespace, policy }, `cannot record a decision of ${namespace}/${policy} yet`);
+    const writes = act.kind === 'applied' ? [...before, draft] : before;
+    if (writes.length > MOST_WAITING) telemetry.count('loopSkips', { loop: 'scale', reason: 'decision-dropped' });
+    waiting.set(keyOfDraft(tenant, draft), { memory: plan.memory, writes: writes.slice(-MOST_WAITING) });
+  }
+
   return {
-    async keep(tenant, draft) {
-      const { namespace, policy, mode, input, plan, act } = draft;
-      const released = mode === 'release' ? targetKey(input.policy.target) : undefined;
-      const key = keyOf(tenant, { namespace, name: policy }, released);
-      let writes = waiting.get(key)?.writes ?? [];
-      try {
-        for (; writes.length > 0; writes = writes.slice(1)) await record(tenant, writes[0]!);
-        await record(tenant, draft);
-        waiting.delete(key);
-      } catch (error) {
-        telemetry.count('loopFailures', { loop: 'scale', reason: `record-${reasonOf(error)}` });
-        telemetry.log.warn({ err: error, namespace, policy }, `cannot record a decision of ${namespace}/${policy} yet`);
-        if (act.kind === 'applied') writes = [...writes, draft];
-        if (writes.length > MOST_WAITING) telemetry.count('loopSkips', { loop: 'scale', reason: 'decision-dropped' });
-        waiting.set(key, { memory: plan.memory, writes: writes.slice(-MOST_WAITING) });
-      }
+    keep(tenant, draft) {
+      const ledger = ledgerOf(tenant);
+      if (waiting.size > 0) return keepInOrder(ledger, tenant, draft);
+      // As nearly always. To await costs more than to pass the promise on, for each policy in each pass.
+      return ledger.record(draft).then(tell, (error) => keepWaiting(tenant, draft, [], error));
     },
-    memoryOf: async (tenant, policy, released) =>
-      waiting.get(keyOf(tenant, policy, released))?.memory ?? (await ledgerOf(tenant).memoryOf(policy, released)),
+    memoryOf(tenant, policy, released) {
+      const unrecorded = waiting.size > 0 ? waiting.get(keyOf(tenant, policy, released)) : undefined;
+      return unrecorded === undefined
+        ? ledgerOf(tenant).memoryOf(policy, released)
+        : Promise.resolve(unrecorded.memory);
+    },
     async forget(tenant, policy, released) {
       waiting.delete(keyOf(tenant, policy, released));
       await ledgerOf(tenant).forget(policy, released);
     },
   };
+}
+
+function keyOfDraft(tenant: TenantId, { namespace, policy, mode, input }: DecisionDraft): string {
+  const released = mode === 'release' ? targetKey(input.policy.target) : undefined;
+  return keyOf(tenant, { namespace, name: policy }, released);
 }
 
 function keyOf(tenant: TenantId, { namespace, name }: PolicyName, released = ''): string {

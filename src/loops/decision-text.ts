@@ -1,10 +1,9 @@
 import { describeLeadTime } from '../observe/observe.ts';
-import type { ActOutcome, Verdict } from '../scaling/decision-types.ts';
-import type { Plan, PlanInput } from '../scaling/plan-types.ts';
+import type { DecisionDraft } from '../scaling/decision-types.ts';
 import { reasonText } from '../scaling/reasons.ts';
 
 /** A decision as a person would tell it, a sentence each: what was planned, why, and what became of it. */
-export function decisionText(input: PlanInput, plan: Plan, ownership: Verdict, act: ActOutcome): readonly string[] {
+export function decisionText({ input, plan, ownership, act }: DecisionDraft): readonly string[] {
   const { target } = input;
   const bounds = `${plan.bounds.min} to ${plan.bounds.max} replicas`;
   const planned = plan.changed

@@ -4,7 +4,9 @@ import type { DemandKey, Truth } from '../model/issued-forecast.ts';
 import type { RegularSeries } from '../model/series.ts';
 import type { Millis } from '../model/time.ts';
 import { planWindowMs } from '../observe/lead-time.ts';
+import { TAIL_QUANTILES } from '../scaling/objective.ts';
 import type { DemandSpec, ScalingPolicy } from '../scaling/policy.ts';
+import { PRICED_QUANTILES } from '../scaling/priced-quantile.ts';
 import type { TenantPolicy } from './tenant-policy.ts';
 
 /** One demand of one policy. */
@@ -27,12 +29,25 @@ export function idOf({ tenant, policy, spec }: TenantDemand): string {
 
 /** What a fit depends on: another fingerprint is another forecaster. */
 export function fingerprintOf({ policy, spec, leadMs }: TenantDemand): string {
-  const { quantile, objective, horizonMs, seasonsMs, exclude, target, timeZone, holidays, calendars, events } = policy;
+  const {
+    quantile,
+    shortageCost,
+    objective,
+    horizonMs,
+    seasonsMs,
+    exclude,
+    target,
+    timeZone,
+    holidays,
+    calendars,
+    events,
+  } = policy;
   const { query, stepMs, historyMs } = spec;
   return JSON.stringify({
     ...{ query, stepMs, historyMs, quantile, horizonMs, seasonsMs, exclude, target },
     ...{ timeZone, holidays, calendars, events },
     ...(objective !== undefined && { objective: true }),
+    ...(shortageCost !== undefined && { priced: true }),
     windowMs: planWindowMs(policy, leadMs),
   });
 }
@@ -42,13 +57,13 @@ export function fitOptions(
   calendar: SeriesCalendar | undefined,
 ): ForecasterOptions {
   const peakWindowMs = planWindowMs(policy, leadMs);
-  // An objective chooses among them, and needs to know the tail.
-  const ofObjective = policy.objective === undefined ? [] : [0.8, 0.99];
+  const ofObjective = policy.objective === undefined ? [] : TAIL_QUANTILES;
+  const priced = policy.shortageCost === undefined ? [] : PRICED_QUANTILES;
   return {
     horizonSteps: Math.max(1, Math.ceil(policy.horizonMs / stepMs)),
     peakWindowMs,
     ...(calendar && { calendar }),
-    quantiles: [...new Set([...SHOWN_QUANTILES, ...ofObjective, policy.quantile])].sort((a, b) => a - b),
+    quantiles: [...new Set([...SHOWN_QUANTILES, ...ofObjective, ...priced, policy.quantile])].sort((a, b) => a - b),
     seasons:
       policy.seasonsMs === 'auto'
         ? 'auto'

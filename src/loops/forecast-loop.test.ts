@@ -7,11 +7,12 @@ import { decodeSamples } from '../model/series.ts';
 import { DEFAULT_TENANT } from '../model/tenant.ts';
 import { DAY, HOUR, MINUTE, SECOND } from '../model/time.ts';
 import { planWindowMs } from '../observe/lead-time.ts';
-import { parsePolicy, type ScalingPolicy } from '../scaling/policy.ts';
+import type { ScalingPolicy } from '../scaling/policy.ts';
 import { keysUnder } from '../storage/key-value.ts';
 import { recordedTelemetry } from '../testing/loop-telemetry.ts';
 import { memoryKeyValue } from '../testing/memory-key-value.ts';
 import { memoryTenant } from '../testing/memory-storage.ts';
+import { parsedPolicy } from '../testing/policy.ts';
 import { simClock } from '../testing/sim-clock.ts';
 import { openForecastPool } from '../workers/forecast-pool.ts';
 import { ownSeat } from '../workers/forecast-seat.ts';
@@ -292,16 +293,11 @@ function minuteOf(t: number): number {
 }
 
 function policyOf({ query = 'rps', history = '2d', exclude = [] as object[] } = {}): ScalingPolicy {
-  return parsePolicy({
-    apiVersion: 'foresail.dev/v1alpha1',
-    kind: 'ScalingPolicy',
-    metadata: { name: 'web', namespace: 'shop' },
-    spec: {
-      target: { name: 'web' },
-      demand: { name: 'web_rps', query, step: '5m', history, capacity: { perReplica: 10 } },
-      leadTime: '10m',
-      replicas: { min: 1, max: 50 },
-      forecast: { quantile: 0.93, horizon: '1h', exclude },
-    },
+  return parsedPolicy('web', {
+    target: { name: 'web' },
+    demand: { name: 'web_rps', query, step: '5m', history, capacity: { perReplica: 10 } },
+    leadTime: '10m',
+    replicas: { min: 1, max: 50 },
+    forecast: { quantile: 0.93, horizon: '1h', exclude },
   });
 }

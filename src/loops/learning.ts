@@ -251,10 +251,13 @@ export function openLearning(
     },
     /** Resolves when nothing waits any more. */
     async ended(): Promise<void> {
-      await Promise.allSettled(waiting.values());
+      // What they learnt is not held until the last of them.
+      await Promise.all(Array.from(waiting.values(), (job) => job.then(ignore, ignore)));
     },
   };
 }
+
+const ignore = () => {};
 
 interface Loaded {
   readonly demand: TenantDemand;

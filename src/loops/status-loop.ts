@@ -2,18 +2,20 @@ import type { Clock } from '../model/clock.ts';
 import { MINUTE, type Millis, SECOND } from '../model/time.ts';
 import type { Announcement } from '../scaling/cluster.ts';
 import {
-  type PolicyCondition,
   type PolicyStatus,
   policyStatus,
   type StatusInput,
   statusChange,
+  type ToldCondition,
+  type ToldStatus,
 } from '../scaling/policy-status.ts';
+import { decisionText } from './decision-text.ts';
 import { inParallel } from './in-parallel.ts';
 import { runLoop } from './run-loop.ts';
 import { type LoopTelemetry, reasonOf } from './telemetry.ts';
 
 /** A custom resource, and what is to be told in its status. */
-export interface StatusSubject extends Omit<StatusInput, 'now'> {
+export interface StatusSubject extends Omit<StatusInput, 'now' | 'textOf'> {
   readonly id: {
     readonly namespace: string;
     readonly name: string;
@@ -56,7 +58,7 @@ export function openStatusLoop({ clock, telemetry, ...deps }: StatusLoopDeps): S
     const due = subjects.flatMap((subject) => {
       const last = written.get(subject.id.uid);
       const previous = last?.status ?? subject.previous;
-      const status = policyStatus({ ...subject, previous, now: clock.now() });
+      const status = policyStatus({ ...subject, previous, now: clock.now(), textOf: decisionText });
       const change = statusChange(previous, status);
       const waitMs = change === 'meaning' ? MEANING_EVERY_MS : WORDS_EVERY_MS;
       const recent = last !== undefined && clock.now() - last.at < waitMs && clock.now() >= last.at;
@@ -72,7 +74,7 @@ export function openStatusLoop({ clock, telemetry, ...deps }: StatusLoopDeps): S
   async function writeOne(
     { id }: StatusSubject,
     previous: PolicyStatus | undefined,
-    status: PolicyStatus,
+    status: ToldStatus,
     signal: AbortSignal,
   ): Promise<void> {
     try {
@@ -97,9 +99,9 @@ export function openStatusLoop({ clock, telemetry, ...deps }: StatusLoopDeps): S
 }
 
 /** What people should hear of, each time that it begins and ends. */
-function announcements(before: PolicyStatus | undefined, after: PolicyStatus): readonly Announcement[] {
+function announcements(before: PolicyStatus | undefined, after: ToldStatus): readonly Announcement[] {
   const was = (type: string) => before?.conditions?.find((condition) => condition.type === type)?.status;
-  return (after.conditions ?? []).flatMap((condition): Announcement[] => {
+  return after.conditions.flatMap((condition): Announcement[] => {
     const { type, status, reason, message } = condition;
     if (was(type) === status) return [];
     if (isBad(condition)) return [{ type: 'Warning', reason, message }];
@@ -112,6 +114,6 @@ function announcements(before: PolicyStatus | undefined, after: PolicyStatus): r
   });
 }
 
-function isBad({ type, status }: PolicyCondition): boolean {
+function isBad({ type, status }: ToldCondition): boolean {
   return type === 'Accepted' ? status === 'False' : type !== 'Active' && status === 'True';
 }

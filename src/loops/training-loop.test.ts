@@ -4,9 +4,10 @@ import { type OwnModel, SHIPPED_VERSION, type VersionScores } from '../forecast/
 import type { TrainRequest, TrainResult } from '../forecast/regressor/train-job.ts';
 import { parseTenant, type TenantId } from '../model/tenant.ts';
 import { DAY, HOUR, MINUTE } from '../model/time.ts';
-import { parsePolicy, type ScalingPolicy } from '../scaling/policy.ts';
+import type { ScalingPolicy } from '../scaling/policy.ts';
 import { recordedTelemetry } from '../testing/loop-telemetry.ts';
 import { memoryStorage } from '../testing/memory-storage.ts';
+import { parsedPolicy } from '../testing/policy.ts';
 import { simClock } from '../testing/sim-clock.ts';
 import { readModelBytes, SHIPPED_MODEL } from '../workers/load-regressor.ts';
 import { demandLabels } from './demand-series.ts';
@@ -204,14 +205,9 @@ async function openWorld({ train, tenants = [A], historyMs = 3 * DAY, ...options
 }
 
 function policyOf(): ScalingPolicy {
-  return parsePolicy({
-    apiVersion: 'foresail.dev/v1alpha1',
-    kind: 'ScalingPolicy',
-    metadata: { name: 'web', namespace: 'shop' },
-    spec: {
-      target: { name: 'web' },
-      demand: { name: 'web_rps', query: 'rps', step: '30m', history: '7d', capacity: { perReplica: 10 } },
-      replicas: { min: 1, max: 50 },
-    },
+  return parsedPolicy('web', {
+    target: { name: 'web' },
+    demand: { name: 'web_rps', query: 'rps', step: '30m', history: '7d', capacity: { perReplica: 10 } },
+    replicas: { min: 1, max: 50 },
   });
 }

@@ -13,6 +13,8 @@ export interface PeakForecast {
   readonly quantiles: readonly { readonly quantile: number; readonly value: number }[];
   /** The factor of a declared event that is in these values; left out where it is 1. */
   readonly eventFactor?: number;
+  /** Mean of the last day, which a rise is dear or cheap against; left out where it is not above zero. */
+  readonly dayMean?: number;
 }
 
 /** How far a model may be trusted on this series, measured on its own past by rolling origins. */

@@ -62,27 +62,48 @@ function quote(text: string): string {
 }
 
 const UTF8 = new TextEncoder();
-const FROM_UTF8 = new TextDecoder('utf-8', { fatal: true });
+const FROM_UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * Canonical label bytes: for each label in order, varint length and UTF-8 of the name, then of the value.
  * Equal exactly when the label sets are equal, so these bytes identify a series in the store.
  */
 export function encodeLabels(labels: Labels): Uint8Array {
-  const texts = labels.flatMap(([name, value]) => [UTF8.encode(name), UTF8.encode(value)]);
-  const bytes = new Uint8Array(texts.reduce((sum, text) => sum + text.length + varintLength(text.length), 0));
+  let most = 0;
+  // UTF-8 takes up to three bytes for each UTF-16 code unit, and a length at most five.
+  for (const [name, value] of labels) most += (name.length + value.length) * 3 + 10;
+  const bytes = new Uint8Array(most);
   let at = 0;
-  for (const text of texts) {
-    let length = text.length;
-    while (length > 0x7f) {
-      bytes[at++] = (length & 0x7f) | 0x80;
-      length >>>= 7;
-    }
-    bytes[at++] = length;
-    bytes.set(text, at);
-    at += text.length;
+  for (const [name, value] of labels) at = putText(bytes, putText(bytes, at, name), value);
+  return bytes.slice(0, at);
+}
+
+/** A length and the text. Returns where the next one goes. */
+function putText(bytes: Uint8Array, start: number, text: string): number {
+  const from = start + varintLength(text.length);
+  const end = from + text.length;
+  // Most texts are short and ASCII: starting the encoder costs more than writing them.
+  let i = 0;
+  if (text.length <= 100) while (i < text.length && text.charCodeAt(i) < 0x80) bytes[from + i] = text.charCodeAt(i++);
+  if (i === text.length) {
+    putVarint(bytes, start, text.length);
+    return end;
   }
-  return bytes;
+  const encoded = UTF8.encode(text);
+  const at = putVarint(bytes, start, encoded.length);
+  bytes.set(encoded, at);
+  return at + encoded.length;
+}
+
+function putVarint(bytes: Uint8Array, start: number, value: number): number {
+  let at = start;
+  let rest = value;
+  while (rest > 0x7f) {
+    bytes[at++] = (rest & 0x7f) | 0x80;
+    rest >>>= 7;
+  }
+  bytes[at++] = rest;
+  return at;
 }
 
 /** @throws {RangeError} If the bytes are not what `encodeLabels` writes. */
@@ -100,13 +121,24 @@ export function decodeLabels(bytes: Uint8Array): Labels {
       if (byte < 0x80) break;
     }
     if (length < 0 || at + length > bytes.length) throw new RangeError('cannot decode labels: a text is cut short');
-    texts.push(FROM_UTF8.decode(bytes.subarray(at, at + length)));
+    try {
+      texts.push(decodeText(bytes.subarray(at, at + length)));
+    } catch (cause) {
+      throw new RangeError('cannot decode labels: a text is not UTF-8', { cause });
+    }
     at += length;
   }
   if (texts.length % 2 !== 0) throw new RangeError('cannot decode labels: the last name has no value');
   const labels: Label[] = [];
   for (let i = 0; i < texts.length; i += 2) labels.push([texts[i]!, texts[i + 1]!]);
   return labels;
+}
+
+/** Most texts are short and ASCII: starting the decoder costs more than reading them. */
+function decodeText(bytes: Uint8Array): string {
+  if (bytes.length > 100) return FROM_UTF8.decode(bytes);
+  for (const byte of bytes) if (byte > 0x7f) return FROM_UTF8.decode(bytes);
+  return String.fromCharCode.apply(null, bytes as unknown as number[]);
 }
 
 function varintLength(n: number): number {

@@ -1,3 +1,4 @@
+import type { HistogramValue } from './histogram-value.ts';
 import type { Labels } from './labels.ts';
 import type { SampledSeries } from './series.ts';
 import type { Millis } from './time.ts';
@@ -6,14 +7,26 @@ import type { Millis } from './time.ts';
 export interface VectorSample {
   readonly labels: Labels;
   readonly time: Millis;
+  /** NaN where there is a histogram. */
   readonly value: number;
+  readonly histogram?: HistogramValue | undefined;
+}
+
+/** A series of a matrix. Its floats and its histograms stand apart, each in order of time. */
+export interface ResultSeries extends SampledSeries {
+  readonly histograms?: HistogramSamples | undefined;
+}
+
+export interface HistogramSamples {
+  readonly times: Float64Array;
+  readonly values: readonly HistogramValue[];
 }
 
 export type QueryValue =
   | { readonly kind: 'scalar'; readonly time: Millis; readonly value: number }
   | { readonly kind: 'string'; readonly time: Millis; readonly value: string }
   | { readonly kind: 'vector'; readonly samples: readonly VectorSample[] }
-  | { readonly kind: 'matrix'; readonly series: readonly SampledSeries[] };
+  | { readonly kind: 'matrix'; readonly series: readonly ResultSeries[] };
 
 /** The answer to a query. Annotations are in Prometheus's words and end with `(line:column)`. */
 export interface QueryResult {

@@ -1,4 +1,5 @@
 import type { Labels } from './labels.ts';
+import type { Points } from './point-columns.ts';
 import type { Millis, TimeRange } from './time.ts';
 
 /** Samples of one series, in columns. Times ascend strictly, in ms. Values keep their bits: a staleness marker is a NaN with a payload. */
@@ -25,6 +26,8 @@ export type Chunk = { readonly encoding: 'plain'; readonly times: Float64Array; 
 export interface SelectedSeries {
   readonly labels: Labels;
   readonly chunks: readonly Chunk[];
+  /** Where points were asked for: then there are no chunks. */
+  readonly points?: Points;
 }
 
 /** Joins the chunks' samples inside the range, both ends included. Copies bits, so staleness markers survive. */

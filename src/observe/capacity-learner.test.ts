@@ -2,20 +2,15 @@ import { expect, test } from 'vitest';
 import { labelsOf, METRIC_NAME } from '../model/labels.ts';
 import { DEFAULT_TENANT } from '../model/tenant.ts';
 import { DAY, HOUR, MINUTE } from '../model/time.ts';
-import { parsePolicy } from '../scaling/policy.ts';
 import { memoryTenant } from '../testing/memory-storage.ts';
+import { parsedPolicy } from '../testing/policy.ts';
 import { openCapacityLearner } from './capacity-learner.ts';
 
 const T0 = 20_000 * DAY;
-const policy = parsePolicy({
-  apiVersion: 'foresail.dev/v1alpha1',
-  kind: 'ScalingPolicy',
-  metadata: { name: 'web', namespace: 'shop' },
-  spec: {
-    target: { name: 'web' },
-    demand: { name: 'rps', query: 'x', capacity: { utilization: { query: 'busy', target: 0.9 } } },
-    replicas: { min: 1, max: 9 },
-  },
+const policy = parsedPolicy('web', {
+  target: { name: 'web' },
+  demand: { name: 'rps', query: 'x', capacity: { utilization: { query: 'busy', target: 0.9 } } },
+  replicas: { min: 1, max: 9 },
 });
 const demandLabels = () => labelsOf({ [METRIC_NAME]: 'rps' });
 

@@ -1,7 +1,7 @@
 import { setImmediate as yieldTurn } from 'node:timers/promises';
 import { compareLabels, type Labels, labelsKey } from '../model/labels.ts';
 import type { StepRange } from '../model/query-result.ts';
-import type { RegularSeries } from '../model/series.ts';
+import type { RegularSeries, SampledSeries } from '../model/series.ts';
 import type { Evaluator } from '../storage/storage.ts';
 
 /** One series of an expression over a range. Steps without a value are gaps. */
@@ -25,11 +25,37 @@ const LEAST_SLICE_STEPS = 15;
 export async function evaluateHistory(
   storage: Pick<Evaluator, 'range'>,
   query: string,
-  { start, end, stepMs }: StepRange,
-  { maxSamples, signal, onSeries }: HistoryOptions,
+  range: StepRange,
+  options: HistoryOptions,
 ): Promise<{ readonly series: readonly HistorySeries[]; readonly warnings: readonly string[] }> {
+  const { start, end, stepMs } = range;
   const length = Math.floor((end - start) / stepMs) + 1;
   const found = new Map<string, HistorySeries>();
+  const warnings = await eachSlice(storage, query, range, options, (slice) => {
+    for (const { labels, times, values } of slice) {
+      const key = labelsKey(labels);
+      let series = found.get(key);
+      if (series === undefined) {
+        series = { labels, start, stepMs, values: new Float64Array(length).fill(Number.NaN) };
+        found.set(key, series);
+        options.onSeries?.(found.size);
+      }
+      for (let k = 0; k < times.length; k++) series.values[Math.round((times[k]! - start) / stepMs)] = values[k]!;
+    }
+  });
+  const series = [...found.values()].sort((a, b) => compareLabels(a.labels, b.labels));
+  return { series, warnings };
+}
+
+/** Evaluates an expression over a long range and shows its series a slice at a time, in order of time: nothing is kept. */
+export async function eachSlice(
+  storage: Pick<Evaluator, 'range'>,
+  query: string,
+  { start, end, stepMs }: StepRange,
+  { maxSamples, signal }: Omit<HistoryOptions, 'onSeries'>,
+  onSlice: (series: readonly SampledSeries[]) => void,
+): Promise<readonly string[]> {
+  const length = Math.floor((end - start) / stepMs) + 1;
   const warnings = new Set<string>();
   let steps = SLICE_STEPS;
   for (let i = 0; i < length; ) {
@@ -38,17 +64,7 @@ export async function evaluateHistory(
     try {
       const result = await storage.range(query, slice, { signal, ...(maxSamples !== undefined && { maxSamples }) });
       for (const warning of result.warnings) warnings.add(warning);
-      const { value } = result;
-      for (const { labels, times, values } of value.kind === 'matrix' ? value.series : []) {
-        const key = labelsKey(labels);
-        let series = found.get(key);
-        if (series === undefined) {
-          series = { labels, start, stepMs, values: new Float64Array(length).fill(Number.NaN) };
-          found.set(key, series);
-          onSeries?.(found.size);
-        }
-        for (let k = 0; k < times.length; k++) series.values[Math.round((times[k]! - start) / stepMs)] = values[k]!;
-      }
+      onSlice(result.value.kind === 'matrix' ? result.value.series : []);
       i += count;
     } catch (error) {
       if ((error as { code?: unknown }).code !== 'too_many_samples' || steps <= LEAST_SLICE_STEPS) throw error;
@@ -57,6 +73,5 @@ export async function evaluateHistory(
     await yieldTurn();
     signal.throwIfAborted();
   }
-  const series = [...found.values()].sort((a, b) => compareLabels(a.labels, b.labels));
-  return { series, warnings: [...warnings] };
+  return [...warnings];
 }

@@ -1,5 +1,6 @@
 import type { TenantId } from '../model/tenant.ts';
 import { DAY, MINUTE, type Millis } from '../model/time.ts';
+import type { TargetState } from '../scaling/cluster.ts';
 import { estimateLeadTime, type PodStart, withStarts } from '../scaling/lead-time-estimate.ts';
 import type { LeadTime } from '../scaling/plan-types.ts';
 import type { ScalingPolicy } from '../scaling/policy.ts';
@@ -9,7 +10,7 @@ import { leadTimeOf } from './lead-time.ts';
 
 /** How pods of a workload started, as the cluster tells it. */
 export type ReadPodStarts = (
-  workload: { readonly namespace: string; readonly kind: string; readonly name: string },
+  workload: { readonly namespace: string } & TargetState['workload'],
   signal?: AbortSignal,
 ) => Promise<readonly PodStart[]>;
 
@@ -18,7 +19,7 @@ export interface LeadTimeLearner {
   leadTimeOf(
     tenant: TenantId,
     policy: ScalingPolicy,
-    workload: { readonly kind: string; readonly name: string },
+    workload: TargetState['workload'],
     now: Millis,
     signal?: AbortSignal,
   ): Promise<LeadTime>;
@@ -75,14 +76,14 @@ export async function openLeadTimeLearner(
   }
 
   return {
-    async leadTimeOf(tenant, policy, { kind, name }, now, signal) {
+    async leadTimeOf(tenant, policy, scaled, now, signal) {
       if (policy.leadTime.kind === 'given') return leadTimeOf(policy);
       const key = keyOf(tenant, policy);
       const last = lookedAt.get(key);
-      const workload = `${kind}/${name}`;
+      const workload = `${scaled.kind}/${scaled.name}`;
       let trouble = last?.trouble;
       if (last === undefined || Math.abs(now - last.at) >= LOOKED_EVERY_MS || known.get(key)?.workload !== workload) {
-        trouble = await look(key, workload, { namespace: policy.namespace, kind, name }, now, signal);
+        trouble = await look(key, workload, { namespace: policy.namespace, ...scaled }, now, signal);
         lookedAt.set(key, { at: now, trouble });
       }
       const { starts = [], ms } = known.get(key) ?? {};

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { Forecast, NoForecast } from '../model/forecast.ts';
 import { DAY, HOUR, MINUTE } from '../model/time.ts';
-import { parsePolicy, type ScalingPolicy } from '../scaling/policy.ts';
+import type { ScalingPolicy } from '../scaling/policy.ts';
 import { fakeCluster } from '../testing/fake-cluster.ts';
+import { parsedPolicy } from '../testing/policy.ts';
 import { leadTimeOf, planWindowMs } from './lead-time.ts';
 import { forecastReading, type ObserveDeps, observe, targetReading } from './observe.ts';
 import { sumAt, sumOver } from './sum.ts';
@@ -136,8 +137,8 @@ test.each([
 ])('leadTimeOf() is $want.source for $leadTime', ({ leadTime, learned, want }) => {
   const policy = policyOf({ leadTime });
   expect(leadTimeOf(policy, learned)).toEqual(want);
-  // A refresh, a sample that is a step old, and two minutes in which the default ramp doubles a floor.
-  expect(planWindowMs(policy)).toBe(leadTimeOf(policy).ms + 4 * MINUTE);
+  // A refresh, a sample that is a step old, and the minute in which the default ramp doubles a floor.
+  expect(planWindowMs(policy)).toBe(leadTimeOf(policy).ms + 3 * MINUTE);
 });
 
 test('sumOver() sums series step by step and leaves gaps', () => {
@@ -159,17 +160,12 @@ test.each([
 });
 
 function policyOf({ quantile = 0.95, leadTime = 'auto' }): ScalingPolicy {
-  return parsePolicy({
-    apiVersion: 'foresail.dev/v1alpha1',
-    kind: 'ScalingPolicy',
-    metadata: { name: 'web', namespace: 'shop' },
-    spec: {
-      target: { name: 'web' },
-      demand: { name: 'rps', query: 'rps', capacity: { perReplica: 10 } },
-      replicas: { min: 1, max: 50 },
-      leadTime,
-      forecast: { quantile },
-    },
+  return parsedPolicy('web', {
+    target: { name: 'web' },
+    demand: { name: 'rps', query: 'rps', capacity: { perReplica: 10 } },
+    replicas: { min: 1, max: 50 },
+    leadTime,
+    forecast: { quantile },
   });
 }
 

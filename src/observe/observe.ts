@@ -15,6 +15,7 @@ import type {
   TargetReading,
 } from '../scaling/plan-types.ts';
 import type { DemandSpec, ScalingPolicy } from '../scaling/policy.ts';
+import { pricedQuantile } from '../scaling/priced-quantile.ts';
 import type { Evaluator } from '../storage/storage.ts';
 import { leadTimeOf, refreshMsOf } from './lead-time.ts';
 import type { MonthSoFar } from './month-so-far.ts';
@@ -78,7 +79,7 @@ export async function observe(
     demands.push({
       name: spec.name,
       current: { time: now, value: await currentDemand(spec, now, deps, problems, signal) },
-      forecast: forecastReading(await deps.latestForecast(key), policy),
+      forecast: forecastReading(await deps.latestForecast(key), policy, spec.fill),
       ...(capacity !== undefined && { capacity }),
     });
   }
@@ -145,10 +146,11 @@ export function targetReading(
   };
 }
 
-async function currentDemand(
+/** What a demand's query says at `now`; null where that is no number, or the query fails, which is added to `problems`. */
+export async function currentDemand(
   spec: DemandSpec,
   now: Millis,
-  { instant }: ObserveDeps,
+  { instant }: Pick<ObserveDeps, 'instant'>,
   problems: string[],
   signal: AbortSignal | undefined,
 ): Promise<number | null> {
@@ -164,10 +166,17 @@ async function currentDemand(
   return Number.isFinite(value) ? value : null;
 }
 
-/** What a plan needs of the latest forecast. */
-export function forecastReading(status: ForecastStatus | undefined, policy: ScalingPolicy): ForecastReading {
+/**
+ * What a plan needs of the latest forecast.
+ * @param fill Of the demand, where the quantile may be chosen by its price.
+ */
+export function forecastReading(
+  status: ForecastStatus | undefined,
+  policy: ScalingPolicy,
+  fill?: number,
+): ForecastReading {
   if (status === undefined) return { kind: 'none', message: 'no forecast was made yet' };
-  if (status.kind === 'forecast') return readyReading(status.forecast, policy);
+  if (status.kind === 'forecast') return readyReading(status.forecast, policy, fill);
   const { why } = status;
   switch (why.kind) {
     case 'insufficient-history':
@@ -183,10 +192,12 @@ export function forecastReading(status: ForecastStatus | undefined, policy: Scal
   }
 }
 
-function readyReading(forecast: Forecast, { quantile, objective }: ScalingPolicy): ForecastReading {
+function readyReading(forecast: Forecast, policy: ScalingPolicy, fill: number | undefined): ForecastReading {
+  const { quantile, objective } = policy;
   const { issuedAt, peak, model, accuracy, historyMs, live } = forecast;
   // A policy's quantile may have changed since: the next higher one that was forecast errs on the safe side.
-  const chosen = peak.quantiles.find((entry) => entry.quantile >= quantile - 1e-9) ?? peak.quantiles.at(-1);
+  const asked = peak.quantiles.find((entry) => entry.quantile >= quantile - 1e-9) ?? peak.quantiles.at(-1);
+  const chosen = (fill !== undefined && pricedQuantile(peak, policy, fill)) || asked;
   return {
     kind: 'ready',
     issuedAt,

@@ -3,11 +3,23 @@ import type { AggregateExpr } from './ast.ts';
 import { formatFloat } from './format-float.ts';
 import type { CallContext } from './functions/definition.ts';
 import { groupLabels, groupsOf } from './groups.ts';
+import { histogramReducer, ignoredIn } from './histograms/reduce.ts';
+import { formatHistogram } from './histograms/text.ts';
+import { hashOfLabels } from './labels-hash.ts';
 import { compareNanLast } from './numeric.ts';
 import { grown, reducerOf } from './reduce.ts';
 import type { Rows } from './rows.ts';
 import { isLabelName, quote } from './unquote.ts';
-import { emptyVector, type Scalar, type Vector, withLabel, withoutEmptyRows } from './value.ts';
+import {
+  emptyVector,
+  floatsOf,
+  HISTOGRAM,
+  type HistogramCells,
+  type Scalar,
+  type Vector,
+  withLabel,
+  withoutEmptyRows,
+} from './value.ts';
 import { rowsPerPiece, type Work } from './work.ts';
 
 /** Cells of a quantile, which sorts its members, are the dearest. */
@@ -27,17 +39,20 @@ export function* reduceGroups(
   const groups = groupsOf(expr);
   const reducer = reducerOf(expr.op, q?.values);
   const row = { values: new Float64Array(steps), present: new Uint8Array(steps) };
+  const ofHistograms = rows.mixed ? histogramReducer(expr, context) : undefined;
+  const taken: HistogramCells | undefined = rows.mixed ? new Array<undefined>(steps) : undefined;
   const piece = rowsPerPiece(steps);
   let seen = new Uint8Array();
   for (let index = 0; index < rows.count; index++) {
     if (index % piece === piece - 1) yield;
-    const head = rows.read(index, row.values, row.present, 0);
+    const head = rows.read(index, row.values, row.present, 0, taken);
     if (head === undefined) continue;
     const base = groups.ordinalOf(head) * steps;
     if (base === seen.length) {
       seen = grown(seen, Math.max(steps, 2 * base));
       reducer.grow(seen.length);
     }
+    ofHistograms?.take(base, head, row.present, taken!);
     reducer.add(base, row, seen);
     for (let step = 0; step < steps; step++) if (row.present[step] === 1) seen[base + step] = 1;
   }
@@ -48,18 +63,21 @@ export function* reduceGroups(
     if (++step === steps) step = 0;
     if (cell % CELLS_PER_PIECE === 0) yield;
   }
-  return { kind: 'vector', heads: groups.heads, values, present: seen.subarray(0, cells) };
+  const present = seen.subarray(0, cells);
+  if (ofHistograms === undefined) return { kind: 'vector', heads: groups.heads, values, present };
+  const histograms: HistogramCells = new Array<undefined>(cells);
+  ofHistograms.finish(present, histograms);
+  return withoutEmptyRows({ kind: 'vector', heads: groups.heads, values, present, histograms }, steps);
 }
 
 /** `topk` and `bottomk` keep the k greatest or smallest elements of each group, `limitk` the first k. */
-export function* limitGroups(
-  expr: AggregateExpr,
-  vector: Vector,
-  k: Scalar,
-  context: AggregationContext,
-): Work<Vector> {
+export function* limitGroups(expr: AggregateExpr, given: Vector, k: Scalar, context: AggregationContext): Work<Vector> {
   const { steps } = context.grid;
   const counts = checkCounts(k.values, expr, context);
+  const vector = expr.op === 'limitk' ? given : floatsOf(given);
+  if (vector !== given && given.present.some((state, cell) => state === HISTOGRAM && counts[cell % steps]! >= 1)) {
+    context.annotations.info(ignoredIn(expr.op), expr.span);
+  }
   const groups = groupsOf(expr);
   const groupOf = vector.heads.map((head) => groups.ordinalOf(head));
   const members: number[][] = groups.heads.map(() => []);
@@ -71,30 +89,31 @@ export function* limitGroups(
     yield;
     for (const list of members) list.length = 0;
     for (let row = 0; row < vector.heads.length; row++) {
-      if (vector.present[row * steps + step] === 1) members[groupOf[row]!]!.push(row);
+      if (vector.present[row * steps + step] !== 0) members[groupOf[row]!]!.push(row);
     }
     for (const rows of members) {
       const valueAt = (row: number): number => vector.values[row * steps + step]!;
       if (expr.op === 'topk') rows.sort((a, b) => compareGreatest(valueAt(a), valueAt(b)));
       if (expr.op === 'bottomk') rows.sort((a, b) => compareNanLast(valueAt(a), valueAt(b)));
       for (const row of rows.slice(0, count)) {
-        present[row * steps + step] = 1;
+        present[row * steps + step] = vector.present[row * steps + step]!;
         if (steps === 1) order.push(row);
       }
     }
   }
-  if (steps > 1) return withoutEmptyRows({ ...vector, values: vector.values.slice(), present }, steps);
+  if (steps > 1) return withoutEmptyRows(copied(vector, present), steps);
   return {
     kind: 'vector',
     heads: order.map((row) => vector.heads[row]!),
     values: Float64Array.from(order, (row) => vector.values[row]!),
-    present: new Uint8Array(order.length).fill(1),
+    present: Uint8Array.from(order, (row) => vector.present[row]!),
+    histograms: vector.histograms && order.map((row) => vector.histograms![row]),
   };
 }
 
 /**
  * `limit_ratio(r, v)`: about that share of all series, always the same ones; a negative ratio gives those that
- * 1 + r leaves out. Which ones differs from Prometheus, whose hash of labels is its own affair.
+ * 1 + r leaves out. Which ones the labels' hash decides, as in Prometheus.
  */
 export function limitRatio(expr: AggregateExpr, vector: Vector, ratio: Scalar, context: AggregationContext): Vector {
   const { steps } = context.grid;
@@ -110,23 +129,14 @@ export function limitRatio(expr: AggregateExpr, vector: Vector, ratio: Scalar, c
   });
   const present = vector.present.slice();
   vector.heads.forEach(({ labels }, row) => {
-    const place = hashOf(labelsKey(labels));
+    const place = Number(hashOfLabels(labels)) / 2 ** 64;
     for (let step = 0; step < steps; step++) {
       const wanted = ratios[step]!;
       const kept = wanted >= 0 ? place < wanted : place >= 1 + wanted;
       if (!kept) present[row * steps + step] = 0;
     }
   });
-  return withoutEmptyRows({ ...vector, values: vector.values.slice(), present }, steps);
-}
-
-/** A text's place in [0, 1): FNV-1a, and MurmurHash3's last mixing since FNV's upper bits alone are poor. */
-function hashOf(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
+  return withoutEmptyRows(copied(vector, present), steps);
 }
 
 /** `count_values("label", v)`: how often each value occurs in each group. */
@@ -139,7 +149,9 @@ export function countValues(expr: AggregateExpr, vector: Vector, label: string, 
     for (let step = 0; step < steps; step++) {
       const cell = row * steps + step;
       if (vector.present[cell] === 0) continue;
-      const counted = withLabel(labels, label, formatFloat(vector.values[cell]!));
+      const histogram = vector.present[cell] === HISTOGRAM ? vector.histograms![cell] : undefined;
+      const text = histogram === undefined ? formatFloat(vector.values[cell]!) : formatHistogram(histogram);
+      const counted = withLabel(labels, label, text);
       const group = groupLabels(counted, names, expr.without);
       const key = labelsKey(group);
       let found = rows.get(key);
@@ -160,6 +172,11 @@ export function countValues(expr: AggregateExpr, vector: Vector, label: string, 
     for (let step = 0; step < steps; step++) if (counts[step]! > 0) out.present[row * steps + step] = 1;
   });
   return out;
+}
+
+/** The cells of a vector in memory of their own, with others of them present. */
+function copied(vector: Vector, present: Uint8Array): Vector {
+  return { ...vector, values: vector.values.slice(), present, histograms: vector.histograms?.slice() };
 }
 
 function compareGreatest(a: number, b: number): number {

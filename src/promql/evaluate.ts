@@ -6,13 +6,16 @@ import { typeOf } from './check.ts';
 import { durationMs } from './duration.ts';
 import { notImplemented, QueryError } from './errors.ts';
 import { type Evaluation, hold, holding, loadedOf } from './evaluation.ts';
-import { mappedRows, vectorArg } from './functions/arguments.ts';
+import { histogramRows, mappedRows, vectorArg } from './functions/arguments.ts';
 import { absentWhere } from './functions/conversion.ts';
 import type { CallContext } from './functions/definition.ts';
 import { implementationOf } from './functions/table.ts';
+import { smoothedMixedRows } from './histograms/smoothed.ts';
 import { addInfo } from './info.ts';
 import { setBinary, vectorBinary } from './matching.ts';
-import { type RangeSource, selectorSource, subqueryGrid, windowRows } from './ranges.ts';
+import { pointRows } from './point-windows.ts';
+import type { RangeSource } from './range-source.ts';
+import { hintOf, selectorSource, subqueryGrid, windowRows } from './ranges.ts';
 import { collect, type Rows, rowsOf } from './rows.ts';
 import { infoSight, offsetMsOf, pinnedTime } from './selectors.ts';
 import { positionOf } from './span.ts';
@@ -40,14 +43,12 @@ function* evaluateNode(expr: Expr, evaluation: Evaluation, grid: Grid): Work<Val
       return expr.op === '+' ? value : { kind: 'scalar', values: value.values.map((x) => -x) };
     }
     case 'binary': {
-      const { op, span } = expr;
-      if (isTrim(expr)) throw notImplemented(evaluation.query, span, `${op} (native histograms)`);
       if (sidesOf(expr) === 'mixed') break;
       return yield* evaluateBinary(expr, evaluation, grid);
     }
     case 'call': {
-      const implementation = implementationOf(expr.name);
-      if (implementation.kind === 'each' || implementation.kind === 'range') break;
+      const { kind } = implementationOf(expr.name);
+      if (kind === 'each' || kind === 'histogram' || kind === 'range') break;
       return yield* evaluateCall(expr, evaluation, grid);
     }
     case 'aggregate':
@@ -75,16 +76,20 @@ function* evaluateRows(expr: Expr, evaluation: Evaluation, grid: Grid): Work<Row
       return expr.op === '+' ? rows : negatedRows(rows, grid.steps);
     }
     case 'binary': {
-      if (sidesOf(expr) !== 'mixed' || isTrim(expr)) break;
+      if (sidesOf(expr) !== 'mixed') break;
       const scalarIsLeft = typeOf(expr.left) === 'scalar';
       const [vector, scalar] = scalarIsLeft ? [expr.right, expr.left] : [expr.left, expr.right];
       const rows = yield* evaluateRows(vector, evaluation, grid);
-      return vectorScalarRows(expr, rows, yield* scalarValues(scalar, evaluation, grid), scalarIsLeft);
+      const side = { scalar: yield* scalarValues(scalar, evaluation, grid), scalarIsLeft };
+      return vectorScalarRows(expr, rows, side, evaluation.annotations);
     }
     case 'call': {
       const implementation = implementationOf(expr.name);
       if (implementation.kind === 'each') {
         return mappedRows(yield* evaluateRows(expr.args[0]!, evaluation, grid), grid.steps, implementation.compute);
+      }
+      if (implementation.kind === 'histogram') {
+        return histogramRows(yield* evaluateRows(expr.args[0]!, evaluation, grid), grid.steps, implementation.compute);
       }
       if (implementation.kind !== 'range') break;
       const at = expr.args.findIndex((arg) => isRange(arg));
@@ -92,6 +97,8 @@ function* evaluateRows(expr: Expr, evaluation: Evaluation, grid: Grid): Work<Row
       for (const [i, arg] of expr.args.entries()) {
         if (i !== at) scalars.push(yield* scalarValues(arg, evaluation, grid));
       }
+      const points = pointWindowRows(expr, at, evaluation, grid);
+      if (points !== undefined) return points;
       const source = yield* evaluateRange(expr.args[at]!, evaluation, grid);
       return windowRows(source, implementation, scalars, callContext(expr, evaluation, grid), evaluation);
     }
@@ -99,6 +106,23 @@ function* evaluateRows(expr: Expr, evaluation: Evaluation, grid: Grid): Work<Row
       break;
   }
   return rowsOf(vectorArg([yield* evaluate(expr, evaluation, grid)], 0), grid.steps);
+}
+
+/** A range function over points, where its selector was answered with them. */
+function pointWindowRows(call: CallExpr, at: number, evaluation: Evaluation, grid: Grid): Rows | undefined {
+  const node = unwrap(call.args[at]!);
+  if (node.kind !== 'matrix') return undefined;
+  const { series, ofPoints } = loadedOf(evaluation, node.selector);
+  if (!ofPoints) return undefined;
+  const onRow = hintOf(callContext(call, evaluation, grid));
+  const implementation = implementationOf(call.name);
+  return pointRows(series, {
+    name: call.name,
+    keepsName: implementation.kind === 'range' && implementation.keepsName === true,
+    ends: sightsOf(sightOfNode(node.selector, evaluation), grid),
+    rangeMs: durationMs(node.range, evaluation.durations, node.span),
+    ...(onRow && { onRow }),
+  });
 }
 
 /** The range vector of a selector or a subquery. */
@@ -117,14 +141,23 @@ function* evaluateSubquery(node: SubqueryExpr, evaluation: Evaluation, grid: Gri
   const vector = vectorArg([value], 0);
   const rangeMs = durationMs(node.range, evaluation.durations, node.span);
   const run = (row: number) => runOfRow(vector, row, inner);
-  return { count: vector.heads.length, run, sight, rangeMs, modifier: undefined };
+  const { heads, histograms } = vector;
+  return { count: heads.length, mixed: histograms !== undefined, run, sight, rangeMs, modifier: undefined };
 }
 
-function selectorRows(node: VectorSelector, evaluation: Evaluation, grid: Grid, wanted: 'values' | 'times'): Rows {
-  const { series, range } = loadedOf(evaluation, node);
+function selectorRows(
+  node: VectorSelector,
+  evaluation: Evaluation,
+  grid: Grid,
+  wanted: 'values' | 'times' | 'starts',
+): Rows {
+  const loaded = loadedOf(evaluation, node);
   if (node.modifier === 'anchored') throw notImplemented(evaluation.query, node.span, 'anchored instant vector');
   const view = { sights: sightsOf(sightOfNode(node, evaluation), grid), lookbackMs: evaluation.lookbackMs };
-  return node.modifier === 'smoothed' ? smoothedRows(series, range, view) : latestRows(series, range, view, wanted);
+  if (node.modifier !== 'smoothed') return latestRows(loaded, view, wanted);
+  return loaded.mixed
+    ? smoothedMixedRows(loaded, view, { node, annotations: evaluation.annotations })
+    : smoothedRows(loaded, view);
 }
 
 function* evaluateBinary(expr: BinaryExpr, evaluation: Evaluation, grid: Grid): Work<Value> {
@@ -133,7 +166,7 @@ function* evaluateBinary(expr: BinaryExpr, evaluation: Evaluation, grid: Grid): 
   const right = yield* evaluate(expr.right, evaluation, grid);
   if (left.kind === 'scalar' && right.kind === 'scalar') return scalarBinary(expr, left, right);
   if (left.kind !== 'vector' || right.kind !== 'vector') throw new TypeError('a string is no operand');
-  const context = { grid, error: errorsOf(evaluation) };
+  const context = { grid, annotations: evaluation.annotations, error: errorsOf(evaluation) };
   if (isSetOp(op)) return setBinary(expr as BinaryExpr & { op: SetOp }, left, right, context);
   return yield* vectorBinary(expr, left, right, context);
 }
@@ -175,6 +208,7 @@ function* evaluateCall(call: CallExpr, evaluation: Evaluation, grid: Grid): Work
     }
     case 'evaluator':
       if (call.name === 'timestamp') return yield* timestamps(call, evaluation, grid);
+      if (call.name === 'start_timestamp') return yield* startTimestamps(call, evaluation, grid);
       if (call.name === 'info') return yield* info(call, evaluation, grid);
       return yield* absentOverTime(call, evaluation, grid);
     default:
@@ -189,16 +223,35 @@ function* timestamps(call: CallExpr, evaluation: Evaluation, grid: Grid): Work<V
   const rows =
     arg.kind === 'selector'
       ? mappedRows(selectorRows(arg, evaluation, grid, 'times'), steps, (seconds) => seconds)
-      : mappedRows(yield* evaluateRows(arg, evaluation, grid), steps, (_, step) => timeOf(grid, step) / 1000);
+      : mappedRows(
+          histogramRows(yield* evaluateRows(arg, evaluation, grid), steps, () => 0, true),
+          steps,
+          (_, step) => timeOf(grid, step) / 1000,
+        );
   hold(rows.count * steps, call.span, evaluation);
   return yield* collect(rows, steps);
 }
 
+/** Of a selector, the starts of its samples (0: unset); anything else has lost them. */
+function* startTimestamps(call: CallExpr, evaluation: Evaluation, grid: Grid): Work<Vector> {
+  const arg = unwrap(call.args[0]!);
+  if (arg.kind !== 'selector') return emptyVector([], grid.steps);
+  const rows = mappedRows(selectorRows(arg, evaluation, grid, 'starts'), grid.steps, (seconds) => seconds);
+  hold(rows.count * grid.steps, call.span, evaluation);
+  return yield* collect(rows, grid.steps);
+}
+
 function* info(call: CallExpr, evaluation: Evaluation, grid: Grid): Work<Vector> {
   const base = vectorArg([yield* evaluate(call.args[0]!, evaluation, grid)], 0);
-  const { series, range } = loadedOf(evaluation, call);
+  const loaded = loadedOf(evaluation, call);
+  if (loaded.mixed) {
+    throw errorsOf(evaluation)(
+      call.span,
+      'info metrics have float samples, and some that are selected have histograms',
+    );
+  }
   const sights = sightsOf(infoSight(call, evaluation.range, evaluation.durations), grid);
-  const rows = latestRows(series, range, { sights, lookbackMs: evaluation.lookbackMs }, 'times');
+  const rows = latestRows(loaded, { sights, lookbackMs: evaluation.lookbackMs }, 'times');
   hold(rows.count * grid.steps, call.span, evaluation);
   return yield* addInfo(base, yield* collect(rows, grid.steps), callContext(call, evaluation, grid));
 }
@@ -221,10 +274,6 @@ function* scalarValues(arg: Expr, evaluation: Evaluation, grid: Grid): Work<Floa
 /** Whether a vector meets a scalar, or both sides are alike. */
 function sidesOf({ left, right }: BinaryExpr): 'mixed' | 'alike' {
   return typeOf(left) === typeOf(right) ? 'alike' : 'mixed';
-}
-
-function isTrim({ op }: BinaryExpr): boolean {
-  return op === '</' || op === '>/';
 }
 
 function isRange(arg: Expr): boolean {

@@ -1,18 +1,22 @@
 import type { StepRange } from '../model/query-result.ts';
-import type { SelectedSeries } from '../model/series.ts';
 import type { TimeRange } from '../model/time.ts';
 import type { Annotations } from './annotations.ts';
 import type { CallExpr, VectorSelector } from './ast.ts';
 import type { DurationContext } from './duration.ts';
 import { QueryError } from './errors.ts';
+import type { LoadedSeries } from './loaded-series.ts';
 import { positionOf, type Span } from './span.ts';
 import type { Value } from './value.ts';
 import type { Work } from './work.ts';
 
 /** Samples of one selector, and the range that they were loaded for. */
 export interface LoadedSelector {
-  readonly series: readonly SelectedSeries[];
+  readonly series: readonly LoadedSeries[];
   readonly range: TimeRange;
+  /** Whether series have points in place of samples. */
+  readonly ofPoints: boolean;
+  /** Whether any series has histograms. */
+  readonly mixed: boolean;
 }
 
 /** All that evaluating needs besides the tree. Nothing is loaded any more: evaluation is pure, though in pieces. */

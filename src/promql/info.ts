@@ -2,7 +2,7 @@ import { type Labels, labelsKey, labelsOf, labelValue, METRIC_NAME } from '../mo
 import { compileMatcher, type Matcher } from '../model/matcher.ts';
 import type { CallExpr } from './ast.ts';
 import type { CallContext } from './functions/definition.ts';
-import { emptyVector, type Head, pickLabels, type Vector } from './value.ts';
+import { emptyVector, type Head, type HistogramCells, pickLabels, type Vector } from './value.ts';
 import { rowsPerPiece, type Work } from './work.ts';
 
 /*
@@ -32,7 +32,7 @@ export function* addInfo(base: Vector, info: Vector, context: CallContext): Work
   const keys = base.heads.map(({ labels }) => names.map((name) => keyOf(name, labels)));
   const mayBeAlone = data.every((matcher) => compileMatcher(matcher)(''));
   const wanted = new Set(data.map(({ name }) => name));
-  const out = outputOf(steps);
+  const out = outputOf(steps, base.histograms !== undefined);
   const piece = rowsPerPiece(1);
   for (let step = 0; step < steps; step++) {
     yield;
@@ -45,11 +45,12 @@ export function* addInfo(base: Vector, info: Vector, context: CallContext): Work
       const met = isInfo(head.labels) ? [] : keys[row]!.flatMap((key) => current.get(key) ?? []);
       if (met.length === 0 && !mayBeAlone && !isInfo(head.labels)) continue;
       const enriched = out.rowFor(row, met, () => enrich(head, met, { info, wanted, context }));
-      if (out.present[enriched]![step] === 1) {
+      if (out.present[enriched]![step] !== 0) {
         throw context.error(context.call.span, 'vector cannot contain metrics with the same labelset');
       }
       out.values[enriched]![step] = base.values[cell]!;
-      out.present[enriched]![step] = 1;
+      if (base.histograms !== undefined) out.histograms[enriched]![step] = base.histograms[cell];
+      out.present[enriched]![step] = base.present[cell]!;
     }
   }
   return out.assembled();
@@ -133,10 +134,11 @@ function enrich(
 }
 
 /** Rows of the result, one for each label set that comes out: a series has another when its info changes. */
-function outputOf(steps: number) {
+function outputOf(steps: number, mixed: boolean) {
   const heads: Head[] = [];
   const values: Float64Array[] = [];
   const present: Uint8Array[] = [];
+  const histograms: HistogramCells[] = [];
   const byOrigin = new Map<string, number>();
   const byLabels = new Map<string, number>();
   const rowFor = (row: number, met: readonly number[], make: () => Head): number => {
@@ -152,16 +154,18 @@ function outputOf(steps: number) {
       heads.push(head);
       values.push(new Float64Array(steps));
       present.push(new Uint8Array(steps));
+      histograms.push(mixed ? new Array<undefined>(steps) : []);
     }
     return place;
   };
   const assembled = (): Vector => {
-    const out = emptyVector(heads, steps);
+    const out = emptyVector(heads, steps, mixed);
     for (let row = 0; row < heads.length; row++) {
       out.values.set(values[row]!, row * steps);
       out.present.set(present[row]!, row * steps);
+      if (mixed) for (let step = 0; step < steps; step++) out.histograms![row * steps + step] = histograms[row]![step];
     }
     return out;
   };
-  return { values, present, rowFor, assembled };
+  return { values, present, histograms, rowFor, assembled };
 }

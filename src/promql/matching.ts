@@ -1,13 +1,17 @@
 import { type Labels, labelsKey, labelValue, METRIC_NAME } from '../model/labels.ts';
 import { operate } from './arithmetic.ts';
 import { type BinaryExpr, isComparison, type SetOp, type VectorMatching } from './ast.ts';
+import { put } from './binary.ts';
 import type { QueryError } from './errors.ts';
 import type { CallContext } from './functions/definition.ts';
 import { groupKeys, groupLabels } from './groups.ts';
+import { type Element, type ElementOperation, elementOperation } from './histograms/elements.ts';
 import { grown } from './reduce.ts';
 import {
   emptyVector,
   type Head,
+  HISTOGRAM,
+  type HistogramCells,
   mergeRows,
   pickLabels,
   type Vector,
@@ -17,7 +21,7 @@ import {
 } from './value.ts';
 import { rowsPerPiece, type Work } from './work.ts';
 
-export type MatchingContext = Pick<CallContext, 'grid' | 'error'>;
+export type MatchingContext = Pick<CallContext, 'grid' | 'error' | 'annotations'>;
 
 /** Rows of both sides that share the labels they are matched by. */
 interface Group {
@@ -27,6 +31,8 @@ interface Group {
 }
 
 const FILLED = -1;
+/** A pair that met and did not satisfy the comparison: in place of `present` until the end. */
+const UNMET = 3;
 
 /** Arithmetic and comparison between two vectors. */
 export function* vectorBinary(expr: BinaryExpr, left: Vector, right: Vector, context: MatchingContext): Work<Vector> {
@@ -42,21 +48,40 @@ export function* vectorBinary(expr: BinaryExpr, left: Vector, right: Vector, con
   const anyMany = anyAt(many, steps);
   const anyOne = anyAt(one, steps);
 
-  const compute = operate(op);
+  const mixed = left.histograms !== undefined || right.histograms !== undefined;
+  const isTrim = op === '</' || op === '>/';
+  const compute = isTrim ? undefined : operate(op);
+  const computeElement = mixed || isTrim ? elementOperation(expr, context.annotations) : undefined;
   const filter = isComparison(op) && !bool;
   const groups = yield* groupsOf(many, one, matching);
   const out = outputOf(expr, many, one, steps);
   let met = 0;
   const meet = (group: Group, manyRow: number, oneRow: number, step: number): void => {
+    const operated = computeElement && operateElements(computeElement, manyRow, oneRow, step);
+    if (computeElement !== undefined && operated === undefined) return;
     const cell = out.rowOf(group, manyRow, oneRow) * steps + step;
     if (out.present[cell] !== 0 || (matching.group === 'none' && met > 0)) throw notUnique(expr, context);
     met++;
+    if (operated !== undefined) {
+      const element = bool ? Number(operated.met) : operated.value;
+      out.present[cell] = operated.met || bool ? put(element, cell, out.values, out.histograms) : UNMET;
+      return;
+    }
     const a = manyRow === FILLED ? manyFill! : many.values[manyRow * steps + step]!;
     const b = oneRow === FILLED ? oneFill! : one.values[oneRow * steps + step]!;
-    const result = swapped ? compute(b, a) : compute(a, b);
+    const result = swapped ? compute!(b, a) : compute!(a, b);
     out.values[cell] = filter ? (swapped ? b : a) : result;
-    // 2 marks a pair that met and did not satisfy the comparison, until the end.
-    out.present[cell] = filter && result === 0 ? 2 : 1;
+    out.present[cell] = filter && result === 0 ? UNMET : 1;
+  };
+  const elementAt = (vector: Vector, row: number, step: number): Element => {
+    if (row === FILLED) return vector === many ? manyFill! : oneFill!;
+    const cell = row * steps + step;
+    return vector.present[cell] === HISTOGRAM ? vector.histograms![cell]! : vector.values[cell]!;
+  };
+  const operateElements = (operation: ElementOperation, manyRow: number, oneRow: number, step: number) => {
+    const a = elementAt(many, manyRow, step);
+    const b = elementAt(one, oneRow, step);
+    return swapped ? operation(b, a) : operation(a, b);
   };
 
   const piece = rowsPerPiece(steps);
@@ -81,7 +106,7 @@ export function* vectorBinary(expr: BinaryExpr, left: Vector, right: Vector, con
       if (met === 0 && manyFill !== undefined && oneRow !== undefined) meet(group, FILLED, oneRow, step);
     }
   }
-  const result = assembled(out.heads, out.values, out.present, steps);
+  const result = assembled(out.heads, out, steps, mixed);
   return mayMerge ? mergeRows(result, steps, () => overlapError(expr, context)) : result;
 }
 
@@ -91,7 +116,8 @@ function outputOf(expr: BinaryExpr, many: Vector, one: Vector, steps: number) {
   const rowOfPair = new Map<number, number>();
   const rowsOfGroup = new Map<Group, Map<string, number>>();
   const heads: Head[] = [];
-  const out = { heads, values: new Float64Array(steps), present: new Uint8Array(steps), rowOf };
+  const histograms: HistogramCells = [];
+  const out = { heads, values: new Float64Array(steps), present: new Uint8Array(steps), histograms, rowOf };
 
   /** Pairs of one group that give equal labels share a row, so that series which take turns do not multiply. */
   function rowOf(group: Group, manyRow: number, oneRow: number): number {
@@ -154,16 +180,24 @@ export function setBinary(
     const present = vector.present.slice();
     own.forEach((ordinal, row) => {
       for (let step = 0; step < steps; step++) {
-        if (there[ordinal * steps + step] !== wanted) present[row * steps + step] = 0;
+        if ((there[ordinal * steps + step] === 0) === (wanted === 1)) present[row * steps + step] = 0;
       }
     });
     return present;
   };
   if (op !== 'or') {
     const present = kept(left, leftOrdinals, op === 'and' ? 1 : 0);
-    return withoutEmptyRows({ ...left, values: left.values.slice(), present }, steps);
+    const copy = { ...left, values: left.values.slice(), present, histograms: left.histograms?.slice() };
+    return withoutEmptyRows(copy, steps);
   }
-  const out = emptyVector([...left.heads, ...right.heads], steps);
+  const mixed = left.histograms !== undefined || right.histograms !== undefined;
+  const out = emptyVector([...left.heads, ...right.heads], steps, mixed);
+  left.histograms?.forEach((histogram, cell) => {
+    out.histograms![cell] = histogram;
+  });
+  right.histograms?.forEach((histogram, cell) => {
+    out.histograms![left.values.length + cell] = histogram;
+  });
   out.values.set(left.values);
   out.values.set(right.values, left.values.length);
   out.present.set(left.present);
@@ -230,16 +264,26 @@ function notUnique({ matching, span }: BinaryExpr, { error }: MatchingContext): 
 }
 
 function resultLabels(many: Labels, one: Labels, { op, matching }: BinaryExpr, chosen: ReadonlySet<string>): Labels {
-  let labels = isComparison(op) ? many : withoutMetadata(many);
+  const keepsName = isComparison(op) || op === '</' || op === '>/';
+  let labels = keepsName ? many : withoutMetadata(many);
   if (matching.group === 'none') labels = pickLabels(labels, chosen, matching.on);
   for (const name of matching.include) labels = withLabel(labels, name, labelValue(one, name));
   return labels;
 }
 
-function assembled(heads: readonly Head[], values: Float64Array, present: Uint8Array, steps: number): Vector {
+function assembled(
+  heads: readonly Head[],
+  { values, present, histograms }: Pick<Vector, 'values' | 'present'> & { readonly histograms: HistogramCells },
+  steps: number,
+  mixed: boolean,
+): Vector {
   const cells = heads.length * steps;
-  for (let cell = 0; cell < cells; cell++) if (present[cell] === 2) present[cell] = 0;
-  const vector = { values: values.subarray(0, cells), present: present.subarray(0, cells) };
+  for (let cell = 0; cell < cells; cell++) if (present[cell] === UNMET) present[cell] = 0;
+  histograms.length = mixed ? cells : 0;
+  const vector = {
+    ...{ values: values.subarray(0, cells), present: present.subarray(0, cells) },
+    histograms: mixed ? histograms : undefined,
+  };
   return withoutEmptyRows({ kind: 'vector', heads, ...vector }, steps);
 }
 
@@ -252,7 +296,7 @@ function presence({ present }: Vector, ordinals: readonly number[], count: numbe
   const there = new Uint8Array(count * steps);
   ordinals.forEach((ordinal, row) => {
     for (let step = 0; step < steps; step++) {
-      if (present[row * steps + step] === 1) there[ordinal * steps + step] = 1;
+      if (present[row * steps + step] !== 0) there[ordinal * steps + step] = 1;
     }
   });
   return there;
@@ -261,7 +305,7 @@ function presence({ present }: Vector, ordinals: readonly number[], count: numbe
 function anyAt({ present }: Vector, steps: number): Uint8Array {
   const any = new Uint8Array(steps);
   for (let cell = 0, step = 0; cell < present.length; cell++) {
-    if (present[cell] === 1) any[step] = 1;
+    if (present[cell] !== 0) any[step] = 1;
     if (++step === steps) step = 0;
   }
   return any;

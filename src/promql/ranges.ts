@@ -1,24 +1,16 @@
 import { labelValue, METRIC_NAME } from '../model/labels.ts';
-import type { SampledSeries } from '../model/series.ts';
+import type { ResultSeries } from '../model/query-result.ts';
 import type { MatrixSelector, SubqueryExpr } from './ast.ts';
 import { durationMs } from './duration.ts';
-import type { QueryError } from './errors.ts';
+import { QueryError } from './errors.ts';
 import { type Evaluation, loadedOf } from './evaluation.ts';
-import type { CallContext, Implementation, RunFunction, Window, Windows } from './functions/definition.ts';
+import type { CallContext, Implementation, RunFunction, Windows } from './functions/definition.ts';
 import { extendedSamples } from './functions/extended.ts';
+import { fillMixed, isMixed } from './mixed-ranges.ts';
+import { moveWindow, type RangeSource, windowOf } from './range-source.ts';
 import type { Rows } from './rows.ts';
 import { type Grid, timeOf } from './value.ts';
 import { type Run, runOf, type Sight, sightOf, sightsOf } from './windows.ts';
-
-/** Range vectors at all steps: whole runs of samples, of which each step sees the window that ends at its sight. */
-export interface RangeSource {
-  readonly count: number;
-  /** Made when it is asked for, so that one series at a time is decoded. */
-  readonly run: (index: number) => Run;
-  readonly sight: Sight;
-  readonly rangeMs: number;
-  readonly modifier: Window['modifier'];
-}
 
 /** Functions that work with samples outside of the window. */
 const EXTENDED: Readonly<Record<'anchored' | 'smoothed', readonly string[]>> = {
@@ -28,9 +20,10 @@ const EXTENDED: Readonly<Record<'anchored' | 'smoothed', readonly string[]>> = {
 const COUNTER_SUFFIX = /_(?:total|sum|count|bucket)$/;
 
 export function selectorSource(node: MatrixSelector, sight: Sight, evaluation: Evaluation): RangeSource {
-  const { series, range } = loadedOf(evaluation, node.selector);
+  const { series, range, mixed } = loadedOf(evaluation, node.selector);
   return {
     count: series.length,
+    mixed,
     run: (index) => runOf(series[index]!, range),
     sight,
     rangeMs: durationMs(node.range, evaluation.durations, node.span),
@@ -63,7 +56,7 @@ export function windowRows(
   const { rangeMs, modifier } = source;
   const ends = sightsOf(source.sight, grid);
   const { compute, overRun, keepsName = false } = implementation;
-  const hint = context.call.name === 'rate' || context.call.name === 'increase' ? hintCounters(context) : undefined;
+  const hint = hintOf(context);
   // A pinned window is the same at every step, and so is its result but for arguments that change and predict_linear.
   const once = source.sight.pinned !== undefined && scalars.length === 0;
   const byWindow: RunFunction = (run, _, { values, present, at }) => {
@@ -88,24 +81,42 @@ export function windowRows(
   const windows: Windows = { ends, rangeMs };
   return {
     count: source.count,
-    read(row, values, present, at) {
+    mixed: source.mixed && implementation.mixed !== undefined,
+    read(row, values, present, at, histograms) {
       const run = source.run(row);
-      if (fill(run, windows, { values, present, at }) === 0) return undefined;
-      hint?.(run.labels);
+      const target = { values, present, at };
+      if (isMixed(run, windows)) {
+        const found = fillMixed(
+          run,
+          { ...target, histograms },
+          { source, implementation, scalars, context, evaluation },
+        );
+        if (found.all === 0) return undefined;
+        if (found.floats > 0) hint?.(run.labels);
+      } else {
+        if (fill(run, windows, target) === 0) return undefined;
+        hint?.(run.labels);
+      }
       return { labels: run.labels, dropName: run.dropName || !keepsName };
     },
   };
 }
 
 /** What a range vector holds at the only step of an instant query. */
-export function samplesAt(source: RangeSource, evaluation: Evaluation, time: number): readonly SampledSeries[] {
-  const found: SampledSeries[] = [];
+export function samplesAt(source: RangeSource, evaluation: Evaluation, time: number): readonly ResultSeries[] {
+  const found: ResultSeries[] = [];
   for (let index = 0; index < source.count; index++) {
     const run = source.run(index);
     const window = windowOf(run, source);
     moveWindow(window, run, source, evaluation.lookbackMs, (source.sight.pinned ?? time) - source.sight.offsetMs);
     if (window.from === window.to) continue;
     const { labels, times, values } = run;
+    if (run.histograms !== undefined) {
+      if (source.modifier !== undefined)
+        throw new QueryError('execution', `${source.modifier} modifier is not supported with histograms`);
+      found.push({ labels, ...samplesApart(run, window.from, window.to) });
+      continue;
+    }
     const samples =
       source.modifier === undefined
         ? { times: times.subarray(window.from, window.to), values: values.subarray(window.from, window.to) }
@@ -113,24 +124,6 @@ export function samplesAt(source: RangeSource, evaluation: Evaluation, time: num
     if (samples !== undefined) found.push({ labels, ...samples });
   }
   return found;
-}
-
-function windowOf({ times, values, from }: Run, { modifier }: RangeSource): Window {
-  return { times, values, from, to: from, start: 0, end: 0, time: 0, modifier, scalars: [] };
-}
-
-/** Windows only ever move forward, so both ends are found by walking on. */
-function moveWindow(window: Window, run: Run, source: RangeSource, lookbackMs: number, end: number): void {
-  window.end = end;
-  window.start = end - source.rangeMs;
-  const after = source.modifier === undefined ? window.start : window.start - lookbackMs;
-  const until = source.modifier === 'smoothed' ? end + lookbackMs : end;
-  let { from, to } = window;
-  const { times } = run;
-  while (to < run.to && times[to]! <= until) to++;
-  while (from < to && times[from]! <= after) from++;
-  window.from = from;
-  window.to = to;
 }
 
 function checkModifier({ modifier }: RangeSource, { call, error }: CallContext): void {
@@ -146,6 +139,12 @@ function modifierError(
   return error(`${modifier} modifier can only be used with: ${EXTENDED[modifier].join(', ')} - not with ${name}`);
 }
 
+/** What to tell of the series of a call, if anything. */
+export function hintOf(context: CallContext): ((labels: Run['labels']) => void) | undefined {
+  const { name } = context.call;
+  return name === 'rate' || name === 'increase' ? hintCounters(context) : undefined;
+}
+
 /** Hints at gauges under `rate`, by the suffix of their names or the type that they tell. */
 function hintCounters({ call, annotations }: CallContext): (labels: Run['labels']) => void {
   const seen = new Set<string>();
@@ -156,5 +155,17 @@ function hintCounters({ call, annotations }: CallContext): (labels: Run['labels'
     if (COUNTER_SUFFIX.test(name)) return;
     const message = 'metric might not be a counter, name does not end in _total/_sum/_count/_bucket:';
     annotations.info(`${message} ${JSON.stringify(name)}`, call.args[0]!.span);
+  };
+}
+
+/** The floats and the histograms of part of a run. */
+function samplesApart({ times, values, histograms }: Run, from: number, to: number): Omit<ResultSeries, 'labels'> {
+  const all = Array.from({ length: to - from }, (_, i) => from + i);
+  const floats = all.filter((i) => histograms![i] === undefined);
+  const others = all.filter((i) => histograms![i] !== undefined);
+  return {
+    times: Float64Array.from(floats, (i) => times[i]!),
+    values: Float64Array.from(floats, (i) => values[i]!),
+    histograms: { times: Float64Array.from(others, (i) => times[i]!), values: others.map((i) => histograms![i]!) },
   };
 }

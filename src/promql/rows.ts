@@ -1,4 +1,4 @@
-import { type Head, type Vector, withoutEmptyRows } from './value.ts';
+import { type Head, HISTOGRAM, type HistogramCells, type Vector, withoutEmptyRows } from './value.ts';
 import { rowsPerPiece, type Work } from './work.ts';
 
 /**
@@ -7,39 +7,65 @@ import { rowsPerPiece, type Work } from './work.ts';
  */
 export interface Rows {
   readonly count: number;
+  /** Whether there may be histograms: then `read` is given a place for them. */
+  readonly mixed: boolean;
   /**
-   * Writes the cells of one row, `values` where there are any and `present` (0 or 1) for each step, from index `at` on.
-   * Undefined if the row is empty at all steps. Rows are read in order, each once.
+   * Writes the cells of one row, `values` where there are any and `present` for each step (as a vector has it), from
+   * index `at` on. Undefined if the row is empty at all steps. Rows are read in order, each once.
    */
-  read(row: number, values: Float64Array, present: Uint8Array, at: number): Head | undefined;
+  read(
+    row: number,
+    values: Float64Array,
+    present: Uint8Array,
+    at: number,
+    histograms?: HistogramCells,
+  ): Head | undefined;
 }
 
 /** Holds all rows. */
 export function* collect(rows: Rows, steps: number): Work<Vector> {
   const values = new Float64Array(rows.count * steps);
   const present = new Uint8Array(rows.count * steps);
+  const histograms = rows.mixed ? new Array<undefined>(rows.count * steps) : undefined;
   const heads: Head[] = [];
   const piece = rowsPerPiece(steps);
   for (let row = 0; row < rows.count; row++) {
     if (row % piece === piece - 1) yield;
-    const head = rows.read(row, values, present, heads.length * steps);
+    const head = rows.read(row, values, present, heads.length * steps, histograms);
     if (head !== undefined) heads.push(head);
   }
   const cells = heads.length * steps;
-  return { kind: 'vector', heads, values: values.subarray(0, cells), present: present.subarray(0, cells) };
+  return {
+    ...{ kind: 'vector', heads, values: values.subarray(0, cells), present: present.subarray(0, cells) },
+    histograms: histograms?.slice(0, cells),
+  };
 }
 
 export function rowsOf(vector: Vector, steps: number): Rows {
-  const { heads, values, present } = withoutEmptyRows(vector, steps);
+  const { heads, values, present, histograms } = withoutEmptyRows(vector, steps);
   return {
     count: heads.length,
-    read: (row, toValues, toPresent, at) => {
+    mixed: histograms !== undefined,
+    read: (row, toValues, toPresent, at, toHistograms) => {
       const from = row * steps;
       for (let step = 0; step < steps; step++) {
         toValues[at + step] = values[from + step]!;
         toPresent[at + step] = present[from + step]!;
       }
+      if (histograms !== undefined) {
+        for (let step = 0; step < steps; step++) toHistograms![at + step] = histograms[from + step];
+      }
       return heads[row];
     },
   };
+}
+
+/** Takes away the histograms of a row. Returns whether any float is left. */
+export function dropHistograms(present: Uint8Array, at: number, steps: number): boolean {
+  let floats = false;
+  for (let cell = at; cell < at + steps; cell++) {
+    if (present[cell] === HISTOGRAM) present[cell] = 0;
+    else if (present[cell] === 1) floats = true;
+  }
+  return floats;
 }

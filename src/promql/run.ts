@@ -1,27 +1,29 @@
 import { compareLabels, NO_LABELS } from '../model/labels.ts';
-import type { Matcher } from '../model/matcher.ts';
-import { formatMatcher } from '../model/matcher.ts';
-import type { QueryResult, QueryValue, StepRange } from '../model/query-result.ts';
-import type { SampledSeries, Samples, SelectedSeries } from '../model/series.ts';
-import { MINUTE, type Millis, type TimeRange } from '../model/time.ts';
+import type { QueryResult, QueryValue, ResultSeries, StepRange, VectorSample } from '../model/query-result.ts';
+import { MINUTE, type Millis } from '../model/time.ts';
 import { type CollectedAnnotations, collectAnnotations } from './annotations.ts';
 import { type Expr, unwrap } from './ast.ts';
 import { typeName, typeOf } from './check.ts';
 import { QueryError } from './errors.ts';
 import { evaluate, evaluateRange } from './evaluate.ts';
-import { type Evaluation, type LoadedSelector, tooManySamples } from './evaluation.ts';
+import { type Evaluation, tooManySamples } from './evaluation.ts';
+import { load, type SeriesSource } from './load.ts';
 import { parseQuery } from './parse.ts';
 import { samplesAt } from './ranges.ts';
-import { type SelectorNeed, selectorsOf } from './selectors.ts';
-import { type Grid, type Head, mergeRows, timeOf, type Vector, withoutEmptyRows, withoutMetadata } from './value.ts';
+import { resolutionOf, tellResolution } from './resolution.ts';
+import { selectorsOf } from './selectors.ts';
+import {
+  type Grid,
+  type Head,
+  HISTOGRAM,
+  type HistogramCells,
+  mergeRows,
+  timeOf,
+  type Vector,
+  withoutEmptyRows,
+  withoutMetadata,
+} from './value.ts';
 import { finishPaced, rowsPerPiece, type Work } from './work.ts';
-
-/** Loads the series that match, with every chunk that touches the range (both ends included). */
-export type Select = (
-  matchers: readonly Matcher[],
-  range: TimeRange,
-  options?: { readonly maxSamples?: number; readonly signal?: AbortSignal },
-) => Promise<readonly SelectedSeries[]>;
 
 export interface EngineOptions {
   /** How far back an instant looks for a sample. Default 5 minutes. */
@@ -38,6 +40,8 @@ export interface EngineOptions {
 }
 
 export interface QueryOptions {
+  /** The longest points that may answer though windows do not begin and end with them; 0: samples alone. */
+  readonly maxResolutionMs?: number;
   readonly lookbackMs?: number;
   readonly maxSamples?: number;
   readonly signal?: AbortSignal;
@@ -49,10 +53,10 @@ const MAX_SAMPLES = 50_000_000;
 const ROWS_PER_PIECE = 512;
 
 /** PromQL over anything that selects series: `storage/`'s Evaluator. */
-export function evaluatorOver(reader: { readonly select: Select }, engine: EngineOptions = {}) {
+export function evaluatorOver(reader: SeriesSource, engine: EngineOptions = {}) {
   const run = (query: string, range: StepRange, instant: boolean, options: QueryOptions = {}) =>
     runQuery(
-      (matchers, wanted, limits) => reader.select(matchers, wanted, limits),
+      reader,
       { query, range, instant },
       {
         ...engine,
@@ -78,7 +82,7 @@ interface Question {
 }
 
 async function runQuery(
-  select: Select,
+  source: SeriesSource,
   { query, range, instant }: Question,
   options: EngineOptions & QueryOptions,
 ): Promise<QueryResult> {
@@ -92,7 +96,14 @@ async function runQuery(
   const steps = range.end < range.start ? 0 : Math.floor((range.end - range.start) / range.stepMs) + 1;
   if (steps > maxSamples) throw tooManySamples();
   const annotations = collectAnnotations(query);
-  const loaded = await load(select, selectorsOf(expr, range, { query, lookbackMs }), maxSamples, signal);
+  const { maxResolutionMs: maxMs } = options;
+  const coverage = source.coverage?.();
+  const needs = selectorsOf(expr, range, { query, lookbackMs, subqueryStepMs }).map((need) => {
+    const resolution = resolutionOf(need, coverage, maxMs);
+    if (coverage !== undefined) tellResolution(resolution, coverage, need, { maxMs, annotations });
+    return { ...need, pointsMs: resolution.kind === 'points' ? resolution.tier.stepMs : undefined };
+  });
+  const loaded = await load(source, needs, maxSamples, signal);
   signal?.throwIfAborted();
   const evaluation: Evaluation = {
     ...{ query, range, loaded: loaded.byNode, lookbackMs, subqueryStepMs, annotations },
@@ -103,38 +114,6 @@ async function runQuery(
   const work = instant ? instantValue(expr, evaluation, grid) : rangeValue(expr, evaluation, grid);
   const value = await finishPaced(work, { pause, signal });
   return { value, ...told(annotations) };
-}
-
-/** Each distinct selector once, within one limit for all of them. */
-async function load(
-  select: Select,
-  needs: readonly SelectorNeed[],
-  maxSamples: number,
-  signal: AbortSignal | undefined,
-): Promise<{ readonly byNode: Evaluation['loaded']; readonly samples: number }> {
-  const byNode = new Map<SelectorNeed['node'], LoadedSelector>();
-  const byKey = new Map<string, readonly SelectedSeries[]>();
-  let left = maxSamples;
-  for (const { node, matchers, range } of needs) {
-    signal?.throwIfAborted();
-    const key = `${range.start} ${range.end} ${matchers.map(formatMatcher).join(',')}`;
-    let series = byKey.get(key);
-    if (series === undefined) {
-      series =
-        range.end < range.start ? [] : await select(matchers, range, { maxSamples: left, ...(signal && { signal }) });
-      left -= samplesIn(series);
-      if (left < 0) throw tooManySamples();
-      byKey.set(key, series);
-    }
-    byNode.set(node, { series, range });
-  }
-  return { byNode, samples: maxSamples - left };
-}
-
-function samplesIn(series: readonly SelectedSeries[]): number {
-  let count = 0;
-  for (const { chunks } of series) for (const { times } of chunks) count += times.length;
-  return count;
 }
 
 function* instantValue(expr: Expr, evaluation: Evaluation, grid: Grid): Work<QueryValue> {
@@ -151,8 +130,12 @@ function* instantValue(expr: Expr, evaluation: Evaluation, grid: Grid): Work<Que
     case 'scalar':
       return { kind: 'scalar', time, value: value.values[0]! };
     case 'vector': {
-      const { heads, values } = yield* named(value, 1);
-      return { kind: 'vector', samples: heads.map(({ labels }, row) => ({ labels, time, value: values[row]! })) };
+      const { heads, values, present, histograms } = yield* named(value, 1);
+      const samples = heads.map(({ labels }, row): VectorSample => {
+        if (present[row] !== HISTOGRAM) return { labels, time, value: values[row]! };
+        return { labels, time, value: Number.NaN, histogram: histograms![row] };
+      });
+      return { kind: 'vector', samples };
     }
   }
 }
@@ -166,7 +149,7 @@ function* rangeValue(expr: Expr, evaluation: Evaluation, grid: Grid): Work<Query
     return { kind: 'matrix', series: [{ labels: NO_LABELS, times: allTimes, values: value.values }] };
   }
   const vector = yield* named(value, grid.steps);
-  const series: SampledSeries[] = [];
+  const series: ResultSeries[] = [];
   const piece = rowsPerPiece(grid.steps);
   for (let row = 0; row < vector.heads.length; row++) {
     if (row % piece === piece - 1) yield;
@@ -176,19 +159,38 @@ function* rangeValue(expr: Expr, evaluation: Evaluation, grid: Grid): Work<Query
 }
 
 /** Series without gaps share their times. */
-function samplesOfRow({ values, present }: Vector, row: number, allTimes: Float64Array): Samples {
+function samplesOfRow(
+  { values, present, histograms }: Vector,
+  row: number,
+  allTimes: Float64Array,
+): Omit<ResultSeries, 'labels'> {
   const steps = allTimes.length;
   const base = row * steps;
   let count = 0;
-  for (let step = 0; step < steps; step++) count += present[base + step]!;
+  for (let step = 0; step < steps; step++) if (present[base + step] === 1) count++;
+  const others = histograms && histogramsOfRow(histograms, present, base, allTimes);
   if (count === steps) return { times: allTimes, values: values.subarray(base, base + steps) };
   const kept = { times: new Float64Array(count), values: new Float64Array(count) };
   for (let step = 0, at = 0; step < steps; step++) {
-    if (present[base + step] === 0) continue;
+    if (present[base + step] !== 1) continue;
     kept.times[at] = allTimes[step]!;
     kept.values[at++] = values[base + step]!;
   }
-  return kept;
+  return others === undefined ? kept : { ...kept, histograms: others };
+}
+
+function histogramsOfRow(
+  histograms: HistogramCells,
+  present: Uint8Array,
+  base: number,
+  allTimes: Float64Array,
+): ResultSeries['histograms'] {
+  const steps = [...allTimes.keys()].filter((step) => present[base + step] === HISTOGRAM);
+  if (steps.length === 0) return undefined;
+  return {
+    times: Float64Array.from(steps, (step) => allTimes[step]!),
+    values: steps.map((step) => histograms[base + step]!),
+  };
 }
 
 /** Takes away the names that functions and operators dropped. */

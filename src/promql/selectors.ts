@@ -12,6 +12,7 @@ import {
 } from './ast.ts';
 import { type DurationContext, durationMs } from './duration.ts';
 import { infoMatchers } from './info.ts';
+import { hasPointFunction } from './point-windows.ts';
 import type { Span } from './span.ts';
 import type { Sight } from './windows.ts';
 
@@ -22,13 +23,33 @@ export interface SelectorNeed {
   readonly matchers: readonly Matcher[];
   /** Both ends included: the first millisecond that may matter, and the last. */
   readonly range: TimeRange;
+  /** Whether the starts of samples may change what is made of them. */
+  readonly usesStarts: boolean;
+  /** Whether no more of histograms is looked at than their counts and sums. */
+  readonly countsAlone: boolean;
+  /** Where a range function of points looks through windows. */
+  readonly windows?: WindowsSeen;
+}
+
+/** The windows of one range selector: (sight - lengthMs, sight], at sights that are a multiple of `everyMs` from the first. */
+export interface WindowsSeen {
+  readonly name: string;
+  readonly lengthMs: number;
+  readonly first: Millis;
+  /** 0: all are the same one. */
+  readonly everyMs: number;
 }
 
 export interface SelectionOptions {
   /** The query's text, for positions in errors. */
   readonly query: string;
   readonly lookbackMs: number;
+  /** The step of a subquery that names none. */
+  readonly subqueryStepMs: number;
 }
+
+/** Functions that look at when samples began to count. */
+const WITH_STARTS = new Set(['rate', 'increase', 'irate', 'resets', 'start_timestamp']);
 
 /** Every selector of a query with the samples that evaluating it over `range` can look at. */
 export function selectorsOf(expr: Expr, range: StepRange, options: SelectionOptions): readonly SelectorNeed[] {
@@ -38,15 +59,24 @@ export function selectorsOf(expr: Expr, range: StepRange, options: SelectionOpti
     stepMs: range.stepMs,
     rangeMs: range.end - range.start,
   };
-  const visit = (node: Expr, seen: TimeRange, windowMs: number | undefined): void => {
+  const visit = (node: Expr, seen: Seen, windowMs: number | undefined, caller?: string): void => {
     switch (node.kind) {
+      case 'paren':
+        visit(node.inner, seen, windowMs, caller);
+        return;
       case 'matrix':
-        visit(node.selector, seen, durationMs(node.range, context, node.span));
+        visit(node.selector, seen, durationMs(node.range, context, node.span), caller);
         return;
       case 'subquery': {
         const moved = seenBy(node, seen, range, context);
         const length = durationMs(node.range, context, node.span);
-        visit(node.inner, { start: moved.start - length, end: moved.end }, undefined);
+        const everyMs = node.step === undefined ? options.subqueryStepMs : durationMs(node.step, context, node.span);
+        // A subquery's steps are multiples of its step.
+        visit(
+          node.inner,
+          { start: moved.start - length, end: moved.end, first: 0, everyMs, ofHistograms: 'all' },
+          undefined,
+        );
         return;
       }
       case 'selector': {
@@ -55,26 +85,41 @@ export function selectorsOf(expr: Expr, range: StepRange, options: SelectionOpti
         const back = (windowMs ?? 0) + (extended || windowMs === undefined ? options.lookbackMs : 0);
         const ahead = node.modifier === 'smoothed' ? options.lookbackMs : 0;
         const needed = { start: moved.start - back + 1, end: moved.end + ahead };
-        needs.push({ node, matchers: node.matchers, range: needed });
+        const isPlain = windowMs !== undefined && node.modifier === undefined;
+        const windows =
+          isPlain && caller !== undefined && hasPointFunction(caller)
+            ? { name: caller, lengthMs: windowMs, ...sightsSeen(node, seen, range, context) }
+            : undefined;
+        const usesStarts = caller !== undefined && WITH_STARTS.has(caller);
+        const countsAlone = seen.ofHistograms === 'counts';
+        const about = { usesStarts, countsAlone, ...(windows && { windows }) };
+        needs.push({ node, matchers: node.matchers, range: needed, ...about });
         return;
       }
       case 'call': {
-        if (node.name !== 'info') break;
+        if (node.name !== 'info') {
+          const within = { ...seen, ofHistograms: neededBy(node.name, seen) };
+          for (const arg of node.args) visit(arg, within, undefined, node.name);
+          return;
+        }
         visit(node.args[0]!, seen, undefined);
         const { pinned, offsetMs } = infoSight(node, range, context);
         const needed = {
           start: (pinned ?? seen.start) - offsetMs - options.lookbackMs + 1,
           end: (pinned ?? seen.end) - offsetMs,
         };
-        needs.push({ node, matchers: infoMatchers(node), range: needed });
+        needs.push({ node, matchers: infoMatchers(node), range: needed, usesStarts: false, countsAlone: false });
         return;
       }
       default:
         break;
     }
-    for (const child of childrenOf(node)) visit(child, seen, undefined);
+    const trims = node.kind === 'binary' && (node.op === '</' || node.op === '>/');
+    const within: Seen = trims ? { ...seen, ofHistograms: 'all' } : seen;
+    for (const child of childrenOf(node)) visit(child, within, undefined);
   };
-  visit(expr, { start: range.start, end: range.end }, undefined);
+  const everyMs = range.end === range.start ? 0 : range.stepMs;
+  visit(expr, { start: range.start, end: range.end, first: range.start, everyMs, ofHistograms: undefined }, undefined);
   return needs;
 }
 
@@ -110,6 +155,33 @@ export function offsetMsOf(
   context: DurationContext,
 ): number {
   return node.offset === undefined ? 0 : durationMs(node.offset, context, node.span, true);
+}
+
+/** When a node is looked at: at `first`, and at whole steps of `everyMs` from it. */
+interface Seen extends TimeRange {
+  readonly first: Millis;
+  readonly everyMs: number;
+  /** What is looked at of histograms, where some function around tells. */
+  readonly ofHistograms: 'counts' | 'all' | undefined;
+}
+
+const COUNTS_ALONE = new Set(['histogram_count', 'histogram_sum', 'histogram_avg']);
+const ALL_OF_HISTOGRAMS = new Set(['histogram_quantile', 'histogram_quantiles', 'histogram_fraction']);
+
+function neededBy(name: string, { ofHistograms }: Seen): Seen['ofHistograms'] {
+  if (ofHistograms === 'all' || ALL_OF_HISTOGRAMS.has(name)) return 'all';
+  return COUNTS_ALONE.has(name) ? 'counts' : ofHistograms;
+}
+
+function sightsSeen(
+  node: VectorSelector,
+  { first, everyMs }: Seen,
+  range: StepRange,
+  context: DurationContext,
+): Pick<WindowsSeen, 'first' | 'everyMs'> {
+  const pinned = pinnedTime(node.at, range);
+  const offsetMs = offsetMsOf(node, context);
+  return pinned === undefined ? { first: first - offsetMs, everyMs } : { first: pinned - offsetMs, everyMs: 0 };
 }
 
 function seenBy(

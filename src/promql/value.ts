@@ -1,3 +1,4 @@
+import type { HistogramValue } from '../model/histogram-value.ts';
 import { compareLabels, type Label, type Labels, labelsKey } from '../model/labels.ts';
 import type { Millis } from '../model/time.ts';
 
@@ -24,13 +25,22 @@ export interface Scalar {
   readonly values: Float64Array;
 }
 
-/** Instant vectors of all steps: row `r` at step `i` is the cell `r * steps + i`, and there only where `present` is 1. */
+/**
+ * Instant vectors of all steps: row `r` at step `i` is the cell `r * steps + i`. It has a float where `present` is 1, and
+ * a histogram where it is 2, which it never is in vectors without `histograms`.
+ */
 export interface Vector {
   readonly kind: 'vector';
   readonly heads: readonly Head[];
   readonly values: Float64Array;
   readonly present: Uint8Array;
+  readonly histograms?: HistogramCells | undefined;
 }
+
+/** Histograms by cell. Cells that have none may hold what was there before. */
+export type HistogramCells = (HistogramValue | undefined)[];
+
+export const HISTOGRAM = 2;
 
 export type Value = Scalar | Vector | { readonly kind: 'string'; readonly value: string };
 
@@ -38,28 +48,46 @@ export function timeOf(grid: Grid, step: number): Millis {
   return grid.start + step * grid.stepMs;
 }
 
-export function emptyVector(heads: readonly Head[], steps: number): Vector {
+export function emptyVector(heads: readonly Head[], steps: number, mixed = false): Vector {
   const cells = heads.length * steps;
-  return { kind: 'vector', heads, values: new Float64Array(cells), present: new Uint8Array(cells) };
+  const histograms = mixed ? new Array<undefined>(cells) : undefined;
+  return { kind: 'vector', heads, values: new Float64Array(cells), present: new Uint8Array(cells), histograms };
+}
+
+/** A vector of floats alone, though there was room for histograms. Takes away those that there are. */
+export function floatsOf(vector: Vector): Vector {
+  const { histograms, present } = vector;
+  if (histograms === undefined) return vector;
+  return { ...vector, histograms: undefined, present: present.map((state) => (state === HISTOGRAM ? 0 : state)) };
 }
 
 /** Without rows that are present nowhere. */
 export function withoutEmptyRows(vector: Vector, steps: number): Vector {
-  const { heads, values, present } = vector;
+  const { heads, values, present, histograms } = vector;
   const kept: Head[] = [];
   for (let row = 0; row < heads.length; row++) {
     const from = row * steps;
-    const first = steps === 1 ? (present[from] === 1 ? from : -1) : present.indexOf(1, from);
-    if (first === -1 || first >= from + steps) continue;
+    if (!hasCell(present, from, steps, histograms !== undefined)) continue;
     if (kept.length !== row) {
       values.copyWithin(kept.length * steps, from, from + steps);
       present.copyWithin(kept.length * steps, from, from + steps);
+      histograms?.copyWithin(kept.length * steps, from, from + steps);
     }
     kept.push(heads[row]!);
   }
   if (kept.length === heads.length) return vector;
   const cells = kept.length * steps;
-  return { kind: 'vector', heads: kept, values: values.subarray(0, cells), present: present.subarray(0, cells) };
+  return {
+    ...{ kind: 'vector', heads: kept, values: values.subarray(0, cells), present: present.subarray(0, cells) },
+    histograms: histograms?.slice(0, cells),
+  };
+}
+
+function hasCell(present: Uint8Array, from: number, steps: number, mixed: boolean): boolean {
+  if (steps === 1) return present[from] !== 0;
+  const first = present.indexOf(1, from);
+  if (first !== -1 && first < from + steps) return true;
+  return mixed && present.subarray(from, from + steps).includes(HISTOGRAM);
 }
 
 /** `__type__` and `__unit__` describe the metric that the name names, and go with it. */
@@ -89,7 +117,7 @@ export function pickLabels(labels: Labels, names: ReadonlySet<string>, keep: boo
  * `overlap` is called where they are; it throws, or returns to leave the rows apart.
  */
 export function mergeRows(vector: Vector, steps: number, overlap: () => void): Vector {
-  const { heads, values, present } = vector;
+  const { heads, values, present, histograms } = vector;
   if (ascend(heads)) return vector;
   const rowOf = new Map<string, number>();
   const target = heads.map((head, row) => {
@@ -106,12 +134,13 @@ export function mergeRows(vector: Vector, steps: number, overlap: () => void): V
       const from = row * steps + step;
       const to = into * steps + step;
       if (present[from] === 0) continue;
-      if (present[to] === 1) {
+      if (present[to] !== 0) {
         overlap();
         continue;
       }
       values[to] = values[from]!;
-      present[to] = 1;
+      if (histograms !== undefined) histograms[to] = histograms[from];
+      present[to] = present[from]!;
       present[from] = 0;
     }
   }

@@ -1,8 +1,12 @@
+import type { HistogramValue } from '../model/histogram-value.ts';
 import type { Labels } from '../model/labels.ts';
-import { decodeSamples, isStaleMarker, lowerBound, type SelectedSeries, upperBound } from '../model/series.ts';
+import { decodeSamples, isStaleMarker, lowerBound, upperBound } from '../model/series.ts';
 import type { Millis, TimeRange } from '../model/time.ts';
+import type { LoadedSelector } from './evaluation.ts';
+import { withHint } from './histograms/scale.ts';
+import type { LoadedSeries } from './loaded-series.ts';
 import type { Rows } from './rows.ts';
-import { type Grid, timeOf, type Vector } from './value.ts';
+import { type Grid, HISTOGRAM, timeOf, type Vector } from './value.ts';
 
 /** Samples of one series: `from` to `to` (exclusive) of the columns, staleness markers taken out. */
 export interface Run {
@@ -12,6 +16,9 @@ export interface Run {
   readonly values: Float64Array;
   readonly from: number;
   readonly to: number;
+  /** As `LoadedSeries` has them, beside `times` and `values`. */
+  readonly histograms?: readonly (HistogramValue | undefined)[] | undefined;
+  readonly starts?: Float64Array | undefined;
 }
 
 /** Where a selector looks at each step: at the step's own time, or at a pinned one, moved back by the offset. */
@@ -32,25 +39,30 @@ export function sightsOf(sight: Sight, grid: Grid): Float64Array {
 }
 
 /** The samples of a series for range functions. */
-export function runOf(series: SelectedSeries, range: TimeRange): Run {
+export function runOf(series: LoadedSeries, range: TimeRange): Run {
   const run = rawRunOf(series, range);
-  const { labels, dropName, times, values, from, to } = run;
+  const { labels, dropName, times, values, from, to, histograms, starts } = run;
   let stale = 0;
   for (let i = from; i < to; i++) if (Number.isNaN(values[i]!) && isStaleMarker(values, i)) stale++;
   if (stale === 0) return run;
   const length = to - from - stale;
   const keptTimes = new Float64Array(length);
   const keptValues = new Float64Array(length);
+  const keptHistograms = histograms && new Array<HistogramValue | undefined>(length);
+  const keptStarts = starts && new Float64Array(length);
   for (let i = from, kept = 0; i < to; i++) {
     if (isStaleMarker(values, i)) continue;
     keptTimes[kept] = times[i]!;
+    if (keptHistograms !== undefined) keptHistograms[kept] = histograms![i];
+    if (keptStarts !== undefined) keptStarts[kept] = starts![i]!;
     keptValues[kept++] = values[i]!;
   }
-  return { labels, dropName, times: keptTimes, values: keptValues, from: 0, to: length };
+  const columns = { times: keptTimes, values: keptValues, histograms: keptHistograms, starts: keptStarts };
+  return { labels, dropName, ...columns, from: 0, to: length };
 }
 
 /** With staleness markers. Copies nothing where one chunk has it all. */
-function rawRunOf({ labels, chunks }: SelectedSeries, range: TimeRange): Run {
+function rawRunOf({ labels, chunks, histograms, starts }: LoadedSeries, range: TimeRange): Run {
   const [only] = chunks;
   if (chunks.length === 1) {
     const { times, values } = only!;
@@ -58,7 +70,7 @@ function rawRunOf({ labels, chunks }: SelectedSeries, range: TimeRange): Run {
     let to = times.length;
     if (to > 0 && times[0]! < range.start) from = lowerBound(times, range.start);
     if (to > from && times[to - 1]! > range.end) to = upperBound(times, range.end);
-    return { labels, dropName: false, times, values, from, to };
+    return { labels, dropName: false, times, values, from, to, histograms, starts };
   }
   const { times, values } = decodeSamples(chunks, range);
   return { labels, dropName: false, times, values, from: 0, to: times.length };
@@ -66,19 +78,19 @@ function rawRunOf({ labels, chunks }: SelectedSeries, range: TimeRange): Run {
 
 /**
  * The newest sample in (t - lookback, t] at each step; a staleness marker hides the series.
- * @param wanted The samples' values, or their times in seconds (for `timestamp`).
+ * @param wanted The samples themselves, or their times (for `timestamp`) or starts (0: unset) in seconds.
  */
 export function latestRows(
-  selected: readonly SelectedSeries[],
-  range: TimeRange,
+  { series, range, mixed }: Pick<LoadedSelector, 'series' | 'range' | 'mixed'>,
   { sights, lookbackMs }: { readonly sights: Float64Array; readonly lookbackMs: number },
-  wanted: 'values' | 'times',
+  wanted: 'values' | 'times' | 'starts',
 ): Rows {
   const steps = sights.length;
   return {
-    count: selected.length,
-    read(row, toValues, toPresent, at) {
-      const { labels, times, values, from, to } = rawRunOf(selected[row]!, range);
+    count: series.length,
+    mixed: mixed && wanted === 'values',
+    read(row, toValues, toPresent, at, toHistograms) {
+      const { labels, times, values, from, to, histograms, starts } = rawRunOf(series[row]!, range);
       let newest = to > from && times[to - 1]! <= sights[0]! ? to - 1 : Math.min(upperBound(times, sights[0]!), to) - 1;
       let found = 0;
       for (let step = 0; step < steps; step++) {
@@ -88,9 +100,16 @@ export function latestRows(
           toPresent[at + step] = 0;
           continue;
         }
-        toValues[at + step] = wanted === 'values' ? values[newest]! : times[newest]! / 1000;
-        toPresent[at + step] = 1;
         found++;
+        toPresent[at + step] = 1;
+        if (wanted !== 'values') {
+          toValues[at + step] = (wanted === 'times' ? times[newest]! : (starts?.[newest] ?? 0)) / 1000;
+          continue;
+        }
+        toValues[at + step] = values[newest]!;
+        if (histograms === undefined || histograms[newest] === undefined) continue;
+        toHistograms![at + step] = histograms[newest];
+        toPresent[at + step] = HISTOGRAM;
       }
       return found > 0 ? { labels, dropName: false } : undefined;
     },
@@ -99,14 +118,14 @@ export function latestRows(
 
 /** Between two samples by a straight line; before the first nothing, after the last its value. */
 export function smoothedRows(
-  selected: readonly SelectedSeries[],
-  range: TimeRange,
+  { series, range }: Pick<LoadedSelector, 'series' | 'range'>,
   { sights, lookbackMs }: { readonly sights: Float64Array; readonly lookbackMs: number },
 ): Rows {
   return {
-    count: selected.length,
+    count: series.length,
+    mixed: false,
     read(row, toValues, toPresent, at) {
-      const { labels, times, values, from, to } = runOf(selected[row]!, range);
+      const { labels, times, values, from, to } = runOf(series[row]!, range);
       let next = from;
       let found = 0;
       for (let step = 0; step < sights.length; step++) {
@@ -130,17 +149,27 @@ export function smoothedRows(
   };
 }
 
+/** Its steps may leave out histograms, or have one twice: what hints told of them and those before is not so any more. */
+function withoutRelation(histogram: HistogramValue): HistogramValue {
+  return histogram.hint === 'gauge' ? histogram : withHint(histogram, 'unknown');
+}
+
 /** One row of a vector as a run: what a subquery hands to a range function. */
 export function runOfRow(vector: Vector, row: number, grid: Grid): Run {
   const { labels, dropName } = vector.heads[row]!;
   const base = row * grid.steps;
   const times = new Float64Array(grid.steps);
   const values = new Float64Array(grid.steps);
+  const cells = vector.histograms;
+  const histograms = cells && new Array<HistogramValue | undefined>(grid.steps);
   let to = 0;
   for (let step = 0; step < grid.steps; step++) {
     if (vector.present[base + step] === 0) continue;
     times[to] = timeOf(grid, step);
+    if (histograms !== undefined && vector.present[base + step] === HISTOGRAM) {
+      histograms[to] = withoutRelation(cells![base + step]!);
+    }
     values[to++] = vector.values[base + step]!;
   }
-  return { labels, dropName, times, values, from: 0, to };
+  return { labels, dropName, times, values, from: 0, to, histograms };
 }

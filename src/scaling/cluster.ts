@@ -1,5 +1,6 @@
 import type { Millis } from '../model/time.ts';
 import type { TargetPause } from './plan-types.ts';
+import type { EventReason } from './told-reasons.ts';
 
 /** Where bounds are read and changed: the Kubernetes API, or the demo's stand-in. */
 export interface Cluster {
@@ -41,7 +42,8 @@ export interface TargetState {
   readonly maxManagers: readonly string[];
   /** The controller that owns the object and would set it back, such as a KEDA ScaledObject. */
   readonly controller: { readonly kind: string; readonly name: string } | null;
-  readonly workload: { readonly kind: string; readonly name: string };
+  /** `apiVersion` is left out where it is `apps/v1`. */
+  readonly workload: { readonly kind: string; readonly name: string; readonly apiVersion?: string };
   readonly specReplicas: number;
   readonly statusReplicas: number;
   /** Foresail's own annotation, or null where the object carries none. */
@@ -92,6 +94,6 @@ export type ApplyOutcome =
 export interface Announcement {
   readonly type: 'Normal' | 'Warning';
   /** CamelCase, as Kubernetes events have it. */
-  readonly reason: string;
+  readonly reason: EventReason;
   readonly message: string;
 }

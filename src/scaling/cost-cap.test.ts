@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { DAY, HOUR, MINUTE, parseInstant } from '../model/time.ts';
+import { parsedPolicy } from '../testing/policy.ts';
 import type { CostReading } from './cost-cap.ts';
 import { planReplicas } from './plan.ts';
 import { NO_MEMORY, type PlanInput } from './plan-types.ts';
@@ -15,17 +16,12 @@ function inputOf(
   { mean, hours = 15 * 24 * mean, meanMs = 7 * DAY }: { mean: number; hours?: number; meanMs?: number },
   { onCap = 'lower', running = 12, min = 10, max = 50, peak = 1000, state }: Record<string, unknown> = {},
 ): PlanInput {
-  const policy = parsePolicy({
-    apiVersion: 'foresail.dev/v1alpha1',
-    kind: 'ScalingPolicy',
-    metadata: { name: 'checkout', namespace: 'shop' },
-    spec: {
-      mode: 'enforce',
-      target: { name: 'checkout' },
-      demand: { name: 'rps', query: 'rps', capacity: { perReplica: 100, fill: 1 } },
-      replicas: { min: 1, max: 60 },
-      costBudget: { monthly: 7200, perReplicaHour: 1, onCap },
-    },
+  const policy = parsedPolicy('checkout', {
+    mode: 'enforce',
+    target: { name: 'checkout' },
+    demand: { name: 'rps', query: 'rps', capacity: { perReplica: 100, fill: 1 } },
+    replicas: { min: 1, max: 60 },
+    costBudget: { monthly: 7200, perReplicaHour: 1, onCap },
   });
   const forecast = {
     ...{
@@ -99,9 +95,9 @@ describe('planReplicas() keeps to a cost budget', () => {
 
   test('the floor asks for no more than the cap allows, and comes down by the ramp', () => {
     const plan = planReplicas(inputOf({ mean: 12 }, { peak: 4000, min: 20, running: 12 }));
-    expect(plan.bounds).toEqual({ min: 18, max: 18 });
+    expect(plan.bounds).toEqual({ min: 15, max: 15 });
     expect(plan.reasons).toContainEqual(
-      expect.objectContaining({ code: 'CostCap', wanted: 40, replicas: 12, max: 18 }),
+      expect.objectContaining({ code: 'CostCap', wanted: 40, replicas: 12, max: 15 }),
     );
   });
 

@@ -24,7 +24,8 @@ export interface Decision {
   readonly text: readonly string[];
 }
 
-export type DecisionDraft = Omit<Decision, 'id' | 'occasion'>;
+/** What a pass decided. Its text is made only where the decision is kept: nearly all repeat the last one. */
+export type DecisionDraft = Omit<Decision, 'id' | 'occasion' | 'text'>;
 
 export interface Verdict {
   readonly kind: string;

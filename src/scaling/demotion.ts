@@ -5,7 +5,7 @@ import type { DemandReading, Demotion, ForecastReading, PlannerMemory, TrustMemo
 import type { DemandSpec, ScalingPolicy } from './policy.ts';
 
 /** A forecast that was worse than naive must become this much better than the limit before it is trusted again. */
-const TRUST_AGAIN = 0.95;
+const TRUST_AGAIN = 0.98;
 
 /** A forecast that may be acted on: its largest demand is a number of zero or more. */
 export interface TrustedForecast {
@@ -40,7 +40,6 @@ export function trustIn(
   memory: PlannerMemory,
 ): Trust {
   const demand = spec.name;
-  const demoted = (demotion: Demotion): Trust => ({ kind: 'demoted', demotion });
   const forecast = reading?.forecast;
   if (forecast === undefined) return demoted({ code: 'ForecastMissing', demand, message: 'it was not read' });
   if (forecast.kind === 'none') return demoted({ code: 'ForecastMissing', demand, message: forecast.message });
@@ -66,13 +65,20 @@ export function trustIn(
   }
   const capacity = capacityOf(spec, reading);
   if (capacity === null) return demoted({ code: 'CapacityUnknown', demand, why: obstacleOf(reading) });
+  const eventFactor = forecast.eventFactor ?? 1;
   const { objective } = policy;
   const chosen =
     objective &&
     chooseQuantile(forecast.quantiles ?? [], { objective, fill: spec.fill, soFar: reading?.shortSoFar, now });
-  const planned = chosen ?? { peak: Math.max(0, peak), quantile };
-  const ordinaryPeak = planned.peak / (forecast.eventFactor ?? 1);
-  return { kind: 'trusted', ...planned, ordinaryPeak, windowMs, model, capacity };
+  if (chosen !== undefined) {
+    return { kind: 'trusted', ...chosen, ordinaryPeak: chosen.peak / eventFactor, windowMs, model, capacity };
+  }
+  const planned = Math.max(0, peak);
+  return { kind: 'trusted', peak: planned, ordinaryPeak: planned / eventFactor, quantile, windowMs, model, capacity };
+}
+
+function demoted(demotion: Demotion): Trust {
+  return { kind: 'demoted', demotion };
 }
 
 /** What was learned comes before what was given: it is of the release that runs. Null where neither is known. */
@@ -94,8 +100,10 @@ export function obstacleOf(reading: DemandReading | undefined): CapacityObstacle
  * issued. The second may be known to be bad where the first, made with hindsight of gaps and seasons, is not.
  */
 export function judgedError({ maeVsLast, live }: Pick<ReadyForecast, 'maeVsLast' | 'live'>): number | null {
-  const known = [maeVsLast, live?.errorVsNaive].filter(isNumber);
-  return known.length === 0 ? null : Math.max(...known);
+  const ofFit = isNumber(maeVsLast) ? maeVsLast : null;
+  const issued = live?.errorVsNaive;
+  if (!isNumber(issued)) return ofFit;
+  return ofFit === null ? issued : Math.max(ofFit, issued);
 }
 
 function worseThanNaive(

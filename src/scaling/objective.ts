@@ -1,5 +1,8 @@
 import { DAY, MINUTE, type Millis } from '../model/time.ts';
 
+/** Of the peak, beside the policy's own: what an objective chooses among. */
+export const TAIL_QUANTILES: readonly number[] = [0.5, 0.8, 0.9, 0.95, 0.975, 0.99];
+
 /** How many minutes over capacity a policy accepts. */
 export interface Objective {
   readonly overCapacityMs: number;

@@ -1,21 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import { MINUTE } from '../model/time.ts';
+import { parsedPolicy } from '../testing/policy.ts';
 import type { Ownership, TargetState } from './cluster.ts';
 import { decideOwnership } from './ownership.ts';
 import type { Plan, Reason } from './plan-types.ts';
-import { parsePolicy, type ScalingPolicy } from './policy.ts';
+import type { ScalingPolicy } from './policy.ts';
 
 const NOW = 1_772_445_600_000;
-const POLICY = parsePolicy({
-  apiVersion: 'foresail.dev/v1alpha1',
-  kind: 'ScalingPolicy',
-  metadata: { name: 'checkout', namespace: 'shop' },
-  spec: {
-    mode: 'enforce',
-    target: { name: 'checkout' },
-    demand: { query: 'x', capacity: { perReplica: 100 } },
-    replicas: { min: 1, max: 60 },
-  },
+const POLICY = parsedPolicy('checkout', {
+  mode: 'enforce',
+  target: { name: 'checkout' },
+  demand: { query: 'x', capacity: { perReplica: 100 } },
+  replicas: { min: 1, max: 60 },
 });
 
 const FRESH: TargetState = {

@@ -1,25 +1,20 @@
 import { describe, expect, test } from 'vitest';
 import { DAY, MINUTE, parseInstant } from '../model/time.ts';
+import { parsedPolicy } from '../testing/policy.ts';
 import type { CapacityReading } from './capacity.ts';
 import { planReplicas } from './plan.ts';
 import { NO_MEMORY, type PlanInput } from './plan-types.ts';
-import { parsePolicy } from './policy.ts';
 import { planText } from './reasons.ts';
 
 const NOW = parseInstant('2026-03-02T10:00:00Z');
 const UTILIZATION = { query: 'avg(busy)', target: 0.9 };
 
 function policyOf(capacity: object) {
-  return parsePolicy({
-    apiVersion: 'foresail.dev/v1alpha1',
-    kind: 'ScalingPolicy',
-    metadata: { name: 'checkout', namespace: 'shop' },
-    spec: {
-      mode: 'enforce',
-      target: { name: 'checkout' },
-      demand: { name: 'rps', query: 'rps', capacity: { fill: 1, ...capacity } },
-      replicas: { min: 1, max: 60 },
-    },
+  return parsedPolicy('checkout', {
+    mode: 'enforce',
+    target: { name: 'checkout' },
+    demand: { name: 'rps', query: 'rps', capacity: { fill: 1, ...capacity } },
+    replicas: { min: 1, max: 60 },
   });
 }
 

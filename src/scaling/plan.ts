@@ -1,15 +1,18 @@
-import type { Millis } from '../model/time.ts';
+import { MINUTE, type Millis } from '../model/time.ts';
 import { judgeCost } from './cost-cap.ts';
 import { isWithin } from './cron-window.ts';
 import { judgedError, obstacleOf, presentDemand, type Trust, trustBefore, trustIn, trustMemory } from './demotion.ts';
-import type { Demotion, Plan, PlanInput, PlannerMemory, Reason, TargetReading } from './plan-types.ts';
+import type { Demotion, Plan, PlanInput, PlannerMemory, Reason, TargetReading, TrustMemory } from './plan-types.ts';
 import type { DeclaredEvent, DemandSpec, ScalingPolicy } from './policy.ts';
 import { correctedHistory, type FloorHistory, type Ramp, reachable, timeToReach, withFloor } from './ramp.ts';
 import { rampBack } from './ramp-back.ts';
 import { respectPause } from './target-pause.ts';
 
 /** Changes whenever the same input may give another plan. */
-export const PLANNER_VERSION = '4';
+export const PLANNER_VERSION = '5';
+
+/** A forecast that is gone for a moment must not cost the floor that a peak needs: it is held so long at least. */
+const LEAST_DEMOTED_HOLD_MS = 10 * MINUTE;
 
 /**
  * What the bounds should be now, and why. Pure: the same input always gives the same plan.
@@ -35,26 +38,24 @@ function planUnpaused(input: PlanInput, history: FloorHistory): Plan {
 
   const cost = costOf(input);
   const asked = ask(input, history);
-  const demoted = demotionMemory(memory, asked.demotion, now);
   const open = limitsOf(input);
   const limits =
     cost.ceiling === null ? open : { low: open.low, high: Math.max(open.low, Math.min(open.high, cost.ceiling)) };
-  const reasons = [...asked.reasons];
+  const { reasons } = asked;
 
   const wanted = clamp(asked.replicas, limits.low, limits.high);
-  if (asked.reasons.length > 0) {
+  if (reasons.length > 0) {
     const uncapped = clamp(asked.replicas, open.low, open.high);
-    reasons.push(...limitReasons(asked.replicas, uncapped, target.original.min));
+    const limit = limitReason(asked.replicas, uncapped, target.original.min);
+    if (limit !== null) reasons.push(limit);
   }
 
   const inForce = history.at(-1)!.floor;
   const until = now + policy.ramp.holdDownMs;
+  const untilReleased = Math.max(until, now + LEAST_DEMOTED_HOLD_MS);
   const justDemoted = asked.demotion !== null && memory.demotedSince === undefined;
-  const held = (memory.held ?? [])
-    .filter((entry) => entry.until > now && entry.floor > limits.low)
-    // After a clock was set back, or `holdDown` shortened, nothing is held for longer than from now on.
-    .map(({ floor, until: before }) => ({ floor, until: Math.min(before, until) }));
-  const holding = justDemoted ? keepHighest(held, { floor: inForce, until }) : held;
+  const held = stillHeld(memory.held ?? NOTHING_HELD, now, limits.low, untilReleased);
+  const holding = justDemoted ? keepHighest(held, { floor: inForce, until: untilReleased }) : held;
   const top = highestOf(holding);
   // To hold is to stay: it never raises the floor above what is in force.
   const kept = Math.max(wanted, Math.min(top.floor, inForce, limits.high));
@@ -67,14 +68,20 @@ function planUnpaused(input: PlanInput, history: FloorHistory): Plan {
   if (floor < kept) reasons.push({ code: 'ScaleUpLimit', wanted: kept, replicas: floor });
   if (floor > kept) reasons.push({ code: 'ScaleDownLimit', wanted: kept, replicas: floor });
 
-  reasons.unshift(...asked.returned);
+  if (asked.returned.length > 0) reasons.unshift(...asked.returned);
   if (asked.demotion !== null) reasons.unshift({ code: 'Demoted', demotion: asked.demotion, replicas: floor });
   const limited = reasons.some(({ code }) => LIMITING.has(code));
   if (!limited) reasons.push({ code: 'DesiredWithinRange', replicas: floor });
 
   const max = Math.max(floor, Math.min(target.original.max, cost.ceiling ?? target.original.max));
-  reasons.push(...cost.reasons({ wanted: clamp(asked.replicas, open.low, open.high), replicas: wanted, max }));
+  const costReason = cost.reason(clamp(asked.replicas, open.low, open.high), wanted, max);
+  if (costReason !== null) reasons.push(costReason);
   const bounds = { min: floor, max };
+  const remembered: PlannerMemory = {
+    recent: withFloor(history, floor, now),
+    held: keepHighest(holding, { floor: Math.min(floor, wanted), until }),
+    trust: asked.trust,
+  };
   return {
     planner: PLANNER_VERSION,
     now,
@@ -83,14 +90,15 @@ function planUnpaused(input: PlanInput, history: FloorHistory): Plan {
     changed: bounds.min !== target.min || bounds.max !== target.max,
     reasons,
     demotion: asked.demotion,
-    memory: {
-      recent: withFloor(history, floor, now),
-      held: keepHighest(holding, { floor: Math.min(floor, wanted), until }),
-      ...demoted,
-      trust: asked.trust,
-      ...(asked.eventPeaks !== null && { eventPeaks: asked.eventPeaks }),
-      ...(cost.memory !== undefined && { cost: cost.memory }),
-    },
+    memory:
+      asked.demotion === null && asked.eventPeaks === null && cost.memory === undefined
+        ? remembered
+        : {
+            ...remembered,
+            ...demotionMemory(memory, asked.demotion, now),
+            ...(asked.eventPeaks !== null && { eventPeaks: asked.eventPeaks }),
+            ...(cost.memory !== undefined && { cost: cost.memory }),
+          },
   };
 }
 
@@ -105,7 +113,7 @@ export interface ReleaseInput {
 }
 
 /** As a policy that says nothing about its ramp has it. */
-export const DEFAULT_RAMP: Ramp = { upRatioPerMinute: 0.5, downRatioPerMinute: 0.1 };
+export const DEFAULT_RAMP: Ramp = { upRatioPerMinute: 1, downRatioPerMinute: 0.25 };
 
 /** The way back for a target whose policy is gone, or that was released. Done when the minimum is the original one. */
 export function planRelease({ now, target, memory, ramp, immediately = false }: ReleaseInput): Plan {
@@ -150,7 +158,8 @@ interface Asked {
   readonly replicas: number;
   /** Whether at least one forecast stands behind it. */
   readonly trusted: boolean;
-  readonly reasons: readonly Reason[];
+  /** To be added to. */
+  readonly reasons: Reason[];
   /** The first demand whose forecast is not trusted. */
   readonly demotion: Demotion | null;
   /** Forecasts that are trusted again from now on. */
@@ -161,78 +170,109 @@ interface Asked {
 
 /** Everything that asks for replicas, each with its reason. The largest need wins. */
 function ask(input: PlanInput, history: FloorHistory): Asked {
-  const { now, policy, demands, memory, leadTime } = input;
+  const { now, policy, demands, memory } = input;
   const trusts = policy.demands.map((spec, i) => trustIn(spec, demands[i], policy, now, memory));
   const reasons: Reason[] = [];
+  let trust: Readonly<Record<string, TrustMemory>> | undefined;
   let replicas = 0;
-  const add = (reason: Reason & { readonly replicas: number }) => {
-    reasons.push(reason);
-    replicas = Math.max(replicas, reason.replicas);
-  };
+  let first: Demotion | null = null;
+  let trusted = false;
 
-  for (const [i, spec] of policy.demands.entries()) {
-    const trust = trusts[i]!;
-    if (trust.kind === 'demoted') continue;
-    const { peak, quantile, windowMs, model } = trust;
-    const { perReplica, learned } = trust.capacity;
-    const capacity = {
-      demand: spec.name,
-      perReplica,
-      fill: spec.fill,
-      ...(learned && { capacity: 'learned' as const }),
-    };
+  for (let i = 0; i < trusts.length; i++) {
+    const spec = policy.demands[i]!;
+    const verdict = trusts[i]!;
+    const remembered = trustMemory(spec.name, verdict, memory, now);
+    trust = trust === undefined ? { [spec.name]: remembered } : { ...trust, [spec.name]: remembered };
+    if (verdict.kind === 'demoted') {
+      first ??= verdict.demotion;
+      continue;
+    }
+    trusted = true;
+    const { peak, quantile, windowMs, model } = verdict;
+    const { perReplica, learned } = verdict.capacity;
+    const { name: demand, fill } = spec;
     const needed = replicasFor(peak, perReplica, spec);
-    add({ code: 'ForecastPeak', ...capacity, peak, quantile, windowMs, replicas: needed, model });
-    if (trust.share !== undefined) {
+    const asking = {
+      code: 'ForecastPeak',
+      demand,
+      peak,
+      quantile,
+      windowMs,
+      perReplica,
+      fill,
+      replicas: needed,
+      model,
+    } as const;
+    reasons.push(learned ? { ...asking, capacity: 'learned' } : asking);
+    replicas = Math.max(replicas, needed);
+    if (verdict.share !== undefined) {
       const overMs = demands[i]?.shortSoFar?.overMs ?? null;
-      reasons.push({ code: 'ObjectiveQuantile', demand: spec.name, quantile, share: trust.share, overMs });
+      reasons.push({ code: 'ObjectiveQuantile', demand, quantile, share: verdict.share, overMs });
     }
     // A fall that is only forecast lowers nothing: the demand of this moment is part of the largest one.
     const value = presentDemand(spec, demands[i], policy, now);
-    if (value !== null && replicasFor(value, perReplica, spec) > needed) {
-      add({ code: 'CurrentDemand', ...capacity, value, replicas: replicasFor(value, perReplica, spec) });
+    const present = value === null ? 0 : replicasFor(value, perReplica, spec);
+    if (value !== null && present > needed) {
+      const shown = { code: 'CurrentDemand', demand, value, perReplica, fill, replicas: present } as const;
+      reasons.push(learned ? { ...shown, capacity: 'learned' } : shown);
+      replicas = Math.max(replicas, present);
     }
     if (spec.utilization !== undefined && !learned) {
-      reasons.push({ code: 'CapacityNotLearned', demand: spec.name, perReplica, why: obstacleOf(demands[i]) });
+      reasons.push({ code: 'CapacityNotLearned', demand, perReplica, why: obstacleOf(demands[i]) });
     }
   }
 
-  const leadIn = (floor: number) => leadTime.ms + input.refreshMs + timeToReach(floor, history, policy.ramp, now);
+  const isDeclared = policy.events.length > 0 || policy.schedules.length > 0;
+  for (const reason of isDeclared ? declared(input, history, trusts) : NOTHING_DECLARED) {
+    reasons.push(reason);
+    replicas = Math.max(replicas, reason.replicas);
+  }
+
   const peaks = eventPeaks(policy, trusts, memory, now);
+  const returned = returnedOf(input, trusts);
+  return { replicas, trusted, reasons, demotion: first, returned, trust: trust ?? {}, eventPeaks: peaks };
+}
+
+const NOTHING_DECLARED: readonly never[] = [];
+
+/** What people declared, as early as the floor takes to be ready. */
+function declared(
+  { now, policy, memory, leadTime, refreshMs }: PlanInput,
+  history: FloorHistory,
+  trusts: readonly Trust[],
+): readonly Extract<Reason, { code: 'DeclaredEvent' | 'Schedule' }>[] {
+  const reasons: Extract<Reason, { code: 'DeclaredEvent' | 'Schedule' }>[] = [];
+  const leadIn = (floor: number) => leadTime.ms + refreshMs + timeToReach(floor, history, policy.ramp, now);
   for (const event of policy.events) {
     const floor = event.floor ?? factorFloor(event, policy, trusts, memory, now);
     if (floor === null || now >= event.end || event.start > now + leadIn(floor)) continue;
-    add({ code: 'DeclaredEvent', event: event.name, factor: event.demandFactor ?? null, replicas: floor });
+    reasons.push({
+      code: 'DeclaredEvent',
+      event: event.name,
+      factor: event.demandFactor ?? null,
+      replicas: floor,
+    });
   }
   for (const schedule of policy.schedules) {
     if (!isWithin(schedule, policy.timeZone, now, leadIn(schedule.min))) continue;
-    add({ code: 'Schedule', cron: schedule.cron, replicas: schedule.min });
+    reasons.push({ code: 'Schedule', cron: schedule.cron, replicas: schedule.min });
   }
-
-  const first = trusts.find((trust) => trust.kind === 'demoted');
-  return {
-    replicas,
-    trusted: trusts.some((trust) => trust.kind === 'trusted'),
-    reasons,
-    demotion: first?.kind === 'demoted' ? first.demotion : null,
-    returned: returnedOf(input, trusts),
-    trust: Object.fromEntries(
-      policy.demands.map(({ name }, i) => [name, trustMemory(name, trusts[i]!, memory, now)] as const),
-    ),
-    eventPeaks: peaks,
-  };
+  return reasons;
 }
 
 /** The first forecast that there is has not returned from anywhere. */
 function returnedOf({ now, policy, demands, memory }: PlanInput, trusts: readonly Trust[]): readonly Reason[] {
-  return policy.demands.flatMap(({ name }, i): Reason[] => {
-    const before = trustBefore(name, memory);
-    if (trusts[i]!.kind === 'demoted' || before === undefined || before.demotedBy === null) return [];
+  const returned: Reason[] = [];
+  for (let i = 0; i < trusts.length; i++) {
+    const demand = policy.demands[i]!.name;
+    const before = trustBefore(demand, memory);
+    if (trusts[i]!.kind === 'demoted' || before === undefined || before.demotedBy === null) continue;
     const forecast = demands[i]?.forecast;
     const errorVsNaive = forecast?.kind === 'ready' ? judgedError(forecast) : null;
     const forMs = Math.max(0, now - before.since);
-    return [{ code: 'ForecastTrusted', demand: name, demotedBy: before.demotedBy, forMs, errorVsNaive }];
-  });
+    returned.push({ code: 'ForecastTrusted', demand, demotedBy: before.demotedBy, forMs, errorVsNaive });
+  }
+  return returned;
 }
 
 /** Rounded up, but not for the sake of noise: forecasts are exact to a millionth, since they remember in single precision. */
@@ -272,6 +312,7 @@ function eventPeaks(
   memory: PlannerMemory,
   now: Millis,
 ): Asked['eventPeaks'] {
+  if (events.length === 0) return null;
   const kept: Record<string, readonly (number | null)[]> = {};
   for (const { name, start, end, demandFactor } of events) {
     if (demandFactor === undefined || now >= end) continue;
@@ -304,44 +345,66 @@ function limitsOf({ policy, target }: Pick<PlanInput, 'policy' | 'target'>): {
   return { low: clamp(policy.replicas.min, original, high), high };
 }
 
+interface Cost {
+  /** No maximum above this; null where no cap binds. */
+  readonly ceiling: number | null;
+  /** What is remembered of it; undefined where there is no budget, or nothing was ever known. */
+  readonly memory: PlannerMemory['cost'];
+  /** What is said of a plan that wanted so many replicas, and has so many and a maximum. */
+  readonly reason: (wanted: number, replicas: number, max: number) => Reason | null;
+}
+
+const NO_BUDGET: Cost = { ceiling: null, memory: undefined, reason: () => null };
+
 /** How the cost budget stands, what it limits, and what is said and remembered of it. */
-function costOf({ now, policy, target, cost, memory }: PlanInput) {
+function costOf({ now, policy, target, cost, memory }: PlanInput): Cost {
   const { costBudget } = policy;
+  if (costBudget === undefined) return NO_BUDGET;
   const { low } = limitsOf({ policy, target });
   const wasCapped = memory.cost?.state === 'capped';
-  const verdict = costBudget && judgeCost(costBudget, cost, now, { target, low, wasCapped });
-  if (costBudget === undefined || verdict === undefined || verdict === null) {
-    // A budget of which nothing is known at the moment stands as it stood, but cuts nothing.
-    return { ceiling: null, memory: costBudget && memory.cost, reasons: (): readonly Reason[] => [] };
-  }
+  const verdict = judgeCost(costBudget, cost, now, { target, low, wasCapped });
+  // A budget of which nothing is known at the moment stands as it stood, but cuts nothing.
+  if (verdict === null) return { ...NO_BUDGET, memory: memory.cost };
   const { state, spent, projected, ceiling } = verdict;
   const { monthly, currency } = costBudget;
   return {
     ceiling,
     memory: { state, since: memory.cost?.state === state ? memory.cost.since : now },
-    reasons(limited: { readonly wanted: number; readonly replicas: number; readonly max: number }): readonly Reason[] {
-      if (state === 'within') return [];
-      if (ceiling === null) return [{ code: 'CostBudget', state, spent, projected, monthly, currency }];
-      return [{ code: 'CostCap', spent, projected, monthly, currency, ...limited }];
+    reason(wanted, replicas, max) {
+      if (state === 'within') return null;
+      if (ceiling === null) return { code: 'CostBudget', state, spent, projected, monthly, currency };
+      return { code: 'CostCap', spent, projected, monthly, currency, wanted, replicas, max };
     },
   };
 }
 
-function limitReasons(wanted: number, replicas: number, originalMin: number): readonly Reason[] {
-  if (wanted > replicas) return [{ code: 'TooManyReplicas', wanted, replicas }];
-  if (wanted === replicas) return [];
-  return [{ code: replicas === originalMin ? 'OriginalMinimum' : 'TooFewReplicas', wanted, replicas }];
+function limitReason(wanted: number, replicas: number, originalMin: number): Reason | null {
+  if (wanted > replicas) return { code: 'TooManyReplicas', wanted, replicas };
+  if (wanted === replicas) return null;
+  return { code: replicas === originalMin ? 'OriginalMinimum' : 'TooFewReplicas', wanted, replicas };
 }
 
 type Held = NonNullable<PlannerMemory['held']>;
 
+const NOTHING_HELD: Held = [];
+
+/** What holds a floor above `low` now. After a clock was set back, or `holdDown` shortened, nothing holds beyond `latest`. */
+function stillHeld(held: Held, now: Millis, low: number, latest: Millis): Held {
+  const counts = ({ floor, until }: Held[number]) => until > now && floor > low;
+  if (held.every((entry) => counts(entry) && entry.until <= latest)) return held;
+  return held.filter(counts).map(({ floor, until }) => ({ floor, until: Math.min(until, latest) }));
+}
+
 /** Leaves out what can never be the highest again: entries that are no higher and end no later. */
 function keepHighest(held: Held, entry: Held[number]): Held {
-  return [...held.filter(({ floor, until }) => floor > entry.floor || until > entry.until), entry];
+  const isHigher = ({ floor, until }: Held[number]) => floor > entry.floor || until > entry.until;
+  return held.some(isHigher) ? [...held.filter(isHigher), entry] : [entry];
 }
 
 function highestOf(held: Held): Held[number] {
-  return held.reduce((top, entry) => (entry.floor > top.floor ? entry : top), { floor: 0, until: 0 });
+  let top: Held[number] = { floor: 0, until: 0 };
+  for (const entry of held) if (entry.floor > top.floor) top = entry;
+  return top;
 }
 
 function clamp(value: number, low: number, high: number): number {

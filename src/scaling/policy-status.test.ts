@@ -1,20 +1,15 @@
 import { expect, test } from 'vitest';
+import { parsedPolicy } from '../testing/policy.ts';
 import type { DecisionDraft } from './decision-types.ts';
 import type { Demotion, Reason } from './plan-types.ts';
-import { parsePolicy } from './policy.ts';
 import { policyStatus, type StatusInput, statusChange } from './policy-status.ts';
 
 const NOW = 1_800_000_000_000;
-const policy = parsePolicy({
-  apiVersion: 'foresail.dev/v1alpha1',
-  kind: 'ScalingPolicy',
-  metadata: { name: 'cart', namespace: 'shop' },
-  spec: {
-    mode: 'enforce',
-    target: { name: 'cart' },
-    demand: { query: 'up', capacity: { perReplica: 1 } },
-    replicas: { min: 1, max: 9 },
-  },
+const policy = parsedPolicy('cart', {
+  mode: 'enforce',
+  target: { name: 'cart' },
+  demand: { query: 'up', capacity: { perReplica: 1 } },
+  replicas: { min: 1, max: 9 },
 });
 const peak = { code: 'ForecastPeak', replicas: 5 } as Reason;
 const limited = { code: 'ScaleUpLimit', wanted: 5, replicas: 3 } as Reason;
@@ -49,7 +44,6 @@ function draft({
     },
     ownership: { kind: ownership, message: 'who has it' },
     act: { kind: act, message: 'what became of it' },
-    text: ['The floor is five.', 'That is why.'],
   } as unknown as DecisionDraft;
 }
 
@@ -60,6 +54,7 @@ const input = (change: Partial<StatusInput> = {}): StatusInput => ({
   verdict: { kind: 'accepted', message: 'the policy is in force' },
   policy,
   last: draft({}),
+  textOf: () => ['The floor is five.', 'That is why.'],
   notes: { readable: true, problems: [] },
   ...change,
 });

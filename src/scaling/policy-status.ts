@@ -5,6 +5,7 @@ import { judgedError } from './demotion.ts';
 import type { Plan } from './plan-types.ts';
 import type { ScalingPolicy } from './policy.ts';
 import { demotionText } from './reasons.ts';
+import type { ConditionReason } from './told-reasons.ts';
 
 /** What a ScalingPolicy's status says in the cluster. The schema of the custom resource is made from this one. */
 
@@ -43,7 +44,17 @@ export const PolicyStatus = z.strictObject({
 });
 
 export type PolicyStatus = z.infer<typeof PolicyStatus>;
-export type PolicyCondition = z.infer<typeof condition>;
+type PolicyCondition = z.infer<typeof condition>;
+
+/** A status as it is made here: its reasons are a closed list. One that is read from the cluster may have any. */
+export interface ToldStatus extends Omit<PolicyStatus, 'conditions'> {
+  conditions: ToldCondition[];
+}
+
+export type ToldCondition = PolicyCondition & {
+  type: 'Accepted' | 'Active' | 'Degraded' | 'Conflicting';
+  reason: ConditionReason;
+};
 
 /** What became of a custom resource, and of the policy that it is. */
 export interface StatusInput {
@@ -59,6 +70,8 @@ export interface StatusInput {
   readonly policy: ScalingPolicy | undefined;
   /** The last decision on it, and what the last pass could not do. */
   readonly last: DecisionDraft | undefined;
+  /** A decision as a person would tell it, a sentence each. */
+  readonly textOf: (draft: DecisionDraft) => readonly string[];
   readonly notes: { readonly readable: boolean; readonly problems: readonly string[] } | undefined;
 }
 
@@ -68,10 +81,10 @@ const FIRST_WORD: readonly string[] = ['Paused', 'Released', 'Maintenance', 'Sca
 const GIVEN_UP: readonly string[] = ['give-up', 'given-up'];
 
 /** The status of a custom resource. Times of conditions that did not change stay as they were. */
-export function policyStatus(input: StatusInput): PolicyStatus {
+export function policyStatus(input: StatusInput): ToldStatus {
   const { now, generation, previous, policy, last } = input;
   const conditions = [acceptedOf(input), activeOf(input), degradedOf(input), conflictingOf(input)].map(
-    (condition): PolicyCondition => {
+    (condition): ToldCondition => {
       const before = previous?.conditions?.find(({ type }) => type === condition.type);
       const since = before?.status === condition.status ? before.lastTransitionTime : formatInstant(now);
       return { ...condition, observedGeneration: generation, lastTransitionTime: since };
@@ -80,7 +93,7 @@ export function policyStatus(input: StatusInput): PolicyStatus {
   if (policy === undefined) return { observedGeneration: generation, conditions };
   const target = `${policy.target.kind}/${policy.target.name}`;
   if (last === undefined) return { observedGeneration: generation, target, conditions };
-  const { plan, input: seen, text } = last;
+  const { plan, input: seen } = last;
   return {
     observedGeneration: generation,
     target,
@@ -88,7 +101,7 @@ export function policyStatus(input: StatusInput): PolicyStatus {
     ceiling: plan.bounds.max,
     replicas: seen.target.statusReplicas,
     reason: decidingReason(plan),
-    message: text.join(' ').slice(0, 4096),
+    message: input.textOf(last).join(' ').slice(0, 4096),
     accuracy: accuracyOf(last),
     lastDecisionTime: formatInstant(last.at),
     conditions,
@@ -118,7 +131,7 @@ function wordsOf(status: PolicyStatus | undefined): string {
   return JSON.stringify([message, accuracy, conditions.map((condition) => condition.message)]);
 }
 
-type Verdict = Omit<PolicyCondition, 'lastTransitionTime' | 'observedGeneration'>;
+type Verdict = Omit<ToldCondition, 'lastTransitionTime' | 'observedGeneration'>;
 
 function acceptedOf({ verdict }: StatusInput): Verdict {
   const { kind, message } = verdict;
@@ -138,7 +151,7 @@ function conflictingOf({ verdict: { conflict } }: StatusInput): Verdict {
 }
 
 function activeOf({ verdict, policy, last, notes }: StatusInput): Verdict {
-  const active = (status: Verdict['status'], reason: string, message: string): Verdict => {
+  const active = (status: Verdict['status'], reason: ConditionReason, message: string): Verdict => {
     return { type: 'Active', status, reason, message };
   };
   if (policy === undefined) return active('False', 'NotAccepted', verdict.message);
@@ -156,21 +169,25 @@ function activeOf({ verdict, policy, last, notes }: StatusInput): Verdict {
 }
 
 function degradedOf({ policy, last, notes }: StatusInput): Verdict {
-  const degraded = (status: Verdict['status'], reason: string, message: string): Verdict => {
-    return { type: 'Degraded', status, reason, message };
-  };
-  if (policy === undefined) return degraded('False', 'NotAccepted', 'it is not in force');
-  if (notes?.readable === false) return degraded('True', 'TargetUnreadable', sentences(notes.problems));
-  if (last === undefined) return degraded('Unknown', 'Starting', 'nothing was decided yet');
-  const { plan, ownership, act } = last;
-  if (GIVEN_UP.includes(ownership.kind)) return degraded('True', 'GivenUp', ownership.message);
-  if (['owned', 'refused', 'failed'].includes(act.kind)) return degraded('True', 'WriteRefused', act.message);
-  if (notes !== undefined && notes.problems.length > 0) {
-    return degraded('True', 'DemandUnreadable', sentences(notes.problems));
+  if (policy === undefined) {
+    return { type: 'Degraded', status: 'False', reason: 'NotAccepted', message: 'it is not in force' };
   }
-  if (plan.demotion === null) return degraded('False', 'AsExpected', 'nothing keeps it from its work');
-  const learning = plan.demotion.code === 'InsufficientHistory' || plan.demotion.code === 'ForecastMissing';
-  return degraded(learning ? 'False' : 'True', plan.demotion.code, demotionText(plan.demotion));
+  return { type: 'Degraded', ...degradation(last, notes) };
+}
+
+/** Whether something keeps a policy that is in force from its work, and what: the condition `Degraded`. */
+export function degradation(last: DecisionDraft | undefined, notes: StatusInput['notes']): Omit<Verdict, 'type'> {
+  const degraded = (reason: ConditionReason, message: string) => ({ status: 'True' as const, reason, message });
+  if (notes?.readable === false) return degraded('TargetUnreadable', sentences(notes.problems));
+  if (last === undefined) return { status: 'Unknown', reason: 'Starting', message: 'nothing was decided yet' };
+  const { plan, ownership, act } = last;
+  if (GIVEN_UP.includes(ownership.kind)) return degraded('GivenUp', ownership.message);
+  if (['owned', 'refused', 'failed'].includes(act.kind)) return degraded('WriteRefused', act.message);
+  if (notes !== undefined && notes.problems.length > 0) return degraded('DemandUnreadable', sentences(notes.problems));
+  const { demotion } = plan;
+  if (demotion === null) return { status: 'False', reason: 'AsExpected', message: 'nothing keeps it from its work' };
+  const learning = demotion.code === 'InsufficientHistory' || demotion.code === 'ForecastMissing';
+  return { status: learning ? 'False' : 'True', reason: demotion.code, message: demotionText(demotion) };
 }
 
 /** The reason that decided the floor: the last that set it, but for what only says that all is well. */

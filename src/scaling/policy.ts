@@ -153,7 +153,20 @@ const spec = z.strictObject({
     .register(celRules, { rules: [{ rule: 'self.min <= self.max', message: 'expected min to be at most max' }] }),
   forecast: z
     .strictObject({
-      quantile: z.number().min(0.01).max(0.99).default(0.95),
+      quantile: z
+        .number()
+        .min(0.01)
+        .max(0.99)
+        .default(0.95)
+        .describe('Of the largest demand within the lead time: the highest that is taken.'),
+      shortageCost: z
+        .number()
+        .positive()
+        .max(1_000_000)
+        .default(5)
+        .describe(
+          'What a minute with more demand than replicas costs, in minutes of the replicas that carry the mean demand. A quantile below `quantile` is taken where that costs less; a very large number always takes `quantile`.',
+        ),
       objective: z
         .strictObject({
           overCapacityMinutes: z
@@ -177,9 +190,9 @@ const spec = z.strictObject({
   maintenance: z.array(maintenance).max(1000).default([]).describe('Windows in which nothing is changed.'),
   ramp: z
     .strictObject({
-      maxUpPerMinute: percent.default('50%'),
-      maxDownPerMinute: percent.default('10%'),
-      holdDown: duration.default('10m').describe('How long a floor stays after its last reason to be that high.'),
+      maxUpPerMinute: percent.default('100%'),
+      maxDownPerMinute: percent.default('25%'),
+      holdDown: duration.default('3m').describe('How long a floor stays after its last reason to be that high.'),
     })
     .prefault({}),
   safety: z
@@ -190,6 +203,13 @@ const spec = z.strictObject({
     })
     .prefault({}),
   costBudget: costBudget.optional(),
+  usage: z
+    .strictObject({
+      cpu: z.string().min(1).optional().describe('PromQL. Cores in use, one series for each pod and container.'),
+      memory: z.string().min(1).optional().describe('PromQL. Bytes in use, one series for each pod and container.'),
+    })
+    .optional()
+    .describe("What advice on requests is made from. Left out: cAdvisor's series of the workload's pods."),
 });
 
 const WAKEABLE = 'expected replicas.min to be at least 1: 0 is for a ScaledObject, which KEDA wakes from zero';
@@ -224,7 +244,10 @@ export interface ScalingPolicy {
   readonly demands: readonly DemandSpec[];
   readonly leadTime: { readonly kind: 'auto' } | { readonly kind: 'given'; readonly ms: number };
   readonly replicas: { readonly min: number; readonly max: number };
+  /** The highest that is taken. */
   readonly quantile: number;
+  /** What being short costs, against the replicas for the mean demand. Left out: `quantile` is taken, whatever it costs. */
+  readonly shortageCost?: number;
   /** In place of the quantile, which then only stands in. */
   readonly objective?: Objective;
   readonly horizonMs: number;
@@ -248,6 +271,8 @@ export interface ScalingPolicy {
     readonly maxErrorVsNaive: number;
   };
   readonly costBudget?: CostBudget;
+  /** Queries of what containers use; left out where cAdvisor's are meant. */
+  readonly usage?: { readonly cpu?: string | undefined; readonly memory?: string | undefined };
 }
 
 export interface DemandSpec {
@@ -301,6 +326,7 @@ export function resolvePolicy({ metadata, spec }: ScalingPolicyDocument): Scalin
     leadTime: spec.leadTime === 'auto' ? { kind: 'auto' } : { kind: 'given', ms: parseDuration(spec.leadTime) },
     replicas: spec.replicas,
     quantile: spec.forecast.quantile,
+    shortageCost: spec.forecast.shortageCost,
     ...(spec.forecast.objective !== undefined && { objective: objectiveOf(spec.forecast.objective) }),
     horizonMs: parseDuration(spec.forecast.horizon),
     seasonsMs: spec.forecast.seasons === 'auto' ? 'auto' : spec.forecast.seasons.map(parseDuration),
@@ -327,6 +353,7 @@ export function resolvePolicy({ metadata, spec }: ScalingPolicyDocument): Scalin
       maxErrorVsNaive: spec.safety.maxErrorVsNaive,
     },
     ...(spec.costBudget !== undefined && { costBudget: costBudgetOf(spec.costBudget) }),
+    ...(spec.usage !== undefined && { usage: spec.usage }),
   };
 }
 

@@ -1,20 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import type { Samples } from '../model/series.ts';
 import { DAY, HOUR, MINUTE } from '../model/time.ts';
-import { parsePolicy } from './policy.ts';
+import { parsedPolicy } from '../testing/policy.ts';
 import { type SimulationReport, simulate } from './simulate.ts';
 import { STRATEGIES, type TraceForecaster } from './simulation/strategies.ts';
 
-const POLICY = parsePolicy({
-  apiVersion: 'foresail.dev/v1alpha1',
-  kind: 'ScalingPolicy',
-  metadata: { name: 'checkout', namespace: 'shop' },
-  spec: {
-    target: { name: 'checkout' },
-    demand: { query: 'x', capacity: { perReplica: 10 } },
-    replicas: { min: 1, max: 60 },
-    safety: { minHistory: '1d' },
-  },
+const POLICY = parsedPolicy('checkout', {
+  target: { name: 'checkout' },
+  demand: { query: 'x', capacity: { perReplica: 10 } },
+  replicas: { min: 1, max: 60 },
+  safety: { minHistory: '1d' },
 });
 
 /** Three days of minutes: quiet, but for three hours of load that come within five minutes, at ten each day. */
@@ -120,6 +115,33 @@ describe('simulate()', () => {
     const none: TraceForecaster = { append: () => {}, read: () => ({ kind: 'none', message: 'gone' }) };
     const alone = run(TRACE, { forecaster: () => none });
     expect(of(alone, 'foresail')).toMatchObject({ demoted: 1, overCapacity: of(report, 'reactive').overCapacity });
+  });
+
+  test('an objective chooses the quantile, with what was short so far, as the live loop does', () => {
+    const tailed = (history: Samples, windowMs: number): TraceForecaster => {
+      const forecaster = yesterdayForecaster(history, windowMs);
+      return {
+        append: forecaster.append,
+        read() {
+          const reading = forecaster.read();
+          if (reading.kind !== 'ready') return reading;
+          const value = (quantile: number) => reading.peak! * (0.4 + quantile ** 4);
+          return { ...reading, quantiles: [0.5, 0.8, 0.95, 0.99].map((q) => ({ quantile: q, value: value(q) })) };
+        },
+      };
+    };
+    const asked = (minutes: number) => {
+      const policy = { ...POLICY, objective: { overCapacityMs: minutes * MINUTE, periodMs: 30 * DAY } };
+      return of(run(TRACE, { policy, forecaster: tailed, strategies: ['foresail'] }), 'foresail');
+    };
+    const [strict, loose] = [asked(1), asked(20_000)];
+    expect(strict.decisions[0]!.reason).toContain('the objective lets foresail_demand be over capacity');
+    expect(strict.decisions[0]!.reason).toContain('0s were this month');
+    expect(loose.overCapacity).toBeGreaterThan(0);
+    const late = loose.decisions.filter(({ t }) => t * 1000 > 2 * DAY + 11 * HOUR).map(({ reason }) => reason);
+    expect(late.join()).toMatch(/; \d+m were this month/);
+    expect(strict.overCapacity).toBeLessThan(loose.overCapacity);
+    expect(strict.podHours).toBeGreaterThan(loose.podHours);
   });
 
   test('a trace that ends before the judged time is refused', () => {

@@ -31,7 +31,15 @@ export interface SimulationOptions {
   readonly seed?: number;
   /** How full the reactive autoscaler wants replicas to be, 0 to 1. */
   readonly hpaTarget?: number;
+  /** Its own bounds and behavior. The default is the policy's bounds, and Kubernetes's defaults of a behavior. */
+  readonly autoscaler?: AutoscalerSettings;
   readonly refreshMs?: number;
+}
+
+/** What of an HPA is simulated beside its target. A behavior that is left out is one that the HPA does not have. */
+export interface AutoscalerSettings {
+  readonly bounds: { readonly min: number; readonly max: number };
+  readonly behavior?: HpaSpec['behavior'];
 }
 
 export interface SimulationReport {
@@ -122,7 +130,7 @@ function runStrategy(name: StrategyName, setup: Setup): Omit<StrategyResult, 'po
   const { perReplica, stepMs } = demandOf(policy);
   const leadTime = leadTimeOf(policy, p95Of(startUpMs) + (nodes === undefined ? 0 : p95Of(nodes.delay)));
   // The newest row is up to its lag and one step old.
-  const sampleAgeMs = p95Of(metricLagMs) + stepMs;
+  const sampleAgeMs = p95Of(metricLagMs) + Math.max(stepMs, usualStepMs(rows.times));
   const windowMs = peakWindowMs({ leadTimeMs: leadTime.ms, refreshMs, sampleAgeMs, ramp: policy.ramp });
   const forecaster = (history: Samples) => setup.forecaster(history, windowMs);
   // Every strategy meets the same lags: each has a generator of its own.
@@ -130,7 +138,8 @@ function runStrategy(name: StrategyName, setup: Setup): Omit<StrategyResult, 'po
   const rowsSeen = arrivals(metricLagMs, seededRandom(seed + 1)).rows(rows.times);
   const strategy = strategyOf(name, { rows, trace, policy, rowsSeen, leadTime, refreshMs, windowMs, forecaster, from });
 
-  const original = policy.replicas;
+  const autoscaler = setup.autoscaler ?? { bounds: policy.replicas, behavior: {} };
+  const original = autoscaler.bounds;
   const settled = Math.ceil(trace.mean(from - METRIC_WINDOW_MS, from) / (perReplica * hpaTarget));
   const times = { startUp: startUpMs, random: seededRandom(seed + 2), ...(nodes !== undefined && { nodes }) };
   const workload = simulatedWorkload(Math.min(Math.max(settled, original.min), original.max), times, from);
@@ -157,7 +166,7 @@ function runStrategy(name: StrategyName, setup: Setup): Omit<StrategyResult, 'po
       pods: [],
       metrics: [{ kind: 'values' as const, values: [metric] }],
     };
-    const step = reconcile(hpa, hpaSpec(bounds, hpaTarget), observed, now);
+    const step = reconcile(hpa, hpaSpec({ ...autoscaler, bounds }, hpaTarget), observed, now);
     hpa = step.state;
     if (step.rescaled) {
       workload.scale(step.desired, now);
@@ -183,18 +192,24 @@ function runStrategy(name: StrategyName, setup: Setup): Omit<StrategyResult, 'po
   };
 }
 
+/** The median time between rows: those of a trace may be further apart than the policy's steps. */
+function usualStepMs(times: Float64Array): number {
+  const steps = times.subarray(1).map((time, i) => time - times[i]!);
+  return steps.sort()[steps.length >> 1] ?? 0;
+}
+
 /** What the policy gives, or the start-up time and the sync that it takes the autoscaler to notice. */
 function leadTimeOf({ leadTime }: ScalingPolicy, startUpMs: number): LeadTime {
   if (leadTime.kind === 'given') return { ms: leadTime.ms, source: 'given' };
   return { ms: startUpMs + SYNC_MS, source: 'assumed' };
 }
 
-function hpaSpec(bounds: { readonly min: number; readonly max: number }, hpaTarget: number): HpaSpec {
+function hpaSpec({ bounds, behavior }: AutoscalerSettings, hpaTarget: number): HpaSpec {
   return {
     minReplicas: bounds.min,
     maxReplicas: bounds.max,
     metrics: [{ type: 'External', name: 'demand', target: { averageValue: hpaTarget * PER_REPLICA_METRIC } }],
-    behavior: {},
+    ...(behavior !== undefined && { behavior }),
   };
 }
 

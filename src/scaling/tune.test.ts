@@ -1,22 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import type { Samples } from '../model/series.ts';
 import { DAY, HOUR, MINUTE } from '../model/time.ts';
+import { parsedPolicy } from '../testing/policy.ts';
 import type { ForecastReading } from './plan-types.ts';
-import { parsePolicy } from './policy.ts';
 import { type QuantilesForecaster, recordForecasts } from './simulation/recorded-forecasts.ts';
 import { type TuneOptions, tunePolicy } from './tune.ts';
 
 const STEP = 5 * MINUTE;
-const POLICY = parsePolicy({
-  apiVersion: 'foresail.dev/v1alpha1',
-  kind: 'ScalingPolicy',
-  metadata: { name: 'checkout', namespace: 'shop' },
-  spec: {
-    target: { name: 'checkout' },
-    demand: { query: 'x', step: '5m', capacity: { perReplica: 10 } },
-    replicas: { min: 1, max: 60 },
-    safety: { minHistory: '12h' },
-  },
+const POLICY = parsedPolicy('checkout', {
+  target: { name: 'checkout' },
+  demand: { query: 'x', step: '5m', capacity: { perReplica: 10 } },
+  replicas: { min: 1, max: 60 },
+  safety: { minHistory: '12h' },
 });
 
 /** A wave each six hours, with a jump at the hour: what a reactive autoscaler comes too late for. */
@@ -88,6 +83,13 @@ describe('tunePolicy()', () => {
     const risks = report.front.map(({ fit }) => fit.overCapacity);
     expect(costs).toEqual(costs.toSorted((a, b) => a - b));
     expect(risks).toEqual(risks.toSorted((a, b) => b - a));
+  });
+
+  test('an objective chooses the quantile itself: it is not searched', () => {
+    const objective = { overCapacityMs: 5 * MINUTE, periodMs: 30 * DAY };
+    const { tried, present } = tune({ policy: { ...POLICY, objective } });
+    expect(tried.length).toBeGreaterThan(5);
+    for (const { settings } of tried) expect(settings.quantile).toBe(present.quantile);
   });
 
   test('where nothing keeps to the limit, the least over capacity is taken', () => {

@@ -82,7 +82,8 @@ export function tunePolicy(options: TuneOptions): TuneReport {
   const { rows, policy, onProgress = () => {} } = options;
   const { fit, rest } = partsOf(options);
   const present = settingsOf(policy);
-  const quantiles = ascending([...QUANTILES, present.quantile]);
+  // An objective chooses the quantile itself, at each moment.
+  const quantiles = policy.objective === undefined ? ascending([...QUANTILES, present.quantile]) : [present.quantile];
   const holdDowns = ascending([...HOLD_DOWNS, present.holdDownMs]);
   const ups = ascending([...UP_RATIOS, present.upRatioPerMinute]);
   const downs = ascending([...DOWN_RATIOS, present.downRatioPerMinute]);

@@ -4,12 +4,22 @@ import type { QueryResult, StepRange } from '../model/query-result.ts';
 import type { SampledSeries, SelectedSeries } from '../model/series.ts';
 import type { TenantId } from '../model/tenant.ts';
 import type { Millis, TimeRange } from '../model/time.ts';
-import type { MetricMetadata, RetentionClass, SeriesWriter } from './write.ts';
+import type { Exemplar, HistogramSample, MetricMetadata, RetentionClass, SeriesWriter } from './write.ts';
 
 export interface SelectOptions {
   /** More samples than this is a `TooManySamplesError`. */
   readonly maxSamples?: number;
   readonly signal?: AbortSignal;
+  /** Points of this length in place of samples: one of those that `coverage` tells. */
+  readonly pointsMs?: number;
+}
+
+/** Where samples are kept no longer and points may be. */
+export interface TierCoverage {
+  /** There are no older samples. */
+  readonly samplesSince: Millis;
+  /** In order of their length; no points are older than `since`. */
+  readonly tiers: readonly { readonly stepMs: number; readonly since: Millis }[];
 }
 
 /** Reads one tenant's samples and label sets. Ranges include both ends. */
@@ -21,7 +31,49 @@ export interface SeriesReader {
   labelNames(matcherSets: readonly (readonly Matcher[])[], range: TimeRange): Promise<readonly string[]>;
   labelValues(name: string, matcherSets: readonly (readonly Matcher[])[], range: TimeRange): Promise<readonly string[]>;
   metadata(): Promise<readonly MetricMetadata[]>;
+  /** Left out: there are samples alone. */
+  coverage?(): TierCoverage;
 }
+
+export interface SeriesExemplars {
+  readonly labels: Labels;
+  /** In order of time. */
+  readonly exemplars: readonly Exemplar[];
+}
+
+export interface SelectedHistograms {
+  readonly labels: Labels;
+  /** In order of time. */
+  readonly histograms: readonly HistogramSample[];
+}
+
+/** When a series began to count: from `times[i]` on its samples have the start `starts[i]`, 0 where it is unset. */
+export interface SelectedStarts {
+  readonly labels: Labels;
+  readonly times: Float64Array;
+  readonly starts: Float64Array;
+}
+
+/** Reads what is not a float sample. Ranges include both ends; series come in the order of `compareLabels`. */
+export interface AttachmentReader {
+  /** Of the series that match any of the matcher lists. */
+  exemplars(matcherSets: readonly (readonly Matcher[])[], range: TimeRange): Promise<readonly SeriesExemplars[]>;
+  /** More of them than `maxSamples` are a `TooManySamplesError`. */
+  histograms(
+    matchers: readonly Matcher[],
+    range: TimeRange,
+    options?: SelectOptions,
+  ): Promise<readonly SelectedHistograms[]>;
+  /** Of series that ever had a start: what is in force at the beginning of the range, and each change within it. */
+  starts(matchers: readonly Matcher[], range: TimeRange): Promise<readonly SelectedStarts[]>;
+}
+
+/**
+ * What a query is answered from. Without histograms and starts there are float samples alone, and counters of which is
+ * not known when they began.
+ */
+export type QuerySource = Pick<SeriesReader, 'select' | 'coverage'> &
+  Partial<Pick<AttachmentReader, 'histograms' | 'starts'>>;
 
 /** What became of a backfill. Counts of samples. */
 export interface BackfillOutcome {
@@ -41,6 +93,11 @@ export interface Backfiller {
 }
 
 export interface EvaluateOptions {
+  /**
+   * How long points may be that answer in place of samples, in ms, though windows do not begin and end with them.
+   * 0: samples alone. Left out: points where samples are gone and the answer is the same.
+   */
+  readonly maxResolutionMs?: number;
   /** How far back an instant looks for a sample. Default 5 minutes. */
   readonly lookbackMs?: number;
   /** More samples than this in memory is a `TooManySamplesError`. */
@@ -57,7 +114,7 @@ export interface Evaluator {
 }
 
 /** One tenant's data. The handle cannot reach any other tenant's. */
-export interface TenantStorage extends SeriesReader, SeriesWriter, Backfiller, Evaluator {}
+export interface TenantStorage extends SeriesReader, AttachmentReader, SeriesWriter, Backfiller, Evaluator {}
 
 export interface Storage extends AsyncDisposable {
   tenant(id: TenantId): TenantStorage;

@@ -5,6 +5,8 @@ export type Metrics = ReturnType<typeof createMetrics>;
 
 /** Seconds. From a sync of a fast disk to a slow query. */
 const DURATION_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+/** Seconds. What is answered from memory takes a fraction of a millisecond. */
+const MEMORY_BUCKETS = [0.0001, 0.0002, 0.0003, 0.0005, 0.00075, ...DURATION_BUCKETS.slice(1)];
 
 /**
  * @param options.version Shown as `foresail_build_info{version}`.
@@ -18,8 +20,12 @@ export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
     new Counter<L>({ name, help, labelNames: [...labelNames], registers });
   const gauge = <L extends string = never>(name: string, help: string, labelNames: readonly L[] = []) =>
     new Gauge<L>({ name, help, labelNames: [...labelNames], registers });
-  const seconds = <L extends string = never>(name: string, help: string, labelNames: readonly L[] = []) =>
-    new Histogram<L>({ name, help, labelNames: [...labelNames], buckets: DURATION_BUCKETS, registers });
+  const seconds = <L extends string = never>(
+    name: string,
+    help: string,
+    labelNames: readonly L[] = [],
+    buckets = DURATION_BUCKETS,
+  ) => new Histogram<L>({ name, help, labelNames: [...labelNames], buckets, registers });
 
   if (ofProcess) collectDefaultMetrics({ register: registry });
   gauge('foresail_build_info', 'Constant 1, with the version of the program.', ['version']).set({ version }, 1);
@@ -37,9 +43,35 @@ export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
       'foresail_ingest_samples_total',
       'Samples of write requests that are stored, those sent again included.',
     ),
-    droppedSamples: counter('foresail_dropped_samples_total', 'Samples refused or not understood, by reason.', [
-      'reason',
+    droppedSamples: counter(
+      'foresail_dropped_samples_total',
+      'Samples refused or not understood, by reason, and by tenant where others sent them.',
+      ['reason', 'tenant'],
+    ),
+    tenantSamples: counter(
+      'foresail_tenant_received_samples_total',
+      'Samples, histograms, exemplars and metadata of requests that were let in, stored or not: what ingestion_rate counts.',
+      ['tenant'],
+    ),
+    tenantBytes: counter('foresail_tenant_received_bytes_total', 'Bytes of write requests as received, packed.', [
+      'tenant',
     ]),
+    tenantRefusals: counter(
+      'foresail_tenant_refused_requests_total',
+      'Requests that were refused as a whole for a limit of their tenant, by reason. Nothing of them was counted as samples.',
+      ['tenant', 'reason'],
+    ),
+    scrapes: counter(
+      'foresail_scrapes_total',
+      'Scrapes, by what became of them: ok, missed (the one before took too long), or why they failed.',
+      ['outcome'],
+    ),
+    scrapeTargets: gauge('foresail_scrape_targets', 'Targets that are scraped.'),
+    scrapeFailures: counter(
+      'foresail_scrape_discovery_failures_total',
+      'Times that targets could not be discovered, or one of them could not be used.',
+      ['job'],
+    ),
     backfilledSamples: counter('foresail_backfilled_samples_total', 'Samples of imports, by what became of them.', [
       'outcome',
     ]),
@@ -55,6 +87,18 @@ export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
     series: gauge('foresail_store_series', 'Series in memory.', ['tenant']),
     samplesInMemory: gauge('foresail_store_samples', 'Samples in memory.'),
     storeBytes: gauge('foresail_store_size_bytes', 'Size of the data folder: log, snapshots and state.'),
+    points: gauge('foresail_downsampling_points', 'Points of samples written since the start.', ['resolution']),
+    pointBytes: gauge('foresail_downsampling_size_bytes', 'Size of points on disk.', ['resolution']),
+    pointLag: gauge(
+      'foresail_downsampling_lag_seconds',
+      'How much older than they should be the oldest samples are of which points were not made. What waits is not deleted.',
+      ['resolution'],
+    ),
+    storeFaults: counter(
+      'foresail_store_faults_total',
+      'Times that the store could not move samples to disk (flush, import), make points of them (points), remove them (drop) or keep them longer (keep), or mistrusted the clock (clock), by reason.',
+      ['chore', 'reason'],
+    ),
     recoverySeconds: gauge(
       'foresail_store_recovery_duration_seconds',
       'Time that reading the log took at the last start.',
@@ -67,6 +111,32 @@ export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
     recoveryLostSamples: gauge(
       'foresail_store_recovery_lost_samples',
       'Samples that the last start read and dropped, since the record that names their series was damaged.',
+    ),
+
+    // An engine that keeps the samples in place of the store
+    engineRequests: counter(
+      'foresail_engine_requests_total',
+      'Requests to the engine of the storage settings, by what they were for (write or query) and what became of them: a status, or the code of an error.',
+      ['kind', 'outcome'],
+    ),
+    engineSeconds: seconds(
+      'foresail_engine_request_duration_seconds',
+      'Time that a request to the engine took, with all its attempts.',
+      ['kind'],
+    ),
+    engineRetries: counter(
+      'foresail_engine_retries_total',
+      'Attempts at a request to the engine after the first, by why it did not do: a status, connection or timeout.',
+      ['kind', 'reason'],
+    ),
+    engineQueued: gauge(
+      'foresail_engine_queued_samples',
+      'Accepted samples of others that wait in the data folder for the engine to take them.',
+    ),
+    engineQueuedBytes: gauge('foresail_engine_queued_bytes', 'Bytes of them, of storage.queueBytes.'),
+    engineWaiting: gauge(
+      'foresail_engine_waiting_samples',
+      'Samples of its own that wait in memory for the engine to take them.',
     ),
 
     // HTTP
@@ -192,8 +262,22 @@ export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
     ),
     externalMetricsSeconds: seconds(
       'foresail_external_metrics_request_duration_seconds',
-      'Time to answer a request of external.metrics.k8s.io, once it was read.',
+      'From a request of external.metrics.k8s.io that was read to its answer written.',
       ['outcome'],
+      MEMORY_BUCKETS,
+    ),
+    externalMetricsThreadEnds: counter(
+      'foresail_external_metrics_thread_ends_total',
+      'Times that the thread of the external metrics ended unasked, or did not start again, by reason. Each time it is started again.',
+      ['reason'],
+    ),
+    externalMetricsThreadCpu: counter(
+      'foresail_external_metrics_thread_cpu_seconds_total',
+      'CPU time of the thread that answers for external metrics.',
+    ),
+    externalMetricsThreadWait: counter(
+      'foresail_external_metrics_thread_wait_seconds_total',
+      'Time in which the thread that answers for external metrics was ready to run and waited for a core, where the system tells.',
     ),
     externalMetricsFailures: counter(
       'foresail_external_metrics_refresh_failures_total',
@@ -237,6 +321,16 @@ export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
       'foresail_policy_troubles',
       'Troubles of a policy that the page shows: no target, no demand, a field given up, a forecast not trusted.',
       ['namespace', 'policy'],
+    ),
+    policyDegraded: gauge(
+      'foresail_policy_degraded',
+      'Constant 1 for each policy that something keeps from its work, with the reason of its condition Degraded. To learn is to be at work.',
+      ['namespace', 'policy', 'reason'],
+    ),
+    policyCostState: gauge(
+      'foresail_policy_cost_state',
+      'Constant 1 for each policy whose projected spend is over a share of its budget, with the share that it is over: warn, critical or capped.',
+      ['namespace', 'policy', 'state'],
     ),
     coordinationMembers: gauge(
       'foresail_coordination_members',

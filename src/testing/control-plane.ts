@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { KWOK_STAGES } from './kwok-stages.ts';
 
 const runFile = promisify(execFile);
 
@@ -149,10 +150,11 @@ export async function startControlPlane(assets: string, options: ControlPlaneOpt
         '--bind-address=127.0.0.1',
         `--cert-dir=${join(folder, 'scheduler')}`,
       ]);
+      await writeFile(join(folder, 'stages.json'), KWOK_STAGES.map((stage) => JSON.stringify(stage)).join('\n---\n'));
       start('kwok', [
         `--kubeconfig=${kubeconfig}`,
         '--manage-all-nodes=true',
-        `--config=${join(assets, 'stages.yaml')}`,
+        '--config=stages.json',
         `--server-address=127.0.0.1:${kwok}`,
       ]);
       await kubectl(['create', '-f', '-'], {

@@ -1,3 +1,4 @@
+import { type BoardFeed, openBoardFeed } from '../external-metrics/board-feed.ts';
 import { type MetricsBoard, openMetricsBoard } from '../external-metrics/metrics-board.ts';
 import type { Forecast } from '../model/forecast.ts';
 import type { ForecastStatus } from '../model/issued-forecast.ts';
@@ -75,7 +76,6 @@ export function draftOf({
     plan,
     ownership,
     act,
-    text: [],
   };
 }
 
@@ -98,13 +98,14 @@ export function forecastOf(peaks: Readonly<Record<number, number>>, issuedAt = N
   };
 }
 
-/** A board that has seen these plans and, for each, these forecasts by demand. */
+/** A board with its feed, which has seen these plans and, for each, these forecasts by demand. */
 export async function boardOf(
   drafts: readonly DecisionDraft[],
   forecasts: Readonly<Record<string, Forecast | ForecastStatus>>,
   now: () => Millis = () => NOW,
-): Promise<MetricsBoard> {
-  const board = openMetricsBoard({ now, passIntervalMs: 15 * SECOND });
+): Promise<MetricsBoard & BoardFeed> {
+  const inner = openMetricsBoard({ now, passIntervalMs: 15 * SECOND });
+  const board = { ...inner, ...openBoardFeed(inner.apply) };
   for (const draft of drafts) {
     board.planned(draft);
     for (const [demand, given] of Object.entries(forecasts)) {

@@ -17,8 +17,15 @@ export type Fault =
 /** A proxy before a real API server. It speaks HTTP, and passes bearer tokens on. */
 export interface FaultProxy extends AsyncDisposable {
   readonly url: string;
-  /** From now on; undefined: everything is passed on. Only for requests with one of these methods where some are named. */
-  set(fault: Fault | undefined, methods?: readonly string[]): void;
+  /**
+   * From now on; undefined: everything is passed on. Only for requests with one of these methods where some are named,
+   * and with such a path and query where one is given.
+   */
+  set(fault: Fault | undefined, methods?: readonly string[], path?: RegExp): void;
+  /** Requests with such a path and query whose answers have begun and are not over yet: watches. */
+  open(path: RegExp): number;
+  /** Breaks their connections. */
+  cut(path: RegExp): void;
   /** Requests that met the fault since it was set. */
   hits(): number;
 }
@@ -29,10 +36,14 @@ export async function startFaultProxy(server: string): Promise<FaultProxy> {
   const agent = new Agent({ keepAlive: true, rejectUnauthorized: false });
   let fault: Fault | undefined;
   let methods: readonly string[] = [];
+  let path = /^/;
   let hits = 0;
+  const unfinished = new Set<IncomingMessage>();
+  const begun = (where: RegExp) => [...unfinished].filter(({ url }) => where.test(url!));
 
   const proxy = createServer((request, response) => {
-    const met = fault !== undefined && (methods.length === 0 || methods.includes(request.method!)) ? fault : undefined;
+    const concerned = (methods.length === 0 || methods.includes(request.method!)) && path.test(request.url!);
+    const met = concerned ? fault : undefined;
     if (met === undefined) return pass(request, response);
     hits++;
     switch (met.kind) {
@@ -43,8 +54,8 @@ export async function startFaultProxy(server: string): Promise<FaultProxy> {
         response.end(JSON.stringify({ kind: 'Status', status: 'Failure', code: met.status, message: 'a made fault' }));
         return;
       case 'drop':
-        if (met.when === 'before') request.destroy();
-        else pass(request, response, { answered: () => request.destroy() });
+        if (met.when === 'before') request.socket.destroy();
+        else pass(request, response, { answered: () => request.socket.destroy() });
         return;
       case 'token':
         pass(request, response, { headers: { authorization: `Bearer ${met.token}` } });
@@ -70,21 +81,31 @@ export async function startFaultProxy(server: string): Promise<FaultProxy> {
           answer.resume().once('end', answered);
           return;
         }
-        response.writeHead(answer.statusCode!, answer.headers);
-        answer.pipe(response);
+        response.writeHead(answer.statusCode!, answer.headers).flushHeaders();
+        unfinished.add(request);
+        response.once('close', () => {
+          unfinished.delete(request);
+          answer.destroy();
+        });
+        answer.once('error', () => request.socket.destroy()).pipe(response);
       },
     );
-    forward.once('error', () => request.destroy());
+    forward.once('error', () => request.socket.destroy());
     request.pipe(forward);
   }
 
   await once(proxy.listen(0, '127.0.0.1'), 'listening');
   return {
     url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
-    set(next, only = []) {
+    set(next, only = [], where = /^/) {
       fault = next;
       methods = only;
+      path = where;
       hits = 0;
+    },
+    open: (where) => begun(where).length,
+    cut(where) {
+      for (const request of begun(where)) request.socket.destroy();
     },
     hits: () => hits,
     async [Symbol.asyncDispose]() {

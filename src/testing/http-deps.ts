@@ -14,7 +14,7 @@ import { CalendarFileError } from '../observe/errors.ts';
 import { loadHolidays } from '../observe/holidays.ts';
 import { calendarReader } from '../observe/policy-calendar.ts';
 import type { KeyValue } from '../storage/key-value.ts';
-import type { Evaluator, SeriesReader } from '../storage/storage.ts';
+import type { AttachmentReader, Evaluator, SeriesReader } from '../storage/storage.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { doPreview } from '../workers/preview-job.ts';
@@ -58,10 +58,15 @@ function httpDeps({ callers, ...changes }: Partial<HttpDeps> & { readonly caller
     preview: async (_tenant, input) => doPreview({ kind: 'preview', ...input }, {}),
     checkPolicy: (document) => rightPolicy(document, { checkQuery: () => {} }),
     planNow: async () => Promise.reject(new Error('the test gives no plan')),
+    advice: async () => Promise.reject(new Error('the test gives no advice')),
     forecasts: async () => [{ demand: 'foresail_demand', forecast: { kind: 'no-data' } }],
     accuracy: async () => [],
     scores: async () => [],
     networkVersions: async () => [],
+    targets: () => ({ activeTargets: [], droppedTargets: [], droppedTargetCounts: {} }),
+    targetMetadata: () => [],
+    userLimits: () => ({ ingestion_rate: 10_000 }),
+    headChunks: async () => ({ chunks: 0, minTime: 0, maxTime: 0 }),
     decisions: async () => [],
     decision: async () => undefined,
     workloads: async (): Promise<readonly WorkloadView[]> => [],
@@ -92,7 +97,10 @@ function parseSelector(text: string): readonly Matcher[] {
   return label === undefined ? byName : [...byName, { name: label, op: '=', value: value! }];
 }
 
-function ofSeries(all: readonly SampledSeries[]): SeriesReader & Evaluator {
+type Read = SeriesReader & Evaluator & Pick<AttachmentReader, 'exemplars'>;
+
+/** Each series has one exemplar, of its last sample's time. */
+function ofSeries(all: readonly SampledSeries[]): Read {
   const matching = (sets: readonly (readonly Matcher[])[]) =>
     all.filter(({ labels }) => sets.length === 0 || sets.some((set) => set.every((m) => matches(m, labels))));
   const evaluated = (expression: string, time: number): QueryValue => {
@@ -115,6 +123,13 @@ function ofSeries(all: readonly SampledSeries[]): SeriesReader & Evaluator {
     labelNames: async (sets) => unique(matching(sets).flatMap(({ labels }) => labels.map(([name]) => name))),
     labelValues: async (name, sets) =>
       unique(matching(sets).flatMap(({ labels }) => labels.filter(([key]) => key === name).map(([, value]) => value))),
+    exemplars: async (sets, { start, end }) =>
+      matching(sets)
+        .filter(({ times }) => times.at(-1)! >= start && times.at(-1)! <= end)
+        .map(({ labels, times }) => {
+          return { labels, exemplars: [{ time: times.at(-1)!, value: 1e-7, labels: labelsOf({ trace_id: 'abc' }) }] };
+        })
+        .sort((a, b) => compareLabels(a.labels, b.labels)),
     metadata: async () => [{ metric: 'up', type: 'gauge', help: 'Whether it is up.', unit: '' }],
     instant: async (expression, time) => answer(evaluated(expression, time)),
     range: async (expression) => answer({ kind: 'matrix', series: matching([parseSelector(expression)]) }),

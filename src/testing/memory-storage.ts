@@ -5,8 +5,23 @@ import type { TenantId } from '../model/tenant.ts';
 import { MINUTE, type Millis, type TimeRange } from '../model/time.ts';
 import { type EngineOptions, evaluatorOver } from '../promql/run.ts';
 import { TooManySamplesError } from '../storage/errors.ts';
-import type { BackfillOutcome, Evaluator, SelectOptions, Storage, TenantStorage } from '../storage/storage.ts';
-import { type MetricMetadata, OUTCOME, type RefAnswer, type SeriesRef, type WriteBatch } from '../storage/write.ts';
+import type {
+  AttachmentReader,
+  BackfillOutcome,
+  Evaluator,
+  SelectOptions,
+  Storage,
+  TenantStorage,
+} from '../storage/storage.ts';
+import {
+  type Attachments,
+  type HistogramSample,
+  type MetricMetadata,
+  OUTCOME,
+  type RefAnswer,
+  type SeriesRef,
+  type WriteBatch,
+} from '../storage/write.ts';
 
 export interface MemoryStorageOptions extends EngineOptions {
   /** The present, which bounds how far ahead a sample may lie. Without it nothing is too far ahead. */
@@ -21,6 +36,10 @@ interface MemorySeries {
   times: Float64Array;
   values: Float64Array;
   length: number;
+  /** In order of time. */
+  readonly histograms: HistogramSample[];
+  /** From each time on, in order of time. 0: unset. */
+  readonly starts: Map<Millis, Millis>;
 }
 
 /** A store that keeps everything in memory, with the contract of `storage/`. For tests: nothing bounds it. */
@@ -53,6 +72,7 @@ export function memoryTenant({ now, ...engine }: MemoryStorageOptions = {}): Ten
   const all: MemorySeries[] = [];
   const families = new Map<string, MetricMetadata>();
   let pending: WriteBatch[] = [];
+  let attached: Attachments['histograms'][number][] = [];
 
   const refOf = (labelBytes: Uint8Array): SeriesRef => {
     const key = String.fromCharCode(...labelBytes);
@@ -63,6 +83,8 @@ export function memoryTenant({ now, ...engine }: MemoryStorageOptions = {}): Ten
         times: new Float64Array(8),
         values: new Float64Array(8),
         length: 0,
+        histograms: [],
+        starts: new Map(),
       });
       ref = all.length;
       refs.set(key, ref);
@@ -99,7 +121,19 @@ export function memoryTenant({ now, ...engine }: MemoryStorageOptions = {}): Ten
     }
     return selected;
   };
-  const evaluator: Evaluator = evaluatorOver({ select }, engine);
+  const histograms: AttachmentReader['histograms'] = async (matchers, range) =>
+    matching(matchers).flatMap(({ labels, histograms: all }) => {
+      const inside = all.filter(({ time }) => time >= range.start && time <= range.end);
+      return inside.length === 0 ? [] : [{ labels, histograms: inside }];
+    });
+  const starts: AttachmentReader['starts'] = async (matchers, { end }) =>
+    matching(matchers).flatMap(({ labels, starts: all }) => {
+      const inside = [...all].filter(([time]) => time <= end).sort(([a], [b]) => a - b);
+      if (inside.length === 0) return [];
+      const column = (at: 0 | 1) => Float64Array.from(inside, (change) => change[at]);
+      return [{ labels, times: column(0), starts: column(1) }];
+    });
+  const evaluator: Evaluator = evaluatorOver({ select, histograms, starts }, engine);
 
   return {
     ...evaluator,
@@ -128,14 +162,28 @@ export function memoryTenant({ now, ...engine }: MemoryStorageOptions = {}): Ten
       pending.push(pick(batch, outcomes));
       return Uint8Array.from(outcomes);
     },
+    async attach({ exemplars, histograms: sent }) {
+      attached.push(...sent);
+      const refused = new Uint8Array(exemplars.length).fill(OUTCOME.unsupported);
+      return { exemplars: refused, histograms: new Uint8Array(sent.length).fill(OUTCOME.appended) };
+    },
+    exemplars: async () => [],
+    histograms,
+    starts,
     async commit() {
       const batches = pending;
       pending = [];
-      for (const { refs: written, times, values } of batches) {
+      for (const { refs: written, times, values, starts: began } of batches) {
         written.forEach((ref, i) => {
           insert(all[ref - 1]!, times[i]!, values, i);
+          if (began !== undefined) all[ref - 1]!.starts.set(times[i]!, began[i]!);
         });
       }
+      for (const { ref, ...sample } of attached) all[ref - 1]!.histograms.push(sample);
+      for (const ref of new Set(attached.map((one) => one.ref))) {
+        all[ref - 1]!.histograms.sort((a, b) => a.time - b.time);
+      }
+      attached = [];
     },
     async backfill(runs): Promise<BackfillOutcome> {
       const outcome = { appended: 0, duplicates: 0, conflicts: 0, outOfBounds: 0 };
@@ -164,7 +212,7 @@ function outcomeOf(series: MemorySeries | undefined, { times, values }: WriteBat
   return at < series.length ? OUTCOME.outOfOrder : OUTCOME.appended;
 }
 
-function pick({ refs, times, values }: WriteBatch, outcomes: Uint32Array): WriteBatch {
+function pick({ refs, times, values, starts }: WriteBatch, outcomes: Uint32Array): WriteBatch {
   const kept = [...outcomes.keys()].filter((i) => outcomes[i] === OUTCOME.appended);
   const keptValues = new Float64Array(kept.length);
   kept.forEach((from, to) => {
@@ -174,6 +222,7 @@ function pick({ refs, times, values }: WriteBatch, outcomes: Uint32Array): Write
     refs: Uint32Array.from(kept, (i) => refs[i]!),
     times: Float64Array.from(kept, (i) => times[i]!),
     values: keptValues,
+    ...(starts && { starts: Float64Array.from(kept, (i) => starts[i]!) }),
   };
 }
 
@@ -216,7 +265,8 @@ function sameBits(a: Float64Array, i: number, b: Float64Array, j: number): boole
   return x[0] === y[0] && x[1] === y[1];
 }
 
-function touches({ times, length }: MemorySeries, range: TimeRange): boolean {
+function touches({ times, length, histograms }: MemorySeries, range: TimeRange): boolean {
+  if (histograms.some(({ time }) => time >= range.start && time <= range.end)) return true;
   const at = lowerBound(times.subarray(0, length), range.start);
   return at < length && times[at]! <= range.end;
 }

@@ -1,18 +1,19 @@
 import { DAY, HOUR, MINUTE, type Millis, SECOND } from '../model/time.ts';
+import { targetReading } from '../observe/observe.ts';
 import type { CapacityReading } from '../scaling/capacity.ts';
+import type { TargetState } from '../scaling/cluster.ts';
 import type { CostReading } from '../scaling/cost-cap.ts';
+import { decideOwnership } from '../scaling/ownership.ts';
 import { planReplicas } from '../scaling/plan.ts';
 import {
   type DemandReading,
   type ForecastReading,
   NO_MEMORY,
-  type Plan,
   type PlanInput,
   type PlannerMemory,
 } from '../scaling/plan-types.ts';
 import type { ScalingPolicy } from '../scaling/policy.ts';
-import { highestAfterMinute, lowestAfterMinute } from '../scaling/ramp.ts';
-import { replayDecision } from '../scaling/replay.ts';
+import { brokenBy, brokenOwnership, brokenRelease, brokenReplay } from './plan-laws.ts';
 
 /** Plans in one sequence. */
 export const PLANS_IN_SEQUENCE = 100;
@@ -42,56 +43,69 @@ export function torturePlans(seed: number): void {
   const random = randomOf(seed);
   const chance = (share: number) => random() < share;
   const whole = (low: number, high: number) => low + Math.floor(random() * (high - low + 1));
-  const policy = randomPolicy({ random, chance, whole });
-  const owner = { min: 1, max: 1 };
-  const setOwner = () => {
-    owner.max = whole(1, 150);
-    owner.min = whole(1, owner.max);
-  };
-  setOwner();
-  let { min, max } = owner;
+  const dice = { random, chance, whole };
+  let policy = randomPolicy(dice);
+  let state = randomState(policy, dice);
   let memory: PlannerMemory = NO_MEMORY;
+  let setBacks: Millis[] = [];
   let now = START + whole(0, 10_000) * MINUTE;
-  let inForce: { at: Millis; floor: number; ours: boolean }[] = [{ at: now - HOUR, floor: min, ours: false }];
+  let inForce: { at: Millis; floor: number }[] = [{ at: now - HOUR, floor: state.min }];
+  const check = (broken: string | undefined, what: object) => {
+    if (broken !== undefined)
+      throw new Error(`${broken} (seed ${seed}): ${JSON.stringify({ ...what, state, inForce })}`);
+  };
 
   for (let i = 0; i < PLANS_IN_SEQUENCE; i++) {
     if (chance(0.02)) {
-      setOwner();
-      ({ min, max } = owner);
-      inForce = [{ at: now, floor: min, ours: false }];
+      state = setByOthers(state, dice);
+      inForce = [{ at: now, floor: state.min }];
     }
-    const replicas = chance(0.03) ? 0 : Math.min(max, Math.max(min, whole(1, 150)));
+    if (chance(0.01)) policy = { ...policy, paused: !policy.paused };
+    // A person takes the annotation of what was given up away.
+    if (state.ownership?.givenUp && chance(0.2)) {
+      state = { ...state, ownership: null };
+      setBacks = [];
+    }
+    const replicas = chance(0.03) ? 0 : Math.min(state.max, Math.max(state.min, whole(1, 150)));
+    state = { ...state, specReplicas: replicas, statusReplicas: chance(0.8) ? replicas : whole(0, 150) };
     const input: PlanInput = {
       now,
       policy,
-      demands: policy.demands.map((spec) => randomReading(spec.name, policy, now, { random, chance, whole })),
-      target: {
-        min,
-        max,
-        original: { ...owner },
-        specReplicas: replicas,
-        statusReplicas: chance(0.8) ? replicas : whole(0, 150),
-      },
+      demands: policy.demands.map((spec) => randomReading(spec.name, policy, now, dice)),
+      target: targetReading(state, { lettingGo: policy.paused }),
       leadTime: { ms: whole(0, 1200) * SECOND, source: 'learned' },
       refreshMs: MINUTE,
       memory,
-      ...(policy.costBudget !== undefined && chance(0.9) && { cost: randomCost(now, { random, chance, whole }) }),
+      ...(policy.costBudget !== undefined && chance(0.9) && { cost: randomCost(now, dice) }),
     };
     const plan = planReplicas(input);
-    const broken = brokenBy(input, plan, inForce) ?? (i % REPLAYED_EVERY === 0 ? brokenReplay(input, plan) : undefined);
-    if (broken !== undefined) {
-      throw new Error(`${broken} (seed ${seed}, plan ${i}): ${JSON.stringify({ input, plan, inForce })}`);
-    }
+    check(brokenBy(input, plan, inForce), { input, plan });
+    if (i % REPLAYED_EVERY === 0) check(brokenReplay(input, plan), { input, plan });
+    const owner = decideOwnership(state, plan, policy, now);
+    const isBack = !policy.paused && state.ownership !== null && state.min !== state.ownership.written.min;
+    const setBacksNow = isBack && state.ownership?.givenUp === null ? [...setBacks, now] : setBacks;
+    check(brokenOwnership(state, input, owner, setBacksNow), { input, plan, owner, setBacksNow });
     ({ memory } = plan);
-    if (policy.mode === 'enforce' && !chance(0.05)) {
-      ({ min, max } = plan.bounds);
-      inForce.push({ at: now, floor: min, ours: true });
+    if (owner.change !== null && !chance(0.05)) {
+      const { min, max, ownership, force } = owner.change;
+      const minManagers =
+        ownership === null ? ['helm'] : force ? ['foresail'] : [...new Set([...state.minManagers, 'foresail'])];
+      state = { ...state, min, max, ownership, minManagers };
+      inForce.push({ at: now, floor: min });
+      setBacks = ownership === null ? [] : setBacksNow;
     }
     now += whole(1, 40) * SECOND;
-    if (chance(0.01)) now += whole(-60, 60) * MINUTE;
+    if (chance(0.01)) {
+      now += whole(-60, 60) * MINUTE;
+      // Who counts set-backs by a clock that jumps may miss one.
+      setBacks = [];
+    }
     while (inForce.length > 1 && inForce[1]!.at <= now - MINUTE) inForce.shift();
     // After a clock was set back, nothing is known of the minute before.
-    if (inForce.at(-1)!.at > now) inForce = [{ at: now, floor: min, ours: false }];
+    if (inForce.at(-1)!.at > now) inForce = [{ at: now, floor: state.min }];
+  }
+  if (state.ownership !== null && chance(0.2)) {
+    check(brokenRelease(state, { now, memory, ramp: policy.ramp, inForce }), { memory });
   }
 }
 
@@ -101,60 +115,32 @@ interface Dice {
   readonly whole: (low: number, high: number) => number;
 }
 
-/** The first law that a plan breaks, or undefined. */
-function brokenBy(
-  { policy, target, demands, memory }: PlanInput,
-  { bounds, reasons, wanted }: Plan,
-  inForce: readonly { readonly at: Millis; readonly floor: number; readonly ours: boolean }[],
-): string | undefined {
-  const { original } = target;
-  const { min, max } = bounds;
-  if (!(Number.isInteger(min) && Number.isInteger(max) && min >= 1 && min <= max)) return 'law 1: whole and ordered';
-  if (reasons.length === 0) return 'a plan has a reason';
-  const still = reasons[0]!.code === 'Maintenance' || reasons[0]!.code === 'ScaledToZero';
-  if (still) return min === target.min && max === target.max ? undefined : 'nothing is changed';
-
-  const running = Math.max(target.specReplicas, target.statusReplicas);
-  if (max > original.max) return "law 3: never above the owner's maximum";
-  if (max < original.max) {
-    if (policy.costBudget?.onCap !== 'lower') return 'law 3: only a declared cap lowers the maximum';
-    if (max < Math.min(running, original.max)) return 'law 3: what runs is not cut';
-    if (!reasons.some(({ code }) => code === 'CostCap')) return 'law 3: a lowered maximum is announced';
-  }
-  if (min < Math.min(original.min, max)) return "law 1: never under the owner's minimum";
-  if (policy.paused) return undefined;
-  if (min < Math.min(policy.replicas.min, original.max)) return "law 1: never under the policy's minimum";
-  if (min > Math.max(policy.replicas.max, original.min)) return "law 1: never above the policy's maximum";
-
-  const isBlind = demands.every(({ forecast }) => forecast.kind !== 'ready');
-  const isAsked = policy.events.length > 0 || policy.schedules.length > 0;
-  const before = policy.mode === 'observe' ? (memory.recent.at(-1)?.floor ?? target.min) : target.min;
-  const low = Math.max(original.min, Math.min(policy.replicas.min, original.max));
-  if (isBlind && wanted !== null) return 'law 4: nothing is wanted without a forecast';
-  if (isBlind && !isAsked && min > Math.max(before, low)) return 'law 4: nothing is raised without a forecast';
-
-  if (policy.mode === 'observe') return undefined;
-  const floors = inForce.map(({ floor }) => floor);
-  const limit = Math.max(policy.replicas.max, original.min);
-  if (min > target.min && min > Math.max(highestAfterMinute(Math.min(...floors), policy.ramp), low)) {
-    return 'law 2: no jump up';
-  }
-  if (min < target.min && min < Math.min(lowestAfterMinute(Math.max(...floors), policy.ramp), limit)) {
-    return 'law 2: no jump down';
-  }
-  return undefined;
+function randomState({ namespace, target: { kind, name } }: ScalingPolicy, dice: Dice): TargetState {
+  const { chance, whole } = dice;
+  const max = whole(1, 150);
+  return {
+    ...{ kind: 'found', ref: { kind, namespace, name }, uid: 'u', resourceVersion: '1' },
+    ...{ min: whole(1, max), max, minManagers: chance(0.5) ? ['helm'] : [], maxManagers: ['helm'] },
+    controller: chance(0.02) ? { kind: 'ScaledObject', name: 'web' } : null,
+    ...{ workload: { kind: 'Deployment', name: 'web' }, specReplicas: 1, statusReplicas: 1, ownership: null },
+  };
 }
 
-function brokenReplay(input: PlanInput, plan: Plan): string | undefined {
-  const record = JSON.parse(JSON.stringify({ input, plan })) as { input: PlanInput; plan: Plan };
-  return JSON.stringify(replayDecision(record)) === JSON.stringify(plan) ? undefined : 'a replay gives the same plan';
+/** Another manager sets both bounds, perhaps one of them to the very value that we wrote. */
+function setByOthers(state: TargetState, { chance, whole }: Dice): TargetState {
+  const max = chance(0.3) ? state.max : whole(1, 150);
+  const min = chance(0.2) && state.min <= max ? state.min : whole(1, max);
+  const managers = [chance(0.7) ? 'helm' : 'argocd'];
+  const minManagers = min === state.min ? [...new Set([...state.minManagers, ...managers])] : managers;
+  return { ...state, min, max, minManagers };
 }
 
 function randomPolicy({ random, chance, whole }: Dice): ScalingPolicy {
   const min = whole(1, 80);
   const count = chance(0.8) ? 1 : whole(2, 3);
   return {
-    ...{ name: 'p', namespace: 'n', paused: chance(0.03), takeOver: 'once', timeZone: 'UTC' },
+    ...{ name: 'p', namespace: 'n', paused: chance(0.03), timeZone: 'UTC' },
+    takeOver: chance(0.9) ? 'once' : 'never',
     mode: chance(0.9) ? 'enforce' : 'observe',
     target: { kind: 'HorizontalPodAutoscaler', name: 'web' },
     demands: Array.from({ length: count }, (_, i) => ({

@@ -1,14 +1,17 @@
+import type { HistogramValue } from '../model/histogram-value.ts';
 import { compareLabels, formatLabels, labelsKey } from '../model/labels.ts';
-import type { QueryResult, VectorSample } from '../model/query-result.ts';
-import type { SampledSeries } from '../model/series.ts';
+import type { QueryResult, ResultSeries, VectorSample } from '../model/query-result.ts';
 import { MINUTE } from '../model/time.ts';
 import { type At, childrenOf, type Expr } from '../promql/ast.ts';
+import { compacted } from '../promql/histograms/scale.ts';
+import { formatHistogram } from '../promql/histograms/text.ts';
 import { almostEqual } from '../promql/numeric.ts';
 import { parseQuery } from '../promql/parse.ts';
 import { formatExpr } from '../promql/print.ts';
 import type { TenantStorage } from '../storage/storage.ts';
 import { memoryTenant } from './memory-storage.ts';
-import { columnsOf, type EvalCommand, type LoadCommand, parseScript, type ScriptValue } from './promql-script.ts';
+import { type EvalCommand, parseScript, type ScriptValue } from './promql-script.ts';
+import { hasHistograms, load } from './promql-script-load.ts';
 
 export interface ScriptOutcome {
   readonly line: number;
@@ -43,24 +46,18 @@ export async function runScript(text: string): Promise<readonly ScriptOutcome[]>
         histograms = false;
         break;
       case 'load':
-        histograms ||= command.histograms;
-        await store.backfill(runsOf(command));
+        histograms ||= hasHistograms(command);
+        await load(store, command);
         break;
       case 'eval': {
         const { line, expression, series } = command;
-        const expected = series.some(({ values }) => values.includes('histogram'));
+        const expected = series.some(({ values }) => values.some((value) => typeof value === 'object'));
         const fault = await faultOf(store, command);
         outcomes.push({ line, expression, floats: !histograms && !expected, fault });
       }
     }
   }
   return outcomes;
-}
-
-/** Of equal label sets in one command, the last counts. */
-function runsOf({ series, stepMs }: LoadCommand): readonly SampledSeries[] {
-  const last = new Map(series.map((one) => [labelsKey(one.labels), one]));
-  return [...last.values()].map(({ labels, values }) => ({ labels, ...columnsOf(values, stepMs) }));
 }
 
 async function faultOf(store: TenantStorage, command: EvalCommand): Promise<string | undefined> {
@@ -101,16 +98,18 @@ async function runInstant(
   if (asRange instanceof Error) return `in range mode: ${asRange.message}`;
   if (ordered) return undefined;
   const { series } = asRange.value as Matrix;
-  const samples = series.flatMap(({ labels, times, values }): VectorSample[] => {
+  const samples = series.flatMap(({ labels, times, values, histograms }): VectorSample[] => {
     const at = times.indexOf(time);
-    return at === -1 ? [] : [{ labels, time, value: values[at]! }];
+    if (at !== -1) return [{ labels, time, value: values[at]! }];
+    const other = histograms?.times.indexOf(time) ?? -1;
+    return other === -1 ? [] : [{ labels, time, value: Number.NaN, histogram: histograms!.values[other] }];
   });
   const middle =
     result.value.kind === 'scalar' ? scalarFault(command, samples[0]?.value) : vectorFault(command, samples, false);
   return middle === undefined ? undefined : `in range mode: ${middle}`;
 }
 
-type Matrix = { readonly kind: 'matrix'; readonly series: readonly SampledSeries[] };
+type Matrix = { readonly kind: 'matrix'; readonly series: readonly ResultSeries[] };
 
 async function attempt(run: () => Promise<QueryResult>): Promise<QueryResult | Error> {
   try {
@@ -166,12 +165,15 @@ function scalarFault({ scalar }: EvalCommand, value: number | undefined): string
 function vectorFault({ scalar, series }: EvalCommand, samples: readonly VectorSample[], ordered: boolean) {
   if (scalar !== undefined) return 'expected a scalar, got a vector';
   const expected = new Map(series.map((one, at) => [labelsKey(one.labels), { at, value: one.values[0] }]));
-  for (const [at, { labels, value }] of samples.entries()) {
+  for (const [at, { labels, ...sample }] of samples.entries()) {
     const key = labelsKey(labels);
     const wanted = expected.get(key);
-    if (wanted === undefined) return `unexpected ${formatLabels(labels)} ${value}`;
+    const value = sample.histogram ?? sample.value;
+    if (wanted === undefined) return `unexpected ${formatLabels(labels)} ${text(value)}`;
     if (ordered && wanted.at !== at) return `expected ${formatLabels(labels)} at place ${wanted.at}, got ${at}`;
-    if (!sameValue(wanted.value, value)) return `expected ${wanted.value} for ${formatLabels(labels)}, got ${value}`;
+    if (!sameValue(wanted.value, value)) {
+      return `expected ${text(wanted.value)} for ${formatLabels(labels)}, got ${text(value)}`;
+    }
   }
   const found = new Set(samples.map(({ labels }) => labelsKey(labels)));
   if (found.size < samples.length) return 'a label set comes twice';
@@ -181,27 +183,59 @@ function vectorFault({ scalar, series }: EvalCommand, samples: readonly VectorSa
 
 function matrixFault(
   { series }: EvalCommand,
-  got: readonly SampledSeries[],
+  got: readonly ResultSeries[],
   { start, stepMs }: { readonly start: number; readonly stepMs: number },
 ): string | undefined {
   const expected = new Map(series.map((one) => [labelsKey(one.labels), one]));
-  for (const [i, { labels, times, values }] of got.entries()) {
+  for (const [i, series] of got.entries()) {
+    const { labels } = series;
     if (i > 0 && compareLabels(got[i - 1]!.labels, labels) > 0) return 'not sorted by labels';
     const wanted = expected.get(labelsKey(labels));
-    if (wanted === undefined) return `unexpected ${formatLabels(labels)} ${[...values]}`;
+    const values = valuesByTime(series);
+    const texts = [...values].map(([time, value]) => `${text(value)} at ${time}`).join(', ');
+    if (wanted === undefined) return `unexpected ${formatLabels(labels)} ${texts}`;
     const at = [...wanted.values.keys()].filter((step) => wanted.values[step] !== 'none');
     const same =
-      at.length === times.length &&
-      at.every((step, k) => times[k] === start + step * stepMs && sameValue(wanted.values[step], values[k]!));
-    if (!same) return `expected ${wanted.values} for ${formatLabels(labels)}, got ${[...values]} at ${[...times]}`;
+      at.length === values.size &&
+      at.every((step) => sameValue(wanted.values[step], values.get(start + step * stepMs)));
+    if (!same) return `expected ${wanted.values.map(text).join(' ')} for ${formatLabels(labels)}, got ${texts}`;
   }
   const found = new Set(got.map(({ labels }) => labelsKey(labels)));
   const missing = series.find(({ labels }) => !found.has(labelsKey(labels)));
   return missing === undefined ? undefined : `missing ${formatLabels(missing.labels)}`;
 }
 
-function sameValue(wanted: ScriptValue | undefined, value: number): boolean {
-  return typeof wanted === 'number' && almostEqual(wanted, value, TOLERANCE);
+function valuesByTime({ times, values, histograms }: ResultSeries): ReadonlyMap<number, number | HistogramValue> {
+  const all = new Map<number, number | HistogramValue>();
+  for (const [i, time] of times.entries()) all.set(time, values[i]!);
+  for (const [i, time] of histograms?.times.entries() ?? []) all.set(time, histograms!.values[i]!);
+  return all;
+}
+
+function sameValue(wanted: ScriptValue | undefined, value: number | HistogramValue | undefined): boolean {
+  if (typeof wanted === 'number') return typeof value === 'number' && almostEqual(wanted, value, TOLERANCE);
+  if (typeof wanted !== 'object' || typeof value !== 'object') return false;
+  const a = compacted(wanted.histogram);
+  const b = compacted(value);
+  const pairs = [
+    ...[[a.schema, b.schema] as const, [a.count, b.count] as const, [a.sum, b.sum] as const],
+    ...[[a.zeroThreshold, b.zeroThreshold] as const, [a.zeroCount, b.zeroCount] as const],
+  ];
+  return (
+    pairs.every(([x, y]) => almostEqual(x, y, TOLERANCE)) &&
+    [a.bounds, a.positive.indices, a.negative.indices].join(' ') ===
+      [b.bounds, b.positive.indices, b.negative.indices].join(' ') &&
+    (['positive', 'negative'] as const).every((side) =>
+      a[side].counts.every((count, i) => almostEqual(count, b[side].counts[i]!, TOLERANCE)),
+    ) &&
+    (!wanted.saysHint || a.hint === b.hint)
+  );
+}
+
+function text(value: ScriptValue | HistogramValue | undefined): string {
+  if (typeof value !== 'object') return String(value);
+  const { schema, hint, zeroThreshold, ...rest } = 'histogram' in value ? value.histogram : value;
+  return `{{schema ${schema} ${hint} ${zeroThreshold} ${formatHistogram({ schema, hint, zeroThreshold, ...rest })}}}`;
 }
 
 function variantsOf({ expression, start: time }: EvalCommand): { expression: string; time: number }[] {

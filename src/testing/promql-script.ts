@@ -1,26 +1,41 @@
+import type { HistogramValue } from '../model/histogram-value.ts';
 import { type Labels, labelsOf, METRIC_NAME } from '../model/labels.ts';
 import { setStaleMarker } from '../model/series.ts';
 import { parseDuration } from '../model/time.ts';
 import { cursorOf, lastEnd } from '../promql/cursor.ts';
 import { parseFloatLabel } from '../promql/format-float.ts';
+import { added, subtracted } from '../promql/histograms/add.ts';
 import { parseVectorSelector } from '../promql/parse-selector.ts';
 import { unquote } from '../promql/unquote.ts';
 
-/** A value at one step of a series line. A histogram is named, not read: the engine has none yet. */
-export type ScriptValue = number | 'none' | 'stale' | 'histogram';
+/** A histogram of a script. Its hint is only compared where the script says one. */
+export interface ScriptHistogram {
+  readonly histogram: HistogramValue;
+  readonly saysHint: boolean;
+}
+
+/** A value at one step of a series line. */
+export type ScriptValue = number | 'none' | 'stale' | ScriptHistogram;
 
 export interface ScriptSeries {
   readonly labels: Labels;
   readonly values: readonly ScriptValue[];
 }
 
+/** For each step the start less the sample's time in ms, or undefined where there is none. */
+export interface ScriptStarts {
+  readonly labels: Labels;
+  readonly offsets: readonly (number | undefined)[];
+}
+
 export interface LoadCommand {
   readonly kind: 'load';
   readonly stepMs: number;
   readonly series: readonly ScriptSeries[];
-  /** Native histograms are loaded, or would be made of the classic ones. */
-  readonly histograms: boolean;
-  readonly starts: boolean;
+  /** Native histograms with custom buckets are to be made of the classic ones. */
+  readonly withCustomBuckets: boolean;
+  /** How long before each sample (later: below 0) its series began to count, in ms; by the series' labels. 0 is at once. */
+  readonly starts: readonly ScriptStarts[];
 }
 
 export interface Expectation {
@@ -53,6 +68,9 @@ const EVAL_RANGE = /^eval(?:_(fail|warn|info))?\s+range\s+from\s+(\S+)\s+to\s+(\
 const EXPECT = /^expect\s+(ordered|fail|warn|no_warn|info|no_info)(?:\s+(regex|msg):(.+))?$/;
 const EXPECT_RANGE = /^expect range vector\s+from\s+(\S+)\s+to\s+(\S+)\s+step\s+(\S+)$/;
 const ITEM = /\{\{[^}]*\}\}(?:[+-]\{\{[^}]*\}\})?(?:x\d+)?|\S+/g;
+const HISTOGRAM_ITEM = /^(\{\{[^}]*\}\})(?:([+-])(\{\{[^}]*\}\}))?(?:x(\d+))?$/;
+const DURATION = '(?:0|(?:\\d+(?:ms|[smhdwy]))+)';
+const START_ITEM = new RegExp(`^([+-]?${DURATION})([+-]${DURATION})?(?:x(\\d+))?$`);
 const NUMBER = '(?:(?:\\d+\\.?\\d*|\\.\\d+)(?:[eE][+-]?\\d+)?|[iI][nN][fF]|[nN][aA][nN])';
 const SERIES_ITEM = new RegExp(`^([+-]?${NUMBER})([+-]${NUMBER})?(?:x(\\d+))?$`);
 
@@ -80,14 +98,13 @@ export function parseScript(text: string): readonly ScriptCommand[] {
 function parseLoad(line: string, body: readonly string[]): LoadCommand {
   const [, nhcb, step] = LOAD.exec(line) ?? fault(line);
   const series: ScriptSeries[] = [];
-  let starts = false;
+  const starts: ScriptStarts[] = [];
   for (const text of body) {
     const parsed = parseSeries(text);
-    if (parsed === undefined) starts = true;
+    if ('offsets' in parsed) starts.push(parsed);
     else series.push(parsed);
   }
-  const histograms = nhcb !== undefined || series.some(({ values }) => values.includes('histogram'));
-  return { kind: 'load', stepMs: parseTime(step!), series, histograms, starts };
+  return { kind: 'load', stepMs: parseTime(step!), series, withCustomBuckets: nhcb !== undefined, starts };
 }
 
 function parseEval(line: string, body: readonly string[], number: number): { command: EvalCommand; used: number } {
@@ -117,7 +134,9 @@ function parseEval(line: string, body: readonly string[], number: number): { com
       scalar = parseFloatLabel(expected) ?? Number(expected);
       break;
     } else {
-      series.push(parseSeries(expected) ?? fault(expected));
+      const parsed = parseSeries(expected);
+      if ('offsets' in parsed) fault(expected);
+      series.push(parsed as ScriptSeries);
     }
   }
   const shared = { kind: 'eval', line: number, expectations, scalar, text, rangeVector, series } as const;
@@ -139,16 +158,15 @@ function parseExpectation([, about, how, argument]: RegExpExecArray): Expectatio
   return { about: kind, matches: () => true };
 }
 
-/** Undefined for a line of start timestamps, which are not stored yet. */
-function parseSeries(line: string): ScriptSeries | undefined {
+function parseSeries(line: string): ScriptSeries | ScriptStarts {
   // A histogram's double braces are no part of a selector.
   const cursor = cursorOf(line.split('{{', 1)[0]!);
   const { matchers, name } = parseVectorSelector(cursor);
   const rest = line.slice(lastEnd(cursor));
-  if (rest.startsWith('@st')) return undefined;
-  const labels = labelsOf(matchers.map((matcher) => [matcher.name, matcher.value] as const));
-  const values = (rest.match(ITEM) ?? []).flatMap(parseItem);
-  return { labels: name === '' ? labels : labelsOf([...labels, [METRIC_NAME, name]]), values };
+  const pairs = matchers.map((matcher) => [matcher.name, matcher.value] as const);
+  const labels = labelsOf(name === '' ? pairs : [...pairs, [METRIC_NAME, name]]);
+  if (rest.startsWith('@st')) return { labels, offsets: (rest.slice(3).match(ITEM) ?? []).flatMap(parseStart) };
+  return { labels, values: (rest.match(ITEM) ?? []).flatMap(parseItem) };
 }
 
 function parseItem(item: string): ScriptValue[] {
@@ -157,10 +175,7 @@ function parseItem(item: string): ScriptValue[] {
   if (blank !== null) return new Array<ScriptValue>(Number(blank[1])).fill('none');
   const stale = /^stale(?:x(\d+))?$/.exec(item);
   if (stale !== null) return new Array<ScriptValue>(stale[1] === undefined ? 1 : Number(stale[1]) + 1).fill('stale');
-  if (item.startsWith('{{')) {
-    const times = /x(\d+)$/.exec(item);
-    return new Array<ScriptValue>(times === null ? 1 : Number(times[1]) + 1).fill('histogram');
-  }
+  if (item.startsWith('{{')) return parseHistograms(item);
   const [, first, change, count] = SERIES_ITEM.exec(item) ?? fault(item);
   const step = change === undefined ? 0 : parseFloatLabel(change)!;
   const values: ScriptValue[] = [];
@@ -172,12 +187,69 @@ function parseItem(item: string): ScriptValue[] {
   return values;
 }
 
+function parseHistograms(item: string): ScriptValue[] {
+  const [, first, sign, change, times = '0'] = HISTOGRAM_ITEM.exec(item) ?? fault(item);
+  const base = parseHistogram(first!);
+  const step = change === undefined ? undefined : parseHistogram(change);
+  const { saysHint } = step ?? base;
+  const values: ScriptHistogram[] = [{ ...base, saysHint }];
+  for (let i = 0, histogram = base.histogram; i < Number(times); i++) {
+    if (step !== undefined) {
+      const combined = (sign === '-' ? subtracted : added)(histogram, step.histogram);
+      histogram = combined === undefined ? fault(item) : combined.value;
+    }
+    values.push({ histogram, saysHint });
+  }
+  return values;
+}
+
+const HISTOGRAM_FIELD = /(\w+):(\[[^\]]*\]|\S+)/g;
+
+/** A histogram as scripts write it: `{{schema:1 count:3 buckets:[1 2]}}`. */
+export function parseHistogram(text: string): ScriptHistogram {
+  const fields = new Map<string, string>();
+  for (const [, name, value] of text.slice(2, -2).matchAll(HISTOGRAM_FIELD)) fields.set(name!, value!);
+  const number = (name: string): number => parseFloatLabel(fields.get(name) ?? '0') ?? fault(text);
+  const numbers = (name: string): number[] =>
+    (fields.get(name)?.slice(1, -1).match(/\S+/g) ?? []).map((one) => parseFloatLabel(one) ?? fault(text));
+  const buckets = (name: string, offset: string) => {
+    const counts = numbers(name);
+    const first = number(offset);
+    return { indices: counts.map((_, i) => first + i), counts };
+  };
+  const saysHint = fields.has('counter_reset_hint');
+  const histogram: HistogramValue = {
+    hint: (fields.get('counter_reset_hint') ?? 'unknown') as HistogramValue['hint'],
+    ...{ schema: number('schema'), count: number('count'), sum: number('sum') },
+    ...{ zeroCount: number('z_bucket'), zeroThreshold: number('z_bucket_w') },
+    positive: buckets('buckets', 'offset'),
+    negative: buckets('n_buckets', 'n_offset'),
+    bounds: numbers('custom_values'),
+  };
+  return { histogram, saysHint };
+}
+
+function parseStart(item: string): (number | undefined)[] {
+  if (item === '_') return [undefined];
+  const blank = /^_x(\d+)$/.exec(item);
+  if (blank !== null) return new Array<undefined>(Number(blank[1])).fill(undefined);
+  const [, first, change, times = '0'] = START_ITEM.exec(item) ?? fault(item);
+  const step = change === undefined ? 0 : signedDuration(change);
+  return Array.from({ length: Number(times) + 1 }, (_, i) => signedDuration(first!) + i * step);
+}
+
+function signedDuration(text: string): number {
+  const size = text.replace(/^[+-]/, '');
+  const ms = size === '0' ? 0 : parseDuration(size);
+  return text.startsWith('-') ? -ms : ms;
+}
+
 /** The columns of a series line's floats, `stepMs` apart. */
 export function columnsOf(
   values: readonly ScriptValue[],
   stepMs: number,
 ): { times: Float64Array; values: Float64Array } {
-  const at = [...values.keys()].filter((i) => values[i] !== 'none' && values[i] !== 'histogram');
+  const at = [...values.keys()].filter((i) => values[i] !== 'none' && typeof values[i] !== 'object');
   const columns = new Float64Array(at.length);
   at.forEach((from, to) => {
     const value = values[from]!;

@@ -1,5 +1,6 @@
 import { openForecastStore } from '../forecasts/forecast-store.ts';
 import { openLedger } from '../ledger/ledger.ts';
+import { decisionText } from '../loops/decision-text.ts';
 import { openScaleLoop, type PassNotes, type ScaleLoop } from '../loops/scale-loop.ts';
 import type { Share } from '../loops/share.ts';
 import type { Forecast } from '../model/forecast.ts';
@@ -44,7 +45,7 @@ export function openScaleWorld(policies: ScalingPolicy[], targets: readonly stri
   const clock = simClock(WORLD_START);
   const cluster: ScaleWorld['cluster'] = fakeCluster('shop', targets);
   const telemetry = recordedTelemetry();
-  const ledger = openLedger(keyValue).tenant(DEFAULT_TENANT);
+  const ledger = openLedger(keyValue, decisionText).tenant(DEFAULT_TENANT);
   const forecasts = openForecastStore(keyValue).tenant(DEFAULT_TENANT);
   const unreadable: string[] = [];
   const notes = new Map<string, PassNotes>();

@@ -1,53 +1,15 @@
-import { type Chunk, joinSamples, lowerBound, type Samples, upperBound } from '../model/series.ts';
+import { type Chunk, joinSamples, lowerBound, type Samples } from '../model/series.ts';
 
-/** Full chunks have this many samples; merging may leave fewer, or up to twice as many. */
+/** Full chunks have this many samples; merging may leave fewer. */
 const CHUNK_SAMPLES = 2_048;
-const FIRST_CAPACITY = 16;
-const NEXT_CAPACITY = 256;
 
-/**
- * Samples of one series in ascending order of time. The arrays only ever gain samples behind `count`, or are replaced
- * as a whole, so that views handed to readers stay as they were.
- */
+/** Backfilled samples of one series in ascending order of time. Readers may hold views of the arrays: they never change. */
 export interface HeadChunk {
-  times: Float64Array;
-  values: Float64Array;
+  readonly times: Float64Array;
+  readonly values: Float64Array;
   /** Bits of `values`: low word, high word. */
-  words: Uint32Array;
-  /** Samples held. */
-  count: number;
-  /** Samples that readers may see: those that the log has synced. Always the first ones. */
-  visible: number;
-}
-
-function newChunk(capacity: number): HeadChunk {
-  const values = new Float64Array(capacity);
-  return { times: new Float64Array(capacity), values, words: new Uint32Array(values.buffer), count: 0, visible: 0 };
-}
-
-/** Appends behind the last chunk's last sample, where `time` belongs. Returns the chunk that took it. */
-export function appendToChunks(chunks: HeadChunk[], time: number, low: number, high: number): HeadChunk {
-  let chunk = chunks[chunks.length - 1];
-  if (chunk === undefined || chunk.count >= CHUNK_SAMPLES) {
-    chunk = newChunk(chunks.length === 0 ? FIRST_CAPACITY : NEXT_CAPACITY);
-    chunks.push(chunk);
-  } else if (chunk.count === chunk.times.length) {
-    setCapacity(chunk, chunk.times.length * 2);
-  }
-  const i = chunk.count++;
-  chunk.times[i] = time;
-  chunk.words[2 * i] = low;
-  chunk.words[2 * i + 1] = high;
-  return chunk;
-}
-
-function setCapacity(chunk: HeadChunk, capacity: number): void {
-  const grown = newChunk(capacity);
-  grown.times.set(chunk.times.subarray(0, chunk.count));
-  grown.words.set(chunk.words.subarray(0, 2 * chunk.count));
-  chunk.times = grown.times;
-  chunk.values = grown.values;
-  chunk.words = grown.words;
+  readonly words: Uint32Array;
+  readonly count: number;
 }
 
 /** Where a sample of exactly this time is, visible or not. */
@@ -73,50 +35,7 @@ function chunkFor(chunks: readonly HeadChunk[], time: number): number {
   return Math.max(0, low - 1);
 }
 
-/** Puts one visible sample among visible ones. Everything before it in the log must be visible already. */
-export function insertSample(chunks: HeadChunk[], time: number, low: number, high: number): void {
-  const index = chunkFor(chunks, time);
-  const chunk = chunks[index];
-  if (chunk === undefined) {
-    appendToChunks(chunks, time, low, high).visible = 1;
-    return;
-  }
-  const at = upperBound(chunk.times.subarray(0, chunk.count), time);
-  const { times, words, count } = chunk;
-  // Readers may hold views of these arrays: the new order gets arrays of its own.
-  const merged = newChunk(Math.max(FIRST_CAPACITY, times.length > count ? times.length : times.length * 2));
-  merged.times.set(times.subarray(0, at));
-  merged.times[at] = time;
-  merged.times.set(times.subarray(at, count), at + 1);
-  merged.words.set(words.subarray(0, 2 * at));
-  merged.words[2 * at] = low;
-  merged.words[2 * at + 1] = high;
-  merged.words.set(words.subarray(2 * at, 2 * count), 2 * at + 2);
-  chunk.times = merged.times;
-  chunk.values = merged.values;
-  chunk.words = merged.words;
-  chunk.count++;
-  chunk.visible++;
-  if (chunk.count > 2 * CHUNK_SAMPLES && chunk.visible >= CHUNK_SAMPLES) splitChunk(chunks, index);
-}
-
-/** Moves the older half into a chunk of its own; the samples that are not visible yet stay where they were staged. */
-function splitChunk(chunks: HeadChunk[], index: number): void {
-  const chunk = chunks[index]!;
-  const { times, words, count, visible } = chunk;
-  const older = chunkOf({ times: times.subarray(0, CHUNK_SAMPLES), values: chunk.values.subarray(0, CHUNK_SAMPLES) });
-  const rest = newChunk(count);
-  rest.times.set(times.subarray(CHUNK_SAMPLES, count));
-  rest.words.set(words.subarray(2 * CHUNK_SAMPLES, 2 * count));
-  chunk.times = rest.times;
-  chunk.values = rest.values;
-  chunk.words = rest.words;
-  chunk.count = count - CHUNK_SAMPLES;
-  chunk.visible = visible - CHUNK_SAMPLES;
-  chunks.splice(index, 0, older);
-}
-
-/** Merges visible samples in ascending order into visible chunks. Where both have a time, the chunks' sample stays. */
+/** Merges samples in ascending order into the chunks. Where both have a time, the chunks' sample stays. */
 export function mergeRun(chunks: HeadChunk[], run: Samples): void {
   const { times } = run;
   if (times.length === 0) return;
@@ -126,7 +45,7 @@ export function mergeRun(chunks: HeadChunk[], run: Samples): void {
   while (from < chunks.length && lastTime(chunks[from]!) < first) from++;
   let to = from;
   while (to < chunks.length && chunks[to]!.times[0]! <= last) to++;
-  const stored = joinSamples(chunks.slice(from, to).map(visibleSamples));
+  const stored = joinSamples(chunks.slice(from, to));
   const merged = stored.times.length === 0 ? run : mergeSamples(stored, run);
   const pieces: HeadChunk[] = [];
   for (let at = 0; at < merged.times.length; at += CHUNK_SAMPLES) {
@@ -140,21 +59,14 @@ export function mergeRun(chunks: HeadChunk[], run: Samples): void {
   chunks.splice(from, to - from, ...pieces);
 }
 
-function chunkOf({ times, values }: Samples): HeadChunk {
-  const chunk = newChunk(times.length);
-  chunk.times.set(times);
-  chunk.values.set(values);
-  chunk.count = times.length;
-  chunk.visible = times.length;
-  return chunk;
+function chunkOf(samples: Samples): HeadChunk {
+  const times = samples.times.slice();
+  const values = samples.values.slice();
+  return { times, values, words: bitsOf(values), count: times.length };
 }
 
 export function lastTime(chunk: HeadChunk): number {
   return chunk.times[chunk.count - 1]!;
-}
-
-export function visibleSamples({ times, values, visible }: HeadChunk): Samples {
-  return { times: times.subarray(0, visible), values: values.subarray(0, visible) };
 }
 
 /** Both in order of time; where both have a time, the first one's sample stays. */
@@ -171,7 +83,8 @@ export function mergeSamples(winner: Samples, other: Samples): Samples {
   while (i < winner.times.length || j < other.times.length) {
     const a = i < winner.times.length ? winner.times[i]! : Number.POSITIVE_INFINITY;
     const b = j < other.times.length ? other.times[j]! : Number.POSITIVE_INFINITY;
-    if (a <= b) {
+    // Whatever the times are, damaged ones too, each pass goes on by a sample.
+    if (i < winner.times.length && (a <= b || j >= other.times.length)) {
       times[n] = a;
       bits[2 * n] = winnerBits[2 * i]!;
       bits[2 * n + 1] = winnerBits[2 * i + 1]!;
@@ -193,14 +106,14 @@ export function bitsOf(values: Float64Array): Uint32Array {
   return new Uint32Array(values.buffer, values.byteOffset, 2 * values.length);
 }
 
-/** The visible samples from `floor` on, of the chunks that touch `start` to `end`. */
+/** The samples from `floor` on, of the chunks that touch `start` to `end`. */
 export function viewChunks(chunks: readonly HeadChunk[], start: number, end: number, floor: number): Chunk[] {
   const views: Chunk[] = [];
-  for (const { times, values, visible } of chunks) {
-    if (visible === 0 || times[visible - 1]! < start || times[visible - 1]! < floor) continue;
+  for (const { times, values, count } of chunks) {
+    if (times[count - 1]! < start || times[count - 1]! < floor) continue;
     if (times[0]! > end) break;
-    const from = times[0]! < floor ? lowerBound(times.subarray(0, visible), floor) : 0;
-    views.push({ encoding: 'plain', times: times.subarray(from, visible), values: values.subarray(from, visible) });
+    const from = times[0]! < floor ? lowerBound(times, floor) : 0;
+    views.push({ encoding: 'plain', times: times.subarray(from), values: values.subarray(from) });
   }
   return views;
 }

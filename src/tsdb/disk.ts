@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat, truncate } from 'node:fs/promises';
+import { copyFile, type FileHandle, mkdir, open, readdir, rename, rm, stat, truncate } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 /** Every file that the store writes goes through here, so that a test can drop what was not synced. */
@@ -12,7 +12,7 @@ export interface Disk {
   /** Replaces `to` atomically. Durable only after `syncFolder`. */
   rename(from: string, to: string): Promise<void>;
   remove(path: string): Promise<void>;
-  /** Cuts a file and syncs it. */
+  /** Cuts a file under this name alone, and syncs it. */
   truncate(path: string, length: number): Promise<void>;
   /** Syncs a file that another process wrote. */
   sync(path: string): Promise<void>;
@@ -61,6 +61,8 @@ export const nodeDisk: Disk = {
   rename,
   remove: (path) => rm(path, { force: true }),
   async truncate(path, length) {
+    // What another name shows, as in a snapshot of the store, stays as it is.
+    if ((await stat(path)).nlink > 1) await replaceByCopy(path);
     await truncate(path, length);
     await syncPath(path);
   },
@@ -68,19 +70,39 @@ export const nodeDisk: Disk = {
   syncFolder: syncPath,
 };
 
-/** Bytes of the files in a folder and the folders in it. Files that go meanwhile count nothing. */
-export async function folderBytes(folder: string): Promise<number> {
-  const entries = await readdir(folder, { withFileTypes: true, recursive: true });
-  const files = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+/**
+ * Bytes of the files in a folder and the folders in it. A file that has several names there counts once; one that goes
+ * meanwhile counts nothing.
+ */
+export async function folderBytes(folder: string, counted = new Set<string>()): Promise<number> {
+  // Not readdir's own recursion, which ends where a folder goes meanwhile: partitions do.
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
   const sizes = await Promise.all(
-    files.map((path) =>
-      stat(path).then(
-        ({ size }) => size,
+    entries.map((entry) => {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) return folderBytes(path, counted);
+      return stat(path).then(
+        ({ size, nlink, dev, ino }) => {
+          if (nlink === 1) return size;
+          const file = `${dev} ${ino}`;
+          if (counted.has(file)) return 0;
+          counted.add(file);
+          return size;
+        },
         () => 0,
-      ),
-    ),
+      );
+    }),
   );
   return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+/** Nobody else reads or writes it meanwhile. */
+async function replaceByCopy(path: string): Promise<void> {
+  const copy = `${path}.tmp`;
+  await copyFile(path, copy);
+  await syncPath(copy);
+  await rename(copy, path);
+  await syncPath(dirname(path));
 }
 
 async function syncPath(path: string): Promise<void> {

@@ -43,3 +43,26 @@ test('writes that wait for one another are all there', async () => {
   for await (const [key] of keyValue.list({ gte: 'k', lt: 'l' })) keys.push(key);
   expect(keys).toHaveLength(49);
 });
+
+test('a database that could not be opened anew is opened by who reads next', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'foresail-kv-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  await using keyValue = await LevelKeyValue.open(join(folder, 'state'), folder);
+  await keyValue.write(put('before'));
+  const full = vi.spyOn(ClassicLevel.prototype, 'batch').mockImplementationOnce(() => {
+    throw new Error('No space left on device');
+  });
+  const opened = vi.spyOn(ClassicLevel.prototype, 'open').mockImplementationOnce(() => {
+    throw new Error('No space left on device');
+  });
+  onTestFinished(() => {
+    full.mockRestore();
+    opened.mockRestore();
+  });
+  await expect(keyValue.write(put('failing'))).rejects.toThrow(StorageFullError);
+  await expect(keyValue.write(put('behind'))).rejects.toThrow(StorageFullError);
+  const [first, second] = await Promise.all([keyValue.read('before'), keyValue.read('before')]);
+  expect([first?.[0], second?.[0]]).toEqual([1, 1]);
+  await keyValue.write(put('after'));
+  expect(await keyValue.read('after')).toBeDefined();
+});

@@ -1,56 +1,31 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Labels, labelsOf, labelValue } from '../model/labels.ts';
+import { formatLabels, type Labels, labelsOf, labelValue } from '../model/labels.ts';
 import { compileMatcher, type Matcher } from '../model/matcher.ts';
+import { MATCHED, MATCHER_CASES } from '../testing/matcher-cases.ts';
 import { LabelIndex } from './label-index.ts';
 
-function indexOf(labelSets: readonly Labels[]) {
-  const index = new LabelIndex<{ labels: Labels }>();
-  for (const labels of labelSets) index.add({ labels: index.intern(labels) });
-  return index;
+interface TestSeries {
+  readonly ref: number;
+  readonly labels: Labels;
+  labelsAt: number;
 }
 
-const SETS = [
-  { __name__: 'up', job: 'api', pod: 'a1' },
-  { __name__: 'up', job: 'api', pod: 'a2' },
-  { __name__: 'up', job: 'web' },
-  { __name__: 'down', pod: 'a1' },
-].map((labels) => labelsOf(labels));
+function indexOf(labelSets: readonly Labels[]) {
+  const series = new Map<number, TestSeries>();
+  const index = new LabelIndex(series, 7);
+  labelSets.forEach((labels, i) => {
+    const ref = i + 1;
+    series.set(ref, { ref, labels, labelsAt: index.add(ref, labels) });
+  });
+  return { index, series };
+}
 
 describe('select()', () => {
-  const index = indexOf(SETS);
-  test.each([
-    { name: 'everything', matchers: [], want: [0, 1, 2, 3] },
-    { name: 'equal', matchers: [['job', '=', 'api']], want: [0, 1] },
-    { name: 'equal to nothing there', matchers: [['job', '=', 'db']], want: [] },
-    { name: 'an unknown label', matchers: [['zone', '=', 'x']], want: [] },
-    { name: 'equal to empty: absent', matchers: [['job', '=', '']], want: [3] },
-    { name: 'not empty: present', matchers: [['pod', '!=', '']], want: [0, 1, 3] },
-    { name: 'not equal takes absent ones', matchers: [['job', '!=', 'api']], want: [2, 3] },
-    { name: 'a pattern', matchers: [['pod', '=~', 'a[0-9]']], want: [0, 1, 3] },
-    { name: 'a pattern matches whole values', matchers: [['pod', '=~', 'a']], want: [] },
-    { name: 'a pattern that accepts empty takes absent ones', matchers: [['job', '=~', '|web']], want: [2, 3] },
-    { name: 'not a pattern', matchers: [['pod', '!~', 'a1']], want: [1, 2] },
-    {
-      name: 'several',
-      matchers: [
-        ['__name__', '=', 'up'],
-        ['pod', '!=', ''],
-        ['pod', '!~', '.*2'],
-      ],
-      want: [0],
-    },
-    {
-      name: 'one label twice',
-      matchers: [
-        ['pod', '=~', 'a.'],
-        ['pod', '!=', 'a1'],
-      ],
-      want: [1],
-    },
-  ] as const)('$name', ({ matchers, want }) => {
+  const { index } = indexOf(MATCHED);
+  test.each(MATCHER_CASES)('$name', ({ matchers, want }) => {
     const found = index.select(matchers.map(([name, op, value]) => ({ name, op, value })));
-    expect(new Set(found.map(({ labels }) => labels))).toEqual(new Set(want.map((i) => SETS[i])));
+    expect(new Set(found.map(({ labels }) => labels))).toEqual(new Set(want.map((i) => MATCHED[i])));
     expect(found.length).toBe(want.length);
   });
 
@@ -73,16 +48,45 @@ describe('select()', () => {
         fc.array(matcher, { maxLength: 3 }),
         fc.nat(3),
         (sets, matchers, every) => {
-          const all = indexOf(sets);
-          const gone = new Set(all.all.filter((_, i) => i % (every + 2) === 0));
-          const kept = all.all.filter((series) => !gone.has(series));
+          const { index: all, series } = indexOf(sets);
+          const gone = all.all.filter((_, i) => i % (every + 2) === 0);
+          const kept = all.all.filter((each) => !gone.includes(each));
+          for (const { ref } of gone) series.delete(ref);
           all.remove(gone);
+          for (const each of kept) {
+            expect(all.labelsAt(each.labelsAt)).toEqual(each.labels);
+            expect(all.find(each.labels)?.labels).toEqual(each.labels);
+          }
+          for (const { labels: lost } of gone) {
+            const others = kept.some((each) => formatLabels(each.labels) === formatLabels(lost));
+            expect(all.find(lost) !== undefined).toBe(others);
+          }
           const passes = (set: Labels) => matchers.every((each) => compileMatcher(each)(labelValue(set, each.name)));
-          const want = kept.filter((series) => passes(series.labels));
+          const want = kept.filter((each) => passes(each.labels));
           expect(new Set(all.select(matchers))).toEqual(new Set(want));
           expect(all.select(matchers).length).toBe(want.length);
         },
       ),
     );
   });
+});
+
+test('series that come and go leave nothing behind', () => {
+  const { index, series } = indexOf([]);
+  const sizes: number[] = [];
+  for (let day = 0; day < 60; day++) {
+    for (let i = 0; i < 100; i++) {
+      const ref = day * 100 + i + 1;
+      const labels = labelsOf({ __name__: 'up', pod: `p${ref}`, node: `n${i % 5}` });
+      series.set(ref, { ref, labels, labelsAt: index.add(ref, labels) });
+    }
+    const gone = [...series.values()].filter(({ ref }) => ref <= (day - 1) * 100);
+    for (const { ref } of gone) series.delete(ref);
+    index.remove(gone);
+    for (const each of series.values()) expect(index.find(each.labels)).toBe(each);
+    const ofNode = index.select([{ name: 'node', op: '=', value: 'n3' }]);
+    expect(ofNode).toHaveLength(series.size / 5);
+    sizes.push(index.sizeBytes);
+  }
+  expect(sizes.at(-1)!).toBeLessThanOrEqual(sizes[10]! * 2);
 });

@@ -1,53 +1,61 @@
-import { type Label, type Labels, labelValue } from '../model/labels.ts';
+import type { Labels } from '../model/labels.ts';
 import { compileMatcher, type Matcher } from '../model/matcher.ts';
-
-interface Posting<T> {
-  /** Shared by every series that has this label: names and values are held once. */
-  readonly label: Label;
-  series: T[];
-}
+import { type LabelSetOwner, LabelSets } from './label-sets.ts';
+import { type Postings, refsOf, sizeOf, withoutRefs, withRef } from './postings.ts';
 
 /** Finds the series of one tenant by their labels. */
-export class LabelIndex<T extends { readonly labels: Labels }> {
-  readonly #names = new Map<string, Map<string, Posting<T>>>();
-  #all: T[] = [];
+export class LabelIndex<T extends LabelSetOwner> {
+  readonly #series: ReadonlyMap<number, T>;
+  readonly #sets: LabelSets<T>;
+  /** By the number of a label; a hole where nobody has it. */
+  readonly #postings: (Postings | undefined)[] = [];
+
+  /** @param series By reference: whoever adds to the index adds there next. */
+  constructor(series: ReadonlyMap<number, T>, seed: number) {
+    this.#series = series;
+    this.#sets = new LabelSets(series, seed);
+  }
 
   get all(): readonly T[] {
-    return this.#all;
+    return [...this.#series.values()];
   }
 
-  /** The same labels, sharing memory with those of the other series. */
-  intern(labels: Labels): Labels {
-    return labels.map(([name, value]) => this.#posting(name, value).label);
+  /** The series with exactly these labels. */
+  find(labels: Labels): T | undefined {
+    return this.#sets.find(labels);
   }
 
-  add(series: T): void {
-    this.#all.push(series);
-    for (const [name, value] of series.labels) this.#posting(name, value).series.push(series);
+  /** Bytes beside the labels themselves and the postings. */
+  get sizeBytes(): number {
+    return this.#sets.sizeBytes;
   }
 
-  remove(gone: ReadonlySet<T>): void {
-    if (gone.size === 0) return;
-    this.#all = this.#all.filter((series) => !gone.has(series));
+  labelsAt(at: number): Labels {
+    return this.#sets.labelsAt(at);
+  }
+
+  /** Returns where the labels of the series are kept. */
+  add(ref: number, labels: Labels): number {
+    const at = this.#sets.add(ref, labels);
+    for (const number of this.#sets.numbersAt(at)) this.#postings[number] = withRef(this.#postings[number], ref);
+    return at;
+  }
+
+  /** Forgets series that are no longer in the map. */
+  remove(gone: readonly T[]): void {
+    if (gone.length === 0) return;
     // Only the postings of what goes are looked at, each once: the others may be many more.
-    const touched = new Map<string, Set<string>>();
-    for (const { labels } of gone) {
-      for (const [name, value] of labels) {
-        const values = touched.get(name) ?? new Set();
-        touched.set(name, values.add(value));
-      }
+    const touched = new Map<number, number>();
+    for (const { labelsAt } of gone) {
+      for (const number of this.#sets.numbersAt(labelsAt)) touched.set(number, (touched.get(number) ?? 0) + 1);
     }
-    for (const [name, values] of touched) {
-      const postings = this.#names.get(name);
-      if (postings === undefined) continue;
-      for (const value of values) {
-        const posting = postings.get(value);
-        if (posting === undefined) continue;
-        posting.series = posting.series.filter((series) => !gone.has(series));
-        if (posting.series.length === 0) postings.delete(value);
-      }
-      if (postings.size === 0) this.#names.delete(name);
+    const unused: number[] = [];
+    for (const [number, count] of touched) {
+      const left = withoutRefs(this.#postings[number]!, count, this.#series);
+      this.#postings[number] = left;
+      if (left === undefined) unused.push(number);
     }
+    this.#sets.remove(gone, unused);
   }
 
   /**
@@ -55,55 +63,54 @@ export class LabelIndex<T extends { readonly labels: Labels }> {
    * @throws {RangeError} If a regular expression is not valid.
    */
   select(matchers: readonly Matcher[]): readonly T[] {
-    const tests = matchers.map((matcher) => ({ name: matcher.name, matcher, test: remembering(matcher) }));
-    let smallest: { readonly postings: readonly Posting<T>[]; readonly size: number; readonly by: Matcher } | undefined;
+    const tests = matchers.map((matcher) => ({ matcher, test: compileMatcher(matcher) }));
+    let smallest: { readonly postings: readonly Postings[]; readonly size: number; readonly by: Matcher } | undefined;
     for (const { matcher, test } of tests) {
       // A matcher that accepts the empty value also accepts series without the label: it can only filter.
       if (test('')) continue;
       const postings = this.#postingsOf(matcher, test);
-      const size = postings.reduce((sum, { series }) => sum + series.length, 0);
+      const size = postings.reduce<number>((sum, each) => sum + sizeOf(each), 0);
       if (size === 0) return [];
       if (smallest === undefined || size < smallest.size) smallest = { postings, size, by: matcher };
     }
-    const candidates = smallest === undefined ? this.#all : smallest.postings.flatMap(({ series }) => series);
-    const rest = tests.filter(({ matcher }) => matcher !== smallest?.by);
-    return candidates.filter(({ labels }) => rest.every(({ name, test }) => test(labelValue(labels, name))));
+    const rest = tests
+      .filter(({ matcher }) => matcher !== smallest?.by)
+      .map(({ matcher, test }) => this.#acceptor(matcher.name, test));
+    const found: T[] = [];
+    const take = (series: T | undefined) => {
+      if (series === undefined) return;
+      for (const accepts of rest) if (!accepts(series.labelsAt)) return;
+      found.push(series);
+    };
+    if (smallest === undefined) for (const series of this.#series.values()) take(series);
+    else for (const postings of smallest.postings) for (const ref of refsOf(postings)) take(this.#series.get(ref));
+    return found;
   }
 
-  #postingsOf({ name, op, value }: Matcher, test: (value: string) => boolean): readonly Posting<T>[] {
-    const values = this.#names.get(name);
+  #postingsOf({ name, op, value }: Matcher, test: (value: string) => boolean): readonly Postings[] {
+    const values = this.#sets.valuesOf(name);
     if (values === undefined) return [];
-    if (op !== '=') return [...values].flatMap(([text, posting]) => (test(text) ? [posting] : []));
-    const posting = values.get(value);
-    return posting === undefined ? [] : [posting];
+    const numbers =
+      op === '=' ? [values.get(value)] : [...values].map(([text, number]) => (test(text) ? number : undefined));
+    return numbers.flatMap((number) => (number === undefined ? [] : [this.#postings[number]!]));
   }
 
-  #posting(name: string, value: string): Posting<T> {
-    let values = this.#names.get(name);
-    if (values === undefined) {
-      values = new Map();
-      this.#names.set(name, values);
-    }
-    let posting = values.get(value);
-    if (posting === undefined) {
-      posting = { label: [name, value], series: [] };
-      values.set(value, posting);
-    }
-    return posting;
+  /** Tests each distinct value once: a regular expression costs much more than a look-up. */
+  #acceptor(name: string, test: (value: string) => boolean): (labelsAt: number) => boolean {
+    const seen = new Map<number, boolean>([[-1, test('')]]);
+    return (labelsAt) => {
+      const number = this.#sets.numberOf(labelsAt, name);
+      let answer = seen.get(number);
+      if (answer === undefined) {
+        answer = test(this.#sets.label(number)[1]);
+        seen.set(number, answer);
+      }
+      return answer;
+    };
   }
 }
 
-/** Tests each distinct value once: a regular expression costs much more than a look-up. */
-function remembering(matcher: Matcher): (value: string) => boolean {
-  const test = compileMatcher(matcher);
-  if (matcher.op === '=' || matcher.op === '!=') return test;
-  const seen = new Map<string, boolean>();
-  return (value) => {
-    let answer = seen.get(value);
-    if (answer === undefined) {
-      answer = test(value);
-      seen.set(value, answer);
-    }
-    return answer;
-  };
+/** What is in any of the lists, once. */
+export function unite<T>(lists: readonly (readonly T[])[]): readonly T[] {
+  return lists.length === 1 ? lists[0]! : [...new Set(lists.flat())];
 }

@@ -14,7 +14,9 @@ export interface LogFile {
 }
 
 const SIGNATURE: Readonly<Record<FileKind, string>> = { log: 'FSAILLOG', snapshot: 'FSAILSNP' };
-const VERSION = 1;
+/** Files of version 1 have records of fewer kinds. */
+const VERSION = 2;
+const OLDEST_VERSION = 1;
 /** Signature, version, CRC-32 of both. */
 export const HEADER_BYTES = 16;
 const NAME = /^(\d{8,})\.(log|snapshot)$/;
@@ -68,7 +70,7 @@ export async function readLogFile(
     const view = new DataView(header.buffer);
     const sound = got === HEADER_BYTES && view.getUint32(12, true) === crc32(header.subarray(0, 12));
     const version = view.getUint32(8, true);
-    if (sound && version !== VERSION) throw new StorageFormatError(path, version, VERSION);
+    if (sound && (version < OLDEST_VERSION || version > VERSION)) throw new StorageFormatError(path, version, VERSION);
     return await readRecords(file, sound ? HEADER_BYTES : 0, visit);
   } finally {
     await file.close();

@@ -150,7 +150,13 @@ export class Log implements AsyncDisposable {
     this.#file = await createLogFile(disk, logPath(folder, 'log', next), 'log');
     this.#segment = next;
     this.#synced = HEADER_BYTES;
-    await disk.syncFolder(folder);
+    try {
+      await disk.syncFolder(folder);
+    } catch (error) {
+      // Its name may be lost: nothing may be written there as if it were durable.
+      await this.#giveUpSegment();
+      throw error;
+    }
   }
 
   async #giveUpSegment(): Promise<void> {

@@ -1,16 +1,19 @@
-import { mkdir, mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { labelsOf } from '../model/labels.ts';
-import { decodeSamples } from '../model/series.ts';
-import { DEFAULT_TENANT } from '../model/tenant.ts';
+import { formatLabels, labelsOf } from '../model/labels.ts';
+import { decodeSamples, isStaleMarker } from '../model/series.ts';
+import { DEFAULT_TENANT, parseTenant, type TenantId } from '../model/tenant.ts';
+import { DAY } from '../model/time.ts';
 import { appendSeries } from '../storage/append-series.ts';
 import { TooManySamplesError } from '../storage/errors.ts';
 import { keysUnder } from '../storage/key-value.ts';
 import { nodeDisk } from './disk.ts';
 import { StorageFormatError, StorageInUseError, StorageUnusableError } from './errors.ts';
-import { openTsdb } from './open-tsdb.ts';
+import { openTsdb, type Tsdb } from './open-tsdb.ts';
 
 const NOW = Date.parse('2026-08-03T10:00:00Z');
 const RANGE = { start: NOW - 1_000, end: NOW };
@@ -83,12 +86,59 @@ describe('openTsdb()', () => {
     }
     const log = join(dir, 'a', 'b', 'log');
     const [segment] = await readdir(log);
-    const file = await open(join(log, segment!), 'r+');
-    // Version 2, with the right sum.
-    await file.write(Uint8Array.of(2, 0, 0, 0, 0x5c, 0x8a, 0xd3, 0x05), 0, 8, 8);
-    await file.close();
+    const path = join(log, segment!);
+    const bytes = await readFile(path);
+    bytes.writeUInt32LE(99, 8);
+    bytes.writeUInt32LE(crc32(bytes.subarray(0, 12)), 12);
+    await writeFile(path, bytes);
     for (let i = 0; i < 2; i++) await expect(openHere()).rejects.toThrow(StorageFormatError);
   });
+});
+
+test('opens the files of format version 1, and writes them anew as they are now', async () => {
+  const log = join(dir, 'a', 'b', 'log');
+  await mkdir(log, { recursive: true });
+  await cp(fileURLToPath(new URL('../../test/fixtures/log-v1', import.meta.url)), log, { recursive: true });
+  const all = { start: -Infinity, end: Infinity };
+  const contents = async (tsdb: Tsdb, tenant: TenantId) => {
+    const selected = await tsdb.storage.tenant(tenant).select([], all);
+    return Object.fromEntries(
+      selected.map(({ labels, chunks }) => {
+        const { times, values } = decodeSamples(chunks, all);
+        return [
+          formatLabels(labels),
+          [...times].map((time, i) => [time - NOW, isStaleMarker(values, i) ? 'stale' : values[i]]),
+        ];
+      }),
+    );
+  };
+  const requests = Array.from({ length: 300 }, (_, i) => [-600_000 + i * 1_000, i * 7]);
+  const want = {
+    'requests_total{job="a"}': [[-700_000, -3], ...requests],
+    'up{job="a"}': [
+      [-9_000, 1],
+      [-8_000, 0.1],
+      [-7_000, 'stale'],
+      [-6_500, Infinity],
+      [-6_000, -0],
+    ],
+  };
+  const other = {
+    'foresail_demand{policy="ü"}': [
+      [-300 * DAY, 8],
+      [-100 * DAY, 1e-300],
+      [0, 5],
+    ],
+  };
+  for (let i = 0; i < 3; i++) {
+    await using tsdb = await openHere();
+    expect(tsdb.stats().recovery).toMatchObject({ damagedBytes: 0, tornBytes: 0, orphanSamples: 0, notes: [] });
+    expect(await contents(tsdb, DEFAULT_TENANT)).toEqual(want);
+    expect(await contents(tsdb, parseTenant('b'))).toEqual(other);
+    expect(await tsdb.storage.tenant(DEFAULT_TENANT).metadata()).toMatchObject([{ metric: 'up', type: 'gauge' }]);
+    // The second time around there is a snapshot of today, the third time it is read.
+    if (i === 1) await tsdb.checkpoint();
+  }
 });
 
 describe('reading', () => {

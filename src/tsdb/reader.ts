@@ -11,18 +11,25 @@ import type { TenantHead } from './tenant-head.ts';
 /** Reads one tenant. `tenant` is asked each time: a tenant exists from its first write on. */
 export function readerOf(head: Head, tenant: () => TenantHead | undefined): SeriesReader {
   const matching = (matcherSets: readonly (readonly Matcher[])[], range: TimeRange): readonly HeadSeries[] => {
-    const index = tenant()?.index;
-    if (index === undefined) return [];
-    const found = matcherSets.length === 0 ? index.all : unite(matcherSets.map((matchers) => index.select(matchers)));
-    return found.filter((series) => hasSampleIn(series, range, head.floors[series.retention]));
+    const of = tenant();
+    if (of === undefined) return [];
+    const { id, series: all, attachments } = of;
+    const floors = head.floorsOf(id);
+    return all.selectAny(matcherSets).filter((series) => {
+      const floor = floors[series.retention];
+      return hasSampleIn(head.live, series, range, floor) || attachments.hasHistogramIn(series.ref, range, floor);
+    });
   };
   return {
     async select(matchers, range, { maxSamples, signal }: SelectOptions = {}) {
       signal?.throwIfAborted();
       const selected: SelectedSeries[] = [];
       let samples = 0;
-      for (const series of tenant()?.index.select(matchers) ?? []) {
-        const chunks = chunksOf(series, range, head.floors[series.retention]);
+      const of = tenant();
+      if (of === undefined) return [];
+      const floors = head.floorsOf(of.id);
+      for (const series of of.series.select(matchers)) {
+        const chunks = chunksOf(head.live, series, range, floors[series.retention]);
         if (chunks.length === 0) continue;
         if (maxSamples !== undefined) {
           for (const { times } of chunks) samples += upperBound(times, range.end) - lowerBound(times, range.start);
@@ -53,8 +60,4 @@ export function readerOf(head: Head, tenant: () => TenantHead | undefined): Seri
       return [...(tenant()?.metadata.values() ?? [])].sort((a, b) => (a.metric < b.metric ? -1 : 1));
     },
   };
-}
-
-function unite(lists: readonly (readonly HeadSeries[])[]): readonly HeadSeries[] {
-  return lists.length === 1 ? lists[0]! : [...new Set(lists.flat())];
 }

@@ -1,5 +1,12 @@
 import { crc32 } from 'node:zlib';
 import type { RetentionClass, SeriesRef } from '../storage/write.ts';
+import {
+  type AttachmentRecord,
+  attachmentBytes,
+  isAttachmentRecord,
+  readAttachment,
+  writeAttachment,
+} from './attachment-record.ts';
 import type { ReadableFile } from './disk.ts';
 
 /** Which layer of a series a sample belongs to. Live samples win over backfilled ones of the same time. */
@@ -38,7 +45,18 @@ export type LogRecord =
       readonly help: string;
       readonly unit: string;
     }
-  | { readonly kind: 'end'; readonly records: number };
+  | AttachmentRecord
+  | { readonly kind: 'end'; readonly records: number }
+  /** Samples of many series as `appendBatch` in assembly/append.ts writes them. */
+  | { readonly kind: 'packed'; readonly tenant: number; readonly count: number; readonly bytes: Uint8Array }
+  /** Samples of one series, encoded. */
+  | {
+      readonly kind: 'chunk';
+      readonly tenant: number;
+      readonly ref: SeriesRef;
+      readonly layer: Layer;
+      readonly bytes: Uint8Array;
+    };
 
 /** `FSR1` read as a little-endian number; starts every record, so that reading can find its way back after damage. */
 const MAGIC = 0x31525346;
@@ -46,13 +64,27 @@ const MAGIC = 0x31525346;
 const FRAME_BYTES = 12;
 /** Writers keep records below this; a longer one is damage. */
 const MAX_BODY_BYTES = 16 << 20;
-/** Samples in one record: 20 bytes each stay far below `MAX_BODY_BYTES`. */
+/** Samples in one record: 24 bytes each stay far below `MAX_BODY_BYTES`. */
 export const MAX_RECORD_SAMPLES = 65_536;
 /** Of one series, far below `MAX_BODY_BYTES` too: a longer record would be taken for damage by the next start. */
 export const MAX_RECORD_LABEL_BYTES = 1 << 20;
 
-const KINDS = ['', 'tenant', 'series', 'samples', 'run', 'metadata', 'end'] as const;
-const CLASSES: readonly RetentionClass[] = ['raw', 'demand'];
+const KINDS = [
+  '',
+  'tenant',
+  'series',
+  'samples',
+  'run',
+  'metadata',
+  'end',
+  'exemplars',
+  'histograms',
+  'starts',
+  'packed',
+  'chunk',
+] as const;
+/** By their numbers in records and in `assembly/`. */
+export const RETENTION_CLASSES: readonly RetentionClass[] = ['raw', 'demand'];
 const LAYERS: readonly Layer[] = ['live', 'backfill'];
 
 /** A buffer that records are written into, one after another. */
@@ -106,10 +138,21 @@ export class RecordBuffer {
 
 /** The sum covers the length as well, so that a flipped bit there cannot pass. */
 function frameSum(bytes: Uint8Array, start: number, end: number): number {
-  return crc32(bytes.subarray(start + FRAME_BYTES, end), crc32(bytes.subarray(start + 4, start + 8)));
+  // Calling zlib costs more than four bytes do.
+  let sum = 0xffff_ffff;
+  for (let i = start + 4; i < start + 8; i++) sum = SUMS[(sum ^ bytes[i]!) & 0xff]! ^ (sum >>> 8);
+  return crc32(bytes.subarray(start + FRAME_BYTES, end), ~sum >>> 0);
 }
 
+/** CRC-32 of each byte, as zlib has it. */
+const SUMS = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let sum = byte;
+  for (let bit = 0; bit < 8; bit++) sum = sum & 1 ? (sum >>> 1) ^ 0xedb8_8320 : sum >>> 1;
+  return sum;
+});
+
 function bodyBound(record: LogRecord): number {
+  if (isAttachmentRecord(record)) return 16 + attachmentBytes(record);
   switch (record.kind) {
     case 'tenant':
       return 16 + record.id.length * 3;
@@ -123,6 +166,9 @@ function bodyBound(record: LogRecord): number {
       return 32 + (record.metric.length + record.type.length + record.help.length + record.unit.length) * 3;
     case 'end':
       return 16;
+    case 'packed':
+    case 'chunk':
+      return 16 + record.bytes.length;
   }
 }
 
@@ -136,6 +182,7 @@ function writeBody(record: LogRecord, bytes: Uint8Array, view: DataView, start: 
     view.setUint32(at, record.tenant, true);
     at += 4;
   }
+  if (isAttachmentRecord(record)) return writeAttachment(record, bytes, view, at);
   switch (record.kind) {
     case 'end':
       view.setFloat64(at, record.records, true);
@@ -145,7 +192,7 @@ function writeBody(record: LogRecord, bytes: Uint8Array, view: DataView, start: 
       return at + 4 + UTF8.encodeInto(record.id, bytes.subarray(at + 4)).written;
     case 'series':
       view.setUint32(at, record.ref, true);
-      bytes[at + 4] = CLASSES.indexOf(record.retention);
+      bytes[at + 4] = RETENTION_CLASSES.indexOf(record.retention);
       bytes.set(record.labels, at + 5);
       return at + 5 + record.labels.length;
     case 'samples': {
@@ -160,6 +207,15 @@ function writeBody(record: LogRecord, bytes: Uint8Array, view: DataView, start: 
       view.setUint32(at + 5, record.times.length, true);
       at = writeColumn(bytes, at + 9, record.times);
       return writeColumn(bytes, at, record.values);
+    case 'packed':
+      view.setUint32(at, record.count, true);
+      bytes.set(record.bytes, at + 4);
+      return at + 4 + record.bytes.length;
+    case 'chunk':
+      view.setUint32(at, record.ref, true);
+      bytes[at + 4] = LAYERS.indexOf(record.layer);
+      bytes.set(record.bytes, at + 5);
+      return at + 5 + record.bytes.length;
     case 'metadata':
       for (const text of [record.metric, record.type, record.help, record.unit]) {
         const { written } = UTF8.encodeInto(text, bytes.subarray(at + 4));
@@ -187,7 +243,7 @@ function readBody(bytes: Uint8Array): LogRecord | undefined {
       case 'tenant':
         return { kind, tenant, nextRef: view.getUint32(5, true), id: FROM_UTF8.decode(bytes.subarray(9)) };
       case 'series': {
-        const retention = CLASSES[bytes[9]!];
+        const retention = RETENTION_CLASSES[bytes[9]!];
         if (retention === undefined) return undefined;
         return { kind, tenant, ref: view.getUint32(5, true), retention, labels: bytes.slice(10) };
       }
@@ -225,6 +281,21 @@ function readBody(bytes: Uint8Array): LogRecord | undefined {
         }
         const [metric = '', type = '', help = '', unit = ''] = texts;
         return { kind, tenant, metric, type, help, unit };
+      }
+      case 'exemplars':
+      case 'histograms':
+      case 'starts':
+        return readAttachment(kind, tenant, view, 5);
+      // Both are taken before the next record is read: their bytes need no copy.
+      case 'packed': {
+        const count = view.getUint32(5, true);
+        // Each takes a byte at least, and room is made for all of them.
+        return count > bytes.length - 9 ? undefined : { kind, tenant, count, bytes: bytes.subarray(9) };
+      }
+      case 'chunk': {
+        const layer = LAYERS[bytes[9]!];
+        if (layer === undefined) return undefined;
+        return { kind, tenant, ref: view.getUint32(5, true), layer, bytes: bytes.subarray(10) };
       }
       default:
         return undefined;

@@ -13,7 +13,7 @@ export interface RecoveryReport {
   readonly damagedBytes: number;
   /** Samples whose series was in damaged bytes. */
   readonly orphanSamples: number;
-  /** Records of a kind that this release does not know. */
+  /** Records of a kind that this release does not know, or with something in them that is not of their kind. */
   readonly unknownRecords: number;
   /** Files with damage, and where. */
   readonly notes: readonly string[];
@@ -38,7 +38,14 @@ export async function recover(disk: Disk, folder: string, head: Head): Promise<R
   const visit = (record: LogRecord) => {
     records++;
     if (record.kind === 'end') ended = record.records;
-    report.orphanSamples += head.restore(record);
+    try {
+      report.orphanSamples += head.restore(record);
+    } catch (error) {
+      // Its sum is right: a release with a fault wrote it. The rest must not be lost with it.
+      if (!(error instanceof RangeError)) throw error;
+      report.unknownRecords++;
+      notes.push(`record ${records} of its file cannot be used: ${error.message}`);
+    }
   };
   const read = async (file: LogFile): Promise<number> => {
     const found = await readLogFile(disk, file, visit);

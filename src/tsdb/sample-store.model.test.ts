@@ -6,7 +6,7 @@ import { DEFAULT_TENANT } from '../model/tenant.ts';
 import { DAY, MINUTE } from '../model/time.ts';
 import { OUTCOME } from '../storage/write.ts';
 import { CrashDisk } from '../testing/crash-disk.ts';
-import { storedLive } from './head-series.ts';
+import { PROPERTY_RUNS } from '../testing/property-runs.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import { readerOf } from './reader.ts';
 import { SampleStore } from './sample-store.ts';
@@ -140,7 +140,7 @@ const backfill = (name: string, samples: readonly (readonly [number, number])[])
   });
 
 const checkpoint = command('checkpoint', async (model, { store }) => {
-  await store.checkpoint();
+  await store.chores.checkpoint();
   model.staged = [];
   await sameAs(model, store);
 });
@@ -150,7 +150,7 @@ const retain = (ms: number) =>
     const before = snapshotOf(disk);
     clock.now += ms;
     model.floor = Math.max(model.floor, clock.now - RETENTION);
-    await store.maintain(clock.now);
+    await store.chores.maintain(clock.now);
     // Writing a snapshot syncs everything.
     if (snapshotOf(disk) !== before) model.staged = [];
     await sameAs(model, store);
@@ -159,7 +159,12 @@ const retain = (ms: number) =>
 /** The end of a process, `turns` turns after something was begun that takes many. A kill keeps the page cache. */
 const crash = (begin: 'nothing' | 'commit' | 'checkpoint', turns: number, keep: number | 'page cache') =>
   command(`crash ${turns} turns into ${begin}, keeping ${keep}`, async (model, real) => {
-    const running = begin === 'nothing' ? Promise.resolve() : real.store[begin]();
+    const { store } = real;
+    const running = {
+      nothing: async () => {},
+      commit: () => store.commit(),
+      checkpoint: () => store.chores.checkpoint(),
+    }[begin]();
     const ended = running.catch(() => undefined);
     for (let i = 0; i < turns; i++) await Promise.resolve();
     if (keep === 'page cache') real.disk.kill();
@@ -185,7 +190,7 @@ const crash = (begin: 'nothing' | 'commit' | 'checkpoint', turns: number, keep: 
 
 function hasLive({ head }: SampleStore, name: string, time: number): boolean {
   const series = head.tenants.get(DEFAULT_TENANT)?.find(encodeLabels(labelsOf({ __name__: name })));
-  return series !== undefined && storedLive(series, time) !== undefined;
+  return series !== undefined && head.live.find(series.slot, time) !== undefined;
 }
 
 async function contents(store: SampleStore): Promise<Map<string, Map<number, number>>> {
@@ -269,6 +274,6 @@ test('a store behaves as its model, whatever is written, retained, crashed and r
         );
       },
     ),
-    { numRuns: 300 },
+    { numRuns: PROPERTY_RUNS },
   );
-}, 60_000);
+});

@@ -6,29 +6,52 @@ import type { Millis } from '../model/time.ts';
 import { StorageFullError } from '../storage/errors.ts';
 import type { BackfillOutcome } from '../storage/storage.ts';
 import {
+  type Attachments,
+  type AttachOutcomes,
   type MetricMetadata,
   OUTCOME,
   type RefAnswer,
   type RetentionClass,
+  type SeriesRef,
   type WriteBatch,
 } from '../storage/write.ts';
-import { appendToChunks, bitsOf, type HeadChunk, insertSample } from './chunk.ts';
+import { attach } from './attach.ts';
+import type { StartChanges } from './attachments.ts';
+import { Chores } from './chores.ts';
+import { bitsOf } from './chunk.ts';
+import { decodeSampleBytes, encodeSamples } from './codec.ts';
+import { type CoreExports, loadCore } from './core.ts';
 import type { Disk } from './disk.ts';
-import { Head, longer } from './head.ts';
-import { type HeadSeries, judgeLate, type LateSample, storedLive, storedPast } from './head-series.ts';
-import { MAX_AHEAD_MS, type TsdbLimits } from './limits.ts';
+import { fullWhereUsedUp } from './errors.ts';
+import { type StoreFault, StoreFaults } from './faults.ts';
+import { Head, longer, MAX_REF } from './head.ts';
+import { type HeadSeries, storedPast } from './head-series.ts';
+import { importRuns } from './import-runs.ts';
+import { retentionOf, type TenantBounds, type TsdbLimits } from './limits.ts';
+import { APPENDED_LATE, type AppendBounds, BatchColumns } from './live-samples.ts';
 import { Log } from './log.ts';
+import type { SampleCodec } from './partition-chunk.ts';
+import { Partitions } from './partitions.ts';
 import { MAX_RECORD_LABEL_BYTES, MAX_RECORD_SAMPLES } from './record.ts';
 import { type RecoveryReport, recover } from './recovery.ts';
-import { writeSnapshot } from './snapshot.ts';
+import { overSeriesPerMetric, overSeriesPerTenant } from './series-limits.ts';
+import { encodeRun } from './snapshot.ts';
 import type { TenantHead } from './tenant-head.ts';
 
 export interface SampleStoreOptions {
   readonly disk: Disk;
+  /** Whose memory samples are in. Default: one of its own. */
+  readonly core?: CoreExports;
   /** The folder of segments and snapshots. */
   readonly folder: string;
+  /** The folder of partitions, and the one to name in errors. Without it all samples stay in memory. */
+  readonly partitions?: { readonly folder: string; readonly dataFolder: string };
   readonly now: () => Millis;
   readonly limits: TsdbLimits;
+  /** Of one tenant, where they differ. */
+  readonly boundsOf?: (tenant: TenantId) => TenantBounds;
+  /** How long points of a length are kept that the limits have not. Left out: no longer. */
+  readonly pointsKeptMs?: (stepMs: number) => Millis;
   /** A number that attackers cannot know: the hash of label bytes starts from it. */
   readonly seed: number;
   readonly segmentBytes: number;
@@ -36,35 +59,42 @@ export interface SampleStoreOptions {
   readonly onBackfill?: (tenant: TenantId, labels: Labels) => void;
   /** Called after each sync of the log, with the time that it took. */
   readonly onSync?: (seconds: number) => void;
+  /** Called each time that a chore of maintenance fails. */
+  readonly onFault?: (fault: StoreFault) => void;
 }
 
-/** A snapshot is not worth its writing while the log is shorter than this many segments. */
-const MIN_SEGMENTS = 4;
-
-/** Appended to the log and not synced: readers see it when it is. */
-interface Staged {
-  readonly chunks: HeadChunk[];
-  readonly late: { readonly series: HeadSeries; readonly sample: LateSample }[];
-  readonly runs: { readonly series: HeadSeries; readonly times: Float64Array; readonly values: Float64Array }[];
+/** A backfilled run in the log and not synced: readers see it when it is. */
+interface StagedRun {
+  readonly series: HeadSeries;
+  readonly times: Float64Array;
+  readonly values: Float64Array;
 }
 
 /**
  * Samples of all tenants: the head in memory, the log that makes it durable, and snapshots that keep the log short.
  *
- * What bounds memory: `limits` (samples, label bytes, series, metadata, backlog) and retention. The head is the only
- * copy that is read; segments and snapshots exist to fill it again.
+ * What bounds memory: `limits` (bytes of samples, label bytes, series, metadata, backlog) and retention. Segments and
+ * snapshots exist to fill the head again; what left it is in partitions, see `chores`.
  */
 export class SampleStore implements AsyncDisposable {
   readonly head: Head;
   readonly recovery: RecoveryReport;
+  /** Samples that left memory, and imported ones. */
+  readonly partitions: Partitions | undefined;
+  readonly faults: StoreFaults;
+  readonly chores: Chores;
   readonly #options: SampleStoreOptions;
   readonly #log: Log;
-  #staged: Staged = { chunks: [], late: [], runs: [] };
-  /** Size of the newest snapshot, roughly; the log may grow to it before the next one. */
-  #snapshotBytes = 0;
-  #maintenance: Promise<void> = Promise.resolve();
+  #stagedRuns: StagedRun[] = [];
+  #stagedAttachments: { visible: boolean }[] = [];
 
-  private constructor(options: SampleStoreOptions, head: Head, recovery: RecoveryReport, log: Log) {
+  private constructor(
+    options: SampleStoreOptions,
+    { head, recovery, log, partitions, codec }: Pick<SampleStore, 'head' | 'recovery' | 'partitions'> & Inner,
+  ) {
+    this.partitions = partitions;
+    this.faults = new StoreFaults(options.onFault);
+    this.chores = new Chores(options, { head, log, partitions, codec, faults: this.faults });
     this.#options = options;
     this.head = head;
     this.recovery = recovery;
@@ -74,15 +104,21 @@ export class SampleStore implements AsyncDisposable {
   static async open(options: SampleStoreOptions): Promise<SampleStore> {
     const { disk, folder, segmentBytes, limits, now } = options;
     await disk.ensureFolder(folder);
-    const head = new Head(options.seed);
+    const head = new Head(options.seed, options.core ?? (await loadCore()), limits.maxExemplarsPerTenant);
     const { report, nextSegment, logBytes } = await recover(disk, folder, head);
-    head.drop(now(), limits.retentionMs);
     const onTake = () => store.#takeStaged();
     const { onSync } = options;
     const hooks = { onTake, ...(onSync !== undefined && { onSync }) };
     const log = new Log({ disk, folder, segment: nextSegment, segmentBytes, ...hooks }, logBytes);
-    const store: SampleStore = new SampleStore(options, head, report, log);
-    store.#snapshotBytes = head.samples * 16;
+    const { core } = head.live;
+    const codec: SampleCodec = {
+      encode: (times, values) => encodeSamples(core, times, values),
+      decode: (bytes) => decodeSampleBytes(core, bytes),
+    };
+    const partitions =
+      options.partitions && (await Partitions.open({ ...options.partitions, seed: options.seed, codec }));
+    const store: SampleStore = new SampleStore(options, { head, recovery: report, log, partitions, codec });
+    await store.chores.forgetOld(now());
     return store;
   }
 
@@ -90,59 +126,99 @@ export class SampleStore implements AsyncDisposable {
     return this.#log.sizeBytes;
   }
 
-  /** @throws {StorageFullError} If a series is new and too much waits for the log already. */
+  /** @throws {StorageFullError} If a series is new, and memory is used up or too much waits for the log already. */
   ref(id: TenantId, labelSets: readonly Uint8Array[], retention: RetentionClass): readonly RefAnswer[] {
-    return labelSets.map((labels) => {
-      const series = this.#seriesOf(id, labels, retention);
-      return 'kind' in series ? series : { kind: 'ref', ref: series.ref };
-    });
+    try {
+      const bounds = this.#seriesBounds(id);
+      return labelSets.map((labels) => {
+        const series = this.#seriesOf(id, labels, retention, bounds);
+        return 'kind' in series ? series : { kind: 'ref', ref: series.ref };
+      });
+    } catch (error) {
+      throw fullWhereUsedUp(error);
+    }
   }
 
-  write(id: TenantId, { refs, times, values }: WriteBatch): Uint8Array {
-    const outcomes = new Uint8Array(refs.length);
-    const tenant = this.head.tenants.get(id);
-    if (tenant === undefined) return outcomes.fill(OUTCOME.gone);
-    const words = bitsOf(values);
-    const { head } = this;
-    const { maxSamples, outOfOrderMs, maxBacklogBytes } = this.#options.limits;
-    const latest = this.#options.now() + MAX_AHEAD_MS;
-    const room = this.#log.backlogBytes + refs.length * 20 <= maxBacklogBytes ? maxSamples : 0;
-    let appended = 0;
-    let ref = 0;
-    let series: HeadSeries | undefined;
-    for (let i = 0; i < refs.length; i++) {
-      if (refs[i] !== ref) {
-        ref = refs[i]!;
-        series = tenant.series.get(ref);
-      }
-      if (series === undefined) {
-        outcomes[i] = OUTCOME.gone;
-        continue;
-      }
-      const time = times[i]!;
-      const low = words[2 * i]!;
-      const high = words[2 * i + 1]!;
-      let outcome = this.#judgeTime(series, time, latest);
-      const isLate = time <= series.newest;
-      if (outcome === OUTCOME.appended && isLate) outcome = judgeLate(series, { time, low, high }, outOfOrderMs);
-      if (outcome === OUTCOME.appended && head.samples >= room) outcome = OUTCOME.full;
-      outcomes[i] = outcome;
-      if (outcome !== OUTCOME.appended) continue;
-      appended++;
-      head.samples++;
-      if (isLate) {
-        const sample = { time, low, high };
-        series.late ??= new Map();
-        series.late.set(time, sample);
-        this.#staged.late.push({ series, sample });
-      } else {
-        series.newest = time;
-        this.#staged.chunks.push(appendToChunks(series.live, time, low, high));
-      }
+  /**
+   * Columns may be views of the store's own memory: they are not copied, and may be empty afterwards.
+   * @throws {StorageFullError} If memory is used up: what is stored by then is a duplicate for the next attempt.
+   */
+  write(id: TenantId, batch: WriteBatch): Uint8Array {
+    try {
+      return this.#write(id, batch);
+    } catch (error) {
+      throw fullWhereUsedUp(error);
     }
-    if (appended === refs.length) this.#logSamples(tenant, { refs, times, values });
-    else if (appended > 0) this.#logSamples(tenant, pick({ refs, times, values }, outcomes, appended));
+  }
+
+  #write(id: TenantId, batch: WriteBatch): Uint8Array {
+    const count = batch.refs.length;
+    const tenant = this.head.tenants.get(id);
+    if (tenant === undefined) return new Uint8Array(count).fill(OUTCOME.gone);
+    const { head } = this;
+    // Each sample may change the start twice.
+    if (batch.starts !== undefined && head.attached.held + 32 * count > this.#options.limits.maxAttachedBytes) {
+      return new Uint8Array(count).fill(OUTCOME.full);
+    }
+    const noting = batch.starts !== undefined || tenant.attachments.hasStarts;
+    const columns = new BatchColumns(batch, head.live.core.memory, noting);
+    const bounds = this.#appendBounds(id, count);
+    if (count <= MAX_RECORD_SAMPLES) return this.#append(tenant, columns, 0, count, bounds);
+    const outcomes = new Uint8Array(count);
+    for (let from = 0; from < count; from += MAX_RECORD_SAMPLES) {
+      const to = Math.min(count, from + MAX_RECORD_SAMPLES);
+      outcomes.set(this.#append(tenant, columns, from, to, bounds), from);
+    }
     return outcomes;
+  }
+
+  #append(tenant: TenantHead, columns: BatchColumns, from: number, to: number, bounds: AppendBounds): Uint8Array {
+    const appended = this.head.live.append(tenant.table, columns, from, to, bounds);
+    const { outcomes, mixed, count, record, failure } = appended;
+    // Before the samples: where a crash takes those alone, a retry finds them missing and their starts known.
+    if (columns.steady && count > 0 && failure === undefined) this.#noteStarts(tenant, columns, from, outcomes);
+    if (count > 0) this.#log.append({ kind: 'packed', tenant: tenant.number, count, bytes: record });
+    // After the log: a retry takes what is held for stored.
+    if (failure !== undefined) throw failure.error;
+    if (mixed)
+      for (let i = 0; i < outcomes.length; i++) if (outcomes[i] === APPENDED_LATE) outcomes[i] = OUTCOME.appended;
+    return outcomes;
+  }
+
+  #noteStarts(tenant: TenantHead, { refs, times, starts }: WriteBatch, from: number, outcomes: Uint8Array): void {
+    const changes: StartChanges = { refs: [], times: [], starts: [] };
+    for (let i = 0; i < outcomes.length; i++) {
+      const isLate = outcomes[i] === APPENDED_LATE;
+      if (!isLate && outcomes[i] !== OUTCOME.appended) continue;
+      tenant.attachments.noteStart(refs[from + i]!, times[from + i]!, starts?.[from + i] ?? 0, isLate, changes);
+    }
+    if (changes.refs.length > 0) this.#logStarts(tenant, changes);
+  }
+
+  #appendBounds(id: TenantId, samples: number): AppendBounds {
+    const { maxSampleBytes, maxBacklogBytes } = this.#options.limits;
+    const { outOfOrderMs } = this.#options.boundsOf?.(id) ?? this.#options.limits;
+    const latest = this.#latest(id);
+    const isRoom = this.#log.backlogBytes + samples * 20 <= maxBacklogBytes;
+    return {
+      latest,
+      oldest: { raw: this.#oldest(id, 'raw'), demand: this.#oldest(id, 'demand') },
+      outOfOrderMs,
+      mostBytes: isRoom ? maxSampleBytes - this.head.pastBytes : 0,
+    };
+  }
+
+  attach(id: TenantId, attachments: Attachments): AttachOutcomes {
+    const latest = this.#latest(id);
+    const { limits, boundsOf } = this.#options;
+    return attach(id, attachments, {
+      head: this.head,
+      limits: { ...limits, ...boundsOf?.(id) },
+      room: limits.maxBacklogBytes - this.#log.backlogBytes,
+      judgeTime: (series, time) => this.#judgeTime(id, series, time, latest),
+      log: (record) => this.#log.append(record),
+      stage: (entry) => this.#stagedAttachments.push(entry),
+    });
   }
 
   /** @throws {StorageFullError} If too much waits for the log already. */
@@ -166,18 +242,20 @@ export class SampleStore implements AsyncDisposable {
   }
 
   async backfill(id: TenantId, runs: readonly SampledSeries[], retention: RetentionClass): Promise<BackfillOutcome> {
-    const { maxSamples } = this.#options.limits;
+    if (this.partitions !== undefined) return await this.#backfillToDisk(this.partitions, id, runs, retention);
+    const { maxSampleBytes } = this.#options.limits;
     const total = { appended: 0, duplicates: 0, conflicts: 0, outOfBounds: 0 };
-    const changed = new Set<HeadSeries>();
+    const changed = new Map<SeriesRef, Labels>();
     for (const run of runs) {
-      if (this.head.samples + run.times.length > maxSamples) {
+      if (this.head.sampleBytes + run.times.length * 16 > maxSampleBytes) {
+        const limit = `${maxSampleBytes} bytes are the limit in memory`;
         throw new StorageFullError(
-          `cannot import ${run.times.length} samples of ${formatLabels(run.labels)}: ${maxSamples} samples are the limit in memory`,
+          `cannot import ${run.times.length} samples of ${formatLabels(run.labels)}: ${limit}`,
         );
       }
       const series = this.#seriesOf(id, encodeLabels(run.labels), retention);
       if ('kind' in series) throw new StorageFullError(`cannot import ${formatLabels(run.labels)}: ${series.message}`);
-      const outcomes = this.#judgeRun(series, run);
+      const outcomes = this.#judgeRun(id, series, run);
       const appended = outcomes.reduce((count, outcome) => count + (outcome === OUTCOME.appended ? 1 : 0), 0);
       for (const outcome of outcomes) {
         if (outcome === OUTCOME.duplicate) total.duplicates++;
@@ -186,62 +264,48 @@ export class SampleStore implements AsyncDisposable {
       }
       if (appended === 0) continue;
       total.appended += appended;
-      changed.add(series);
+      changed.set(series.ref, series.labels);
       const refs = new Uint32Array(run.times.length);
       const { times, values } = pick({ refs, times: run.times, values: run.values }, outcomes, appended);
-      for (let at = 0; at < times.length; at += MAX_RECORD_SAMPLES) {
-        const end = at + MAX_RECORD_SAMPLES;
-        const part = { times: times.subarray(at, end), values: values.subarray(at, end) };
-        this.#log.append({
-          kind: 'run',
-          tenant: this.#tenant(id)!.number,
-          ref: series.ref,
-          layer: 'backfill',
-          ...part,
-        });
+      const tenant = this.#tenant(id)!.number;
+      for (const bytes of encodeRun(this.head.live.core, { times, values })) {
+        this.#log.append({ kind: 'chunk', tenant, ref: series.ref, layer: 'backfill', bytes });
       }
       series.stagedRuns++;
-      this.#staged.runs.push({ series, times, values });
+      this.#stagedRuns.push({ series, times, values });
       // Each run is synced before the next is judged: the backlog stays small, and repeated times are found.
       await this.#log.commit();
     }
     // What is a duplicate may be one of a sample that nobody has committed yet.
     await this.#log.commit();
-    for (const { labels } of changed) this.#options.onBackfill?.(id, labels);
+    for (const labels of changed.values()) this.#options.onBackfill?.(id, labels);
     return total;
   }
 
-  /** Retention, and a snapshot when the log has grown enough to be worth one. */
-  maintain(now: Millis): Promise<void> {
-    return this.#serially(async () => {
-      this.head.drop(now, this.#options.limits.retentionMs);
-      const bound = Math.max(MIN_SEGMENTS * this.#options.segmentBytes, 2 * this.#snapshotBytes);
-      if (this.#log.sizeBytes > bound) await this.#checkpoint();
-    });
-  }
-
-  /** Writes a snapshot and removes the segments that it replaces. */
-  checkpoint(): Promise<void> {
-    return this.#serially(() => this.#checkpoint());
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#maintenance;
-    await this.#log[Symbol.asyncDispose]();
+    await this.chores.settled();
+    try {
+      await this.#log[Symbol.asyncDispose]();
+    } finally {
+      await this.partitions?.[Symbol.asyncDispose]();
+    }
   }
 
-  async #checkpoint(): Promise<void> {
-    const { disk, folder } = this.#options;
-    const { segment, olderBytes } = await this.#log.cut();
-    this.#snapshotBytes = this.head.samples * 16;
-    await writeSnapshot(disk, folder, this.head, segment);
-    this.#log.removed(olderBytes);
-  }
-
-  #serially(step: () => Promise<void>): Promise<void> {
-    const result = this.#maintenance.then(step);
-    this.#maintenance = result.catch(() => undefined);
-    return result;
+  async #backfillToDisk(
+    partitions: Partitions,
+    id: TenantId,
+    runs: readonly SampledSeries[],
+    retention: RetentionClass,
+  ): Promise<BackfillOutcome> {
+    const tenant = this.#tenant(id);
+    if (tenant === undefined) {
+      throw new StorageFullError(`cannot import: the limit of ${this.#options.limits.maxTenants} tenants is reached`);
+    }
+    // What is a duplicate may be one of a sample that nobody has committed yet.
+    await this.#log.commit();
+    const bounds = { start: this.#oldest(id, retention), end: this.#latest(id) };
+    const { onBackfill } = this.#options;
+    return await importRuns(this.head, partitions, tenant, runs, { retention, bounds, onBackfill });
   }
 
   #tenant(id: TenantId): TenantHead | undefined {
@@ -252,7 +316,12 @@ export class SampleStore implements AsyncDisposable {
     return tenant;
   }
 
-  #seriesOf(tenantId: TenantId, labels: Uint8Array, retention: RetentionClass): HeadSeries | RefusedRef {
+  #seriesOf(
+    tenantId: TenantId,
+    labels: Uint8Array,
+    retention: RetentionClass,
+    bounds = this.#seriesBounds(tenantId),
+  ): HeadSeries | RefusedRef {
     const tenant = this.#tenant(tenantId);
     if (tenant === undefined) {
       const id = 'err-foresail-max-tenants';
@@ -265,25 +334,17 @@ export class SampleStore implements AsyncDisposable {
     const known = tenant.find(labels);
     if (known !== undefined) {
       if (longer(known.retention, retention) === known.retention) return known;
-      known.retention = longer(known.retention, retention);
+      this.head.keepAs(known, longer(known.retention, retention));
       this.#logSeries(tenant, known, labels);
       return known;
     }
-    const { maxSeriesPerTenant, maxLabelBytes } = this.#options.limits;
+    const { maxLabelBytes } = this.#options.limits;
     if (labels.length > MAX_RECORD_LABEL_BYTES) {
       const id = 'err-foresail-labels-too-long';
       return { kind: 'refused', id, message: `its labels are longer than ${MAX_RECORD_LABEL_BYTES} bytes (${id})` };
     }
-    if (tenant.series.size >= maxSeriesPerTenant) {
-      const id = 'err-mimir-max-series-per-user';
-      const remedy =
-        'To adjust the related per-tenant limit, configure limits.maxSeries, or contact your service administrator.';
-      return {
-        kind: 'refused',
-        id,
-        message: `per-user series limit of ${maxSeriesPerTenant} exceeded (${id}). ${remedy}`,
-      };
-    }
+    const refusal = retention === 'raw' ? overSeriesLimit(tenant, labels, bounds) : undefined;
+    if (refusal !== undefined) return refusal;
     if (this.head.labelBytes + labels.length > maxLabelBytes) {
       const id = 'err-foresail-max-label-bytes';
       return {
@@ -292,10 +353,19 @@ export class SampleStore implements AsyncDisposable {
         message: `the limit of ${maxLabelBytes} bytes for labels of all series is reached (${id})`,
       };
     }
+    if (tenant.nextRef > MAX_REF) {
+      const id = 'err-foresail-references-used-up';
+      return { kind: 'refused', id, message: `${MAX_REF} series of the tenant were new since its first one (${id})` };
+    }
     this.#checkBacklog(labels.length);
     const series = this.head.addSeries(tenant, tenant.nextRef, labels, retention);
     this.#logSeries(tenant, series, labels);
     return series;
+  }
+
+  #seriesBounds(id: TenantId): SeriesBounds {
+    const { limits, boundsOf } = this.#options;
+    return boundsOf?.(id) ?? { maxSeries: limits.maxSeriesPerTenant, maxSeriesPerMetric: 0 };
   }
 
   /** While the log cannot be written, what waits for it in memory must not grow for ever. */
@@ -309,19 +379,29 @@ export class SampleStore implements AsyncDisposable {
     this.#log.append({ kind: 'series', tenant: tenant.number, ref, retention, labels });
   }
 
-  #judgeTime(series: HeadSeries, time: Millis, latest: Millis): number {
+  #judgeTime(id: TenantId, series: HeadSeries, time: Millis, latest: Millis): number {
     if (!(time <= latest)) return OUTCOME.tooFarInFuture;
-    return time < this.#oldest(series.retention, latest) ? OUTCOME.tooOld : OUTCOME.appended;
+    return time < this.#oldest(id, series.retention) ? OUTCOME.tooOld : OUTCOME.appended;
   }
 
-  #oldest(retention: RetentionClass, latest: Millis): Millis {
-    const kept = latest - MAX_AHEAD_MS - this.#options.limits.retentionMs[retention];
-    return Math.max(kept, this.head.floors[retention]);
+  /** Live samples of this class that are older are refused now. */
+  oldestTaken(id: TenantId, retention: RetentionClass): Millis {
+    return this.#oldest(id, retention);
   }
 
-  #judgeRun(series: HeadSeries, { times, values }: SampledSeries): Uint8Array {
+  #latest(id: TenantId): Millis {
+    const { boundsOf, limits, now } = this.#options;
+    return now() + (boundsOf?.(id).aheadMs ?? limits.aheadMs);
+  }
+
+  #oldest(id: TenantId, retention: RetentionClass): Millis {
+    const kept = this.#options.now() - retentionOf(this.#options)(id)[retention];
+    return Math.max(kept, this.head.floorsOf(id)[retention]);
+  }
+
+  #judgeRun(id: TenantId, series: HeadSeries, { times, values }: SampledSeries): Uint8Array {
     const outcomes = new Uint8Array(times.length);
-    const latest = this.#options.now() + MAX_AHEAD_MS;
+    const latest = this.#latest(id);
     const words = bitsOf(values);
     let newest = Number.NEGATIVE_INFINITY;
     for (let i = 0; i < times.length; i++) {
@@ -330,9 +410,9 @@ export class SampleStore implements AsyncDisposable {
         throw new RangeError(`cannot import ${formatLabels(series.labels)}: its times do not ascend at index ${i}`);
       }
       newest = time;
-      outcomes[i] = this.#judgeTime(series, time, latest);
+      outcomes[i] = this.#judgeTime(id, series, time, latest);
       if (outcomes[i] !== OUTCOME.appended) continue;
-      const stored = storedLive(series, time) ?? storedPast(series, time);
+      const stored = this.head.live.find(series.slot, time) ?? storedPast(series, time);
       if (stored === undefined) continue;
       const same = stored.low === words[2 * i] && stored.high === words[2 * i + 1];
       outcomes[i] = same ? OUTCOME.duplicate : OUTCOME.conflict;
@@ -340,37 +420,52 @@ export class SampleStore implements AsyncDisposable {
     return outcomes;
   }
 
-  #logSamples({ number }: TenantHead, { refs, times, values }: WriteBatch): void {
+  #logStarts({ number }: TenantHead, { refs, times, starts }: StartChanges): void {
     for (let at = 0; at < refs.length; at += MAX_RECORD_SAMPLES) {
-      const end = at + MAX_RECORD_SAMPLES;
+      const part = <T>(column: readonly T[]) => column.slice(at, at + MAX_RECORD_SAMPLES);
       this.#log.append({
-        kind: 'samples',
+        kind: 'starts',
         tenant: number,
-        refs: refs.subarray(at, end),
-        times: times.subarray(at, end),
-        values: values.subarray(at, end),
+        refs: part(refs),
+        times: part(times),
+        starts: part(starts),
       });
     }
   }
 
   #takeStaged(): () => void {
-    const { chunks, late, runs } = this.#staged;
-    this.#staged = { chunks: [], late: [], runs: [] };
+    const publish = this.head.live.takeStaged();
+    const runs = this.#stagedRuns;
+    const attached = this.#stagedAttachments;
+    this.#stagedRuns = [];
+    this.#stagedAttachments = [];
     return () => {
-      for (const chunk of chunks) chunk.visible++;
-      for (const { series, sample } of late) {
-        insertSample(series.live, sample.time, sample.low, sample.high);
-        series.late?.delete(sample.time);
-      }
+      publish();
       for (const { series, times, values } of runs) {
         this.head.mergePast(series, { times, values });
         series.stagedRuns--;
       }
+      for (const entry of attached) entry.visible = true;
     };
   }
 }
 
+interface Inner {
+  readonly log: Log;
+  readonly codec: SampleCodec;
+}
+
+type SeriesBounds = Pick<TenantBounds, 'maxSeries' | 'maxSeriesPerMetric'>;
 type RefusedRef = Extract<RefAnswer, { kind: 'refused' }>;
+
+/** What the program itself records is not its tenant's to pay for: these hold for what is sent. */
+function overSeriesLimit(tenant: TenantHead, labels: Uint8Array, bounds: SeriesBounds): RefusedRef | undefined {
+  const { maxSeries, maxSeriesPerMetric } = bounds;
+  return (
+    overSeriesPerTenant(tenant.series.size, maxSeries) ??
+    (maxSeriesPerMetric > 0 ? overSeriesPerMetric(tenant.series, labels, maxSeriesPerMetric) : undefined)
+  );
+}
 
 /** The samples whose outcome is `appended`. Copies bits. */
 function pick({ refs, times, values }: WriteBatch, outcomes: Uint8Array, count: number): WriteBatch {

@@ -1,67 +1,62 @@
-import { decodeLabels, encodeLabels } from '../model/labels.ts';
 import type { TenantId } from '../model/tenant.ts';
 import type { MetricMetadata, RetentionClass, SeriesRef } from '../storage/write.ts';
-import type { AliasTable } from './alias-table.ts';
-import { BytesTable, viewOf } from './bytes-table.ts';
-import { type HeadSeries, newSeries } from './head-series.ts';
-import { LabelIndex } from './label-index.ts';
+import { type AttachedBytes, TenantAttachments } from './attachments.ts';
+import type { HeadSeries } from './head-series.ts';
+import type { LabelTexts } from './label-texts.ts';
+import type { LiveSamples } from './live-samples.ts';
+import { SeriesIndex } from './series-index.ts';
 
-/** One tenant's series in memory, by reference, by label bytes and by labels. */
+export interface TenantHeadOptions {
+  readonly attached: AttachedBytes;
+  readonly live: LiveSamples;
+  readonly texts: LabelTexts;
+}
+
+/** One tenant in memory. */
 export class TenantHead {
   readonly id: TenantId;
   /** The tenant's number in the log. */
   readonly number: number;
-  readonly series = new Map<SeriesRef, HeadSeries>();
-  readonly index = new LabelIndex<HeadSeries>();
-  readonly aliases: AliasTable;
+  readonly series: SeriesIndex;
+  readonly attachments: TenantAttachments;
   readonly metadata = new Map<string, MetricMetadata>();
   /** References are never used twice. */
   nextRef: SeriesRef = 1;
   labelBytes = 0;
-  readonly #seed: number;
-  #byLabels: BytesTable;
-  #forgottenBytes = 0;
+  /** While samples are deleted: writers wait for it. */
+  held: Promise<void> | undefined;
 
-  constructor(id: TenantId, number: number, { seed, aliases }: { seed: number; aliases: AliasTable }) {
+  constructor(id: TenantId, number: number, { attached, live, texts }: TenantHeadOptions) {
     this.id = id;
     this.number = number;
-    this.#seed = seed;
-    this.aliases = aliases;
-    this.#byLabels = new BytesTable(seed);
+    this.series = new SeriesIndex(live, texts);
+    this.attachments = new TenantAttachments(attached);
+  }
+
+  /** From references to slots, in WebAssembly memory. */
+  get table(): number {
+    return this.series.table;
   }
 
   find(labelBytes: Uint8Array): HeadSeries | undefined {
-    return this.series.get(this.#byLabels.find(viewOf(labelBytes), 0, labelBytes.length));
+    return this.series.find(labelBytes);
   }
 
+  /** @throws {RangeError} If the bytes are no label set. */
   add(ref: SeriesRef, labelBytes: Uint8Array, retention: RetentionClass): HeadSeries {
-    const series = newSeries(ref, this.index.intern(decodeLabels(labelBytes)), retention);
-    this.series.set(ref, series);
-    this.#byLabels.set(labelBytes, ref);
-    this.index.add(series);
+    const series = this.series.add(ref, labelBytes, retention);
     this.labelBytes += labelBytes.length;
     this.nextRef = Math.max(this.nextRef, ref + 1);
     return series;
   }
 
   /**
-   * Forgets series. Their references answer `gone` from now on; aliases of them are found out of date when they are
-   * next used, which pods that ended never do.
+   * Forgets a series. Its reference answers `gone` from now on; aliases of it are found out of date when they are next
+   * used, which those of pods that ended never are.
    */
-  remove(gone: ReadonlySet<HeadSeries>): void {
-    if (gone.size === 0) return;
-    this.index.remove(gone);
-    for (const { ref, labels } of gone) {
-      const bytes = encodeLabels(labels);
-      this.series.delete(ref);
-      this.#byLabels.set(bytes, 0);
-      this.labelBytes -= bytes.length;
-      this.#forgottenBytes += bytes.length;
-    }
-    // The table keeps the bytes of what it forgot: it is made anew once they are half of it.
-    if (this.#forgottenBytes <= this.labelBytes) return;
-    this.#byLabels = new BytesTable(this.#seed);
-    this.#forgottenBytes = 0;
-    for (const series of this.series.values()) this.#byLabels.set(encodeLabels(series.labels), series.ref);
+  remove(series: HeadSeries): void {
+    this.labelBytes -= series.labelBytes.length;
+    this.series.remove(series);
+    this.attachments.remove(series.ref);
   }
 }

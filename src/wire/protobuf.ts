@@ -6,8 +6,11 @@ export class ProtoReader {
   readonly view: DataView;
   at: number;
   end: number;
+  /** What errors call the bytes. */
+  readonly #what: string;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, what = 'remote write request') {
+    this.#what = what;
     this.bytes = bytes;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.at = 0;
@@ -87,6 +90,6 @@ export class ProtoReader {
   }
 
   fault(why: string, offset: number): WireError {
-    return new WireError('remote write request', why, offset);
+    return new WireError(this.#what, why, offset);
   }
 }

@@ -1,125 +1,5 @@
-import { WireError } from './errors.ts';
-
-export interface SnappyOptions {
-  /** A block that announces more decoded bytes is refused before anything is allocated. */
-  readonly maxBytes: number;
-  /** Decoded into, where it is large enough; otherwise a new buffer is allocated. What is behind may change as well. */
-  readonly buffer?: Uint8Array;
-}
-
-/**
- * The decoded length that a snappy block announces.
- * @throws {WireError} If the preamble is not a length below 2^32.
- */
-export function snappyLength(block: Uint8Array): number {
-  return preamble(block).length;
-}
-
-/**
- * Decodes the snappy block format (not the framed one).
- * @returns A view of exactly the decoded bytes.
- * @throws {WireError} If the block is damaged, or decodes to more than `maxBytes`.
- */
-export function decodeSnappy(block: Uint8Array, { maxBytes, buffer }: SnappyOptions): Uint8Array {
-  const { length, end: bodyStart } = preamble(block);
-  if (length > maxBytes) {
-    throw new WireError('snappy block', `decoded length ${length} is above the limit of ${maxBytes}`, 0);
-  }
-  // No element decodes to more than 64 bytes for each of its own 3 (a copy with a 2-byte offset).
-  if (length * 3 > (block.length - bodyStart) * 64) {
-    throw new WireError('snappy block', `${block.length} bytes cannot hold the decoded length ${length}`, 0);
-  }
-  const out = buffer !== undefined && buffer.length >= length ? buffer : new Uint8Array(length);
-  const source = new DataView(block.buffer, block.byteOffset, block.byteLength);
-  const target = new DataView(out.buffer, out.byteOffset, out.byteLength);
-  const blockEnd = block.length;
-  // Whole words may be written up to here: what is too much of the last one is overwritten by what follows it.
-  const roomy = out.length - 3;
-  let at = bodyStart;
-  let to = 0;
-
-  while (at < blockEnd) {
-    const tag = block[at]!;
-    const element = at++;
-    if ((tag & 3) === 0) {
-      let size = (tag >>> 2) + 1;
-      if (size > 60) {
-        const extra = size - 60;
-        if (at + extra > blockEnd) throw cutShort(element);
-        size = 0;
-        for (let i = extra - 1; i >= 0; i--) size = size * 256 + block[at + i]!;
-        size += 1;
-        at += extra;
-      }
-      if (at + size > blockEnd) throw cutShort(element);
-      if (to + size > length) throw tooLong(element, length);
-      if (size > 64) {
-        out.set(block.subarray(at, at + size), to);
-      } else if (at + size + 3 <= blockEnd && to + size <= roomy) {
-        for (let i = 0; i < size; i += 4) target.setInt32(to + i, source.getInt32(at + i, true), true);
-      } else {
-        for (let i = 0; i < size; i++) out[to + i] = block[at + i]!;
-      }
-      at += size;
-      to += size;
-      continue;
-    }
-    let size: number;
-    let offset: number;
-    if ((tag & 3) === 1) {
-      if (at >= blockEnd) throw cutShort(element);
-      size = ((tag >>> 2) & 7) + 4;
-      offset = ((tag >>> 5) << 8) | block[at++]!;
-    } else if ((tag & 3) === 2) {
-      if (at + 2 > blockEnd) throw cutShort(element);
-      size = (tag >>> 2) + 1;
-      offset = source.getUint16(at, true);
-      at += 2;
-    } else {
-      if (at + 4 > blockEnd) throw cutShort(element);
-      size = (tag >>> 2) + 1;
-      offset = source.getUint32(at, true);
-      at += 4;
-    }
-    if (offset === 0 || offset > to) {
-      throw new WireError('snappy block', `a copy reaches ${offset} bytes back where ${to} are decoded`, element);
-    }
-    if (to + size > length) throw tooLong(element, length);
-    // A copy may overlap what it writes; four bytes at a time is right only from 4 bytes back.
-    if (offset >= 4 && to + size <= roomy) {
-      const from = to - offset;
-      for (let i = 0; i < size; i += 4) target.setInt32(to + i, target.getInt32(from + i, true), true);
-    } else {
-      for (let i = 0; i < size; i++) out[to + i] = out[to + i - offset]!;
-    }
-    to += size;
-  }
-  if (to !== length) {
-    throw new WireError('snappy block', `it ends after ${to} of ${length} announced decoded bytes`, blockEnd);
-  }
-  return out.length === length ? out : out.subarray(0, length);
-}
-
-function preamble(block: Uint8Array): { length: number; end: number } {
-  let length = 0;
-  for (let i = 0; i < 5; i++) {
-    const byte = block[i];
-    if (byte === undefined) throw cutShort(i);
-    length += (byte & 0x7f) * 2 ** (7 * i);
-    if (byte >= 0x80) continue;
-    if (length > 0xffff_ffff) break;
-    return { length, end: i + 1 };
-  }
-  throw new WireError('snappy block', 'the announced length is not below 2^32', 0);
-}
-
-function cutShort(offset: number): WireError {
-  return new WireError('snappy block', 'an element is cut short', offset);
-}
-
-function tooLong(offset: number, length: number): WireError {
-  return new WireError('snappy block', `more is decoded than the announced ${length} bytes`, offset);
-}
+import { WireTooLargeError } from './errors.ts';
+import { ProtoReader } from './protobuf.ts';
 
 const HASH_BITS = 14;
 /** Copies reach at most this far back, so a copy always fits two bytes of offset. */
@@ -183,4 +63,52 @@ function writeLiteral(out: Uint8Array, at: number, bytes: Uint8Array, start: num
   }
   out.set(bytes.subarray(start, end), to);
   return to + size;
+}
+
+/**
+ * Decodes a snappy block.
+ * @param most Bytes that it may have decoded: its length is read before any memory is taken.
+ * @throws {WireError} If it is damaged. @throws {WireTooLargeError} If it has more.
+ */
+export function decodeSnappy(block: Uint8Array, most: number): Uint8Array {
+  const reader = new ProtoReader(block, 'a snappy block');
+  const length = reader.uint32();
+  if (length > most) throw new WireTooLargeError(`a snappy block has ${length} bytes, and at most ${most} are read`);
+  const out = new Uint8Array(length);
+  let { at } = reader;
+  let to = 0;
+  while (at < block.length) {
+    const tag = block[at++]!;
+    const kind = tag & 3;
+    if (kind === 0) {
+      let size = tag >>> 2;
+      if (size >= 60) {
+        const extra = size - 59;
+        size = littleEndian(block, at, extra);
+        at += extra;
+      }
+      size++;
+      if (!(at + size <= block.length && to + size <= length)) throw reader.fault('a literal reaches past the end', at);
+      out.set(block.subarray(at, at + size), to);
+      at += size;
+      to += size;
+      continue;
+    }
+    const size = kind === 1 ? ((tag >>> 2) & 7) + 4 : (tag >>> 2) + 1;
+    const extra = kind === 1 ? 1 : kind === 2 ? 2 : 4;
+    const offset = littleEndian(block, at, extra) + (kind === 1 ? (tag >>> 5) * 256 : 0);
+    at += extra;
+    if (!(offset > 0 && offset <= to && to + size <= length)) throw reader.fault('a copy reaches past the end', at);
+    // Byte by byte: a copy may repeat what it writes.
+    for (let i = 0; i < size; i++, to++) out[to] = out[to - offset]!;
+  }
+  if (to !== length || at !== block.length) throw reader.fault('it ends too early', at);
+  return out;
+}
+
+/** NaN beyond the end, with which every comparison fails. */
+function littleEndian(bytes: Uint8Array, at: number, size: number): number {
+  let value = 0;
+  for (let i = 0; i < size; i++) value += (bytes[at + i] ?? Number.NaN) * 2 ** (8 * i);
+  return value;
 }

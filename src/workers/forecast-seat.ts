@@ -74,7 +74,10 @@ export function threadSeat({ file = ownThread(), clock, limitMs = MINUTE, models
   return ({ onReady, onAnswers, onEnd, onNote }) => {
     const progress = new Int32Array(new SharedArrayBuffer(4)).fill(-1);
     const workerData: ForecastThreadData = { progress: progress.buffer, ...(models && { models }) };
-    const worker = new Worker(file, { workerData, resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB } });
+    const worker = new Worker(file, {
+      workerData,
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB, maxYoungGenerationSizeMb: 8 },
+    });
     let ended = false;
     let batch = new AbortController();
 

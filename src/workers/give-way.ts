@@ -1,9 +1,9 @@
-import { setPriority } from 'node:os';
+import { getPriority, setPriority } from 'node:os';
 
-/** `late`: after the loops, the requests and the forecasters; `last`: after everything. */
-export type Turn = 'late' | 'last';
+/** `soon`: after the loops and the requests; `late`: after the forecasters too; `last`: after everything. */
+export type Turn = 'soon' | 'late' | 'last';
 
-const NICE: Record<Turn, number> = { late: 10, last: 19 };
+const NICE: Record<Turn, number> = { soon: 5, late: 10, last: 19 };
 
 /**
  * Has the calling thread give way to the process's others. On Linux a priority is the thread's own (setpriority(2), "C
@@ -12,7 +12,7 @@ const NICE: Record<Turn, number> = { late: 10, last: 19 };
 export function giveWay(turn: Turn): void {
   if (process.platform !== 'linux') return;
   try {
-    setPriority(NICE[turn]);
+    setPriority(Math.max(getPriority(), NICE[turn]));
   } catch {
     // Some sandboxes forbid it: the work is then done like any other.
   }

@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from 'vitest';
 import type { ModelBytes } from '../forecast/regressor/model-file.ts';
 import { HOUR, MINUTE } from '../model/time.ts';
-import { parsePolicy } from '../scaling/policy.ts';
+import { parsedPolicy } from '../testing/policy.ts';
 import { jobDoer } from './jobs.ts';
 import { readModelBytes, SHIPPED_MODEL } from './load-regressor.ts';
 
@@ -16,15 +16,10 @@ const FORECAST = {
 };
 const PREVIEW = {
   kind: 'preview' as const,
-  policy: parsePolicy({
-    apiVersion: 'foresail.dev/v1alpha1',
-    kind: 'ScalingPolicy',
-    metadata: { name: 'web', namespace: 'shop' },
-    spec: {
-      target: { name: 'web' },
-      demand: { query: 'rps', step: '5m', capacity: { perReplica: 10 } },
-      replicas: { min: 1, max: 50 },
-    },
+  policy: parsedPolicy('web', {
+    target: { name: 'web' },
+    demand: { query: 'rps', step: '5m', capacity: { perReplica: 10 } },
+    replicas: { min: 1, max: 50 },
   }),
   ...{ demands: [series], judgedMs: 2 * HOUR, startUpMs: 3 * MINUTE },
 };

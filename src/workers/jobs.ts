@@ -2,16 +2,19 @@ import type { Network } from '../forecast/forecaster-options.ts';
 import { doSeriesJob, type SeriesJob, type SeriesResults } from '../forecast/jobs/series-job.ts';
 import type { ModelBytes } from '../forecast/regressor/model-file.ts';
 import type { OwnModel } from '../forecast/regressor/model-version.ts';
+import type { Advice } from '../scaling/advice/types.ts';
 import type { PolicyPreview } from '../scaling/policy-preview.ts';
+import { type AdviceJob, doAdvice } from './advice-job.ts';
 import { cpuSeconds } from './cpu-seconds.ts';
 import { type NetworkSource, networkSource } from './load-regressor.ts';
 import { doPreview, type PreviewJob } from './preview-job.ts';
 
 /** All that a job thread can do. */
-export type Job = SeriesJob | PreviewJob;
+export type Job = SeriesJob | PreviewJob | AdviceJob;
 
 interface JobResults extends SeriesResults {
   readonly preview: PolicyPreview;
+  readonly advice: Advice;
 }
 
 export type JobResult<J extends Job> = JobResults[J['kind']];
@@ -29,6 +32,7 @@ export function jobDoer(shipped: ModelBytes | undefined): DoJob {
   };
   return async (job, own) => {
     if (job.kind === 'preview') return doPreview(job, await networkOf(own)) as JobResult<typeof job>;
+    if (job.kind === 'advice') return doAdvice(job, await networkOf(own)) as JobResult<typeof job>;
     const forecasts = job.kind === 'forecast' || job.kind === 'backtest' || job.kind === 'rolling';
     return doSeriesJob(job, { cpuSeconds, ...(forecasts && (await networkOf(own))) }) as JobResult<typeof job>;
   };

@@ -5,8 +5,10 @@ import { inferGrid, toRegular } from '../forecast/prepare.ts';
 import type { Forecast } from '../model/forecast.ts';
 import type { Samples } from '../model/series.ts';
 import { DAY, HOUR } from '../model/time.ts';
+import { TAIL_QUANTILES } from '../scaling/objective.ts';
 import type { ForecastReading } from '../scaling/plan-types.ts';
 import type { ScalingPolicy } from '../scaling/policy.ts';
+import { PRICED_QUANTILES, pricedQuantile } from '../scaling/priced-quantile.ts';
 import type { QuantilesForecaster } from '../scaling/simulation/recorded-forecasts.ts';
 import type { TraceForecaster } from '../scaling/simulation/strategies.ts';
 
@@ -18,7 +20,7 @@ export interface TraceMeans {
   readonly calendar?: SeriesCalendar | undefined;
   /** Without it forecasts are made without the network. */
   readonly network?: Network;
-  /** Of the peak, each read on its own. The default is the policy's alone. */
+  /** The highest that a reading may take, each read on its own. The default is the policy's alone. */
   readonly quantiles?: readonly number[];
 }
 
@@ -40,7 +42,11 @@ export function openTraceForecaster(
   const options = {
     horizonSteps: Math.max(1, Math.round(policy.horizonMs / stepMs)),
     peakWindowMs: Math.max(stepMs, Math.round(windowMs / stepMs) * stepMs),
-    quantiles,
+    quantiles: ascending([
+      ...quantiles,
+      ...(policy.objective === undefined ? [] : TAIL_QUANTILES),
+      ...(policy.shortageCost === undefined ? [] : PRICED_QUANTILES),
+    ]),
     ...(calendar && { calendar }),
     ...network,
     seasons:
@@ -98,20 +104,27 @@ export function openTraceForecaster(
   const readEach = () => {
     if (forecaster === null) return quantiles.map(() => unfitted);
     const forecast = forecaster.predict();
-    return quantiles.map((quantile) => readingOf(forecast, quantile, windowMs));
+    return quantiles.map((quantile) => readingOf(forecast, { ...policy, quantile }, windowMs));
   };
   return { append, readEach, read: () => readEach()[0]! };
 }
 
-function readingOf(forecast: Forecast, quantile: number, windowMs: number): ForecastReading {
+function readingOf(forecast: Forecast, policy: ScalingPolicy, windowMs: number): ForecastReading {
   const { issuedAt, peak, model, accuracy, historyMs } = forecast;
+  const { quantile } = policy;
+  const chosen =
+    pricedQuantile(peak, policy, policy.demands[0]!.fill) ??
+    peak.quantiles.find((entry) => entry.quantile === quantile);
   return {
     kind: 'ready',
     issuedAt,
-    peak: finite(peak.quantiles.find((entry) => entry.quantile === quantile)?.value),
+    peak: finite(chosen?.value),
     windowMs,
     ...(peak.eventFactor !== undefined && { eventFactor: peak.eventFactor }),
-    quantile,
+    quantile: chosen?.quantile ?? quantile,
+    ...(policy.objective !== undefined && {
+      quantiles: peak.quantiles.map((entry) => ({ quantile: entry.quantile, value: finite(entry.value) })),
+    }),
     model,
     maeVsLast: finite(accuracy.peakVsNaive) ?? finite(accuracy.maeVsLast),
     coverage: finite(accuracy.peakCoverage) ?? finite(accuracy.coverage),
@@ -121,6 +134,10 @@ function readingOf(forecast: Forecast, quantile: number, windowMs: number): Fore
 
 function isExcluded({ exclude }: ScalingPolicy, time: number): boolean {
   return exclude.some(({ start, end }) => time >= start && time < end);
+}
+
+function ascending(list: readonly number[]): readonly number[] {
+  return [...new Set(list)].sort((a, b) => a - b);
 }
 
 function meanOf(values: readonly number[]): number {

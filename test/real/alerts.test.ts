@@ -15,6 +15,12 @@ async function findPromtool(): Promise<string | undefined> {
   return folders.map((folder) => join(folder, 'promtool')).find((path) => existsSync(path));
 }
 
+test('alerts/foresail.yaml is what Prometheus takes', async ({ skip }) => {
+  if (promtool === undefined) return skip('there is no promtool: install the package prometheus of Debian');
+  const { stdout } = await run(promtool, ['check', 'rules', '--lint=all', '--lint-fatal', 'alerts/foresail.yaml']);
+  expect(stdout).toContain('SUCCESS');
+});
+
 test('alerts/foresail.yaml passes its promtool tests', async ({ skip }) => {
   if (promtool === undefined) return skip('there is no promtool: install the package prometheus of Debian');
   const { stdout } = await run(promtool, ['test', 'rules', 'alerts/foresail.test.yaml']);

@@ -13,6 +13,7 @@ import {
   waitFor,
 } from '../../src/testing/control-plane.ts';
 import { type RunningProgram, startProgram } from '../program.ts';
+import { policy } from './shop-objects.ts';
 
 const assets = await findControlPlane();
 const EXAMPLE = readFileSync('scaling-policies/example.yaml', 'utf8');
@@ -37,7 +38,7 @@ describe('the CustomResourceDefinition on a real API server', () => {
 
   const apply = (document: string | object) => plane.kubectl(['apply', '--validate=strict', '-f', '-'], document);
   const changed = (change: object) => {
-    const document = policy('cart');
+    const document = shopPolicy('cart');
     return { ...document, spec: { ...document.spec, ...change } };
   };
 
@@ -63,7 +64,7 @@ describe('the CustomResourceDefinition on a real API server', () => {
       leadTime: '3m',
       forecast: { quantile: 0.95, horizon: '2h', seasons: 'auto', events: [{ demandFactor: 3 }] },
     });
-    await apply(policy('short'));
+    await apply(shopPolicy('short'));
     const short = JSON.parse(await plane.kubectl(['-n', 'shop', 'get', 'sp', 'short', '-o', 'json'])) as object;
     expect(short).toMatchObject({
       spec: {
@@ -71,7 +72,7 @@ describe('the CustomResourceDefinition on a real API server', () => {
         takeOver: 'once',
         target: { kind: 'HorizontalPodAutoscaler' },
         leadTime: 'auto',
-        ramp: { maxUpPerMinute: '50%', maxDownPerMinute: '10%', holdDown: '10m' },
+        ramp: { maxUpPerMinute: '100%', maxDownPerMinute: '25%', holdDown: '3m' },
         safety: { minHistory: '2d', maxForecastAge: '15m' },
         schedules: [],
       },
@@ -208,7 +209,7 @@ describe('policies as custom resources', () => {
     return found === undefined ? '' : `${found.status} ${found.reason}: ${found.message}`;
   };
   const enforcing = (name: string, change: object = {}) => {
-    const document = policy(name);
+    const document = shopPolicy(name);
     const ramp = { maxUpPerMinute: '1000%', maxDownPerMinute: '100%', holdDown: '0s' };
     return { ...document, spec: { ...document.spec, mode: 'enforce', replicas: { min: 6, max: 40 }, ramp, ...change } };
   };
@@ -332,17 +333,12 @@ describe('policies as custom resources', () => {
 
 const SALE = { name: 'sale', start: '2026-11-27T00:00:00Z', end: '2026-11-28T00:00:00Z' };
 
-function policy(name: string) {
-  return {
-    apiVersion: 'foresail.dev/v1alpha1',
-    kind: 'ScalingPolicy',
-    metadata: { name, namespace: 'shop' },
-    spec: {
-      target: { name },
-      demand: { query: 'sum(demand)', capacity: { perReplica: 1 } },
-      replicas: { min: 1, max: 40 },
-    },
-  };
+function shopPolicy(name: string) {
+  return policy(name, {
+    target: { name },
+    demand: { query: 'sum(demand)', capacity: { perReplica: 1 } },
+    replicas: { min: 1, max: 40 },
+  });
 }
 
 function workload(name: string) {

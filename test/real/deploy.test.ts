@@ -16,6 +16,7 @@ import {
   waitFor,
 } from '../../src/testing/control-plane.ts';
 import { type RunningProgram, startProgram } from '../program.ts';
+import { atOnce, policy } from './shop-objects.ts';
 
 const runFile = promisify(execFile);
 const assets = await findControlPlane();
@@ -47,6 +48,15 @@ test.skipIf(helm === undefined).each([
     flags: [
       '--set',
       'externalMetrics.enabled=true,rbac.scaleTargets[0].apiGroup=argoproj.io,rbac.scaleTargets[0].resource=rollouts',
+      '--set-json',
+      'service.extraPorts=[{"name":"keda-scaler","port":6001,"targetPort":6001}]',
+    ],
+  },
+  {
+    name: 'with three replicas over an engine',
+    flags: [
+      '--set',
+      'replicas=3,persistence.enabled=false,engine.enabled=true,engine.writeUrl=http://vm:8428/api/v1/write,engine.queryUrl=http://vm:8428,engine.existingSecret=vm',
     ],
   },
   {
@@ -60,6 +70,16 @@ test.skipIf(helm === undefined).each([
   },
 ])('helm lint passes $name', async ({ flags }) => {
   await runFile(helm!, ['lint', '--strict', '--kube-version', '1.34.0', CHART, ...flags]);
+});
+
+test('the Dockerfile copies what there is, and what its ignore file lets through', () => {
+  const lines = readFileSync('deploy/Dockerfile', 'utf8').split('\n');
+  const ignored = readFileSync('deploy/Dockerfile.dockerignore', 'utf8').split('\n');
+  const copied = lines
+    .filter((line) => line.startsWith('COPY ') && !line.includes('--from='))
+    .flatMap((line) => line.split(' ').slice(1, -1));
+  expect(copied.filter((path) => !existsSync(path) || !ignored.includes(`!${path}`))).toEqual([]);
+  expect(ignored.filter((line) => line.startsWith('!') && !copied.includes(line.slice(1)))).toEqual([]);
 });
 
 /** What is in deploy/, applied to a real API server, and the program under the rights that it gives. */
@@ -160,12 +180,13 @@ describe('deploy/ on a real API server', () => {
       await waitFor('ScaledObjects to be served', async () => (await apply(scaledObject())) !== '');
       await apply(hpaOfKeda(await field('scaledobject/queue', '.metadata.uid')));
     }
-    await writeFile(join(folder, 'foresail.yaml'), `kubernetes: {kubeconfig: ${kubeconfig}}\nloops: {scale: 1s}\n`);
+    const settings = `kubernetes: {kubeconfig: ${kubeconfig}}\ncoordination: {kind: lease, namespace: foresail, leaseDuration: 5s}\nloops: {scale: 1s}\n`;
+    await writeFile(join(folder, 'foresail.yaml'), settings);
     program = await startProgram(['--config', join(folder, 'foresail.yaml')]);
 
     const names = ['deployment', 'statefulset', 'replicaset'];
-    for (const name of names) await apply(policy(name, { name }));
-    if (keda) await apply(policy('queue', { kind: 'ScaledObject', name: 'queue' }));
+    for (const name of names) await apply(policy(name, { target: { name }, ...atOnce(6) }));
+    if (keda) await apply(policy('queue', { target: { kind: 'ScaledObject', name: 'queue' }, ...atOnce(6) }));
     for (const name of names) {
       await waitFor(`the floor of ${name}`, async () => (await field(`hpa/${name}`, '.spec.minReplicas')) === '6');
     }
@@ -189,13 +210,21 @@ describe('deploy/ on a real API server', () => {
       );
     }
     await waitFor('the watch to be written down', async () => (await calls()).some(({ verb }) => verb === 'watch'));
+    // Its lease is given back at the end.
+    await program[Symbol.asyncDispose]();
+    expect(await plane.kubectl(['-n', 'foresail', 'get', 'leases', '-o', 'name'])).toBe('');
     expect((await calls()).filter(({ code }) => code === 403)).toEqual([]);
   });
 
   test('each right that it has was used, and was needed', async () => {
-    const role = JSON.parse(await plane.kubectl(['get', 'clusterrole', 'foresail', '-o', 'json'])) as { rules: Rule[] };
+    const rulesOf = async (...which: readonly string[]) =>
+      (JSON.parse(await plane.kubectl(['get', ...which, '-o', 'json'])) as { rules: Rule[] }).rules;
+    const rules = [
+      ...(await rulesOf('clusterrole', 'foresail')),
+      ...(await rulesOf('-n', 'foresail', 'role', 'foresail-leases')),
+    ];
     const used = new Set((await calls()).map(({ verb, group, resource }) => `${verb} ${group}/${resource}`));
-    const unused = role.rules.flatMap(rightsOf).filter((right) => !used.has(right));
+    const unused = rules.flatMap(rightsOf).filter((right) => !used.has(right));
     expect(unused).toEqual(
       existsSync(KEDA) ? [] : ['get', 'list', 'patch'].map((verb) => `${verb} keda.sh/scaledobjects`),
     );
@@ -269,21 +298,6 @@ async function findHelm(): Promise<string | undefined> {
   const install = resolve('../shared/bin/install');
   if (!existsSync(install)) return undefined;
   return join((await runFile(install, { timeout: 600_000 })).stdout.trim(), 'helm');
-}
-
-function policy(name: string, target: object) {
-  return {
-    apiVersion: 'foresail.dev/v1alpha1',
-    kind: 'ScalingPolicy',
-    metadata: { name, namespace: 'shop' },
-    spec: {
-      mode: 'enforce',
-      target,
-      demand: { query: 'sum(demand)', capacity: { perReplica: 1 } },
-      replicas: { min: 6, max: 40 },
-      ramp: { maxUpPerMinute: '1000%', maxDownPerMinute: '100%', holdDown: '0s' },
-    },
-  };
 }
 
 /** A workload of two replicas by the name of its kind, and its HPA. */

@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { generate } from 'selfsigned';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { labelsOf } from '../../src/model/labels.ts';
 import { MINUTE, SECOND } from '../../src/model/time.ts';
@@ -17,9 +18,11 @@ import {
   startControlPlane,
   waitFor,
 } from '../../src/testing/control-plane.ts';
+import { type MetricsAdapter, startMetricsAdapter } from '../../src/testing/metrics-adapter.ts';
 import { encodeWriteRequest } from '../../src/wire/encode-write-request.ts';
 import { encodeSnappy } from '../../src/wire/snappy.ts';
 import { type RunningProgram, startProgram } from '../program.ts';
+import { policy, requestPolicy } from './shop-objects.ts';
 
 const assets = await findControlPlane();
 const GROUP_PATH = '/apis/external.metrics.k8s.io/v1beta1';
@@ -31,10 +34,14 @@ interface Called {
   readonly body: { readonly reason?: string; readonly message?: string; readonly items?: readonly { value: string }[] };
 }
 
+/** A demand that never changes: 6 replicas at 10 each, and a forecast of it may be somewhat higher. */
+const AHEAD = 55;
+
 /** The built program behind the real aggregator, asked by the real HPA controller. */
 describe('external.metrics.k8s.io on a real control plane', () => {
   let plane: ControlPlane;
   let program: RunningProgram;
+  let adapter: MetricsAdapter;
   let folder: string | undefined;
   let port: number;
   /** Demand that is sent, once a second. */
@@ -59,7 +66,20 @@ describe('external.metrics.k8s.io on a real control plane', () => {
     );
     await plane.kubectl(['apply', '-f', '-'], othersApiService(port));
     const config = join(folder, 'foresail.yaml');
-    const externalMetrics = `{listen: '127.0.0.1:${port}', service: {port: ${port}}}`;
+    const made = await generate([{ name: 'commonName', value: 'localhost' }], {
+      keyType: 'ec',
+      algorithm: 'sha256',
+      extensions: [{ name: 'subjectAltName', altNames: [{ type: 2, value: 'localhost' }] }],
+    });
+    await writeFile(join(folder, 'adapter.crt'), made.cert);
+    await writeFile(join(folder, 'token'), 'of-foresail\n');
+    adapter = await startMetricsAdapter({
+      cert: made.cert,
+      key: made.private,
+      ...{ token: 'of-foresail', metric: 'queue_length', value: '30' },
+    });
+    const upstream = `{url: '${adapter.url}', ca: ${join(folder, 'adapter.crt')}, token: ${join(folder, 'token')}}`;
+    const externalMetrics = `{listen: '127.0.0.1:${port}', service: {port: ${port}}, upstream: ${upstream}}`;
     await writeFile(
       config,
       `kubernetes: {kubeconfig: ${plane.kubeconfig}}\nloops: {scale: 1s}\nexternalMetrics: ${externalMetrics}\n`,
@@ -71,6 +91,7 @@ describe('external.metrics.k8s.io on a real control plane', () => {
   afterAll(async () => {
     clearInterval(timer);
     await program?.[Symbol.asyncDispose]();
+    await adapter?.[Symbol.asyncDispose]();
     await plane?.[Symbol.asyncDispose]();
     if (folder !== undefined) await rm(folder, { recursive: true, force: true });
   });
@@ -120,16 +141,45 @@ describe('external.metrics.k8s.io on a real control plane', () => {
     expect(reasons).toContain('ScalingActive ValidMetricFound');
   });
 
+  test('the HPA controller scales a Deployment on a forecast of the peak within the lead time', async () => {
+    await importHistory('ahead', AHEAD);
+    await plane.kubectl(['apply', '-f', '-'], list(deployment('ahead'), hpa('ahead', 'foresail_forecast_peak')));
+    await put('ahead', 'demand{app="ahead"}');
+    const path = `${GROUP_PATH}/namespaces/shop/foresail_forecast_peak?labelSelector=policy%3Dahead`;
+    await waitFor('a forecast', async () => (await rawError(path)) === 'no error', 3 * MINUTE);
+    expect(await raw(path)).toMatchObject({
+      items: [{ metricLabels: { policy: 'ahead', demand: 'rps', quantile: '0.95' }, window: expect.any(Number) }],
+    });
+    await waitFor(`6 replicas for a steady ${AHEAD}`, async () => (await replicasOf('ahead')) === 6);
+  });
+
+  test('the HPA controller scales a Deployment on a metric of the adapter behind this one', async () => {
+    const queue = `${GROUP_PATH}/namespaces/shop/queue_length`;
+    expect(await raw(`${queue}?labelSelector=queue%3Djobs`)).toMatchObject({ items: [{ value: '30' }] });
+    expect(adapter.asked.at(-1)).toBe(`${queue}?labelSelector=queue%3Djobs`);
+    await plane.kubectl(['apply', '-f', '-'], list(deployment('jobs'), hpa('jobs', 'queue_length')));
+    await waitFor('3 replicas for a queue of 30', async () => (await replicasOf('jobs')) === 3);
+    expect(await rawError(`${GROUP_PATH}/namespaces/shop/unheard_of`)).toContain('the other adapter has no');
+    const names = (await raw(GROUP_PATH)) as { resources: { name: string }[] };
+    expect(names.resources.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['foresail_demand_now', 'queue_length']),
+    );
+  });
+
+  test('all of that was answered in a thread of its own, which did not end', async () => {
+    const own = await (await fetch(`${program.url}/metrics`)).text();
+    expect(Number(/^foresail_external_metrics_thread_cpu_seconds_total (\S+)$/m.exec(own)?.[1])).toBeGreaterThan(0);
+    expect(own).not.toMatch(/^foresail_external_metrics_thread_ends_total\{/m);
+    expect(own).toMatch(/^foresail_external_metrics_requests_total\{outcome="forwarded"\} [1-9]/m);
+  });
+
   test('what cannot be served is refused in a Status that the HPA shows', async () => {
     const peak = await rawError(`${GROUP_PATH}/namespaces/shop/foresail_forecast_peak?labelSelector=policy%3Dweb`);
     expect(peak).toContain('there is no forecast of the demand');
     expect(await rawError(`${DEMAND}?labelSelector=policy%20in%20web`)).toContain('expected (');
-    expect(await rawError(`${GROUP_PATH}/namespaces/shop/queue_length`)).toContain(
-      'there is no external metric queue_length',
-    );
     await plane.kubectl(['apply', '-f', '-'], list(deployment('blind'), hpa('blind', 'foresail_forecast_peak')));
     await waitFor('the HPA to say why', async () =>
-      (await plane.kubectl(['-n', 'shop', 'describe', 'hpa', 'blind'])).includes('its policies are floor, web'),
+      (await plane.kubectl(['-n', 'shop', 'describe', 'hpa', 'blind'])).includes('its policies are ahead, floor, web'),
     );
   });
 
@@ -291,6 +341,7 @@ describe('external.metrics.k8s.io on a real control plane', () => {
     const body = encodeSnappy(
       encodeWriteRequest([
         { labels: labelsOf({ __name__: 'demand', app: 'web' }), times, values: Float64Array.of(value) },
+        { labels: labelsOf({ __name__: 'demand', app: 'ahead' }), times, values: Float64Array.of(AHEAD) },
       ]),
     );
     await fetch(`${program.url}/api/v1/write`, {
@@ -300,23 +351,27 @@ describe('external.metrics.k8s.io on a real control plane', () => {
     }).catch(() => {});
   }
 
+  /** Three days of a steady demand, a value each minute. */
+  async function importHistory(app: string, value: number): Promise<void> {
+    const end = Math.floor(Date.now() / MINUTE) * MINUTE - MINUTE;
+    const timestamps = Array.from({ length: 3 * 24 * 60 }, (_, i) => end - i * MINUTE).reverse();
+    const line = { metric: { __name__: 'demand', app }, values: timestamps.map(() => value), timestamps };
+    const answer = await fetch(`${program.url}/api/v1/import`, { method: 'POST', body: JSON.stringify(line) });
+    expect(answer.status).toBe(200);
+  }
+
   /** `floor` keeps at least 4; `web` is asked for its demand alone. */
-  async function put(name: string): Promise<void> {
-    const answer = await fetch(`${program.url}/api/v1/policies/shop/${name}`, {
-      method: 'PUT',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({
-        apiVersion: 'foresail.dev/v1alpha1',
-        kind: 'ScalingPolicy',
-        metadata: { name, namespace: 'shop' },
-        spec: {
-          target: { name },
-          demand: { name: 'rps', query: 'demand{app="web"}', capacity: { perReplica: 10 } },
-          replicas: { min: name === 'floor' ? 4 : 1, max: 20 },
-        },
+  async function put(name: string, query = 'demand{app="web"}'): Promise<void> {
+    await requestPolicy(
+      program.url,
+      'PUT',
+      name,
+      policy(name, {
+        target: { name },
+        demand: { name: 'rps', query, capacity: { perReplica: 10 } },
+        replicas: { min: name === 'floor' ? 4 : 1, max: 20 },
       }),
-    });
-    expect(answer.status).toBeLessThan(300);
+    );
   }
 });
 

@@ -13,7 +13,7 @@ import {
 import { type Fault, type FaultProxy, startFaultProxy } from '../../src/testing/fault-proxy.ts';
 import { type RunningProgram, startProgram } from '../program.ts';
 import { auditedWrites, auditFlags, FORESAIL_ROLE, kubeconfigOf } from './replica-plane.ts';
-import { deployment, hpa } from './shop-objects.ts';
+import { atOnce, deployment, hpa, policy } from './shop-objects.ts';
 
 const assets = await findControlPlane();
 const missing = assets === undefined ? NO_CONTROL_PLANE : undefined;
@@ -117,10 +117,10 @@ describe('faults of the Kubernetes API', () => {
     await nothingUnsafe();
   });
 
-  test('etcd that stands still', async () => {
+  test('etcd that stands still for a minute', async () => {
     plane.freeze('etcd', true);
     await askMore();
-    await delay(20_000);
+    await delay(60_000);
     plane.freeze('etcd', false);
     await reached();
     await nothingUnsafe();
@@ -149,7 +149,10 @@ describe('faults of the Kubernetes API', () => {
   async function askMore(): Promise<void> {
     asked += 2;
     const next = join(folder, 'next');
-    await writeFile(next, TARGETS.map((name) => JSON.stringify(policy(name, asked))).join('\n---\n'));
+    await writeFile(
+      next,
+      TARGETS.map((name) => JSON.stringify(policy(name, { target: { name }, ...atOnce(asked) }))).join('\n---\n'),
+    );
     await rename(next, join(folder, 'policies', 'all.yaml'));
   }
 
@@ -173,19 +176,3 @@ describe('faults of the Kubernetes API', () => {
     }
   }
 });
-
-/** Asks for a minimum at once, whatever the demand is. */
-function policy(name: string, min: number) {
-  return {
-    apiVersion: 'foresail.dev/v1alpha1',
-    kind: 'ScalingPolicy',
-    metadata: { name, namespace: 'shop' },
-    spec: {
-      mode: 'enforce',
-      target: { name },
-      demand: { query: 'sum(demand)', capacity: { perReplica: 1 } },
-      replicas: { min, max: 40 },
-      ramp: { maxUpPerMinute: '1000%', maxDownPerMinute: '90%', holdDown: '10s' },
-    },
-  };
-}

@@ -79,3 +79,29 @@ test.skipIf(!mounted)('what the state acknowledges after a full device is there 
   }
   expect(acknowledged).toContain('after 2');
 });
+
+test.skipIf(!mounted)('a read-only device is refused at a start, and nothing is lost on it', async () => {
+  const folder = join(device, 'read-only');
+  const remount = (how: string) => expect(spawnSync('mount', ['-o', `remount,${how}`, device]).status).toBe(0);
+  const send = async (url: string, name: string) => {
+    const series = { labels: [['__name__', name]] as const, times: [Date.now()], values: Float64Array.of(1) };
+    const body = new Uint8Array(encodeSnappy(encodeWriteRequest([series])));
+    return (await fetch(`${url}/api/v1/write`, { method: 'POST', body })).status;
+  };
+  const namesAt = async (url: string) =>
+    ((await (await fetch(`${url}/api/v1/label/__name__/values`)).json()) as { readonly data: unknown }).data;
+  {
+    await using server = await startServe(folder);
+    expect(await send(server.url, 'before')).toBe(204);
+  }
+  remount('ro');
+  try {
+    await expect(startServe(folder)).rejects.toThrow(/cannot open the data folder .*read-only|Read-only/i);
+  } finally {
+    remount('rw');
+  }
+  await using server = await startServe(folder);
+  expect(await namesAt(server.url)).toEqual(['before']);
+  expect(await send(server.url, 'after')).toBe(204);
+  expect(await namesAt(server.url)).toEqual(['after', 'before']);
+});

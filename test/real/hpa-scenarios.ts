@@ -186,7 +186,15 @@ const RESOURCE: readonly HpaScenario[] = [
   podStep('cpu: missing counts as idle on the way up', cpu, 4, 'rrrr', [0.9, 0.9, 0.9, null]),
   podStep('cpu: the direction turns', cpu, 4, 'rrrr', [0.6, null, null, null]),
   podStep('cpu: unready alone', cpu, 2, 'uu', [0.5, 0.5]),
-  podStep('cpu: a request is missing', cpu, 2, 'rr', [0.9, 0.9], podsOf('rr', [...MAIN, { name: 'sidecar' }])),
+  // Of one pod alone: the controller names the first it comes to, and takes them in no order.
+  podStep(
+    'cpu: a request is missing',
+    cpu,
+    2,
+    'rr',
+    [0.9, 0.9],
+    [...podsOf('r', [...MAIN, { name: 'sidecar' }]), ...podsOf('rr').slice(1)],
+  ),
   podStep('cpu: requests of the pod', cpu, 2, 'rr', [1.5, 1.5], podsOf('rr', [{ name: 'main' }], { cpu: 2 })),
   podStep('cpu: a target above the request, one missing', { ...cpu, target: { averageUtilization: 150 } }, 3, 'rrr', [
     0.2,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { openKubeCluster } from '../../src/kube/cluster.ts';
-import type { BoundsChange, Cluster, Ownership, TargetRef, TargetState } from '../../src/scaling/cluster.ts';
+import { type KubeCluster, openKubeCluster } from '../../src/kube/cluster.ts';
+import type { BoundsChange, Ownership, TargetRef, TargetState } from '../../src/scaling/cluster.ts';
 import {
   type ControlPlane,
   findControlPlane,
@@ -14,7 +14,7 @@ const assets = await findControlPlane();
 /** What `openKubeCluster` claims about field ownership, each shown against a real API server. */
 describe('openKubeCluster() on a real API server', () => {
   let plane: ControlPlane;
-  let cluster: Cluster & AsyncDisposable;
+  let cluster: KubeCluster;
 
   beforeEach(({ skip }) => {
     if (assets === undefined) skip(NO_CONTROL_PLANE);
@@ -64,6 +64,74 @@ describe('openKubeCluster() on a real API server', () => {
       specReplicas: 3,
       statusReplicas: 0,
       ownership: null,
+    });
+  });
+
+  test('reads how an HPA scales, as the API server completes it, and what the newest pod asks for', async () => {
+    const behavior = {
+      scaleUp: { stabilizationWindowSeconds: 60, policies: [{ type: 'Pods', value: 2, periodSeconds: 60 }] },
+    };
+    const cpu = {
+      type: 'Resource',
+      resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 65 } },
+    };
+    const rps = {
+      type: 'Pods',
+      pods: { metric: { name: 'rps' }, target: { type: 'AverageValue', averageValue: '12500m' } },
+    };
+    const plain = hpa('advised', { min: 2, max: 20 });
+    await plane.kubectl(['apply', '-f', '-'], {
+      apiVersion: 'v1',
+      kind: 'List',
+      items: [deployment('advised'), { ...plain, spec: { ...plain.spec, metrics: [cpu, rps], behavior } }],
+    });
+    expect(await cluster.readAutoscaler(ref('advised'))).toMatchObject({
+      kind: 'read',
+      name: 'advised',
+      metrics: expect.arrayContaining([
+        { type: 'Resource', name: 'cpu', target: { averageUtilization: 65 } },
+        { type: 'Pods', name: 'rps', target: { averageValue: 12.5 } },
+      ]),
+      behavior: {
+        scaleUp: { ...behavior.scaleUp, selectPolicy: 'Max' },
+        scaleDown: { selectPolicy: 'Max', policies: [{ type: 'Percent', value: 100, periodSeconds: 15 }] },
+      },
+    });
+    expect(await cluster.readAutoscaler(ref('nowhere'))).toMatchObject({ kind: 'unknown' });
+
+    const workload = { namespace: 'shop', kind: 'Deployment', name: 'advised' };
+    expect(await cluster.readPodRequests(workload)).toMatchObject({
+      kind: 'unknown',
+      message: expect.stringContaining('has no pods'),
+    });
+    await plane.kubectl(['apply', '-f', '-'], {
+      apiVersion: 'v1',
+      kind: 'List',
+      items: [
+        { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace: 'shop' } },
+        {
+          apiVersion: 'v1',
+          kind: 'Pod',
+          metadata: { name: 'advised-1', namespace: 'shop', labels: { app: 'advised' } },
+          spec: {
+            containers: [
+              {
+                name: 'main',
+                image: 'example.com/main:1',
+                resources: { requests: { cpu: '250m', memory: '0.5Gi' } },
+              },
+              { name: 'bare', image: 'example.com/bare:1' },
+            ],
+          },
+        },
+      ],
+    });
+    expect(await cluster.readPodRequests(workload)).toEqual({
+      kind: 'read',
+      containers: [
+        { name: 'main', cpu: 0.25, memory: 512 * 1024 ** 2 },
+        { name: 'bare', cpu: null, memory: null },
+      ],
     });
   });
 

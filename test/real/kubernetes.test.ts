@@ -20,7 +20,7 @@ import {
 import { encodeWriteRequest } from '../../src/wire/encode-write-request.ts';
 import { encodeSnappy } from '../../src/wire/snappy.ts';
 import { type RunningProgram, startProgram } from '../program.ts';
-import { deployment, hpa } from './shop-objects.ts';
+import { deployment, hpa, policy, requestPolicy } from './shop-objects.ts';
 
 const assets = await findControlPlane();
 const TRACE = resolve('../shared/data/crane-k8s/crane_input11_1min.csv.gz');
@@ -161,7 +161,7 @@ describe('enforce, observe and release on Kubernetes', () => {
 
   test('the original bounds are back after the policy is deleted, with nothing of Foresail left', async () => {
     expect((await read('web')).min).toBeGreaterThan(2);
-    await request('DELETE', 'web');
+    await requestPolicy(program.url, 'DELETE', 'web');
     await waitFor('the release', async () => (await read('web')).ownership === null, 5 * 60_000);
     expect(await read('web')).toMatchObject({ min: 2, max: 40, minManagers: ['kubectl-client-side-apply'] });
     const object = await plane.kubectl(['-n', 'shop', 'get', 'hpa', 'web', '-o', 'json', '--show-managed-fields']);
@@ -189,22 +189,14 @@ describe('enforce, observe and release on Kubernetes', () => {
     });
   }
 
-  async function request(method: string, name: string, body?: object): Promise<unknown> {
-    const response = await fetch(`${program.url}/api/v1/policies/shop/${name}`, {
-      method,
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    });
-    const text = await response.text();
-    if (!response.ok) throw new Error(`${method} ${name}: ${response.status} ${text}`);
-    return JSON.parse(text);
-  }
-
   function put(name: string, how: object) {
-    return request('PUT', name, policy(name, how));
+    return requestPolicy(program.url, 'PUT', name, squeezedPolicy(name, how));
   }
 
   async function decisions(name: string): Promise<readonly { readonly bounds: { readonly min: number } }[]> {
-    const answer = (await request('GET', `${name}/decisions`)) as { data: { bounds: { min: number } }[] };
+    const answer = (await requestPolicy(program.url, 'GET', `${name}/decisions`)) as {
+      data: { bounds: { min: number } }[];
+    };
     return answer.data;
   }
 
@@ -247,26 +239,21 @@ function steepestRise(values: readonly number[]): number {
 }
 
 /** A policy in squeezed time: durations are a twelfth, rates per minute twelve times what they would be. */
-function policy(name: string, how: object) {
-  return {
-    apiVersion: 'foresail.dev/v1alpha1',
-    kind: 'ScalingPolicy',
-    metadata: { name, namespace: 'shop' },
-    spec: {
-      target: { name },
-      demand: {
-        name: 'web_demand',
-        query: 'sum(demand{app="web"})',
-        step: '5s',
-        history: '32h',
-        capacity: { perReplica: PER_REPLICA },
-      },
-      leadTime: '1m',
-      replicas: { min: 1, max: 40 },
-      forecast: { quantile: 0.9, horizon: '10m', seasons: ['2h', '14h'] },
-      safety: { minHistory: '4h' },
-      ramp: { maxUpPerMinute: '600%', maxDownPerMinute: '90%', holdDown: '50s' },
-      ...how,
+function squeezedPolicy(name: string, how: object) {
+  return policy(name, {
+    target: { name },
+    demand: {
+      name: 'web_demand',
+      query: 'sum(demand{app="web"})',
+      step: '5s',
+      history: '32h',
+      capacity: { perReplica: PER_REPLICA },
     },
-  };
+    leadTime: '1m',
+    replicas: { min: 1, max: 40 },
+    forecast: { quantile: 0.9, horizon: '10m', seasons: ['2h', '14h'] },
+    safety: { minHistory: '4h' },
+    ramp: { maxUpPerMinute: '600%', maxDownPerMinute: '90%', holdDown: '50s' },
+    ...how,
+  });
 }

@@ -12,8 +12,9 @@ import { expect, test } from 'vitest';
 import { movingExporter } from '../../src/testing/moving-exporter.ts';
 
 /*
- * A real Prometheus scrapes an exporter every second and remote-writes to the real program. Afterwards both answer the
- * same queries, at instants that both have all samples of. FORESAIL_SCRAPE_SECONDS shortens the two minutes.
+ * A real Prometheus scrapes an exporter every second and remote-writes to two of the real program, to one by 1.0 and to
+ * the other by 2.0 where it can. Afterwards all answer the same queries, at instants that all have all samples of.
+ * FORESAIL_SCRAPE_SECONDS shortens the two minutes.
  */
 const SCRAPE_SECONDS = Number(process.env['FORESAIL_SCRAPE_SECONDS'] ?? 120);
 /** Prometheus sends what it scraped within seconds; this long before the end nothing is under way any more. */
@@ -41,36 +42,50 @@ test('ten queries give the same values as a real Prometheus that remote-writes t
   const started: ChildProcess[] = [];
   try {
     await using exporter = await movingExporter();
-    const foresail = await startForesail(join(folder, 'foresail'), started);
-    const reference = await startPrometheus(prometheus, { folder, exporter: exporter.address, foresail }, started);
+    const protocols = prometheus.today ? (['1.0', '2.0'] as const) : (['1.0'] as const);
+    const receivers = await Promise.all(
+      protocols.map(async (protocol) => ({ protocol, url: await startForesail(join(folder, protocol), started) })),
+    );
+    const place = { folder, exporter: exporter.address, receivers };
+    const reference = await startPrometheus(prometheus.program, place, started);
 
     await sleep(SCRAPE_SECONDS * 1000);
     const last = await lastSample(reference);
-    await arrived(foresail, last);
+    for (const { url } of receivers) await arrived(url, last);
 
     const settled = Math.floor(last - SETTLED_SECONDS);
     const instants = [settled, settled - 3, settled - Math.min(30, Math.floor(SCRAPE_SECONDS / 4))];
-    for (const query of QUERIES) {
-      for (const time of instants) await compare(reference, foresail, 'query', { query, time: String(time + 0.25) });
-      const range = { start: String(settled - SCRAPE_SECONDS / 2), end: String(settled), step: '1' };
-      await compare(reference, foresail, 'query_range', { query, ...range });
+    for (const { url, protocol } of receivers) {
+      for (const query of QUERIES) {
+        for (const time of instants) await compare(reference, url, 'query', { query, time: String(time + 0.25) });
+        const range = { start: String(settled - SCRAPE_SECONDS / 2), end: String(settled), step: '1' };
+        await compare(reference, url, 'query_range', { query, ...range });
+      }
+      const answers = await (await fetch(`${url}/metrics`)).text();
+      const name = protocol === '1.0' ? 'remote-write-1' : 'remote-write-2';
+      const counted = answers.split('\n').filter((line) => line.startsWith('foresail_ingest_requests_total{'));
+      expect(counted).toEqual([expect.stringContaining(`protocol="${name}",code="204"`)]);
     }
   } finally {
-    for (const child of started) child.kill('SIGTERM');
-    await Promise.all(started.map((child) => child.exitCode ?? once(child, 'exit')));
+    // The sender first: it would try for a minute to deliver the rest to receivers that are gone.
+    for (const child of started.reverse()) {
+      child.kill('SIGTERM');
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    }
     await rm(folder, { recursive: true, force: true });
   }
 });
 
 /** `../shared/bin` has today's; else the one in the path. */
-async function findPrometheus(): Promise<string | undefined> {
+async function findPrometheus(): Promise<{ readonly program: string; readonly today: boolean } | undefined> {
   const install = resolve('../shared/bin/install');
   if (existsSync(install)) {
     const { stdout } = await promisify(execFile)(install);
-    return join(stdout.trim(), 'prometheus');
+    return { program: join(stdout.trim(), 'prometheus'), today: true };
   }
   const folders = (process.env['PATH'] ?? '').split(':');
-  return folders.map((path) => join(path, 'prometheus')).find((path) => existsSync(path));
+  const program = folders.map((path) => join(path, 'prometheus')).find((path) => existsSync(path));
+  return program === undefined ? undefined : { program, today: false };
 }
 
 /** Resolves to the server's address, from the line that names it. */
@@ -92,9 +107,23 @@ async function startForesail(data: string, started: ChildProcess[]): Promise<str
   });
 }
 
+interface Receiver {
+  readonly url: string;
+  readonly protocol: '1.0' | '2.0';
+}
+
+function remoteWriteTo({ url, protocol }: Receiver): string {
+  const message = protocol === '2.0' ? ', protobuf_message: io.prometheus.write.v2.Request' : '';
+  return `- {url: '${url}/api/v1/write', queue_config: {batch_send_deadline: 500ms}${message}}`;
+}
+
 async function startPrometheus(
   program: string,
-  { folder, exporter, foresail }: { readonly folder: string; readonly exporter: string; readonly foresail: string },
+  {
+    folder,
+    exporter,
+    receivers,
+  }: { readonly folder: string; readonly exporter: string; readonly receivers: readonly Receiver[] },
   started: ChildProcess[],
 ): Promise<string> {
   const config = join(folder, 'prometheus.yml');
@@ -102,7 +131,8 @@ async function startPrometheus(
     config,
     `global: {scrape_interval: 1s, scrape_timeout: 900ms}
 scrape_configs: [{job_name: shop, static_configs: [{targets: ['${exporter}']}]}]
-remote_write: [{url: '${foresail}/api/v1/write', queue_config: {batch_send_deadline: 500ms}}]
+remote_write:
+${receivers.map(remoteWriteTo).join('\n')}
 `,
   );
   const address = `127.0.0.1:${await freePort()}`;

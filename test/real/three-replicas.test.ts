@@ -12,7 +12,7 @@ import {
 } from '../../src/testing/control-plane.ts';
 import { type RunningProgram, startProgram } from '../program.ts';
 import { type AuditedWrite, auditedWrites, auditFlags, FORESAIL_ROLE, kubeconfigOf } from './replica-plane.ts';
-import { deployment, hpa } from './shop-objects.ts';
+import { atOnce, deployment, hpa, policy } from './shop-objects.ts';
 
 const assets = await findControlPlane();
 const missing = assets === undefined ? NO_CONTROL_PLANE : undefined;
@@ -67,7 +67,10 @@ describe('three replicas', () => {
 
   test('a policy sent to one of them by HTTP is refused', async () => {
     const url = `${programs.get('one')!.url}/api/v1/policies/shop/more`;
-    const answer = await fetch(url, { method: 'PUT', body: JSON.stringify(policy('more', 2)) });
+    const answer = await fetch(url, {
+      method: 'PUT',
+      body: JSON.stringify(policy('more', { target: { name: 'more' }, ...atOnce(2) })),
+    });
     expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([409, 'policy_not_shared']);
   });
 
@@ -169,7 +172,10 @@ describe('three replicas', () => {
   /** The file that all of them read says another minimum, from one moment to the next. */
   async function ask(min: number): Promise<void> {
     const next = join(folder, 'next');
-    await writeFile(next, TARGETS.map((name) => JSON.stringify(policy(name, min))).join('\n---\n'));
+    await writeFile(
+      next,
+      TARGETS.map((name) => JSON.stringify(policy(name, { target: { name }, ...atOnce(min) }))).join('\n---\n'),
+    );
     await rename(next, join(folder, 'policies', 'all.yaml'));
   }
 
@@ -209,22 +215,6 @@ function ownersOf(written: readonly AuditedWrite[], wanted: number): ReadonlyMap
       ),
     ]),
   );
-}
-
-/** Asks for a minimum at once, whatever the demand is. */
-function policy(name: string, min: number) {
-  return {
-    apiVersion: 'foresail.dev/v1alpha1',
-    kind: 'ScalingPolicy',
-    metadata: { name, namespace: 'shop' },
-    spec: {
-      mode: 'enforce',
-      target: { name },
-      demand: { query: 'sum(demand)', capacity: { perReplica: 1 } },
-      replicas: { min, max: 40 },
-      ramp: { maxUpPerMinute: '1000%', maxDownPerMinute: '90%', holdDown: '10s' },
-    },
-  };
 }
 
 interface HpaObject {

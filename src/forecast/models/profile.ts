@@ -4,6 +4,12 @@ import type { Model } from './model.ts';
 
 const MOST_CYCLES = 4;
 
+/** Scratch of all profiles: an array of its own costs each of thousands of series hundreds of bytes. */
+const offs = new Float64Array(MOST_CYCLES);
+/** Levels of earlier seasons and where they end, which is mostly the same for all horizons. */
+const ends = new Int32Array(MOST_CYCLES);
+const levels = new Float64Array(MOST_CYCLES);
+
 /**
  * Level times seasonal profile: the median over the last few seasons of how far the same phase stood off its own level,
  * on top of the level of today. In model space the product is a sum. The level is the mean over `levelSteps`.
@@ -11,10 +17,6 @@ const MOST_CYCLES = 4;
  * @param halfWidth The profile is smoothed over this many steps to either side.
  */
 export function profile(name: string, season: number, levelSteps: number, halfWidth: number): Model {
-  const offs = new Float64Array(MOST_CYCLES);
-  /** Levels of earlier seasons and where they end, which is mostly the same for all horizons. */
-  const ends = new Int32Array(MOST_CYCLES);
-  const levels = new Float64Array(MOST_CYCLES);
   return {
     name,
     refit() {},

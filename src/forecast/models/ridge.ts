@@ -167,17 +167,15 @@ export function ridges(
     return true;
   }
 
-  const base = new Float64Array(p1);
-  const own = new Float64Array(p2);
-  /** What each member predicts at one origin, -1 for none: regressors are most of the work, and all have the same. */
-  const predicted = { origin: -1, horizons: knots, all: new Float64Array(0) };
-
   function predictAll(track: Track, origin: number, horizons: Int32Array): void {
     const count = horizons.length;
+    predicted.of = states;
     predicted.origin = origin;
     predicted.horizons = horizons;
     if (predicted.all.length < members.length * count) predicted.all = new Float64Array(members.length * count);
     const { all } = predicted;
+    const base = scratchOf(p1, 0);
+    const own = scratchOf(p2, 1);
     baseFeatures(plan, track, origin, base);
     const last = track.z[origin]!;
     for (let h = 0; h < count; h++) {
@@ -208,7 +206,7 @@ export function ridges(
           return;
         }
         // The mix asks one after the other: what the first is asked is new, and after the last nothing is left to hand out.
-        if (i === 0 || predicted.origin !== origin || predicted.horizons !== horizons)
+        if (i === 0 || predicted.of !== states || predicted.origin !== origin || predicted.horizons !== horizons)
           predictAll(track, origin, horizons);
         const from = i * horizons.length;
         for (let h = 0; h < horizons.length; h++) out[h] = predicted.all[from + h]!;
@@ -218,6 +216,27 @@ export function ridges(
       restore: (saved, track) => restore(i, saved, track),
     };
   });
+}
+
+/**
+ * What the members of one group predict at one origin, -1 for none: regressors are most of the work, and all have the
+ * same. One for all series, since it is one at a time that is asked.
+ */
+const predicted: { of: readonly RidgeSums[]; origin: number; horizons: Int32Array; all: Float64Array } = {
+  of: [],
+  origin: -1,
+  horizons: new Int32Array(0),
+  all: new Float64Array(0),
+};
+
+const scratches = new Map<number, Float64Array>();
+
+/** @param which Of those of this length that are in use at once. */
+function scratchOf(length: number, which: 0 | 1): Float64Array {
+  const key = 2 * length + which;
+  const scratch = scratches.get(key) ?? new Float64Array(length);
+  scratches.set(key, scratch);
+  return scratch;
 }
 
 /** One weight for all horizons, so that they go on sharing a Gram matrix. Moves the usual errors along. */

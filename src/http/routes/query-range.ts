@@ -6,7 +6,7 @@ import { sendQueryResult } from '../envelope.ts';
 import { BadParameterError, QueryTooFineError } from '../errors.ts';
 import { durationOf, instantOf, limitOf, type Parameters, parametersOf, requiredText } from '../parameters.ts';
 import { mountQuery } from '../route.ts';
-import { asParameter, lookbackOf, type QueryRouteDeps, timeoutOf, truncate } from './query.ts';
+import { asParameter, lookbackOf, type QueryRouteDeps, resolutionOf, timeoutOf, truncate } from './query.ts';
 
 /** `GET|POST /api/v1/query_range`: an expression at each step of a range. */
 export function queryRangeRoute(router: Router, { callerOf, storage, limits }: QueryRouteDeps): void {
@@ -16,7 +16,8 @@ export function queryRangeRoute(router: Router, { callerOf, storage, limits }: Q
     const range = stepRangeOf(parameters, limits.queryPoints);
     const expression = requiredText(parameters, 'query');
     const limit = limitOf(parameters);
-    const options = { ...lookbackOf(parameters), maxSamples: limits.querySamples };
+    const resolution = resolutionOf(parameters, range.stepMs);
+    const options = { ...lookbackOf(parameters), ...resolution, maxSamples: limits.querySamples };
     const result = await withDeadline(response, timeoutOf(parameters, limits.queryTimeoutMs), (signal) =>
       asParameter('query', () => storage.tenant(tenant).range(expression, range, { ...options, signal })),
     );

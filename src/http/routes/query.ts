@@ -18,7 +18,7 @@ export function queryRoute(router: Router, { callerOf, storage, limits, now }: Q
     const expression = requiredText(parameters, 'query');
     const time = instantOf(parameters, 'time', now());
     const limit = limitOf(parameters);
-    const options = { ...lookbackOf(parameters), maxSamples: limits.querySamples };
+    const options = { ...lookbackOf(parameters), ...resolutionOf(parameters), maxSamples: limits.querySamples };
     const result = await withDeadline(response, timeoutOf(parameters, limits.queryTimeoutMs), (signal) =>
       asParameter('query', () => storage.tenant(tenant).instant(expression, time, { ...options, signal })),
     );
@@ -49,6 +49,24 @@ export function lookbackOf(parameters: Parameters): { readonly lookbackMs?: numb
   if (lookbackMs === undefined) return {};
   if (lookbackMs <= 0) throw new BadParameterError('lookback_delta', 'it must be longer than zero');
   return { lookbackMs };
+}
+
+/**
+ * Thanos's `max_source_resolution`: how long points may be that answer in place of samples though the answer is not the
+ * same; `auto` is a fifth of the step, and any length for an instant. 0 asks for samples alone.
+ */
+export function resolutionOf(parameters: Parameters, stepMs?: number): { readonly maxResolutionMs?: number } {
+  const name = 'max_source_resolution';
+  if (parameters.get(name) === 'auto') {
+    // No points at all is what 0 asks for, and a short step does not.
+    return stepMs === undefined
+      ? { maxResolutionMs: Number.POSITIVE_INFINITY }
+      : { maxResolutionMs: Math.max(1, stepMs / 5) };
+  }
+  const maxResolutionMs = durationOf(parameters, name);
+  if (maxResolutionMs === undefined) return {};
+  if (maxResolutionMs < 0) throw new BadParameterError(name, 'it must not be negative');
+  return { maxResolutionMs };
 }
 
 /** At most `limit` series, in the result's order. */

@@ -1,5 +1,6 @@
-import type { Rows } from '../rows.ts';
-import type { Head, Value, Vector } from '../value.ts';
+import type { HistogramValue } from '../../model/histogram-value.ts';
+import { dropHistograms, type Rows } from '../rows.ts';
+import { floatsOf, type Head, HISTOGRAM, type HistogramCells, type Value, type Vector } from '../value.ts';
 
 /* The type checker has run before these, so a wrong kind is our own mistake. */
 
@@ -21,9 +22,9 @@ export function stringArg(args: readonly Value[], index: number): string {
   return value.value;
 }
 
-/** A function of each value, and of its step if that matters; the name is dropped. */
+/** A function of each float, and of its step if that matters; the name is dropped, and so are histograms. */
 export function mapped(vector: Vector, steps: number, compute: (value: number, step: number) => number): Vector {
-  const { heads, values, present } = vector;
+  const { heads, values, present } = floatsOf(vector);
   const out = new Float64Array(values.length);
   for (let cell = 0, step = 0; cell < out.length; cell++) {
     if (present[cell] === 1) out[cell] = compute(values[cell]!, step);
@@ -34,15 +35,48 @@ export function mapped(vector: Vector, steps: number, compute: (value: number, s
 
 /** The same, row by row. */
 export function mappedRows(rows: Rows, steps: number, compute: (value: number, step: number) => number): Rows {
+  const cells = rows.mixed ? [] : undefined;
   return {
     count: rows.count,
+    mixed: false,
     read(row, values, present, at) {
-      const head = rows.read(row, values, present, at);
-      if (head === undefined) return undefined;
+      const head = rows.read(row, values, present, at, cells);
+      if (head === undefined || (rows.mixed && !dropHistograms(present, at, steps))) return undefined;
       for (let step = 0; step < steps; step++) {
         if (present[at + step] === 1) values[at + step] = compute(values[at + step]!, step);
       }
       return withDroppedName(head);
+    },
+  };
+}
+
+/**
+ * A function of each histogram; the name is dropped.
+ * @param withFloats Whether floats are mapped too, to 0, and not dropped.
+ */
+export function histogramRows(
+  rows: Rows,
+  steps: number,
+  compute: (histogram: HistogramValue) => number,
+  withFloats = false,
+): Rows {
+  if (!rows.mixed) return withFloats ? rows : { count: 0, mixed: false, read: () => undefined };
+  const histograms: HistogramCells = [];
+  return {
+    count: rows.count,
+    mixed: false,
+    read(row, values, present, at) {
+      const head = rows.read(row, values, present, at, histograms);
+      if (head === undefined) return undefined;
+      let found = 0;
+      for (let cell = at; cell < at + steps; cell++) {
+        if (present[cell] === HISTOGRAM) {
+          values[cell] = compute(histograms[cell]!);
+          present[cell] = 1;
+        } else if (!withFloats) present[cell] = 0;
+        found += present[cell]!;
+      }
+      return found === 0 ? undefined : withDroppedName(head);
     },
   };
 }

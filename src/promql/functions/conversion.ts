@@ -54,7 +54,7 @@ export function absentWhere({ heads, present }: Vector, steps: number, selected:
   out.values.fill(1);
   out.present.fill(1);
   for (let row = 0; row < heads.length; row++) {
-    for (let step = 0; step < steps; step++) if (present[row * steps + step] === 1) out.present[step] = 0;
+    for (let step = 0; step < steps; step++) if (present[row * steps + step] !== 0) out.present[step] = 0;
   }
   return out;
 }

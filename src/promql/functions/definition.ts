@@ -1,7 +1,8 @@
+import type { HistogramValue } from '../../model/histogram-value.ts';
 import type { StepRange } from '../../model/query-result.ts';
 import type { Millis } from '../../model/time.ts';
 import type { Annotations } from '../annotations.ts';
-import type { CallExpr } from '../ast.ts';
+import type { CallExpr, Expr } from '../ast.ts';
 import type { QueryError } from '../errors.ts';
 import type { Span } from '../span.ts';
 import type { Grid, Value } from '../value.ts';
@@ -23,6 +24,28 @@ export interface Window {
   /** The scalar arguments at this step. */
   readonly scalars: number[];
 }
+
+/**
+ * A window in which samples may be histograms: `histograms` stands beside `times` and has them where they are. Starts
+ * count in ms; 0 is unset.
+ */
+export interface MixedWindow extends Window {
+  histograms: readonly (HistogramValue | undefined)[];
+  starts: Float64Array | undefined;
+  /** How many of its samples are histograms. */
+  histogramCount: number;
+}
+
+export interface MixedContext {
+  /** What annotations point at: the first argument of the function. */
+  readonly arg: Expr;
+  /** Of the series. */
+  readonly metricName: string;
+  readonly annotations: Annotations;
+}
+
+/** The result for one window, or undefined if there is none. */
+export type MixedFunction = (window: MixedWindow, context: MixedContext) => number | HistogramValue | undefined;
 
 /** Writes the result for one window to `out[at]`. False if there is none. */
 export type RangeFunction = (window: Window, out: Float64Array, at: number) => boolean;
@@ -55,12 +78,16 @@ export interface CallContext {
 export type Implementation =
   /** Value by value; the name is dropped. */
   | { readonly kind: 'each'; readonly compute: (value: number) => number }
+  /** Histogram by histogram; the name is dropped, and so are floats. */
+  | { readonly kind: 'histogram'; readonly compute: (histogram: HistogramValue) => number }
   /** Window by window over the one range vector among the arguments. */
   | {
       readonly kind: 'range';
       readonly compute: RangeFunction;
       /** The same at all steps in one go, where there is a faster way. Not asked where there is a modifier. */
       readonly overRun?: RunFunction;
+      /** Of a window with histograms or starts. Left out: histograms are not seen, and windows without floats have no result. */
+      readonly mixed?: MixedFunction;
       readonly keepsName?: boolean;
       /** Looks at the scalar arguments before any window: warns, or throws. */
       readonly check?: (scalars: readonly Float64Array[], context: CallContext) => void;

@@ -58,11 +58,19 @@ export function anchoredStart({ times, from, to, start }: Window): number | unde
   return first;
 }
 
-/** The values at both ends, and the first and the last sample strictly between them. */
-function edges(window: Window, counter: boolean) {
-  const { times, values, from, to, start, end } = window;
-  if (to === from) return undefined;
-  const smoothed = window.modifier === 'smoothed';
+/**
+ * The samples that a window's ends are taken from, anchored or smoothed: the last one at its start or before, or else the
+ * first, and the last in it, or smoothed the first behind its end. Undefined where none of it is in the window.
+ */
+export function endsOf({
+  times,
+  from,
+  to,
+  start,
+  end,
+  modifier,
+}: Pick<Window, 'times' | 'from' | 'to' | 'start' | 'end' | 'modifier'>) {
+  const smoothed = modifier === 'smoothed';
   let last = to - 1;
   let first = from;
   while (first + 1 < last && times[first + 1]! <= start) first++;
@@ -72,6 +80,16 @@ function edges(window: Window, counter: boolean) {
     last = next;
   }
   if (times[last]! <= start || (smoothed && times[first]! > end)) return undefined;
+  return { first, last, smoothed };
+}
+
+/** The values at both ends, and the first and the last sample strictly between them. */
+function edges(window: Window, counter: boolean) {
+  const { times, values, from, to, start, end } = window;
+  const ends = to === from ? undefined : endsOf(window);
+  if (ends === undefined) return undefined;
+  const { smoothed } = ends;
+  let { first, last } = ends;
   const left = smoothed && times[first]! < start ? interpolate(window, first, start, counter) : values[first]!;
   const right =
     smoothed && last > from && times[last]! > end ? interpolate(window, last - 1, end, counter) : values[last]!;

@@ -1,18 +1,37 @@
-import { labelsKey, labelValue, METRIC_NAME } from '../../model/labels.ts';
+import type { HistogramValue } from '../../model/histogram-value.ts';
+import { type Labels, labelsKey, labelValue, METRIC_NAME } from '../../model/labels.ts';
 import { formatInstant } from '../../model/time.ts';
 import type { Expr } from '../ast.ts';
 import { formatFloat, parseFloatLabel } from '../format-float.ts';
-import { emptyVector, type Head, timeOf, type Value, type Vector, withLabel, withoutEmptyRows } from '../value.ts';
+import { histogramFractionOf, histogramQuantileOf, type NanEffect } from '../histograms/quantile.ts';
+import {
+  emptyVector,
+  type Head,
+  HISTOGRAM,
+  timeOf,
+  type Value,
+  type Vector,
+  withLabel,
+  withoutEmptyRows,
+} from '../value.ts';
 import type { Work } from '../work.ts';
 import { scalarArg, stringArg, vectorArg } from './arguments.ts';
 import { type Bucket, bucketFraction, bucketQuantile } from './buckets.ts';
 import type { CallContext } from './definition.ts';
 
-/** The rows of one classic histogram and their upper bounds. */
+/** The rows of one classic histogram and their upper bounds, and the row that may have it as a native one. */
 interface Histogram {
   readonly head: Head;
   readonly rows: number[];
   readonly uppers: number[];
+  native: number | undefined;
+}
+
+/** What is computed of a histogram of either kind at a step. */
+interface Computation {
+  readonly arg: Expr;
+  readonly ofBuckets: (buckets: Bucket[], step: number, head: Head) => number;
+  readonly ofNative: (histogram: HistogramValue, step: number) => { readonly value: number; readonly nan?: NanEffect };
 }
 
 /** Some hundred microseconds of work at the usual dozen of buckets. */
@@ -23,9 +42,7 @@ export function* histogramQuantile(args: readonly Value[], context: CallContext)
   const { call } = context;
   checkQuantiles(q, call.args[0]!, context);
   const histograms = histogramsOf(vectorArg(args, 1), call.args[1]!, context);
-  return yield* evaluate(vectorArg(args, 1), histograms, context, (buckets, step, head) =>
-    quantileAt(q[step]!, buckets, { head, step, arg: call.args[1]! }, context),
-  );
+  return yield* evaluate(vectorArg(args, 1), histograms, context, quantileComputation(q, call.args[1]!, context));
 }
 
 /** Several quantiles at once, told apart by a label. */
@@ -38,14 +55,12 @@ export function* histogramQuantiles(args: readonly Value[], context: CallContext
   for (let i = 0; i < args.length - 2; i++) {
     const q = scalarArg(args, i + 2);
     checkQuantiles(q, call.args[i + 2]!, context);
-    const named = histograms.map(({ head, rows, uppers }) => {
+    const named = histograms.map((histogram) => {
+      const { head } = histogram;
       const text = Number.isInteger(q[0]!) ? `${formatFloat(q[0]!)}.0` : formatFloat(q[0]!);
-      return { head: { labels: withLabel(head.labels, label, text), dropName: true }, rows, uppers };
+      return { ...histogram, head: { labels: withLabel(head.labels, label, text), dropName: true } };
     });
-    const part = evaluate(vector, named, context, (buckets, step, head) =>
-      quantileAt(q[step]!, buckets, { head, step, arg: call.args[0]! }, context),
-    );
-    parts.push(yield* part);
+    parts.push(yield* evaluate(vector, named, context, quantileComputation(q, call.args[0]!, context)));
   }
   return joined(parts, context.grid.steps);
 }
@@ -55,23 +70,34 @@ export function* histogramFraction(args: readonly Value[], context: CallContext)
   const upper = scalarArg(args, 1);
   const vector = vectorArg(args, 2);
   const histograms = histogramsOf(vector, context.call.args[2]!, context);
-  return yield* evaluate(vector, histograms, context, (buckets, step) =>
-    bucketFraction(lower[step]!, upper[step]!, buckets),
-  );
+  return yield* evaluate(vector, histograms, context, {
+    arg: context.call.args[2]!,
+    ofBuckets: (buckets, step) => bucketFraction(lower[step]!, upper[step]!, buckets),
+    ofNative: (histogram, step) => histogramFractionOf(lower[step]!, upper[step]!, histogram),
+  });
+}
+
+function quantileComputation(q: Float64Array, arg: Expr, context: CallContext): Computation {
+  return {
+    arg,
+    ofBuckets: (buckets, step, head) => quantileAt(q[step]!, buckets, { head, step, arg }, context),
+    ofNative: (histogram, step) => histogramQuantileOf(q[step]!, histogram),
+  };
 }
 
 function* evaluate(
-  { values, present }: Vector,
+  { values, present, histograms: natives }: Vector,
   histograms: readonly Histogram[],
-  { grid }: CallContext,
-  compute: (buckets: Bucket[], step: number, head: Head) => number,
+  { grid, annotations }: CallContext,
+  { arg, ofBuckets, ofNative }: Computation,
 ): Work<Vector> {
   const { steps } = grid;
   const out = emptyVector(
     histograms.map(({ head }) => head),
     steps,
   );
-  for (const [index, { head, rows, uppers }] of histograms.entries()) {
+  for (const [index, { head, rows, uppers, native }] of histograms.entries()) {
+    const name = ofMetric(labelValue(head.labels, METRIC_NAME));
     for (let step = 0; step < steps; step++) {
       if (step % HISTOGRAMS_PER_PIECE === 0) yield;
       const buckets: Bucket[] = [];
@@ -79,17 +105,48 @@ function* evaluate(
         const cell = rows[i]! * steps + step;
         if (present[cell] === 1) buckets.push({ upper: uppers[i]!, count: values[cell]! });
       }
+      const nativeCell = native === undefined ? -1 : native * steps + step;
+      if (present[nativeCell] === HISTOGRAM) {
+        if (buckets.length > 0) {
+          annotations.warn(`vector contains a mix of classic and native histograms${name}`, arg.span);
+          continue;
+        }
+        const { value, nan } = ofNative(natives![nativeCell]!, step);
+        if (nan !== undefined) annotations.info(`${NAN_EFFECTS[nan]}${name}`, arg.span);
+        out.values[index * steps + step] = value;
+        out.present[index * steps + step] = 1;
+        continue;
+      }
       if (buckets.length === 0) continue;
-      out.values[index * steps + step] = compute(buckets, step, head);
+      out.values[index * steps + step] = ofBuckets(buckets, step, head);
       out.present[index * steps + step] = 1;
     }
   }
   return withoutEmptyRows(out, steps);
 }
 
-function histogramsOf({ heads }: Vector, arg: Expr, { annotations }: CallContext): readonly Histogram[] {
+const NAN_EFFECTS: Readonly<Record<NanEffect, string>> = {
+  result: 'input to histogram_quantile has NaN observations, result is NaN',
+  skew: 'input to histogram_quantile has NaN observations, result is skewed higher',
+  excluded: 'input to histogram_fraction has NaN observations, which are excluded from all fractions',
+};
+
+function histogramsOf(vector: Vector, arg: Expr, { annotations, grid }: CallContext): readonly Histogram[] {
+  const { heads } = vector;
   const histograms = new Map<string, Histogram>();
+  const histogramOf = (labels: Labels): Histogram => {
+    const key = labelsKey(labels);
+    let histogram = histograms.get(key);
+    if (histogram === undefined) {
+      histogram = { head: { labels, dropName: true }, rows: [], uppers: [], native: undefined };
+      histograms.set(key, histogram);
+    }
+    return histogram;
+  };
   heads.forEach(({ labels }, row) => {
+    const { natives, floats } = kindsIn(vector, row, grid.steps);
+    if (natives) histogramOf(labels).native = row;
+    if (!floats) return;
     const le = labelValue(labels, 'le');
     const upper = parseFloatLabel(le);
     if (upper === undefined) {
@@ -98,17 +155,18 @@ function histogramsOf({ heads }: Vector, arg: Expr, { annotations }: CallContext
       annotations.warn(`${message}${ofMetric(name)}`, arg.span);
       return;
     }
-    const rest = withLabel(labels, 'le', '');
-    const key = labelsKey(rest);
-    let histogram = histograms.get(key);
-    if (histogram === undefined) {
-      histogram = { head: { labels: rest, dropName: true }, rows: [], uppers: [] };
-      histograms.set(key, histogram);
-    }
+    const histogram = histogramOf(withLabel(labels, 'le', ''));
     histogram.rows.push(row);
     histogram.uppers.push(upper);
   });
   return [...histograms.values()];
+}
+
+/** What a row has, at any step. */
+function kindsIn({ present, histograms }: Vector, row: number, steps: number) {
+  if (histograms === undefined) return { natives: false, floats: true };
+  const states = present.subarray(row * steps, (row + 1) * steps);
+  return { natives: states.includes(HISTOGRAM), floats: states.includes(1) };
 }
 
 function quantileAt(

@@ -49,7 +49,8 @@ function relabelled(
   const { call, grid } = context;
   const values = vector.values.slice();
   const present = vector.present.slice();
-  return mergeRows({ kind: 'vector', heads, values, present }, grid.steps, () => {
+  const histograms = vector.histograms?.slice();
+  return mergeRows({ kind: 'vector', heads, values, present, histograms }, grid.steps, () => {
     throw context.error(call.span, 'vector cannot contain metrics with the same labelset');
   });
 }

@@ -68,6 +68,30 @@ function extrapolated(
   return found;
 }
 
+/** The change of samples in (start, end], of which there are two at least, extended as `extrapolated` does it. */
+export function extrapolatedChange(of: {
+  readonly change: number;
+  readonly counter: boolean;
+  readonly samples: number;
+  readonly first: number;
+  readonly firstTime: number;
+  readonly lastTime: number;
+  readonly start: number;
+  readonly end: number;
+}): number {
+  const { change, counter, samples, first, firstTime, lastTime, start, end } = of;
+  const sampled = (lastTime - firstTime) / 1000;
+  const distance = sampled / (samples - 1);
+  let toStart = (firstTime - start) / 1000;
+  let toEnd = (end - lastTime) / 1000;
+  const threshold = distance * 1.1;
+  if (toStart >= threshold) toStart = distance / 2;
+  if (counter && change > 0 && first >= 0) toStart = Math.min(toStart, sampled * (first / change));
+  if (toEnd >= threshold) toEnd = distance / 2;
+  // Points that begin before the window, where that is asked for.
+  return change * ((sampled + Math.max(0, toStart) + toEnd) / sampled);
+}
+
 /** Where a counter is below its value before. Most never are inside of a query. */
 function resetsOf({ values, from, to }: Run): readonly number[] {
   const found: number[] = [];

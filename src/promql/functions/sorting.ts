@@ -1,13 +1,13 @@
 import { compareLabels, labelValue } from '../../model/labels.ts';
 import { compareNanLast } from '../numeric.ts';
-import type { Value, Vector } from '../value.ts';
+import { floatsOf, type Value, type Vector, withoutEmptyRows } from '../value.ts';
 import { stringArg, vectorArg } from './arguments.ts';
 import type { CallContext } from './definition.ts';
 
 /** By value, NaN last both ways. */
 export function sortByValue(direction: 1 | -1): (args: readonly Value[], context: CallContext) => Vector {
   return (args, context) => {
-    const vector = vectorArg(args, 0);
+    const vector = withoutEmptyRows(floatsOf(vectorArg(args, 0)), context.grid.steps);
     return sorted(vector, context, (a, b) => {
       const x = vector.values[a]!;
       const y = vector.values[b]!;
@@ -47,6 +47,7 @@ function sorted(vector: Vector, context: CallContext, compare: (a: number, b: nu
     heads: order.map((row) => vector.heads[row]!),
     values: Float64Array.from(order, (row) => vector.values[row]!),
     present: Uint8Array.from(order, (row) => vector.present[row]!),
+    histograms: vector.histograms && order.map((row) => vector.histograms![row]),
   };
 }
 

@@ -12,6 +12,7 @@ import {
 import type { DemandSpec, ScalingPolicy } from '../policy.ts';
 import { reasonText } from '../reasons.ts';
 import type { DemandTrace } from './demand-trace.ts';
+import { openShortTally } from './short-so-far.ts';
 
 export const STRATEGIES = ['reactive', 'yesterday', 'last-week', 'max-of-3-days', 'foresail', 'oracle'] as const;
 export type StrategyName = (typeof STRATEGIES)[number];
@@ -95,7 +96,8 @@ function foresail(context: StrategyContext): Strategy {
   const history = { times: rows.times.subarray(0, known), values: rows.values.subarray(0, known) };
   const forecaster = context.forecaster(history);
   const enforced: ScalingPolicy = { ...policy, mode: 'enforce' };
-  const { name } = demandOf(policy);
+  const { name, perReplica } = demandOf(policy);
+  const short = policy.objective === undefined ? undefined : openShortTally(perReplica);
   let memory = NO_MEMORY;
   let forecast = forecaster.read();
   return {
@@ -103,10 +105,13 @@ function foresail(context: StrategyContext): Strategy {
       const before = known;
       for (; known < rows.times.length && rowsSeen[known]! <= now; known++) {
         forecaster.append(rows.times[known]!, rows.values[known]!);
+        short?.row(rows.times[known]!, rows.values[known]!);
       }
+      short?.ran(now, target.statusReplicas);
       if (known > before) forecast = forecaster.read();
       const current = { time: rows.times[known - 1] ?? 0, value: rows.values[known - 1] ?? null };
-      const demands: DemandReading[] = [{ name, current, forecast }];
+      const reading: DemandReading = { name, current, forecast };
+      const demands = [short === undefined ? reading : { ...reading, shortSoFar: short.soFar(now) }];
       const plan = planReplicas({ now, policy: enforced, demands, target, leadTime, refreshMs, memory });
       memory = plan.memory;
       return {

@@ -1,0 +1,107 @@
+import type { HistogramValue } from '../model/histogram-value.ts';
+import type { Matcher } from '../model/matcher.ts';
+import { formatMatcher } from '../model/matcher.ts';
+import { downsample } from '../model/points.ts';
+import { decodeSamples, type SelectedSeries } from '../model/series.ts';
+import { MINUTE, type TimeRange } from '../model/time.ts';
+import { type Evaluation, type LoadedSelector, tooManySamples } from './evaluation.ts';
+import { joinSelected, type LoadedSeries, type StoredHistograms, type StoredStarts } from './loaded-series.ts';
+import type { Coverage } from './resolution.ts';
+import type { SelectorNeed } from './selectors.ts';
+
+/** Loads the series that match, with every chunk that touches the range (both ends included). */
+export type Select = (
+  matchers: readonly Matcher[],
+  range: TimeRange,
+  options?: { readonly maxSamples?: number; readonly signal?: AbortSignal; readonly pointsMs?: number },
+) => Promise<readonly SelectedSeries[]>;
+
+/** What the engine reads. Without the last two, there are float samples alone. */
+export interface SeriesSource {
+  readonly select: Select;
+  readonly coverage?: () => Coverage;
+  /** The native histograms of series that match, in the range. */
+  readonly histograms?: (
+    matchers: readonly Matcher[],
+    range: TimeRange,
+    options?: { readonly maxSamples?: number; readonly signal?: AbortSignal },
+  ) => Promise<readonly StoredHistograms[]>;
+  /** When series that match began to count: what is in force at the beginning of the range, and each change within it. */
+  readonly starts?: (matchers: readonly Matcher[], range: TimeRange) => Promise<readonly StoredStarts[]>;
+}
+
+/** A histogram so long before the range tells of the first one in it whether counting began anew. */
+const HINT_MS = 5 * MINUTE;
+
+/** Each distinct selector once, within one limit for all of them. */
+export async function load(
+  source: SeriesSource,
+  needs: readonly (SelectorNeed & { readonly pointsMs: number | undefined })[],
+  maxSamples: number,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly byNode: Evaluation['loaded']; readonly samples: number }> {
+  const byNode = new Map<SelectorNeed['node'], LoadedSelector>();
+  const byKey = new Map<string, readonly LoadedSeries[]>();
+  let left = maxSamples;
+  for (const { node, matchers, range, pointsMs, usesStarts, countsAlone } of needs) {
+    signal?.throwIfAborted();
+    const key = `${range.start} ${range.end} ${pointsMs ?? ''} ${usesStarts} ${countsAlone} ${matchers.map(formatMatcher).join(',')}`;
+    let series = byKey.get(key);
+    if (series === undefined) {
+      series =
+        range.end < range.start
+          ? []
+          : await source.select(matchers, range, {
+              maxSamples: left,
+              ...(signal && { signal }),
+              ...(pointsMs !== undefined && { pointsMs }),
+            });
+      if (pointsMs !== undefined) series = series.map((each) => withPoints(each, range, pointsMs));
+      else if (range.end >= range.start) {
+        const about = { matchers, range, usesStarts, countsAlone };
+        series = await withAttachments(source, series, about, { maxSamples: left, signal });
+      }
+      left -= samplesIn(series);
+      if (left < 0) throw tooManySamples();
+      byKey.set(key, series);
+    }
+    const mixed = series.some(({ histograms }) => histograms !== undefined);
+    byNode.set(node, { series, range, ofPoints: pointsMs !== undefined, mixed });
+  }
+  return { byNode, samples: maxSamples - left };
+}
+
+/** With their histograms, those that have nothing else, and the starts of their samples where those matter. */
+async function withAttachments(
+  source: SeriesSource,
+  series: readonly SelectedSeries[],
+  { matchers, range, usesStarts, countsAlone }: Omit<SelectorNeed, 'node' | 'windows'>,
+  { maxSamples, signal }: { readonly maxSamples: number; readonly signal: AbortSignal | undefined },
+): Promise<readonly LoadedSeries[]> {
+  const before = { start: range.start - HINT_MS, end: range.end };
+  const histograms = (await source.histograms?.(matchers, before, { maxSamples, ...(signal && { signal }) })) ?? [];
+  const starts = usesStarts ? ((await source.starts?.(matchers, range)) ?? []) : [];
+  return joinSelected(series, histograms, starts, { range, countsAlone });
+}
+
+/** Series that have samples alone, such as forecasts, are made points of here. */
+function withPoints(series: SelectedSeries, range: TimeRange, stepMs: number): SelectedSeries {
+  return series.points === undefined
+    ? { ...series, chunks: [], points: downsample(decodeSamples(series.chunks, range), stepMs) }
+    : series;
+}
+
+function samplesIn(series: readonly LoadedSeries[]): number {
+  let count = 0;
+  for (const { chunks, points, histograms } of series) {
+    count += points?.times.length ?? 0;
+    for (const { times } of chunks) count += times.length;
+    for (const histogram of histograms ?? []) if (histogram !== undefined) count += samplesOfHistogram(histogram);
+  }
+  return count;
+}
+
+/** A bucket takes as much memory as a sample, and so do the other numbers together by threes. */
+function samplesOfHistogram({ positive, negative, bounds }: HistogramValue): number {
+  return 4 + positive.indices.length + negative.indices.length + bounds.length;
+}

@@ -1,0 +1,106 @@
+import { CUSTOM_BUCKETS, type HistogramValue } from '../model/histogram-value.ts';
+import { encodeLabels, type Labels, labelsKey, labelsOf, labelValue, METRIC_NAME } from '../model/labels.ts';
+import { parseFloatLabel } from '../promql/format-float.ts';
+import { compacted } from '../promql/histograms/scale.ts';
+import type { TenantStorage } from '../storage/storage.ts';
+import { encodeHistogram } from './encode-histogram.ts';
+import { columnsOf, type LoadCommand, type ScriptSeries } from './promql-script.ts';
+
+const HINTS: readonly HistogramValue['hint'][] = ['unknown', 'reset', 'not_reset', 'gauge'];
+
+/** Whether a command loads native histograms, or makes some of classic ones. */
+export function hasHistograms({ withCustomBuckets, series }: LoadCommand): boolean {
+  return withCustomBuckets || series.some(({ values }) => values.some((value) => typeof value === 'object'));
+}
+
+/** Stores what a command loads. Of equal label sets in one command, the last counts. */
+export async function load(store: TenantStorage, command: LoadCommand): Promise<void> {
+  const { stepMs } = command;
+  const starts = new Map(command.starts.map(({ labels, offsets }) => [labelsKey(labels), offsets]));
+  const series = new Map(command.series.map((one) => [labelsKey(one.labels), one]));
+  for (const [key, { labels, values }] of series) {
+    const offsets = starts.get(key);
+    const startOf = (time: number): number => {
+      const offset = offsets?.[time / stepMs];
+      return offset === undefined ? 0 : time + offset;
+    };
+    const columns = columnsOf(values, stepMs);
+    const [answer] = await store.ref([encodeLabels(labels)]);
+    if (answer?.kind !== 'ref') throw new TypeError('memory refuses no series');
+    const { ref } = answer;
+    if (offsets === undefined) await store.backfill([{ labels, ...columns }]);
+    else {
+      const refs = new Uint32Array(columns.times.length).fill(ref);
+      await store.write({ refs, ...columns, starts: columns.times.map(startOf) });
+    }
+    const histograms = values.flatMap((value, i) => {
+      if (typeof value !== 'object') return [];
+      const time = i * stepMs;
+      return [{ ref, time, start: startOf(time), bytes: bytesOf(value.histogram) }];
+    });
+    await store.attach({ exemplars: [], histograms });
+  }
+  if (command.withCustomBuckets) await loadCustom(store, [...series.values()], stepMs);
+  await store.commit();
+}
+
+function bytesOf({ schema, count, sum, zeroThreshold, zeroCount, positive, negative, bounds, hint }: HistogramValue) {
+  const spans = ({ indices }: HistogramValue['positive']) =>
+    indices.map((index, i) => ({ offset: i === 0 ? index : index - indices[i - 1]! - 1, length: 1 }));
+  return encodeHistogram({
+    ...{ floatCount: count, sum, schema, zeroThreshold, floatZeroCount: zeroCount, resetHint: HINTS.indexOf(hint) },
+    ...{ negativeSpans: spans(negative), positiveSpans: spans(positive) },
+    ...{ negativeCounts: negative.counts, positiveCounts: positive.counts },
+    ...(bounds.length > 0 && { customValues: bounds }),
+  });
+}
+
+/** A classic histogram at one time: counts up to each bound. */
+interface Classic {
+  readonly buckets: Map<number, number>;
+  count: number | undefined;
+  sum: number;
+}
+
+/** Makes a native histogram with custom buckets of every classic one, under the name without its suffix. */
+async function loadCustom(store: TenantStorage, series: readonly ScriptSeries[], stepMs: number): Promise<void> {
+  const found = new Map<string, { readonly labels: Labels; readonly byStep: Map<number, Classic> }>();
+  for (const { labels, values } of series) {
+    const [, base, suffix] = /^(.*)_(bucket|sum|count)$/.exec(labelValue(labels, METRIC_NAME)) ?? [];
+    if (base === undefined) continue;
+    const upper = parseFloatLabel(labelValue(labels, 'le'));
+    if (suffix === 'bucket' && (upper === undefined || Number.isNaN(upper))) continue;
+    const own = labelsOf([...labels.filter(([name]) => name !== 'le'), [METRIC_NAME, base]]);
+    const of = found.get(labelsKey(own)) ?? { labels: own, byStep: new Map<number, Classic>() };
+    found.set(labelsKey(own), of);
+    for (const [step, value] of values.entries()) {
+      if (typeof value !== 'number') continue;
+      const classic = of.byStep.get(step) ?? { buckets: new Map<number, number>(), count: undefined, sum: 0 };
+      of.byStep.set(step, classic);
+      if (suffix === 'bucket') classic.buckets.set(upper!, classic.buckets.get(upper!) ?? value);
+      else classic[suffix as 'count' | 'sum'] = value;
+    }
+  }
+  for (const { labels, byStep } of found.values()) {
+    const [answer] = await store.ref([encodeLabels(labels)]);
+    if (answer?.kind !== 'ref') throw new TypeError('memory refuses no series');
+    const histograms = [...byStep].map(([step, classic]) => {
+      return { ref: answer.ref, time: step * stepMs, start: 0, bytes: bytesOf(customOf(classic)) };
+    });
+    await store.attach({ exemplars: [], histograms });
+  }
+}
+
+function customOf({ buckets, count, sum }: Classic): HistogramValue {
+  const sorted = [...buckets].sort(([a], [b]) => a - b);
+  const total = count ?? sorted.at(-1)?.[1] ?? 0;
+  if (sorted.at(-1)?.[0] !== Number.POSITIVE_INFINITY) sorted.push([Number.POSITIVE_INFINITY, total]);
+  if (sorted.at(-1)![1] !== total) throw new RangeError(`the last bucket has ${sorted.at(-1)![1]} of ${total}`);
+  const counts = sorted.map(([, upTo], i) => upTo - (sorted[i - 1]?.[1] ?? 0));
+  return compacted({
+    ...{ hint: 'unknown', schema: CUSTOM_BUCKETS, zeroThreshold: 0, zeroCount: 0, count: total, sum },
+    positive: { indices: sorted.map((_, i) => i), counts },
+    negative: { indices: [], counts: [] },
+    bounds: sorted.slice(0, -1).map(([upper]) => upper),
+  });
+}

@@ -1,0 +1,201 @@
+import { encodeLabels, type Label, type Labels } from '../model/labels.ts';
+
+/** The exports of `assembly/` that hold label sets of series. Indexes, texts and label sets are addresses. */
+export interface LabelExports {
+  readonly memory: WebAssembly.Memory;
+  allocate(bytes: number): number;
+  release(address: number): void;
+
+  /** The key of the hashes. To be called once, before there is an index. */
+  seedLabelSets(a: number, b: number, c: number, d: number): void;
+  newLabelSets(refTable: number): number;
+  labelSetCount(index: number): number;
+  /** Of all indexes. */
+  labelSetBytes(): number;
+  /** How often a text was freed: what stands at its address may be another one now. */
+  freedTexts(): number;
+  hashLabels(start: number, length: number): number;
+  /** The slot of the series with these label bytes, or 0. */
+  findSeries(index: number, start: number, length: number, hash: number): number;
+  /** 0 where the bytes are no label set. */
+  addLabelSet(index: number, slot: number, ref: number, start: number, length: number, hash: number): number;
+  dropUnusedLabels(index: number, start: number, length: number): void;
+  dropLabelSet(index: number, set: number): void;
+  labelSetOf(slot: number): number;
+  findText(index: number, start: number, length: number): number;
+  /** How many series have the label of a name that these label bytes have. */
+  likeInName(index: number, start: number, length: number, name: number, nameLength: number): number;
+  labelNamed(slot: number, name: number): number;
+}
+
+/** Words of a text and of a label set, as assembly/label-sets.ts has them. */
+const TEXT = { length: 2, next: 4, live: 6, gone: 7, first: 8, last: 9, bytes: 10 } as const;
+const SET = { ref: 3, labels: 4, first: 5 } as const;
+/** Bytes before the references of a block, as assembly/postings.ts has them. */
+const BLOCK_HEAD_BYTES = 8;
+
+/** Labels that were read last are held as they are, twice as many at most: readers ask for the same ones again. */
+const CACHED = 32_768;
+
+/** Labels in WebAssembly memory, each held once. Read in one turn: what is added may move that memory. */
+export class LabelTexts {
+  readonly core: LabelExports;
+  #words = new Uint32Array();
+  #bytes: Buffer = Buffer.alloc(0);
+  #recent = new Map<number, Label>();
+  #before = new Map<number, Label>();
+  /** `freedTexts` when those were read. */
+  #freed = 0;
+  #scratch = 0;
+  #scratchBytes = 0;
+
+  constructor(core: LabelExports) {
+    this.core = core;
+  }
+
+  /** Copies bytes to where they are good until the next call. */
+  put(bytes: Uint8Array): number {
+    if (bytes.length > this.#scratchBytes) {
+      if (this.#scratch !== 0) this.core.release(this.#scratch);
+      this.#scratch = 0;
+      this.#scratchBytes = 0;
+      const size = Math.max(4_096, bytes.length * 2);
+      this.#scratch = this.core.allocate(size) >>> 0;
+      this.#scratchBytes = size;
+    }
+    this.#look();
+    this.#bytes.set(bytes, this.#scratch);
+    return this.#scratch;
+  }
+
+  /** The text of a name, or 0. */
+  nameOf(index: number, name: string): number {
+    const bytes = encodeLabels([[name, '']]);
+    // The length of the value, which is none.
+    return this.core.findText(index, this.put(bytes), bytes.length - 1) >>> 0;
+  }
+
+  /** The text of a label, or 0. */
+  textOf(index: number, label: Label): number {
+    const bytes = encodeLabels([label]);
+    return this.core.findText(index, this.put(bytes), bytes.length) >>> 0;
+  }
+
+  /** Texts of the labels of a name. */
+  *labelsNamed(name: number): Generator<number> {
+    this.#look();
+    for (let text = this.#words[(name >>> 2) + TEXT.next]!; text !== 0; text = this.#words[(text >>> 2) + TEXT.next]!) {
+      yield text;
+    }
+  }
+
+  /** How many series have a label. */
+  seriesWith(text: number): number {
+    this.#look();
+    return this.#words[(text >>> 2) + TEXT.live]!;
+  }
+
+  /** References of the series that have a label. May have some of series that are gone. */
+  *refsOf(text: number): Generator<number> {
+    this.#look();
+    const at = text >>> 2;
+    const words = this.#words;
+    if (words[at + TEXT.live] === 0) return;
+    if (words[at + TEXT.last] === 0) {
+      yield words[at + TEXT.first]!;
+      return;
+    }
+    for (let block = words[at + TEXT.first]!; block !== 0; block = words[block >>> 2]!) {
+      const used = words[(block >>> 2) + 1]! & 0xffff;
+      const from = (block + BLOCK_HEAD_BYTES) >>> 2;
+      for (let i = from; i < from + used; i++) yield words[i]!;
+    }
+  }
+
+  /** The reference of the series that has a label set. */
+  refOf(set: number): number {
+    this.#look();
+    return this.#words[(set >>> 2) + SET.ref]!;
+  }
+
+  labelsOf(set: number): Labels {
+    this.#look();
+    const at = set >>> 2;
+    const count = this.#words[at + SET.labels]!;
+    const labels = new Array<Label>(count);
+    for (let i = 0; i < count; i++) labels[i] = this.label(this.#words[at + SET.first + i]!);
+    return labels;
+  }
+
+  /** What `encodeLabels` writes; a copy. */
+  labelBytesOf(set: number): Uint8Array {
+    this.#look();
+    const words = this.#words;
+    const at = set >>> 2;
+    const texts = words.subarray(at + SET.first, at + SET.first + words[at + SET.labels]!);
+    let length = 0;
+    for (const text of texts) length += words[(text >>> 2) + TEXT.length]!;
+    const bytes = new Uint8Array(length);
+    let end = 0;
+    for (const text of texts) {
+      const size = words[(text >>> 2) + TEXT.length]!;
+      const from = text + 4 * TEXT.bytes;
+      for (let i = 0; i < size; i++) bytes[end + i] = this.#bytes[from + i]!;
+      end += size;
+    }
+    return bytes;
+  }
+
+  label(text: number): Label {
+    this.#forgetFreed();
+    const recent = this.#recent.get(text);
+    if (recent !== undefined) return recent;
+    const label = this.#before.get(text) ?? this.#read(text);
+    if (this.#recent.size >= CACHED) {
+      this.#before = this.#recent;
+      this.#recent = new Map();
+    }
+    this.#recent.set(text, label);
+    return label;
+  }
+
+  /** Not for the cache: where all values of a name are read. */
+  valueOf(text: number): string {
+    this.#forgetFreed();
+    return (this.#recent.get(text) ?? this.#read(text))[1];
+  }
+
+  #forgetFreed(): void {
+    const freed = this.core.freedTexts();
+    if (freed === this.#freed) return;
+    this.#recent.clear();
+    this.#before.clear();
+    this.#freed = freed;
+  }
+
+  #read(text: number): Label {
+    this.#look();
+    const bytes = this.#bytes;
+    let at = text + 4 * TEXT.bytes;
+    const next = () => {
+      let length = 0;
+      for (let shift = 0; ; shift += 7) {
+        const byte = bytes[at++]!;
+        length |= (byte & 0x7f) << shift;
+        if (byte < 0x80) break;
+      }
+      const found = bytes.toString('utf8', at, at + length);
+      at += length;
+      return found;
+    };
+    return [next(), next()];
+  }
+
+  /** Views of the module's memory that are of its present buffer. */
+  #look(): void {
+    const { buffer } = this.core.memory;
+    if (this.#words.buffer === buffer) return;
+    this.#words = new Uint32Array(buffer);
+    this.#bytes = Buffer.from(buffer);
+  }
+}

@@ -1,0 +1,66 @@
+import { compareLabels, type Labels, labelsKey } from '../model/labels.ts';
+import type { Matcher } from '../model/matcher.ts';
+import { decodeSamples, type SelectedSeries } from '../model/series.ts';
+import type { TenantId } from '../model/tenant.ts';
+import type { TimeRange } from '../model/time.ts';
+import { TooManySamplesError } from '../storage/errors.ts';
+import type { SeriesReader } from '../storage/storage.ts';
+import { mergeSamples } from './chunk.ts';
+import type { Floors, Partitions } from './partitions.ts';
+
+/**
+ * One tenant's series in memory and on disk. Where both have a time the head's sample stays: it is either the same, or
+ * live where the other was imported.
+ */
+export function readerOfBoth(
+  head: SeriesReader,
+  partitions: Pick<Partitions, 'select' | 'series'>,
+  { tenant, floors }: { readonly tenant: TenantId; readonly floors: () => Floors },
+): SeriesReader {
+  const series = async (matcherSets: readonly (readonly Matcher[])[], range: TimeRange): Promise<readonly Labels[]> => {
+    const found = new Map<string, Labels>();
+    const parts = [
+      await head.series(matcherSets, range),
+      await partitions.series(tenant, matcherSets, range, floors()),
+    ];
+    for (const labels of parts.flat()) found.set(labelsKey(labels), labels);
+    return [...found.values()].sort(compareLabels);
+  };
+  return {
+    async select(matchers, range, options = {}) {
+      const { maxSamples = Number.POSITIVE_INFINITY } = options;
+      // The head first: what is flushed in between is then found twice, never missed.
+      const inMemory = await head.select(matchers, range, options);
+      const onDisk = await partitions.select(tenant, [matchers], range, floors(), options);
+      if (onDisk.length === 0) return inMemory;
+      const found = new Map<string, SelectedSeries>(inMemory.map((each) => [labelsKey(each.labels), each]));
+      let samples = 0;
+      for (const { labels, times, values } of onDisk) {
+        const key = labelsKey(labels);
+        const known = found.get(key);
+        const live = decodeSamples(known?.chunks ?? [], range);
+        const joined = live.times.length === 0 ? { times, values } : mergeSamples(live, { times, values });
+        samples += joined.times.length;
+        if (samples > maxSamples) throw new TooManySamplesError(maxSamples);
+        found.set(key, { labels, chunks: [{ encoding: 'plain', ...joined }] });
+      }
+      return [...found.values()].sort((a, b) => compareLabels(a.labels, b.labels));
+    },
+    series,
+    async labelNames(matcherSets, range) {
+      return namesOf(await series(matcherSets, range));
+    },
+    async labelValues(wanted, matcherSets, range) {
+      return valuesOf(wanted, await series(matcherSets, range));
+    },
+    metadata: () => head.metadata(),
+  };
+}
+
+export function namesOf(series: readonly Labels[]): readonly string[] {
+  return [...new Set(series.flatMap((labels) => labels.map(([name]) => name)))].sort();
+}
+
+export function valuesOf(wanted: string, series: readonly Labels[]): readonly string[] {
+  return [...new Set(series.flat().flatMap(([name, value]) => (name === wanted ? [value] : [])))].sort();
+}
