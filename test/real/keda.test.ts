@@ -17,7 +17,7 @@ import {
 } from '../../src/testing/control-plane.ts';
 import { type Keda, missingKeda, startKeda } from '../../src/testing/keda.ts';
 import { type RunningProgram, startProgram } from '../program.ts';
-import { deployment } from './shop-objects.ts';
+import { deployment, policy, requestPolicy } from './shop-objects.ts';
 
 const assets = await findControlPlane();
 const missing = assets === undefined ? NO_CONTROL_PLANE : missingKeda(assets);
@@ -101,7 +101,7 @@ describe('ScaledObjects beside the real KEDA', () => {
       kind: 'refused',
       message: expect.stringContaining('ScaledObject web'),
     });
-    await request('DELETE', 'wrong');
+    await requestPolicy(program.url, 'DELETE', 'wrong');
   });
 
   test.each([
@@ -124,7 +124,7 @@ describe('ScaledObjects beside the real KEDA', () => {
     await waitFor('the pause to be seen', async () => (await read('web')).pause?.annotation === name);
     await put('web', { replicas: { min: after, max: 20 } });
     await waitFor('the reason', async () => {
-      return JSON.stringify(await request('GET', 'web/plan')).includes(
+      return JSON.stringify(await requestPolicy(program.url, 'GET', 'web/plan')).includes(
         `the annotation ${name} of the target pauses it: the floor stays at ${before}, not ${after}`,
       );
     });
@@ -192,12 +192,10 @@ describe('ScaledObjects beside the real KEDA', () => {
       // A forecast above zero is an active trigger: KEDA wakes the workload.
       await waitFor(`${name} to be active`, async () => (await read(name)).specReplicas >= 1, 120_000);
     }
-    await request('DELETE', 'queue');
-    await waitFor(
-      'a refusal once the policy is gone',
-      async () => (await calls('GetMetrics', 'NOT_FOUND')) > 0,
-      120_000,
-    );
+    const before = await refusals('NOT_FOUND');
+    await requestPolicy(program.url, 'DELETE', 'queue');
+    // Which method meets it first is the operator's affair: it may ask for the specification anew, and then for no more.
+    await waitFor('refusals once the policy is gone', async () => (await refusals('NOT_FOUND')) > before + 1, 120_000);
   });
 
   test(`beside each other for ${MINUTES} minutes nobody sets anything back`, async ({ annotate }) => {
@@ -288,33 +286,25 @@ describe('ScaledObjects beside the real KEDA', () => {
     });
   }
 
-  async function request(method: string, name: string, body?: object): Promise<unknown> {
-    const response = await fetch(`${program.url}/api/v1/policies/shop/${name}`, {
-      method,
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    });
-    const text = await response.text();
-    if (!response.ok) throw new Error(`${method} ${name}: ${response.status} ${text}`);
-    return JSON.parse(text);
-  }
-
   function put(name: string, how: object) {
-    return request('PUT', name, policy(name, how));
+    return requestPolicy(program.url, 'PUT', name, scaledObjectPolicy(name, how));
   }
 
   async function decisions(name: string): Promise<string> {
-    return JSON.stringify(((await request('GET', `${name}/decisions`)) as { data: unknown }).data);
+    return JSON.stringify(((await requestPolicy(program.url, 'GET', `${name}/decisions`)) as { data: unknown }).data);
   }
 
   const writes = (outcome: string) => counted('foresail_bounds_writes_total', [outcome]);
   const calls = (method: string, code: string) => counted('foresail_keda_scaler_calls_total', [method, code]);
 
+  const refusals = (code: string) => counted('foresail_keda_scaler_calls_total', [code]);
+
   async function counted(metric: string, labels: readonly string[]): Promise<number> {
     const text = await (await fetch(`${program.url}/metrics`)).text();
-    const line = text
+    return text
       .split('\n')
-      .find((each) => each.startsWith(metric) && labels.every((label) => each.includes(`"${label}"`)));
-    return Number(line?.split(' ').at(-1) ?? 0);
+      .filter((line) => line.startsWith(metric) && labels.every((label) => line.includes(`"${label}"`)))
+      .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
   }
 });
 
@@ -343,17 +333,12 @@ function cron(start: string, end: string) {
 }
 
 /** Without a demand the floor is the policy's own minimum. */
-function policy(name: string, how: object) {
-  return {
-    apiVersion: 'foresail.dev/v1alpha1',
-    kind: 'ScalingPolicy',
-    metadata: { name, namespace: 'shop' },
-    spec: {
-      mode: 'enforce',
-      target: { kind: 'ScaledObject', name },
-      demand: { name: `${name}_demand`, query: `demand{app="${name}"}`, capacity: { perReplica: 1 } },
-      ramp: { maxUpPerMinute: '10000%', maxDownPerMinute: '99%', holdDown: '1s' },
-      ...how,
-    },
-  };
+function scaledObjectPolicy(name: string, how: object) {
+  return policy(name, {
+    mode: 'enforce',
+    target: { kind: 'ScaledObject', name },
+    demand: { name: `${name}_demand`, query: `demand{app="${name}"}`, capacity: { perReplica: 1 } },
+    ramp: { maxUpPerMinute: '10000%', maxDownPerMinute: '99%', holdDown: '1s' },
+    ...how,
+  });
 }
