@@ -12,14 +12,28 @@ function told(error: unknown): string {
   return String(message).slice(0, 2_000);
 }
 
-/** Writes the counts, and each failed and skipped test with its reason, to the file that FORESAIL_TEST_REPORT names. */
+interface FileCounts {
+  passed: number;
+  failed: NamedReason[];
+  skipped: NamedReason[];
+}
+
+/**
+ * Writes the counts of each file, and each failed and skipped test with its reason, to the file that
+ * FORESAIL_TEST_REPORT names.
+ */
 export default class CountingReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
-    const file = process.env['FORESAIL_TEST_REPORT'];
-    if (file === undefined) return;
-    const counts = { passed: 0, failed: [] as NamedReason[], skipped: [] as NamedReason[] };
-    for (const error of unhandledErrors) counts.failed.push({ name: 'outside of a test', reason: told(error) });
+    const report = process.env['FORESAIL_TEST_REPORT'];
+    if (report === undefined) return;
+    const files: Record<string, FileCounts> = {};
+    if (unhandledErrors.length > 0) {
+      const failed = unhandledErrors.map((error) => ({ name: 'outside of a test', reason: told(error) }));
+      files[''] = { passed: 0, failed, skipped: [] };
+    }
     for (const module of modules) {
+      const counts: FileCounts = { passed: 0, failed: [], skipped: [] };
+      files[module.relativeModuleId] = counts;
       // A file that cannot be loaded has no tests: it counts as one failure.
       if (module.errors().length > 0) {
         counts.failed.push({ name: module.relativeModuleId, reason: told(module.errors()[0]) });
@@ -35,6 +49,6 @@ export default class CountingReporter implements Reporter {
         }
       }
     }
-    writeFileSync(file, JSON.stringify(counts));
+    writeFileSync(report, JSON.stringify(files));
   }
 }
