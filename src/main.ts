@@ -11,6 +11,7 @@ const SERVERS: readonly string[] = ['demo', 'serve'];
 const OFFLINE: readonly string[] = [
   'init',
   'check',
+  'rules',
   'restore',
   'simulate',
   'tune',
@@ -33,6 +34,7 @@ const COMMANDS: Readonly<Record<string, AddCommand>> = {
   serve: async (program, server) => (await import('./cli/serve.ts')).serveCommand(program, server),
   init: async (program) => (await import('./cli/init.ts')).initCommand(program),
   check: async (program) => (await import('./cli/check.ts')).checkCommand(program),
+  test: async (program) => (await import('./cli/test.ts')).testCommand(program),
   query: async (program, server) => (await import('./cli/query.ts')).queryCommand(program, server),
   plan: async (program, server) => (await import('./cli/plan.ts')).planCommand(program, server),
   preview: async (program, server) => (await import('./cli/preview.ts')).previewCommand(program, server),
