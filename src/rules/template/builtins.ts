@@ -42,7 +42,7 @@ function lengthOf(value: GoValue): bigint {
   if (typeof value === 'string') return BigInt(new TextEncoder().encode(value).length);
   if (typeof value === 'object' && value.kind === 'map') return BigInt(value.entries.size);
   if (typeof value === 'object' && value.kind === 'samples') return BigInt(value.samples.length);
-  if (value === undefined) throw new TemplateRunError('len of nil pointer');
+  if (value === undefined) throw new TemplateRunError('reflect: call of reflect.Value.Type on zero Value');
   throw new TemplateRunError(`len of type ${typeNameOf(value)}`);
 }
 
@@ -106,16 +106,17 @@ function equalsAny(first: GoValue, others: readonly GoValue[]): boolean {
   return others.some((other) => {
     const [a, b] = [kindOf(first), kindOf(other)];
     if (a === 'undefined' || b === 'undefined') return a === b;
-    if (a !== b) throw new TemplateRunError('incompatible types for comparison');
+    if (a !== b) throw incompatible(first, other);
     if (a !== 'other') return plainOf(first) === plainOf(other);
-    if (
-      [first, other].some((value) => typeof value === 'object' && (value.kind === 'map' || value.kind === 'samples'))
-    ) {
-      const sides = `${typeNameOf(first)}: ${formatPlain(first)}, ${typeNameOf(other)}: ${formatPlain(other)}`;
-      throw new TemplateRunError(`non-comparable types ${sides}`);
+    if (typeof other === 'object' && (other.kind === 'map' || other.kind === 'samples')) {
+      throw new TemplateRunError(`non-comparable type ${formatPlain(other)}: ${typeNameOf(other)}`);
     }
     return first === other;
   });
+}
+
+function incompatible(a: GoValue, b: GoValue): TemplateRunError {
+  return new TemplateRunError(`incompatible types for comparison: ${typeNameOf(a)} and ${typeNameOf(b)}`);
 }
 
 function isLess(first: GoValue, second: GoValue): boolean {
@@ -124,7 +125,7 @@ function isLess(first: GoValue, second: GoValue): boolean {
   if ([a, b].some((kind) => kind === 'other' || kind === 'undefined')) {
     throw new TemplateRunError('invalid type for comparison');
   }
-  if (a !== b) throw new TemplateRunError('incompatible types for comparison');
+  if (a !== b) throw incompatible(first, second);
   if (!ordered(a)) throw new TemplateRunError('invalid type for comparison');
   return (plainOf(first) as string | number | bigint) < (plainOf(second) as string | number | bigint);
 }

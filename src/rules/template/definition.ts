@@ -62,9 +62,11 @@ export function text(value: GoValue): string {
 }
 
 export function samplesIn(value: GoValue): readonly GoSample[] {
-  return (value as GoSamples).samples;
+  return value === undefined ? [] : (value as GoSamples).samples;
 }
 
+/** @throws {TemplateRunError} If there is none. */
 export function sampleIn(value: GoValue): GoSample {
+  if (value === undefined) throw new TemplateRunError('runtime error: invalid memory address or nil pointer dereference');
   return value as GoSample;
 }

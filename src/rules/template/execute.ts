@@ -188,7 +188,9 @@ function evaluatePipeline(run: Run, pipeline: Pipeline, dot: GoValue): GoValue {
 }
 
 function assign(run: Run, name: string, value: GoValue): void {
-  run.variables.findLast((variable) => variable.name === name)!.value = value;
+  const variable = run.variables.findLast((one) => one.name === name);
+  if (variable === undefined) throw fault(run, `undefined variable: ${name}`);
+  variable.value = value;
 }
 
 function evaluateCommand(run: Run, { operands }: Command, dot: GoValue, final: Final): GoValue {

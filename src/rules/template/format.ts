@@ -1,4 +1,5 @@
 import { formatHistogram } from '../../promql/histograms/text.ts';
+import { quote } from '../../promql/unquote.ts';
 import { formatExponent, formatFixed, formatGeneral, wordOf } from './format-number.ts';
 import { formatGoDuration, formatGoTime } from './go-time.ts';
 import { type GoValue, typeNameOf } from './values.ts';
@@ -166,7 +167,7 @@ function stringText(verb: string, value: string, { precision, sharp }: Flags): s
     case 'v':
       return cut;
     case 'q':
-      return sharp && !cut.includes('`') ? `\`${cut}\`` : JSON.stringify(cut);
+      return sharp && !cut.includes('`') ? `\`${cut}\`` : quote(cut);
     case 'x':
     case 'X': {
       const text = [...new TextEncoder().encode(cut)].map((byte) => byte.toString(16).padStart(2, '0')).join('');

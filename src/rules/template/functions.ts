@@ -57,8 +57,8 @@ const PROMETHEUS: Readonly<Record<string, TemplateFunction>> = {
   ),
   safeHtml: onText((value) => ({ kind: 'html', text: value })),
   title: onText(titled),
-  toUpper: onText((value) => value.toUpperCase()),
-  toLower: onText((value) => value.toLowerCase()),
+  toUpper: onText((value) => eachLetter(value, (letter) => letter.toUpperCase())),
+  toLower: onText((value) => eachLetter(value, (letter) => letter.toLowerCase())),
   graphLink: onText((expression) => `/graph?g0.expr=${queryEscape(expression)}&g0.tab=0`),
   tableLink: onText((expression) => `/graph?g0.expr=${queryEscape(expression)}&g0.tab=1`),
   urlQueryEscape: onText(queryEscape),
@@ -109,7 +109,7 @@ const REFERENCE = /\$(?:\$|\{([^{}]*)\}|([\p{L}\p{Nd}_]+))/gu;
 
 /** Go's replacement: `$1`, `${1}`, `$name` up to the last letter or digit, `$$`. */
 function replaceAll(pattern: string, replacement: string, value: string): string {
-  const { all } = compile(pattern, `regexp: Compile(${JSON.stringify(pattern)}): error parsing regexp: `);
+  const { all } = compile(pattern, `regexp: Compile(${pattern.includes('`') ? JSON.stringify(pattern) : `\`${pattern}\``}): error parsing regexp: `);
   const matcher = all.matcher(value);
   const names: Readonly<Record<string, number>> = all.namedGroups();
   let out = '';
@@ -125,6 +125,16 @@ function replaceAll(pattern: string, replacement: string, value: string): string
     from = matcher.end();
   }
   return out + value.slice(from);
+}
+
+/** Letter by letter: `ß` stays, since its capital is two. */
+function eachLetter(value: string, change: (letter: string) => string): string {
+  return [...value]
+    .map((letter) => {
+      const [first, ...more] = [...change(letter)] as [string, ...string[]];
+      return more.length === 0 || more.every((one) => /\p{M}/u.test(one)) ? first : letter;
+    })
+    .join('');
 }
 
 const WORDS = new Intl.Segmenter('en-US', { granularity: 'word' });

@@ -69,7 +69,6 @@ export function floatOf(value: GoValue): number {
     if (number !== undefined) return number;
     throw new TemplateRunError(`strconv.ParseFloat: parsing ${JSON.stringify(value)}: invalid syntax`);
   }
-  if (typeof value === 'object' && value.kind === 'duration') return Number(value.ns) / 1e9;
   throw new TemplateRunError(`can't convert ${typeNameOf(value)} to float`);
 }
 

@@ -165,7 +165,7 @@ function lexNumber(state: State): boolean {
 function lexQuoted(state: State, quote: string, kind: TokenKind, fault: string): boolean {
   const { text, at } = state;
   for (let end = at + 1; end < text.length && text[end] !== '\n'; end++) {
-    if (text[end] === '\\') end++;
+    if (text[end] === '\\' && text[end + 1] !== '\n') end++;
     else if (text[end] === quote) return emit(state, kind, end + 1);
   }
   return mistake(state, fault);

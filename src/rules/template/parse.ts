@@ -353,6 +353,7 @@ function numberOf(cursor: Cursor, { at, text }: Token): NumberNode {
     if (int > LARGEST || int < -LARGEST - 1n) throw fault(cursor, `integer overflow: ${JSON.stringify(text)}`);
     return { kind: 'number', at, text, int, float: Number(int) };
   }
+  if (/^[+-]?\d+$/.test(plain)) throw fault(cursor, `integer overflow: ${JSON.stringify(text)}`);
   if (!FLOAT.test(plain)) throw fault(cursor, `illegal number syntax: ${JSON.stringify(text)}`);
   const float = Number(plain);
   return { kind: 'number', at, text, float, int: Number.isSafeInteger(float) ? BigInt(float) : undefined };
@@ -399,7 +400,7 @@ function unexpected(cursor: Cursor, token: Token, context: string): TemplateSynt
 
 function describe({ kind, text }: Token): string {
   if (kind === 'end') return 'EOF';
-  if (kind === 'keyword') return `<${text}>`;
+  if (kind === 'keyword' || kind === 'dot' || kind === 'nil') return `<${text}>`;
   return text.length > 10 ? `${JSON.stringify(text.slice(0, 10))}...` : JSON.stringify(text);
 }
 
