@@ -6,6 +6,7 @@ import { fileTrouble } from './read-text.ts';
 import { sourceExcerpt } from './source-excerpt.ts';
 import { nameOf } from './text-pieces.ts';
 
+/** Flags of `foresail check rules`. */
 export interface CheckRulesOptions {
   readonly lint: 'all' | 'duplicate-rules' | 'none';
   readonly lintFatal: boolean;

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import type { CheckRulesOptions } from './check-rules.ts';
 
 /** `foresail check FILE…` and `foresail check rules FILE…`: says what is wrong, and where. */
 export function checkCommand(program: Command): void {
@@ -40,12 +41,4 @@ export function checkCommand(program: Command): void {
       console.log(output);
       process.exitCode = exitCode;
     });
-}
-
-/** Flags of `foresail check rules`. */
-interface CheckRulesOptions {
-  readonly lint: 'all' | 'duplicate-rules' | 'none';
-  readonly lintFatal: boolean;
-  readonly ignoreUnknownFields: boolean;
-  readonly json: boolean;
 }

@@ -24,9 +24,9 @@ function namesIn(base: string, part: string): readonly string[] {
 }
 
 function expressionOf(part: string): string {
-  return part.replace(/\\(.)|(\[\^?)([^\]]+)\]|([*?])|([.+^${}()|[\]/-])/gsu, (_, escaped, open, set, wild, plain) => {
+  return part.replace(/\\(.)|(\[\^?)([^\]]+)\]|([*?])|(.)/gsu, (_, escaped, open, set, wild, plain) => {
     if (wild !== undefined) return wild === '*' ? '.*' : '.';
-    if (open !== undefined) return `${open}${set.replace(/[[\]\\&]/g, '\\$&')}]`;
-    return `\\${escaped ?? plain}`.replace(/^\\([^\W_])$/, '$1');
+    if (open !== undefined) return `${open}${set.replace(/[[\]\\]/g, '\\$&')}]`;
+    return (escaped ?? plain).replace(/[\\^$.*+?()[\]{}|/]/, '\\$&');
   });
 }

@@ -66,7 +66,8 @@ function parseItem(item: string): readonly NotedValue[] {
   if (item === 'stale') return ['stale'];
   if (item.startsWith('{{')) return parseHistograms(item);
   const [, first, change, times] = NUMBER_ITEM.exec(item) ?? fault(item);
-  if (change !== undefined && times === undefined) fault(item);
+  // A word takes what follows it: `NaNx5` is one word.
+  if ((change !== undefined && times === undefined) || /[a-z]x/i.test(item)) fault(item);
   const step = change === undefined ? 0 : numberOf(change);
   const values: number[] = [];
   let value = numberOf(first!);
@@ -77,7 +78,7 @@ function parseItem(item: string): readonly NotedValue[] {
   return values;
 }
 
-function parseHistograms(item: string): readonly NotedValue[] {
+export function parseHistograms(item: string): readonly NotedValue[] {
   const [, first, sign, change, times] = HISTOGRAM_ITEM.exec(item) ?? fault(item);
   if (change !== undefined && times === undefined) fault(item);
   const base = parseHistogram(first!);
@@ -100,7 +101,7 @@ const KEYS: readonly string[] = [
 ];
 
 /** A histogram as tests write it: `{{schema:1 count:3 buckets:[1 2]}}`. */
-function parseHistogram(text: string): NotedHistogram {
+export function parseHistogram(text: string): NotedHistogram {
   const inner = text.slice(2, -2).trimEnd();
   const fields = new Map<string, string>();
   FIELD.lastIndex = 0;

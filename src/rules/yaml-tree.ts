@@ -1,5 +1,4 @@
 import {
-  type Document,
   isAlias,
   isMap,
   isNode,
@@ -59,7 +58,7 @@ export function readYamlTree(text: string): YamlText {
     if (first === undefined) return { root: undefined, documents: 0, faults: [] };
     const faults = first.errors.map(({ pos, message }) => ({ at: pos[0], message: plainMessage(message) }));
     if (faults.length > 0 || first.contents === null) return { root: undefined, documents: documents.length, faults };
-    const reading: Reading = { text, document: first, faults: [], nodes: 0, inside: new Set() };
+    const reading: Reading = { text, faults: [], nodes: 0, anchors: new Map() };
     const root = treeOf(reading, first.contents);
     const isEmpty = isNull(root) && documents.length === 1;
     return { root: isEmpty ? undefined : root, documents: documents.length, faults: reading.faults };
@@ -87,11 +86,10 @@ export function placesIn(text: string): (at: number) => { readonly line: number;
 
 interface Reading {
   readonly text: string;
-  readonly document: Document.Parsed;
   readonly faults: Fault[];
   nodes: number;
-  /** Aliases being resolved. */
-  readonly inside: Set<Node>;
+  /** What was named so far. Trees are shared, so that aliases of aliases take no room. */
+  readonly anchors: Map<string, YamlTree>;
 }
 
 function treeOf(reading: Reading, node: unknown, fallbackAt = 0): YamlTree {
@@ -99,16 +97,17 @@ function treeOf(reading: Reading, node: unknown, fallbackAt = 0): YamlTree {
   if (!isNode(node)) return { kind: 'scalar', at: fallbackAt, end: fallbackAt, text: '', plain: true };
   const [at = fallbackAt, end = at] = node.range ?? [];
   if (isAlias(node)) {
-    const target = node.resolve(reading.document);
-    if (target === undefined || reading.inside.has(target)) {
-      reading.faults.push({ at, message: `unknown anchor '${node.source}' referenced` });
-      return { kind: 'scalar', at, end, text: '', plain: true };
-    }
-    reading.inside.add(target);
-    const tree = treeOf(reading, target, at);
-    reading.inside.delete(target);
-    return tree;
+    const named = reading.anchors.get(node.source);
+    if (named !== undefined) return named;
+    reading.faults.push({ at, message: `unknown anchor '${node.source}' referenced` });
+    return { kind: 'scalar', at, end, text: '', plain: true };
   }
+  const tree = ownTree(reading, node, { at, end });
+  if (node.anchor !== undefined) reading.anchors.set(node.anchor, tree);
+  return tree;
+}
+
+function ownTree(reading: Reading, node: Node, { at, end }: { readonly at: number; readonly end: number }): YamlTree {
   if (isMap(node)) return { kind: 'map', at, entries: entriesOf(reading, node, at) };
   if (isSeq(node)) return { kind: 'list', at, items: node.items.map((item) => treeOf(reading, item, at)) };
   if (isScalar(node)) return { kind: 'scalar', at, end, text: String(node.value ?? ''), plain: node.type === 'PLAIN' };

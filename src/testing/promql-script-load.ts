@@ -1,12 +1,10 @@
-import { CUSTOM_BUCKETS, type HistogramValue } from '../model/histogram-value.ts';
+import { CUSTOM_BUCKETS } from '../model/histogram-value.ts';
 import { encodeLabels, type Labels, labelsKey, labelsOf, labelValue, METRIC_NAME } from '../model/labels.ts';
 import { parseFloatLabel } from '../promql/format-float.ts';
 import { compacted } from '../promql/histograms/scale.ts';
+import { encodeHistogramValue } from '../rules/encode-histogram.ts';
 import type { TenantStorage } from '../storage/storage.ts';
-import { encodeHistogram } from './encode-histogram.ts';
 import { columnsOf, type LoadCommand, type ScriptSeries } from './promql-script.ts';
-
-const HINTS: readonly HistogramValue['hint'][] = ['unknown', 'reset', 'not_reset', 'gauge'];
 
 /** Whether a command loads native histograms, or makes some of classic ones. */
 export function hasHistograms({ withCustomBuckets, series }: LoadCommand): boolean {
@@ -36,23 +34,12 @@ export async function load(store: TenantStorage, command: LoadCommand): Promise<
     const histograms = values.flatMap((value, i) => {
       if (typeof value !== 'object') return [];
       const time = i * stepMs;
-      return [{ ref, time, start: startOf(time), bytes: bytesOf(value.histogram) }];
+      return [{ ref, time, start: startOf(time), bytes: encodeHistogramValue(value.histogram) }];
     });
     await store.attach({ exemplars: [], histograms });
   }
   if (command.withCustomBuckets) await loadCustom(store, [...series.values()], stepMs);
   await store.commit();
-}
-
-function bytesOf({ schema, count, sum, zeroThreshold, zeroCount, positive, negative, bounds, hint }: HistogramValue) {
-  const spans = ({ indices }: HistogramValue['positive']) =>
-    indices.map((index, i) => ({ offset: i === 0 ? index : index - indices[i - 1]! - 1, length: 1 }));
-  return encodeHistogram({
-    ...{ floatCount: count, sum, schema, zeroThreshold, floatZeroCount: zeroCount, resetHint: HINTS.indexOf(hint) },
-    ...{ negativeSpans: spans(negative), positiveSpans: spans(positive) },
-    ...{ negativeCounts: negative.counts, positiveCounts: positive.counts },
-    ...(bounds.length > 0 && { customValues: bounds }),
-  });
 }
 
 /** A classic histogram at one time: counts up to each bound. */
@@ -85,7 +72,7 @@ async function loadCustom(store: TenantStorage, series: readonly ScriptSeries[],
     const [answer] = await store.ref([encodeLabels(labels)]);
     if (answer?.kind !== 'ref') throw new TypeError('memory refuses no series');
     const histograms = [...byStep].map(([step, classic]) => {
-      return { ref: answer.ref, time: step * stepMs, start: 0, bytes: bytesOf(customOf(classic)) };
+      return { ref: answer.ref, time: step * stepMs, start: 0, bytes: encodeHistogramValue(customOf(classic)) };
     });
     await store.attach({ exemplars: [], histograms });
   }

@@ -10,7 +10,8 @@ import { parseQuery } from '../promql/parse.ts';
 import { formatExpr } from '../promql/print.ts';
 import type { TenantStorage } from '../storage/storage.ts';
 import { memoryTenant } from './memory-storage.ts';
-import { type EvalCommand, parseScript, type ScriptValue } from './promql-script.ts';
+import type { NotedValue } from '../rules/series-notation.ts';
+import { type EvalCommand, parseScript } from './promql-script.ts';
 import { hasHistograms, load } from './promql-script-load.ts';
 
 export interface ScriptOutcome {
@@ -212,7 +213,7 @@ function valuesByTime({ times, values, histograms }: ResultSeries): ReadonlyMap<
   return all;
 }
 
-function sameValue(wanted: ScriptValue | undefined, value: number | HistogramValue | undefined): boolean {
+function sameValue(wanted: NotedValue | undefined, value: number | HistogramValue | undefined): boolean {
   if (typeof wanted === 'number') return typeof value === 'number' && almostEqual(wanted, value, TOLERANCE);
   if (typeof wanted !== 'object' || typeof value !== 'object') return false;
   const a = compacted(wanted.histogram);
@@ -232,7 +233,7 @@ function sameValue(wanted: ScriptValue | undefined, value: number | HistogramVal
   );
 }
 
-function text(value: ScriptValue | HistogramValue | undefined): string {
+function text(value: NotedValue | HistogramValue | undefined): string {
   if (typeof value !== 'object') return String(value);
   const { schema, hint, zeroThreshold, ...rest } = 'histogram' in value ? value.histogram : value;
   return `{{schema ${schema} ${hint} ${zeroThreshold} ${formatHistogram({ schema, hint, zeroThreshold, ...rest })}}}`;

@@ -1,25 +1,13 @@
-import type { HistogramValue } from '../model/histogram-value.ts';
-import { type Labels, labelsOf, METRIC_NAME } from '../model/labels.ts';
+import type { Labels } from '../model/labels.ts';
 import { setStaleMarker } from '../model/series.ts';
 import { parseDuration } from '../model/time.ts';
-import { cursorOf, lastEnd } from '../promql/cursor.ts';
 import { parseFloatLabel } from '../promql/format-float.ts';
-import { added, subtracted } from '../promql/histograms/add.ts';
-import { parseVectorSelector } from '../promql/parse-selector.ts';
 import { unquote } from '../promql/unquote.ts';
-
-/** A histogram of a script. Its hint is only compared where the script says one. */
-export interface ScriptHistogram {
-  readonly histogram: HistogramValue;
-  readonly saysHint: boolean;
-}
-
-/** A value at one step of a series line. */
-export type ScriptValue = number | 'none' | 'stale' | ScriptHistogram;
+import { type NotedValue, parseSeriesLabels, parseSeriesValues } from '../rules/series-notation.ts';
 
 export interface ScriptSeries {
   readonly labels: Labels;
-  readonly values: readonly ScriptValue[];
+  readonly values: readonly NotedValue[];
 }
 
 /** For each step the start less the sample's time in ms, or undefined where there is none. */
@@ -67,12 +55,8 @@ const EVAL_INSTANT = /^eval(?:_(fail|warn|ordered|info))?\s+instant\s+(?:at\s+(\
 const EVAL_RANGE = /^eval(?:_(fail|warn|info))?\s+range\s+from\s+(\S+)\s+to\s+(\S+)\s+step\s+(\S+)\s+(.+)$/;
 const EXPECT = /^expect\s+(ordered|fail|warn|no_warn|info|no_info)(?:\s+(regex|msg):(.+))?$/;
 const EXPECT_RANGE = /^expect range vector\s+from\s+(\S+)\s+to\s+(\S+)\s+step\s+(\S+)$/;
-const ITEM = /\{\{[^}]*\}\}(?:[+-]\{\{[^}]*\}\})?(?:x\d+)?|\S+/g;
-const HISTOGRAM_ITEM = /^(\{\{[^}]*\}\})(?:([+-])(\{\{[^}]*\}\}))?(?:x(\d+))?$/;
 const DURATION = '(?:0|(?:\\d+(?:ms|[smhdwy]))+)';
 const START_ITEM = new RegExp(`^([+-]?${DURATION})([+-]${DURATION})?(?:x(\\d+))?$`);
-const NUMBER = '(?:(?:\\d+\\.?\\d*|\\.\\d+)(?:[eE][+-]?\\d+)?|[iI][nN][fF]|[nN][aA][nN])';
-const SERIES_ITEM = new RegExp(`^([+-]?${NUMBER})([+-]${NUMBER})?(?:x(\\d+))?$`);
 
 /** Reads the language of Prometheus's own PromQL tests. */
 export function parseScript(text: string): readonly ScriptCommand[] {
@@ -160,73 +144,10 @@ function parseExpectation([, about, how, argument]: RegExpExecArray): Expectatio
 
 function parseSeries(line: string): ScriptSeries | ScriptStarts {
   // A histogram's double braces are no part of a selector.
-  const cursor = cursorOf(line.split('{{', 1)[0]!);
-  const { matchers, name } = parseVectorSelector(cursor);
-  const rest = line.slice(lastEnd(cursor));
-  const pairs = matchers.map((matcher) => [matcher.name, matcher.value] as const);
-  const labels = labelsOf(name === '' ? pairs : [...pairs, [METRIC_NAME, name]]);
-  if (rest.startsWith('@st')) return { labels, offsets: (rest.slice(3).match(ITEM) ?? []).flatMap(parseStart) };
-  return { labels, values: (rest.match(ITEM) ?? []).flatMap(parseItem) };
-}
-
-function parseItem(item: string): ScriptValue[] {
-  if (item === '_') return ['none'];
-  const blank = /^_x(\d+)$/.exec(item);
-  if (blank !== null) return new Array<ScriptValue>(Number(blank[1])).fill('none');
-  const stale = /^stale(?:x(\d+))?$/.exec(item);
-  if (stale !== null) return new Array<ScriptValue>(stale[1] === undefined ? 1 : Number(stale[1]) + 1).fill('stale');
-  if (item.startsWith('{{')) return parseHistograms(item);
-  const [, first, change, count] = SERIES_ITEM.exec(item) ?? fault(item);
-  const step = change === undefined ? 0 : parseFloatLabel(change)!;
-  const values: ScriptValue[] = [];
-  let value = parseFloatLabel(first!)!;
-  for (let i = 0; i <= Number(count ?? 0); i++) {
-    values.push(value);
-    value += step;
-  }
-  return values;
-}
-
-function parseHistograms(item: string): ScriptValue[] {
-  const [, first, sign, change, times = '0'] = HISTOGRAM_ITEM.exec(item) ?? fault(item);
-  const base = parseHistogram(first!);
-  const step = change === undefined ? undefined : parseHistogram(change);
-  const { saysHint } = step ?? base;
-  const values: ScriptHistogram[] = [{ ...base, saysHint }];
-  for (let i = 0, histogram = base.histogram; i < Number(times); i++) {
-    if (step !== undefined) {
-      const combined = (sign === '-' ? subtracted : added)(histogram, step.histogram);
-      histogram = combined === undefined ? fault(item) : combined.value;
-    }
-    values.push({ histogram, saysHint });
-  }
-  return values;
-}
-
-const HISTOGRAM_FIELD = /(\w+):(\[[^\]]*\]|\S+)/g;
-
-/** A histogram as scripts write it: `{{schema:1 count:3 buckets:[1 2]}}`. */
-export function parseHistogram(text: string): ScriptHistogram {
-  const fields = new Map<string, string>();
-  for (const [, name, value] of text.slice(2, -2).matchAll(HISTOGRAM_FIELD)) fields.set(name!, value!);
-  const number = (name: string): number => parseFloatLabel(fields.get(name) ?? '0') ?? fault(text);
-  const numbers = (name: string): number[] =>
-    (fields.get(name)?.slice(1, -1).match(/\S+/g) ?? []).map((one) => parseFloatLabel(one) ?? fault(text));
-  const buckets = (name: string, offset: string) => {
-    const counts = numbers(name);
-    const first = number(offset);
-    return { indices: counts.map((_, i) => first + i), counts };
-  };
-  const saysHint = fields.has('counter_reset_hint');
-  const histogram: HistogramValue = {
-    hint: (fields.get('counter_reset_hint') ?? 'unknown') as HistogramValue['hint'],
-    ...{ schema: number('schema'), count: number('count'), sum: number('sum') },
-    ...{ zeroCount: number('z_bucket'), zeroThreshold: number('z_bucket_w') },
-    positive: buckets('buckets', 'offset'),
-    negative: buckets('n_buckets', 'n_offset'),
-    bounds: numbers('custom_values'),
-  };
-  return { histogram, saysHint };
+  const { labels, end } = parseSeriesLabels(line.split('{{', 1)[0]!);
+  const rest = line.slice(end);
+  if (rest.startsWith('@st')) return { labels, offsets: (rest.slice(3).match(/\S+/g) ?? []).flatMap(parseStart) };
+  return { labels, values: parseSeriesValues(rest) };
 }
 
 function parseStart(item: string): (number | undefined)[] {
@@ -246,7 +167,7 @@ function signedDuration(text: string): number {
 
 /** The columns of a series line's floats, `stepMs` apart. */
 export function columnsOf(
-  values: readonly ScriptValue[],
+  values: readonly NotedValue[],
   stepMs: number,
 ): { times: Float64Array; values: Float64Array } {
   const at = [...values.keys()].filter((i) => values[i] !== 'none' && typeof values[i] !== 'object');

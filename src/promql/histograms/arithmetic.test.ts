@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { boundOf, type HistogramValue } from '../../model/histogram-value.ts';
-import { parseHistogram } from '../../testing/promql-script.ts';
+import { parseHistogram } from '../../rules/series-notation.ts';
 import { added, combined, subtracted } from './add.ts';
 import { settled } from './compensated.ts';
 import { sameHistogram } from './equal.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { HistogramValue } from '../../model/histogram-value.ts';
-import { parseHistogram } from '../../testing/promql-script.ts';
+import { parseHistogram } from '../../rules/series-notation.ts';
 import { histogramFractionOf, histogramQuantileOf, histogramVarianceOf } from './quantile.ts';
 import { trimmed } from './trim.ts';
 
