@@ -42,7 +42,9 @@ describe('foresail check rules', () => {
     const text = 'groups:\n- name: g\n  rules:\n  - record: a\n    expr: |\n      sum(\n        rate(b)\n      )\n';
     const { exitCode, lines } = check(text);
     expect(lines).toEqual([
-      expect.stringMatching(/^FILE:7:14: group "g", rule 1, "a": could not parse expression: 2:8: parse error: expected/),
+      expect.stringMatching(
+        /^FILE:7:14: group "g", rule 1, "a": could not parse expression: 2:8: parse error: expected/,
+      ),
       '  rate(b)',
       '       ^',
     ]);
@@ -72,7 +74,16 @@ describe('foresail check rules', () => {
     expect(JSON.parse(lines.join('\n'))).toEqual([
       {
         ...{ file: 'FILE', ok: true, groups: 1, rules: 2, problems: [], warnings: [] },
-        duplicates: [{ name: 'a', labels: {}, places: [{ line: 4, column: 5 }, { line: 5, column: 5 }] }],
+        duplicates: [
+          {
+            name: 'a',
+            labels: {},
+            places: [
+              { line: 4, column: 5 },
+              { line: 5, column: 5 },
+            ],
+          },
+        ],
       },
     ]);
   });
@@ -133,7 +144,14 @@ describe('foresail test rules', () => {
   test('as JSON and as JUnit has it', async () => {
     const { output, results } = await testRuleFiles([write('named.yaml', NAMED)], { ...TEST, json: true });
     expect(JSON.parse(output)).toMatchObject([
-      { ok: false, tests: [{ name: 'one', ok: true }, { name: 'two', ok: false, failures: [{ kind: 'samples', line: 3 }] }, { name: 'unnamed#2' }] },
+      {
+        ok: false,
+        tests: [
+          { name: 'one', ok: true },
+          { name: 'two', ok: false, failures: [{ kind: 'samples', line: 3 }] },
+          { name: 'unnamed#2' },
+        ],
+      },
     ]);
     expect(formatJunit(results)).toMatch(
       /<testsuite name=".*named.yaml" tests="3" failures="1" errors="0">[^]*<testcase name="two">\n\s+<failure>[^<]*exp: \{\} 2[^<]*<\/failure>/,

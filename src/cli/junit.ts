@@ -18,7 +18,9 @@ export function formatJunit(results: readonly TestFileResult[]): string {
 
 const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: XML has no place for control characters.
+const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g;
+
 function escaped(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: XML has no place for control characters.
-  return text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, '\ufffd').replace(/[&<>"]/g, (char) => ENTITIES[char]!);
+  return text.replace(CONTROL, '\ufffd').replace(/[&<>"]/g, (char) => ENTITIES[char]!);
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { labelsOf } from '../model/labels.ts';
 import { MINUTE } from '../model/time.ts';
-import { activeAlerts, type Alerts, alertSamples, type FoundAlert, nextAlerts } from './alerting.ts';
+import { type Alerts, activeAlerts, alertSamples, type FoundAlert, nextAlerts } from './alerting.ts';
 import type { AlertingRule } from './rule-file.ts';
 
 const RULE: AlertingRule = {
@@ -27,11 +27,41 @@ function states(times: Pick<AlertingRule, 'forMs' | 'keepFiringForMs'>, minutes:
 test.each([
   { name: 'fires at once without a time to wait', waits: 0, keeps: 0, holds: ['a', ''], want: ['a:firing', ''] },
   { name: 'waits', waits: 2, keeps: 0, holds: ['a', 'a', 'a'], want: ['a:pending', 'a:pending', 'a:firing'] },
-  { name: 'waits anew after a gap', waits: 1, keeps: 0, holds: ['a', '', 'a', 'a'], want: ['a:pending', '', 'a:pending', 'a:firing'] },
-  { name: 'fires on', waits: 0, keeps: 2, holds: ['a', '', '', '', ''], want: ['a:firing', 'a:firing', 'a:firing', '', ''] },
-  { name: 'fires on from the last time that it held', waits: 0, keeps: 2, holds: ['a', '', 'a', '', '', ''], want: ['a:firing', 'a:firing', 'a:firing', 'a:firing', 'a:firing', ''] },
-  { name: 'does not keep what is pending', waits: 2, keeps: 5, holds: ['a', 'a', ''], want: ['a:pending', 'a:pending', ''] },
-  { name: 'keeps apart what differs', waits: 1, keeps: 0, holds: ['a', 'a b', 'b'], want: ['a:pending', 'a:firing b:pending', 'b:firing'] },
+  {
+    name: 'waits anew after a gap',
+    waits: 1,
+    keeps: 0,
+    holds: ['a', '', 'a', 'a'],
+    want: ['a:pending', '', 'a:pending', 'a:firing'],
+  },
+  {
+    name: 'fires on',
+    waits: 0,
+    keeps: 2,
+    holds: ['a', '', '', '', ''],
+    want: ['a:firing', 'a:firing', 'a:firing', '', ''],
+  },
+  {
+    name: 'fires on from the last time that it held',
+    waits: 0,
+    keeps: 2,
+    holds: ['a', '', 'a', '', '', ''],
+    want: ['a:firing', 'a:firing', 'a:firing', 'a:firing', 'a:firing', ''],
+  },
+  {
+    name: 'does not keep what is pending',
+    waits: 2,
+    keeps: 5,
+    holds: ['a', 'a', ''],
+    want: ['a:pending', 'a:pending', ''],
+  },
+  {
+    name: 'keeps apart what differs',
+    waits: 1,
+    keeps: 0,
+    holds: ['a', 'a b', 'b'],
+    want: ['a:pending', 'a:firing b:pending', 'b:firing'],
+  },
 ])('nextAlerts() $name', ({ waits, keeps, holds, want }) => {
   expect(states({ forMs: waits * MINUTE, keepFiringForMs: keeps * MINUTE }, holds)).toEqual(want);
 });

@@ -1,9 +1,9 @@
 import { type Labels, labelsKey, labelsOf, METRIC_NAME } from '../model/labels.ts';
 import type { VectorSample } from '../model/query-result.ts';
 import { MINUTE, type Millis } from '../model/time.ts';
-import type { AlertingRule } from './rule-file.ts';
 import type { RuleSample } from './recording.ts';
 import { RuleError } from './rule-error.ts';
+import type { AlertingRule } from './rule-file.ts';
 
 export type AlertState = 'inactive' | 'pending' | 'firing';
 
@@ -38,7 +38,11 @@ export interface FoundAlert {
 const RESOLVED_RETENTION_MS = 15 * MINUTE;
 
 /** The labels of the alert that a sample makes. `expanded` are the rule's own, their templates expanded. */
-export function alertLabels({ labels }: VectorSample, { name }: AlertingRule, expanded: Iterable<readonly [string, string]>): Labels {
+export function alertLabels(
+  { labels }: VectorSample,
+  { name }: AlertingRule,
+  expanded: Iterable<readonly [string, string]>,
+): Labels {
   return labelsOf([...labels.filter(([label]) => label !== METRIC_NAME), ...expanded, ['alertname', name]]);
 }
 

@@ -10,7 +10,8 @@ import { openSeriesBook } from './series-book.ts';
 function worldWith(values: Readonly<Record<string, readonly number[]>>) {
   const book = openSeriesBook();
   for (const [n, all] of Object.entries(values)) {
-    for (const [minute, value] of all.entries()) book.append(labelsOf({ __name__: 'input', n }), minute * MINUTE, value);
+    for (const [minute, value] of all.entries())
+      book.append(labelsOf({ __name__: 'input', n }), minute * MINUTE, value);
   }
   const written: string[] = [];
   const { instant } = evaluatorOver(book);
@@ -62,7 +63,11 @@ test('a query offset is when a rule looks, and the time of what it writes', asyn
 test('the offset of whoever evaluates is for groups that say none', async () => {
   const { world, written } = worldWith({ a: [1, 2] });
   await evaluate(groupOf('rules:', '- {record: b, expr: input}'), { ...world, queryOffsetMs: MINUTE }, 2);
-  await evaluate(groupOf('query_offset: 0s', 'rules:', '- {record: c, expr: input}'), { ...world, queryOffsetMs: MINUTE }, 1);
+  await evaluate(
+    groupOf('query_offset: 0s', 'rules:', '- {record: c, expr: input}'),
+    { ...world, queryOffsetMs: MINUTE },
+    1,
+  );
   expect(written).toEqual(['b{n="a"} 1 @0', 'c{n="a"} 1 @0']);
 });
 
@@ -112,12 +117,12 @@ test('templates ask queries at the time of the evaluation', async () => {
   const group = groupOf(
     'query_offset: 1m',
     'rules:',
-    "- {alert: A, expr: input, labels: {then: '{{ $value }}'}, annotations: {now: '{{ query \"input\" | first | value }}'}}",
+    "- {alert: A, expr: input, labels: {before: '{{ $value }}'}, annotations: {now: '{{ query \"input\" | first | value }}'}}",
   );
   const [memory] = await evaluate(group, world, 3);
   const newest = [...memory!.alerts.values()].find(({ state }) => state === 'firing');
   expect(newest).toMatchObject({
-    labels: labelsOf({ alertname: 'A', n: 'a', then: '2' }),
+    labels: labelsOf({ alertname: 'A', n: 'a', before: '2' }),
     annotations: labelsOf({ now: '3' }),
   });
 });

@@ -1,7 +1,7 @@
 import { type Labels, labelsKey, labelsOf } from '../model/labels.ts';
 import type { QueryResult, VectorSample } from '../model/query-result.ts';
 import type { Millis } from '../model/time.ts';
-import { activeAlerts, alertLabels, type Alerts, alertSamples, type FoundAlert, nextAlerts } from './alerting.ts';
+import { type Alerts, activeAlerts, alertLabels, alertSamples, type FoundAlert, nextAlerts } from './alerting.ts';
 import { type RuleSample, recordedSamples } from './recording.ts';
 import { RuleError } from './rule-error.ts';
 import type { AlertingRule, Rule, RuleGroup } from './rule-file.ts';
@@ -119,8 +119,7 @@ async function foundAlert(
   answers: Map<string, GoSamples | { readonly error: string }>,
 ): Promise<FoundAlert> {
   const { externalLabels, externalUrl } = moment.world;
-  const value: GoValue =
-    sample.histogram === undefined ? sample.value : { kind: 'histogram', value: sample.histogram };
+  const value: GoValue = sample.histogram === undefined ? sample.value : { kind: 'histogram', value: sample.histogram };
   const input: TemplateInput = { labels: sample.labels, value, externalLabels, externalUrl, now: moment.now / 1000 };
   const expanded = async (texts: ReadonlyMap<string, string>): Promise<(readonly [string, string])[]> => {
     const pairs: (readonly [string, string])[] = [];

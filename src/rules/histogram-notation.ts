@@ -1,4 +1,4 @@
-import { CUSTOM_BUCKETS, type BucketCounts, type HistogramValue } from '../model/histogram-value.ts';
+import { type BucketCounts, CUSTOM_BUCKETS, type HistogramValue } from '../model/histogram-value.ts';
 import { compacted } from '../promql/histograms/scale.ts';
 import { formatGeneral, wordOf } from './template/format-number.ts';
 

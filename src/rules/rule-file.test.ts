@@ -66,7 +66,10 @@ describe('parseRuleFile()', () => {
   test.each([
     ['an alias to itself', 'groups: &a\n- name: g\n  rules: *a\n'],
     ['deep nesting', `groups: ${'['.repeat(20_000)}`],
-    ['a bomb of aliases', `a: &a [x]\n${Array.from({ length: 30 }, (_, i) => `b${i}: &b${i} [*${i === 0 ? 'a' : `b${i - 1}`}, *${i === 0 ? 'a' : `b${i - 1}`}]`).join('\n')}`],
+    [
+      'a bomb of aliases',
+      `a: &a [x]\n${Array.from({ length: 30 }, (_, i) => `b${i}: &b${i} [*${i === 0 ? 'a' : `b${i - 1}`}, *${i === 0 ? 'a' : `b${i - 1}`}]`).join('\n')}`,
+    ],
     ['bytes', '\u0000\u0001\ufffe'],
   ])('%s is a problem and no crash', (_, text) => {
     expect(parseRuleFile(text).problems.length).toBeGreaterThan(0);
@@ -88,7 +91,21 @@ test('duplicateRules() finds rules of one name with the same labels, whatever th
     '  - {alert: b, expr: 3}',
   ].join('\n');
   expect(duplicateRules(parseRuleFile(text).groups)).toEqual([
-    { name: 'a', labels: [['b', 'c']], places: [{ line: 5, column: 5 }, { line: 10, column: 5 }] },
-    { name: 'b', labels: [['b', 'c']], places: [{ line: 6, column: 5 }, { line: 11, column: 5 }] },
+    {
+      name: 'a',
+      labels: [['b', 'c']],
+      places: [
+        { line: 5, column: 5 },
+        { line: 10, column: 5 },
+      ],
+    },
+    {
+      name: 'b',
+      labels: [['b', 'c']],
+      places: [
+        { line: 6, column: 5 },
+        { line: 11, column: 5 },
+      ],
+    },
   ]);
 });

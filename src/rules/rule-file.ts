@@ -110,7 +110,11 @@ export function parseRuleFile(text: string, { ignoreUnknownFields = false }: Rul
   const raw = yaml.root === undefined ? [] : readGroups(reader, yaml.root);
   const warnings = yaml.documents > 1 ? ['only the first of its YAML documents is read'] : [];
   const placeOf = placesIn(text);
-  const problemOf = ({ at, message, pointed = false }: PointedFault): RuleProblem => ({ ...placeOf(at), message, pointed });
+  const problemOf = ({ at, message, pointed = false }: PointedFault): RuleProblem => ({
+    ...placeOf(at),
+    message,
+    pointed,
+  });
   if (reader.faults.length > 0) {
     const inOrder = [...reader.faults].sort((a, b) => a.at - b.at);
     return { groups: [], problems: inOrder.map(problemOf), warnings };
@@ -172,7 +176,8 @@ function checkGroups(groups: readonly RawGroup[], source: string): readonly Poin
 
 function ruleFaults(rule: RawRule, source: string): readonly PointedFault[] {
   const { at, record, alert, expression, labels, annotations, entries } = rule;
-  const atField = (...names: readonly string[]) => names.map((name) => entries.get(name)?.at).find((one) => one !== undefined) ?? at;
+  const atField = (...names: readonly string[]) =>
+    names.map((name) => entries.get(name)?.at).find((one) => one !== undefined) ?? at;
   const faults: PointedFault[] = [];
   if (record !== '' && alert !== '') {
     faults.push({ at: atField('alert'), message: "only one of 'record' and 'alert' must be set" });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { orderedGroups, runTest } from './run-test.ts';
 import { parseRuleFile } from './rule-file.ts';
+import { orderedGroups, runTest } from './run-test.ts';
 import { parseTestFile } from './test-file.ts';
 
 async function failuresOf(tests: string, rules = '') {

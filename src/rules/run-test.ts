@@ -93,7 +93,8 @@ function readInput({ test, failures }: Run): readonly InputSeries[] | undefined 
   for (const { place, series, values } of test.input) {
     try {
       const { labels, end } = parseSeriesLabels(series);
-      if (series.slice(end).trim() !== '') throw new RangeError(`unexpected ${JSON.stringify(series.slice(end).trim())}`);
+      if (series.slice(end).trim() !== '')
+        throw new RangeError(`unexpected ${JSON.stringify(series.slice(end).trim())}`);
       input.push({ labels, values: parseSeriesValues(values), next: 0 });
     } catch (error) {
       const message = `cannot read input series ${JSON.stringify(series)}: ${(error as Error).message}`;
@@ -121,7 +122,11 @@ async function evaluateRules(run: Run, input: readonly InputSeries[]): Promise<b
       for (const [k, { error }] of memories[i].entries()) {
         const { name } = group.rules[k]!;
         if (error === undefined) continue;
-        failures.push({ kind: 'error', place: test.place, message: `rule: ${name}, time: ${formatDuration(now - start)}, err: ${error}` });
+        failures.push({
+          kind: 'error',
+          place: test.place,
+          message: `rule: ${name}, time: ${formatDuration(now - start)}, err: ${error}`,
+        });
       }
     }
     if (failures.length > before) return false;
@@ -208,13 +213,17 @@ async function checkExpression({ test, file, query, failures }: Run, wanted: Exp
 
 function expectedSample({ labels: text, value, histogram: notation }: ExpectedSample): SeenSample {
   const { labels, end } = parseSeriesLabels(text);
-  if (text.slice(end).trim() !== '') throw new RangeError(`labels ${JSON.stringify(text)}: unexpected text behind them`);
+  if (text.slice(end).trim() !== '')
+    throw new RangeError(`labels ${JSON.stringify(text)}: unexpected text behind them`);
   if (notation === '') return { labels, value, histogram: undefined };
   const [first, ...more] = parseSeriesValues(notation);
   if (first === undefined || more.length > 0) {
-    throw new RangeError(`labels ${JSON.stringify(text)}: expected 1 value, got ${first === undefined ? 0 : more.length + 1}`);
+    throw new RangeError(
+      `labels ${JSON.stringify(text)}: expected 1 value, got ${first === undefined ? 0 : more.length + 1}`,
+    );
   }
-  if (typeof first !== 'object') throw new RangeError(`labels ${JSON.stringify(text)}: expected histogram, got ${first}`);
+  if (typeof first !== 'object')
+    throw new RangeError(`labels ${JSON.stringify(text)}: expected histogram, got ${first}`);
   return { labels, value: 0, histogram: formatHistogramNotation(first.histogram) };
 }
 

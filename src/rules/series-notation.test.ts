@@ -17,12 +17,21 @@ test.each([
   expect(parseSeriesValues(text)).toEqual(want);
 });
 
-test.each(['x', '1x', '1+x2', '1+1', 'stalex2', 'NaNx2', '1{{}}', '{{count:x}}', '{{', '1 }}', '1x99999999'])(
-  'parseSeriesValues(%j) says what is wrong',
-  (text) => {
-    expect(() => parseSeriesValues(text)).toThrow(/not in the notation of series|more than/);
-  },
-);
+test.each([
+  'x',
+  '1x',
+  '1+x2',
+  '1+1',
+  'stalex2',
+  'NaNx2',
+  '1{{}}',
+  '{{count:x}}',
+  '{{',
+  '1 }}',
+  '1x99999999',
+])('parseSeriesValues(%j) says what is wrong', (text) => {
+  expect(() => parseSeriesValues(text)).toThrow(/not in the notation of series|more than/);
+});
 
 test('histograms add up', () => {
   const values = parseSeriesValues('{{count:1 sum:2 buckets:[1]}}+{{count:1 sum:2 buckets:[1]}}x2');

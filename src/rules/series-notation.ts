@@ -41,7 +41,8 @@ export function parseSeriesLabels(text: string): { readonly labels: Labels; read
   const cursor = cursorOf(text);
   const { matchers, name, span } = parseVectorSelector(cursor);
   const wrong = matchers.find(({ op }) => op !== '=');
-  if (wrong !== undefined) throw new NotationError(`expected "=" in a series, got ${JSON.stringify(wrong.op)} in ${text}`);
+  if (wrong !== undefined)
+    throw new NotationError(`expected "=" in a series, got ${JSON.stringify(wrong.op)} in ${text}`);
   const pairs = matchers.map((matcher) => [matcher.name, matcher.value] as const);
   const end = Math.max(span.end, lastEnd(cursor));
   return { labels: labelsOf(name === '' ? pairs : [...pairs, [METRIC_NAME, name]]), end };

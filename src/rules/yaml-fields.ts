@@ -61,7 +61,10 @@ export function readDuration(reader: FieldReader, entry: YamlEntry | undefined):
   try {
     ms = parseDuration(text);
   } catch (error) {
-    reader.faults.push({ at: entry.value.at, message: text === '' ? 'empty duration string' : (error as Error).message });
+    reader.faults.push({
+      at: entry.value.at,
+      message: text === '' ? 'empty duration string' : (error as Error).message,
+    });
   }
   if (ms < LONGEST_MS) return ms;
   reader.faults.push({ at: entry.value.at, message: `duration out of range: ${JSON.stringify(text)}` });

@@ -8,9 +8,9 @@ import { formatHistogram } from '../promql/histograms/text.ts';
 import { almostEqual } from '../promql/numeric.ts';
 import { parseQuery } from '../promql/parse.ts';
 import { formatExpr } from '../promql/print.ts';
+import type { NotedValue } from '../rules/series-notation.ts';
 import type { TenantStorage } from '../storage/storage.ts';
 import { memoryTenant } from './memory-storage.ts';
-import type { NotedValue } from '../rules/series-notation.ts';
 import { type EvalCommand, parseScript } from './promql-script.ts';
 import { hasHistograms, load } from './promql-script-load.ts';
 

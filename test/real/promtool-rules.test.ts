@@ -105,7 +105,10 @@ describe('templates', () => {
   test('promtool makes of them what we do', async ({ skip }) => {
     if (promtool === undefined) return skip(NONE);
     write('rules.yaml', rulesOf(expanded.map(([template]) => template)));
-    const series = ['b:2', 'a.b:1'].map((instance, i) => ({ series: `up{instance="${instance}",job="api"}`, values: `${i}x9` }));
+    const series = ['b:2', 'a.b:1'].map((instance, i) => ({
+      series: `up{instance="${instance}",job="api"}`,
+      values: `${i}x9`,
+    }));
     const cases = expanded.map(([, want], i) => ({
       eval_time: '5m',
       alertname: `T${i}`,
@@ -117,7 +120,10 @@ describe('templates', () => {
       ],
     }));
     const one = { input_series: series, external_labels: { region: 'eu' }, external_url: 'http://x/y' };
-    const path = write('a.test.yaml', JSON.stringify({ rule_files: ['rules.yaml'], tests: [{ ...one, alert_rule_test: cases }] }));
+    const path = write(
+      'a.test.yaml',
+      JSON.stringify({ rule_files: ['rules.yaml'], tests: [{ ...one, alert_rule_test: cases }] }),
+    );
     const ours = await testRuleFiles([path], TEST);
     expect(ours.output).toContain(': ok (');
     expect(await ask('test', 'rules', path)).toMatchObject({ code: 0 });

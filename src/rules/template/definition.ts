@@ -67,6 +67,7 @@ export function samplesIn(value: GoValue): readonly GoSample[] {
 
 /** @throws {TemplateRunError} If there is none. */
 export function sampleIn(value: GoValue): GoSample {
-  if (value === undefined) throw new TemplateRunError('runtime error: invalid memory address or nil pointer dereference');
+  if (value === undefined)
+    throw new TemplateRunError('runtime error: invalid memory address or nil pointer dereference');
   return value as GoSample;
 }

@@ -20,7 +20,9 @@ const INPUT: TemplateInput = {
   now: 300,
 };
 
-function vector(...samples: readonly (readonly [labels: Readonly<Record<string, string>>, value: number])[]): GoSamples {
+function vector(
+  ...samples: readonly (readonly [labels: Readonly<Record<string, string>>, value: number])[]
+): GoSamples {
   return {
     kind: 'samples',
     samples: samples.map(([labels, value]) => ({ kind: 'sample', labels: textMap(Object.entries(labels)), value })),
@@ -73,7 +75,9 @@ test('a query is asked for until its answer is there', () => {
 test('a histogram is a value', () => {
   const { histogram } = parseHistogram('{{count:3 sum:4 buckets:[1 2]}}');
   const input: TemplateInput = { ...INPUT, value: { kind: 'histogram', value: histogram } };
-  expect(expand('{{ $value }} {{ $value.Count }} {{ $value.Sum }}', input)).toBe('{count:3, sum:4, (0.5,1]:1, (1,2]:2} 3 4');
+  expect(expand('{{ $value }} {{ $value.Count }} {{ $value.Sum }}', input)).toBe(
+    '{count:3, sum:4, (0.5,1]:1, (1,2]:2} 3 4',
+  );
 });
 
 test('where alerts point to is known to templates', () => {

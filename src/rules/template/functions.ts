@@ -109,7 +109,10 @@ const REFERENCE = /\$(?:\$|\{([^{}]*)\}|([\p{L}\p{Nd}_]+))/gu;
 
 /** Go's replacement: `$1`, `${1}`, `$name` up to the last letter or digit, `$$`. */
 function replaceAll(pattern: string, replacement: string, value: string): string {
-  const { all } = compile(pattern, `regexp: Compile(${pattern.includes('`') ? JSON.stringify(pattern) : `\`${pattern}\``}): error parsing regexp: `);
+  const { all } = compile(
+    pattern,
+    `regexp: Compile(${pattern.includes('`') ? JSON.stringify(pattern) : `\`${pattern}\``}): error parsing regexp: `,
+  );
   const matcher = all.matcher(value);
   const names: Readonly<Record<string, number>> = all.namedGroups();
   let out = '';

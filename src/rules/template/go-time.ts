@@ -11,7 +11,7 @@ const LAYOUT =
 const MAX_NS = 2n ** 63n;
 
 interface Parts {
-  readonly date: Date;
+  readonly date: ReturnType<typeof dateOf>;
   readonly nanos: number;
 }
 
@@ -94,8 +94,12 @@ export function nanosOf(seconds: number): bigint | undefined {
 
 function partsOf({ ns }: GoTime): Parts {
   const millis = floorDivide(ns, 1_000_000n);
+  return { date: dateOf(Number(millis)), nanos: Number(ns - floorDivide(ns, 1_000_000_000n) * 1_000_000_000n) };
+}
+
+function dateOf(ms: number) {
   // biome-ignore lint/style/noRestrictedGlobals: taking a given instant apart reads no clock.
-  return { date: new Date(Number(millis)), nanos: Number(ns - floorDivide(ns, 1_000_000_000n) * 1_000_000_000n) };
+  return new Date(ms);
 }
 
 function layoutPart(word: string, { date, nanos }: Parts): string {
@@ -166,7 +170,7 @@ function layoutPart(word: string, { date, nanos }: Parts): string {
   }
 }
 
-function yearDay(date: Date): number {
+function yearDay(date: Parts['date']): number {
   // biome-ignore lint/style/noRestrictedGlobals: counting days of a given year reads no clock.
   return Math.floor((date.getTime() - Date.UTC(date.getUTCFullYear(), 0, 1)) / 86_400_000) + 1;
 }
