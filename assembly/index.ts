@@ -59,7 +59,17 @@ export {
   trimOtlp,
 } from './otlp-columns';
 export { beginMessage, faultAt, faultCode, faultDetail } from './protobuf';
-export { readSeries, readTimes, readValues } from './read-series';
+export {
+  hasSample,
+  manyTimesAt,
+  manyTimesCount,
+  manyValuesAt,
+  manyValuesCount,
+  readMany,
+  readSeries,
+  readTimes,
+  readValues,
+} from './read-series';
 export { clearSlot, newRefTable, nextRef, setSlot, slotOf } from './ref-table';
 export {
   forgetLine,

@@ -9,10 +9,14 @@ import {
   chunkLength,
   chunkSamples,
   copyOpen,
+  countIn,
   lowerBound,
+  newestOf,
   openCount,
+  retentionOf,
   unsyncedIn,
 } from './live-series';
+import { slotOf } from './ref-table';
 
 // Where `readSeries` leaves samples.
 let room: i32 = 0;
@@ -61,6 +65,111 @@ export function readSeries(slot: usize, start: f64, end: f64): i32 {
   from = lowerBound(columns, n, start);
   while (n > from && load<f64>(columns + (((n - 1) as usize) << 3)) > end) n--;
   return n - from;
+}
+
+/** Samples that `readMany` has room for: of times, and of values. */
+const MANY: i32 = 32768;
+let manyTimes: usize = 0;
+let manyValues: usize = 0;
+let manyTimesUsed: i32 = 0;
+let manyValuesUsed: i32 = 0;
+
+/** Where `readMany` leaves times, and how many there are. */
+export function manyTimesAt(): usize {
+  return manyTimes;
+}
+
+export function manyTimesCount(): i32 {
+  return manyTimesUsed;
+}
+
+/** The same of values. */
+export function manyValuesAt(): usize {
+  return manyValues;
+}
+
+export function manyValuesCount(): i32 {
+  return manyValuesUsed;
+}
+
+/**
+ * Reads the visible samples from `start` to `end`, both included, of `count` series, whose references are at `refs`: of
+ * those that are gone, and of classes that are kept since later, there are none. At `out` stands for each where its times
+ * and its values begin, and how many there are. Series that have the same times as the one before share them.
+ * @param newest Not 0: no more of each than the last one.
+ * @returns How many series were read. Fewer than `count` where there is no more room; 0 where one alone has too many.
+ */
+export function readMany(
+  table: usize,
+  refs: usize,
+  count: i32,
+  start: f64,
+  end: f64,
+  rawFloor: f64,
+  demandFloor: f64,
+  newest: i32,
+  out: usize,
+): i32 {
+  if (manyTimes === 0) {
+    manyTimes = heap.alloc((MANY as usize) << 3);
+    manyValues = heap.alloc((MANY as usize) << 3);
+  }
+  manyTimesUsed = 0;
+  manyValuesUsed = 0;
+  let lastAt = 0;
+  let lastCount = 0;
+  for (let i = 0; i < count; i++) {
+    const slot = slotOf(table, load<u32>(refs + ((i as usize) << 2)));
+    let n = 0;
+    if (slot !== 0) {
+      const floor = retentionOf(slot) === 0 ? rawFloor : demandFloor;
+      n = newest !== 0 ? readNewest(slot, max(start, floor), end) : readSeries(slot, max(start, floor), end);
+    }
+    const entry = out + (i as usize) * 12;
+    store<i32>(entry, lastAt);
+    store<i32>(entry, manyValuesUsed, 4);
+    store<i32>(entry, n, 8);
+    if (n <= 0) {
+      store<i32>(entry, 0, 8);
+      continue;
+    }
+    if (manyValuesUsed + n > MANY || manyTimesUsed + n > MANY) return i;
+    if (n !== lastCount || !sameWords(readTimes(), manyTimes + ((lastAt as usize) << 3), n)) {
+      lastAt = manyTimesUsed;
+      lastCount = n;
+      memory.copy(manyTimes + ((lastAt as usize) << 3), readTimes(), (n as usize) << 3);
+      manyTimesUsed += n;
+      store<i32>(entry, lastAt);
+    }
+    memory.copy(manyValues + ((manyValuesUsed as usize) << 3), readValues(), (n as usize) << 3);
+    manyValuesUsed += n;
+  }
+  return count;
+}
+
+function sameWords(a: usize, b: usize, n: i32): bool {
+  for (let last = a + ((n as usize) << 3); a < last; a += 8, b += 8) if (load<u64>(a) !== load<u64>(b)) return false;
+  return true;
+}
+
+/** Leaves the last visible sample from `start` to `end` as `readSeries` does. Returns 1, or 0 where there is none. */
+function readNewest(slot: usize, start: f64, end: f64): i32 {
+  const newest = newestOf(slot);
+  if (newest < start) return 0;
+  // Where the last one is wanted, what comes before its chunk need not be decoded.
+  if (newest <= end && unsyncedIn(slot) === 0 && countIn(slot) > 0) start = newest;
+  const n = readSeries(slot, start, end);
+  if (n <= 0) return 0;
+  from += n - 1;
+  return 1;
+}
+
+/** Whether there is a visible sample from `start` to `end`, both included. */
+export function hasSample(slot: usize, start: f64, end: f64): bool {
+  const newest = newestOf(slot);
+  if (newest < start) return false;
+  if (newest <= end && unsyncedIn(slot) === 0 && countIn(slot) > 0) return true;
+  return readSeries(slot, start, end) > 0;
 }
 
 function makeRoom(count: i32): void {

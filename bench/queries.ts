@@ -118,7 +118,9 @@ try {
   const cases = (options.stored ? storedCases(end) : liveCases(end)).filter(({ name }) => name.includes(options.only));
   // VictoriaMetrics shows samples a while after it took them.
   await sleep(options.stored ? 5_000 : 2_000);
-  console.log(`${availableParallelism()} cores, load ${loadavg()[0]!.toFixed(1)}; p50 ms / CPU ms / MB of ${options.runs} runs\n`);
+  console.log(
+    `${availableParallelism()} cores, load ${loadavg()[0]!.toFixed(1)}; p50 ms / CPU ms / MB of ${options.runs} runs\n`,
+  );
   console.log(`| query | ${running.map(({ engine }) => engine.name).join(' | ')} | longest wait beside Foresail's |`);
   console.log(`|---|${running.map(() => '---').join('|')}|---|`);
   for (const each of cases) await measure(each);
@@ -146,7 +148,10 @@ function liveCases(end: Millis): readonly Case[] {
       path: instant(`histogram_quantile(0.99, sum(rate(${m}[5m])) by (le, job))`),
     },
     { name: `instant, all ${options.series} raw series`, path: instant(m) },
-    { name: 'range 1 h, step 15 s, rate of a sixth of the series', path: range(`rate(${m}{namespace="search"}[5m])`, 15) },
+    {
+      name: 'range 1 h, step 15 s, rate of a sixth of the series',
+      path: range(`rate(${m}{namespace="search"}[5m])`, 15),
+    },
     {
       name: 'label values',
       path: `/api/v1/label/pod/values?start=${end / 1000 - 3600}&end=${end / 1000}`,
@@ -160,7 +165,10 @@ function storedCases(end: Millis): readonly Case[] {
     `&start=${(end - days * DAY) / 1000 + step}&end=${end / 1000}&step=${step}`;
   return [
     { name: 'recorded demand, 28 days at 1 min', path: `/api/v1/query?query=demand_rps[28d]&time=${end / 1000}` },
-    { name: 'range 15 days, step 5 min, of 50 series at 15 s', path: `/api/v1/query_range?query=${query}${range(RAW_DAYS - 1, 300)}` },
+    {
+      name: 'range 15 days, step 5 min, of 50 series at 15 s',
+      path: `/api/v1/query_range?query=${query}${range(RAW_DAYS - 1, 300)}`,
+    },
   ];
 }
 
@@ -314,7 +322,9 @@ async function prepareStored(folder: string, end: Millis): Promise<void> {
     known = values.reduce((count, value) => count + (Number.isNaN(value) ? 0 : 1), 0);
   }
   walls.sort((a, b) => a - b);
-  console.log(`a policy's stored demand, as its forecast reads it: p50 ${walls[walls.length >> 1]!.toFixed(1)} ms, ${known} values\n`);
+  console.log(
+    `a policy's stored demand, as its forecast reads it: p50 ${walls[walls.length >> 1]!.toFixed(1)} ms, ${known} values\n`,
+  );
 }
 
 async function sendStored({ engine, url }: Running, end: Millis): Promise<void> {

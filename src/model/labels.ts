@@ -34,6 +34,8 @@ export function labelsKey(labels: Labels): string {
 export function compareLabels(a: Labels, b: Labels): number {
   const shared = Math.min(a.length, b.length);
   for (let i = 0; i < shared; i++) {
+    // Label sets of one store share the labels that are equal.
+    if (a[i] === b[i]) continue;
     const [nameA, valueA] = a[i]!;
     const [nameB, valueB] = b[i]!;
     if (nameA !== nameB) return nameA < nameB ? -1 : 1;

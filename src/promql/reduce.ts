@@ -77,20 +77,22 @@ function sum(): Reducer {
       errors = grown(errors, cells);
     },
     add(base, { values, present }, seen) {
+      const into = sums;
+      const lost = errors;
       for (let step = 0; step < present.length; step++) {
         if (present[step] === 0) continue;
         const cell = base + step;
         const value = values[step]!;
         if (seen[cell] === 0) {
-          sums[cell] = value;
+          into[cell] = value;
           continue;
         }
-        const before = sums[cell]!;
+        const before = into[cell]!;
         const total = before + value;
-        if (total === Number.POSITIVE_INFINITY || total === Number.NEGATIVE_INFINITY) errors[cell] = 0;
-        else if (Math.abs(before) >= Math.abs(value)) errors[cell]! += before - total + value;
-        else errors[cell]! += value - total + before;
-        sums[cell] = total;
+        if (total === Number.POSITIVE_INFINITY || total === Number.NEGATIVE_INFINITY) lost[cell] = 0;
+        else if (Math.abs(before) >= Math.abs(value)) lost[cell]! += before - total + value;
+        else lost[cell]! += value - total + before;
+        into[cell] = total;
       }
     },
     finish: (cell) => sums[cell]! + errors[cell]!,

@@ -12,6 +12,8 @@ export interface SelectOptions {
   readonly signal?: AbortSignal;
   /** Points of this length in place of samples: one of those that `coverage` tells. */
   readonly pointsMs?: number;
+  /** No more of each series than its last sample in the range is looked at: others may be left out. */
+  readonly newestAlone?: boolean;
 }
 
 /** Where samples are kept no longer and points may be. */

@@ -12,6 +12,7 @@ import type { RetentionOf } from './limits.ts';
 import { type LiveExports, LiveSamples } from './live-samples.ts';
 import { dayOf } from './partition-key.ts';
 import type { LogRecord } from './record.ts';
+import { Selections } from './selections.ts';
 import { TenantHead } from './tenant-head.ts';
 import { Turns } from './turns.ts';
 
@@ -30,6 +31,7 @@ export class Head {
   /** The largest number of a tenant: where damage took a tenant's record, its number is not used again. */
   #lastNumber = 0;
   readonly live: LiveSamples;
+  readonly selections = new Selections();
   /** Backfilled samples held. */
   #pastSamples = 0;
   /** Grows whenever live samples that are on disk leave memory. */

@@ -55,6 +55,22 @@ export interface LiveExports extends CodecExports {
   readSeries(slot: number, start: number, end: number): number;
   readTimes(): number;
   readValues(): number;
+  readMany(
+    table: number,
+    refs: number,
+    count: number,
+    start: number,
+    end: number,
+    rawFloor: number,
+    demandFloor: number,
+    newest: number,
+    out: number,
+  ): number;
+  manyTimesAt(): number;
+  manyTimesCount(): number;
+  manyValuesAt(): number;
+  manyValuesCount(): number;
+  hasSample(slot: number, start: number, end: number): number;
   dropBefore(slot: number, floor: number): number;
   sealSeries(slot: number): void;
   closedChunks(slot: number): number;
@@ -91,6 +107,15 @@ export interface Appended {
   readonly failure?: { readonly error: unknown };
 }
 
+/** What is read of many series. */
+export interface ManyWanted {
+  readonly range: TimeRange;
+  /** Since when each class is kept. */
+  readonly floors: Readonly<Record<RetentionClass, Millis>>;
+  /** No more of each series than its last sample in the range. */
+  readonly newestAlone: boolean;
+}
+
 /** A sample with the bits of its value: a NaN's payload may not survive passing through a number. */
 export interface StoredSample {
   readonly time: Millis;
@@ -105,6 +130,9 @@ export interface ClosedChunk {
   readonly samples: number;
   readonly bytes: Uint8Array;
 }
+
+/** Series that are read at once: a turn must not be long. */
+const MANY_SERIES = 1_024;
 
 /** The most that one sample takes in a record of the log, and what is stored behind the last one. */
 const RECORD_SAMPLE_BYTES = 24;
@@ -247,11 +275,59 @@ export class LiveSamples {
     };
   }
 
+  /**
+   * Reads the series `from` on, as many as there is room for at once: what `read` gives of each, `undefined` for none.
+   * Series that have the same times as the one before share the column. Returns which series is next.
+   */
+  readMany(
+    table: number,
+    refs: Uint32Array,
+    from: number,
+    { range, floors, newestAlone }: ManyWanted,
+    into: (Samples | undefined)[],
+  ): number {
+    const { core } = this;
+    const count = Math.min(refs.length - from, MANY_SERIES);
+    const at = this.#reserve(count * 16);
+    const out = at + count * 4;
+    copyBits(refs.subarray(from, from + count), core.memory.buffer, at);
+    const { start, end } = range;
+    const read = core.readMany(table, at, count, start, end, floors.raw, floors.demand, newestAlone ? 1 : 0, out);
+    if (read === 0 && count > 0) {
+      into.push(this.#readLong(table, refs[from]!, { range, floors }));
+      return from + 1;
+    }
+    const { buffer } = core.memory;
+    const [timesAt, valuesAt] = [core.manyTimesAt() >>> 0, core.manyValuesAt() >>> 0];
+    const times = buffer.slice(timesAt, timesAt + core.manyTimesCount() * 8);
+    const values = buffer.slice(valuesAt, valuesAt + core.manyValuesCount() * 8);
+    const entries = new Int32Array(buffer, out, 3 * read);
+    let shared: Float64Array | undefined;
+    let sharedAt = 0;
+    for (let i = 0; i < entries.length; i += 3) {
+      const length = entries[i + 2]!;
+      if (length === 0) {
+        into.push(undefined);
+        continue;
+      }
+      if (shared === undefined || sharedAt !== entries[i] || shared.length !== length) {
+        sharedAt = entries[i]!;
+        shared = new Float64Array(times, sharedAt * 8, length);
+      }
+      into.push({ times: shared, values: new Float64Array(values, entries[i + 1]! * 8, length) });
+    }
+    return from + read;
+  }
+
+  #readLong(table: number, ref: SeriesRef, { range, floors }: Pick<ManyWanted, 'range' | 'floors'>) {
+    const slot = this.core.slotOf(table, ref) >>> 0;
+    const floor = floors[RETENTION_CLASSES[this.core.retentionOf(slot)]!];
+    const read = this.read(slot, { start: Math.max(range.start, floor), end: range.end });
+    return read.times.length === 0 ? undefined : read;
+  }
+
   hasSampleIn(slot: number, { start, end }: TimeRange): boolean {
-    const newest = this.core.newestOf(slot);
-    if (newest < start) return false;
-    if (newest <= end && this.core.unsyncedIn(slot) === 0 && this.core.countIn(slot) > 0) return true;
-    return this.core.readSeries(slot, start, end) > 0;
+    return this.core.hasSample(slot, start, end) !== 0;
   }
 
   /** Restores what `append` wrote for the log. @returns Samples whose series is unknown. */

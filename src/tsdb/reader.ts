@@ -1,12 +1,13 @@
 import { compareLabels, type Labels } from '../model/labels.ts';
 import type { Matcher } from '../model/matcher.ts';
-import { lowerBound, type SelectedSeries, upperBound } from '../model/series.ts';
+import { lowerBound, type Samples, type SelectedSeries, upperBound } from '../model/series.ts';
 import type { TimeRange } from '../model/time.ts';
 import { TooManySamplesError } from '../storage/errors.ts';
 import type { SelectOptions, SeriesReader } from '../storage/storage.ts';
 import type { Head } from './head.ts';
 import { chunksOf, type HeadSeries, hasSampleIn } from './head-series.ts';
 import type { TenantHead } from './tenant-head.ts';
+import { Turns } from './turns.ts';
 
 /** Reads one tenant. `tenant` is asked each time: a tenant exists from its first write on. */
 export function readerOf(head: Head, tenant: () => TenantHead | undefined): SeriesReader {
@@ -21,23 +22,41 @@ export function readerOf(head: Head, tenant: () => TenantHead | undefined): Seri
     });
   };
   return {
-    async select(matchers, range, { maxSamples, signal }: SelectOptions = {}) {
+    async select(matchers, range, { maxSamples, signal, newestAlone = false }: SelectOptions = {}) {
       signal?.throwIfAborted();
-      const selected: SelectedSeries[] = [];
-      let samples = 0;
       const of = tenant();
       if (of === undefined) return [];
+      const turns = new Turns();
       const floors = head.floorsOf(of.id);
-      for (const series of of.series.select(matchers)) {
-        const chunks = chunksOf(head.live, series, range, floors[series.retention]);
-        if (chunks.length === 0) continue;
-        if (maxSamples !== undefined) {
-          for (const { times } of chunks) samples += upperBound(times, range.end) - lowerBound(times, range.start);
-          if (samples > maxSamples) throw new TooManySamplesError(maxSamples);
+      const { refs, labels } = await head.selections.select(of.series, matchers, turns);
+      const selected: SelectedSeries[] = [];
+      let samples = 0;
+      for (let from = 0; from < refs.length; ) {
+        const read: (Samples | undefined)[] = [];
+        const next = head.live.readMany(of.table, refs, from, { range, floors, newestAlone }, read);
+        for (let i = from; i < next; i++) {
+          const live = read[i - from];
+          const past = of.series.rest.size === 0 ? undefined : of.series.rest.get(refs[i]!)?.past;
+          let chunks: SelectedSeries['chunks'];
+          if (past !== undefined && past.length > 0) {
+            const series = of.series.get(refs[i]!);
+            chunks = series === undefined ? [] : chunksOf(head.live, series, range, floors[series.retention]);
+          } else chunks = live === undefined ? [] : [{ encoding: 'plain', times: live.times, values: live.values }];
+          if (chunks.length === 0) continue;
+          if (maxSamples !== undefined) {
+            for (const { times } of chunks) {
+              samples += times === live?.times ? times.length : countWithin(times, range);
+            }
+            if (samples > maxSamples) throw new TooManySamplesError(maxSamples);
+          }
+          selected.push({ labels: labels[i]!, chunks });
         }
-        selected.push({ labels: series.labels, chunks });
+        from = next;
+        const pause = turns.due();
+        if (pause !== undefined) await pause;
+        signal?.throwIfAborted();
       }
-      return selected.sort((a, b) => compareLabels(a.labels, b.labels));
+      return selected;
     },
     async series(matcherSets, range) {
       return matching(matcherSets, range)
@@ -60,4 +79,8 @@ export function readerOf(head: Head, tenant: () => TenantHead | undefined): Seri
       return [...(tenant()?.metadata.values() ?? [])].sort((a, b) => (a.metric < b.metric ? -1 : 1));
     },
   };
+}
+
+function countWithin(times: Float64Array, { start, end }: TimeRange): number {
+  return upperBound(times, end) - lowerBound(times, start);
 }

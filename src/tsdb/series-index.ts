@@ -30,6 +30,13 @@ export class SeriesIndex {
   /** Of series that have such. */
   readonly rest = new Map<SeriesRef, Rest>();
   readonly #index: number;
+  /** How often a series was added, and removed. */
+  added = 0;
+  removed = 0;
+  /** No reference was ever greater. */
+  newest: SeriesRef = 0;
+  /** How often a series was added whose reference is less than that of one before. */
+  reordered = 0;
   /** What was looked for last: it is added next where it was not found. */
   #sought: { readonly bytes: Uint8Array; readonly hash: number } | undefined;
 
@@ -55,10 +62,10 @@ export class SeriesIndex {
     return slot === 0 ? undefined : new IndexedSeries(this, ref, slot);
   }
 
-  /** In order of their references. Series may come and go meanwhile. */
-  *values(): Generator<HeadSeries> {
+  /** In order of their references, from one on. Series may come and go meanwhile. */
+  *values(first: SeriesRef = 1): Generator<HeadSeries> {
     const { core } = this.live;
-    for (let ref = core.nextRef(this.table, 1) >>> 0; ref !== 0; ref = core.nextRef(this.table, ref + 1) >>> 0) {
+    for (let ref = core.nextRef(this.table, first) >>> 0; ref !== 0; ref = core.nextRef(this.table, ref + 1) >>> 0) {
       yield this.get(ref)!;
     }
   }
@@ -97,12 +104,16 @@ export class SeriesIndex {
       decodeLabels(labelBytes);
       throw new RangeError('cannot decode labels: a name is there twice');
     }
+    this.added++;
+    if (ref < this.newest) this.reordered++;
+    this.newest = Math.max(this.newest, ref);
     return new IndexedSeries(this, ref, slot);
   }
 
   remove({ ref, slot }: HeadSeries): void {
     const { core } = this.texts;
     const set = core.labelSetOf(slot);
+    this.removed++;
     this.live.removeSeries(this.table, ref, slot);
     core.dropLabelSet(this.#index, set);
     this.rest.delete(ref);
@@ -148,6 +159,15 @@ export class SeriesIndex {
       }
     }
     return found;
+  }
+
+  /**
+   * Whether the series of a slot matches all matchers. Good for one turn: what is freed may have other labels then.
+   * @throws {RangeError} If a regular expression is not valid.
+   */
+  matches(matchers: readonly Matcher[]): (slot: number) => boolean {
+    const acceptors = matchers.map((matcher) => this.#acceptor(matcher.name, compileMatcher(matcher)));
+    return (slot) => acceptors.every((accepts) => accepts(slot));
   }
 
   /** Those that match any of the lists, each once; none given: all. */

@@ -54,6 +54,27 @@ export type RangeFunction = (window: Window, out: Float64Array, at: number) => b
 export interface Windows {
   readonly ends: Float64Array;
   readonly rangeMs: number;
+  /** What a function found out about the run before, of use where the next one has the same times. */
+  layout?: WindowLayout;
+}
+
+/** Which samples of a run the windows of all steps have, and what follows from their times alone. */
+export interface WindowLayout {
+  times: Float64Array;
+  from: number;
+  to: number;
+  /** Of each step, the first and the last sample; the first is -1 where there are less than two. */
+  readonly firsts: Int32Array;
+  readonly lasts: Int32Array;
+  /** Seconds between those two, and to the window's start and its end, as far as the change is extended. */
+  readonly sampled: Float64Array;
+  readonly toStart: Float64Array;
+  readonly toEnd: Float64Array;
+  /** By what the change is multiplied, where a counter does not cross zero before the window's start. */
+  readonly factors: Float64Array;
+  readonly factorsPerSecond: Float64Array;
+  /** At how many steps there are two samples. */
+  found: number;
 }
 
 /** Where a row's results go: `values` and, for each step, `present` (0 or 1), from index `at` on. */

@@ -1,5 +1,5 @@
 import type { Run } from '../windows.ts';
-import type { RangeFunction, RowTarget, RunFunction, Window, Windows } from './definition.ts';
+import type { RangeFunction, RowTarget, RunFunction, Window, WindowLayout, Windows } from './definition.ts';
 import { anchoredStart, extendedIncrease } from './extended.ts';
 
 /*
@@ -24,48 +24,98 @@ const NO_RESETS: readonly number[] = [];
  */
 function extrapolated(
   run: Run,
-  { ends, rangeMs }: Windows,
+  windows: Windows,
   { values: out, present, at }: RowTarget,
   counter: boolean,
   perSecond: boolean,
 ): number {
-  const { times, values } = run;
+  const { values } = run;
   const resetAt = counter ? resetsOf(run) : NO_RESETS;
+  const rangeSeconds = windows.rangeMs / 1000;
+  const { firsts, lasts, sampled, toStart, toEnd, factors, factorsPerSecond, found } = layoutOf(run, windows);
+  const usual = perSecond ? factorsPerSecond : factors;
+  let nextReset = 0;
+  for (let step = 0; step < firsts.length; step++) {
+    const from = firsts[step]!;
+    if (from < 0) {
+      present[at + step] = 0;
+      continue;
+    }
+    const last = lasts[step]!;
+    const first = values[from]!;
+    let change = values[last]! - first;
+    if (resetAt.length > 0) {
+      while (nextReset < resetAt.length && resetAt[nextReset]! <= from) nextReset++;
+      for (let i = nextReset; i < resetAt.length && resetAt[i]! <= last; i++) change += values[resetAt[i]! - 1]!;
+    }
+    let factor = usual[step]!;
+    // Where it begins with its change or more, zero lies as far back as the samples reach, or further.
+    if (counter && change > 0 && first >= 0 && (first < change || toStart[step]! > sampled[step]!)) {
+      const toZero = sampled[step]! * (first / change);
+      if (toZero < toStart[step]!) {
+        factor = (sampled[step]! + toZero + toEnd[step]!) / sampled[step]!;
+        if (perSecond) factor /= rangeSeconds;
+      }
+    }
+    out[at + step] = change * factor;
+    present[at + step] = 1;
+  }
+  return found;
+}
+
+/** The series of one scrape have the same times: then the windows are looked for once. */
+function layoutOf(run: Run, windows: Windows): WindowLayout {
+  const known = windows.layout;
+  if (known !== undefined && known.times === run.times && known.from === run.from && known.to === run.to) return known;
+  windows.layout = known ?? emptyLayout(windows.ends.length);
+  fillLayout(windows.layout, run, windows);
+  return windows.layout;
+}
+
+function emptyLayout(steps: number): WindowLayout {
+  return {
+    ...{ times: new Float64Array(), from: 0, to: 0, found: 0 },
+    ...{ firsts: new Int32Array(steps), lasts: new Int32Array(steps), sampled: new Float64Array(steps) },
+    ...{ toStart: new Float64Array(steps), toEnd: new Float64Array(steps) },
+    ...{ factors: new Float64Array(steps), factorsPerSecond: new Float64Array(steps) },
+  };
+}
+
+function fillLayout(layout: WindowLayout, run: Run, { ends, rangeMs }: Windows): void {
+  const { times } = run;
+  layout.times = times;
+  layout.from = run.from;
+  layout.to = run.to;
+  layout.found = 0;
   const rangeSeconds = rangeMs / 1000;
   let { from, from: to } = run;
-  let nextReset = 0;
-  let found = 0;
   for (let step = 0; step < ends.length; step++) {
     const end = ends[step]!;
     const start = end - rangeMs;
     while (to < run.to && times[to]! <= end) to++;
     while (from < to && times[from]! <= start) from++;
     if (to - from < 2) {
-      present[at + step] = 0;
+      layout.firsts[step] = -1;
       continue;
     }
     const last = to - 1;
-    const firstValue = values[from]!;
-    let change = values[last]! - firstValue;
-    while (nextReset < resetAt.length && resetAt[nextReset]! <= from) nextReset++;
-    for (let i = nextReset; i < resetAt.length && resetAt[i]! < to; i++) change += values[resetAt[i]! - 1]!;
     let toStart = (times[from]! - start) / 1000;
     let toEnd = (end - times[last]!) / 1000;
     const sampled = (times[last]! - times[from]!) / 1000;
     const distance = sampled / (last - from);
     const threshold = distance * 1.1;
     if (toStart >= threshold) toStart = distance / 2;
-    if (counter && change > 0 && firstValue >= 0) {
-      const toZero = sampled * (firstValue / change);
-      if (toZero < toStart) toStart = toZero;
-    }
     if (toEnd >= threshold) toEnd = distance / 2;
     const factor = (sampled + toStart + toEnd) / sampled;
-    out[at + step] = change * (perSecond ? factor / rangeSeconds : factor);
-    present[at + step] = 1;
-    found++;
+    layout.firsts[step] = from;
+    layout.lasts[step] = last;
+    layout.sampled[step] = sampled;
+    layout.toStart[step] = toStart;
+    layout.toEnd[step] = toEnd;
+    layout.factors[step] = factor;
+    layout.factorsPerSecond[step] = factor / rangeSeconds;
+    layout.found++;
   }
-  return found;
 }
 
 /** The change of samples in (start, end], of which there are two at least, extended as `extrapolated` does it. */

@@ -1,0 +1,134 @@
+import { compareLabels, type Labels } from '../model/labels.ts';
+import { formatMatcher, type Matcher } from '../model/matcher.ts';
+import type { SeriesRef } from '../storage/write.ts';
+import type { SeriesIndex } from './series-index.ts';
+import type { Turns } from './turns.ts';
+
+/** What matchers select, in the order of `compareLabels`. Series may be gone by the time that they are read. */
+export interface Selection {
+  readonly refs: Uint32Array;
+  readonly labels: readonly Labels[];
+}
+
+interface Found {
+  readonly ref: SeriesRef;
+  readonly labels: Labels;
+}
+
+/** A selection, and how the index was when it was made. */
+interface Kept extends Selection {
+  readonly index: SeriesIndex;
+  readonly newest: SeriesRef;
+  readonly added: number;
+  readonly removed: number;
+  readonly reordered: number;
+}
+
+/** A series takes about 200 bytes, most of them its list of labels. */
+const MOST_SERIES = 100_000;
+const MOST_SELECTIONS = 256;
+/** Sorted in one go; longer lists are merged of those. */
+const BLOCK = 2_048;
+
+/**
+ * Remembers what was selected last: the same queries come again and again, and decoding and sorting labels is most of the
+ * work that selecting is. What came since or went is looked at each time, so that a selection is what it would be anew.
+ */
+export class Selections {
+  /** In order of use. */
+  readonly #kept = new Map<string, Kept>();
+  #series = 0;
+
+  /** @throws {RangeError} If a regular expression is not valid. */
+  async select(index: SeriesIndex, matchers: readonly Matcher[], turns: Turns): Promise<Selection> {
+    const key = `${index.table} ${matchers.map(formatMatcher).join(',')}`;
+    const known = this.#kept.get(key);
+    const found =
+      known?.index === index && known.reordered === index.reordered
+        ? await renewed(known, matchers, turns)
+        : await selected(index, matchers, turns);
+    this.#keep(key, found);
+    return found;
+  }
+
+  #keep(key: string, found: Kept): void {
+    this.#series -= this.#kept.get(key)?.refs.length ?? 0;
+    this.#kept.delete(key);
+    if (found.refs.length > MOST_SERIES / 2) return;
+    this.#kept.set(key, found);
+    this.#series += found.refs.length;
+    for (const [oldest, { refs }] of this.#kept) {
+      if (this.#series <= MOST_SERIES && this.#kept.size <= MOST_SELECTIONS) return;
+      this.#kept.delete(oldest);
+      this.#series -= refs.length;
+    }
+  }
+}
+
+async function selected(index: SeriesIndex, matchers: readonly Matcher[], turns: Turns): Promise<Kept> {
+  const state = stateOf(index);
+  const refs = index.select(matchers).map(({ ref }) => ref);
+  return { ...state, ...columnsOf(await sorted(index, refs, turns)) };
+}
+
+async function renewed(known: Kept, matchers: readonly Matcher[], turns: Turns): Promise<Kept> {
+  const { index } = known;
+  if (known.added === index.added && known.removed === index.removed) return known;
+  const state = stateOf(index);
+  let all: readonly Found[] = known.labels.map((labels, i) => ({ ref: known.refs[i]!, labels }));
+  if (known.removed !== state.removed) all = all.filter(({ ref }) => index.has(ref));
+  if (known.added !== state.added) {
+    const matches = index.matches(matchers);
+    const refs: SeriesRef[] = [];
+    for (const { ref, slot } of index.values(known.newest + 1)) if (matches(slot)) refs.push(ref);
+    all = merged(all, await sorted(index, refs, turns));
+  }
+  return { ...state, ...columnsOf(all) };
+}
+
+function stateOf(index: SeriesIndex) {
+  const { newest, added, removed, reordered } = index;
+  return { index, newest, added, removed, reordered };
+}
+
+function columnsOf(found: readonly Found[]): Selection {
+  return { refs: Uint32Array.from(found, ({ ref }) => ref), labels: found.map(({ labels }) => labels) };
+}
+
+/** Those that are not gone by then. */
+async function sorted(index: SeriesIndex, refs: readonly SeriesRef[], turns: Turns): Promise<readonly Found[]> {
+  let blocks: (readonly Found[])[] = [];
+  for (let at = 0; at < refs.length; at += BLOCK) {
+    const block: Found[] = [];
+    for (const ref of refs.slice(at, at + BLOCK)) {
+      const series = index.get(ref);
+      if (series !== undefined) block.push({ ref, labels: series.labels });
+    }
+    blocks.push(block.sort(byLabels));
+    await turns.due();
+  }
+  while (blocks.length > 1) {
+    const halved: (readonly Found[])[] = [];
+    for (let i = 0; i < blocks.length; i += 2) {
+      halved.push(merged(blocks[i]!, blocks[i + 1] ?? []));
+      await turns.due();
+    }
+    blocks = halved;
+  }
+  return blocks[0] ?? [];
+}
+
+function byLabels(a: Found, b: Found): number {
+  return compareLabels(a.labels, b.labels);
+}
+
+function merged(a: readonly Found[], b: readonly Found[]): readonly Found[] {
+  if (a.length === 0 || b.length === 0) return a.length === 0 ? b : a;
+  const out: Found[] = [];
+  let i = 0;
+  let j = 0;
+  while (i < a.length && j < b.length) out.push(byLabels(a[i]!, b[j]!) <= 0 ? a[i++]! : b[j++]!);
+  while (i < a.length) out.push(a[i++]!);
+  while (j < b.length) out.push(b[j++]!);
+  return out;
+}
