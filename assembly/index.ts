@@ -18,6 +18,7 @@ export {
   seedLabelSets,
 } from './label-sets';
 export { dropTable, newTable, tableBytes } from './label-table';
+export { markSampled } from './label-values';
 export {
   attachChunk,
   chunkAt,

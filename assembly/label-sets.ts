@@ -228,6 +228,11 @@ export function likeInName(index: usize, start: usize, length: u32, name: usize,
   return 0;
 }
 
+/** Where the references of the series that have a label begin. */
+export function postingsOf(text: usize): usize {
+  return text + POSTINGS;
+}
+
 /** The text of the label of this name that a series has, or 0. */
 export function labelNamed(slot: usize, name: usize): usize {
   const set = labelSetOf(slot);

@@ -74,6 +74,26 @@ export function dropPosting(postings: usize, table: usize): u32 {
   return live;
 }
 
+/** The first block of references, of which there is a made-up one where there is one reference alone; 0 where there is none. */
+export function firstPostings(postings: usize): usize {
+  if (load<u32>(postings, LIVE) + load<u32>(postings, GONE) === 0) return 0;
+  return load<u32>(postings, LAST) === 0 ? postings : (load<u32>(postings, FIRST) as usize);
+}
+
+/** The block behind another, or 0. */
+export function nextPostings(postings: usize, block: usize): usize {
+  return block === postings ? 0 : (load<u32>(block) as usize);
+}
+
+/** How many references a block has, of series that are gone too. */
+export function postingsHere(postings: usize, block: usize): usize {
+  return block === postings ? 1 : (load<u16>(block, 4) as usize);
+}
+
+export function postingAt(postings: usize, block: usize, index: usize): u32 {
+  return block === postings ? load<u32>(postings, FIRST) : load<u32>(block + (index << 2), HEAD_BYTES);
+}
+
 function newBlock(room: u32): usize {
   const block = heap.alloc(HEAD_BYTES + ((room as usize) << 2));
   store<u32>(block, 0);

@@ -103,6 +103,7 @@ export function withForecastSeries(
         labelSetsOf(matcherSets),
       ]);
       const values = added.map((labels) => labelValue(labels, name)).filter((value) => value !== '');
+      if (values.length === 0) return stored;
       return [...new Set([...stored, ...values])].sort();
     },
     metadata: () => reader.metadata(),

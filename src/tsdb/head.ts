@@ -8,6 +8,7 @@ import { mergeRun } from './chunk.ts';
 import { decodeSampleBytes } from './codec.ts';
 import { dropPastBefore, type HeadSeries } from './head-series.ts';
 import { type LabelExports, LabelTexts } from './label-texts.ts';
+import { LabelValues } from './label-values.ts';
 import type { RetentionOf } from './limits.ts';
 import { type LiveExports, LiveSamples } from './live-samples.ts';
 import { dayOf } from './partition-key.ts';
@@ -32,6 +33,7 @@ export class Head {
   #lastNumber = 0;
   readonly live: LiveSamples;
   readonly selections = new Selections();
+  readonly labelValues = new LabelValues();
   /** Backfilled samples held. */
   #pastSamples = 0;
   /** Grows whenever live samples that are on disk leave memory. */

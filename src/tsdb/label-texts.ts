@@ -1,4 +1,6 @@
 import { encodeLabels, type Label, type Labels } from '../model/labels.ts';
+import type { Millis, TimeRange } from '../model/time.ts';
+import type { RetentionClass } from '../storage/write.ts';
 
 /** The exports of `assembly/` that hold label sets of series. Indexes, texts and label sets are addresses. */
 export interface LabelExports {
@@ -26,7 +28,19 @@ export interface LabelExports {
   /** How many series have the label of a name that these label bytes have. */
   likeInName(index: number, start: number, length: number, name: number, nameLength: number): number;
   labelNamed(slot: number, name: number): number;
+  markSampled(
+    table: number,
+    texts: number,
+    count: number,
+    start: number,
+    end: number,
+    rawFloor: number,
+    demandFloor: number,
+    out: number,
+  ): void;
 }
+
+type Floors = Readonly<Record<RetentionClass, Millis>>;
 
 /** Words of a text and of a label set, as assembly/label-sets.ts has them. */
 const TEXT = { length: 2, next: 4, live: 6, gone: 7, first: 8, last: 9, bytes: 10 } as const;
@@ -53,13 +67,13 @@ export class LabelTexts {
     this.core = core;
   }
 
-  /** Copies bytes to where they are good until the next call. */
-  put(bytes: Uint8Array): number {
-    if (bytes.length > this.#scratchBytes) {
+  /** Copies bytes to where they are good until the next call, as are so many more behind them. */
+  put(bytes: Uint8Array, more = 0): number {
+    if (bytes.length + more > this.#scratchBytes) {
       if (this.#scratch !== 0) this.core.release(this.#scratch);
       this.#scratch = 0;
       this.#scratchBytes = 0;
-      const size = Math.max(4_096, bytes.length * 2);
+      const size = Math.max(4_096, (bytes.length + more) * 2);
       this.#scratch = this.core.allocate(size) >>> 0;
       this.#scratchBytes = size;
     }
@@ -162,7 +176,19 @@ export class LabelTexts {
   /** Not for the cache: where all values of a name are read. */
   valueOf(text: number): string {
     this.#forgetFreed();
-    return (this.#recent.get(text) ?? this.#read(text))[1];
+    const recent = this.#recent.get(text);
+    if (recent !== undefined) return recent[1];
+    this.#look();
+    return this.#textAt(this.#textEnd(text + 4 * TEXT.bytes));
+  }
+
+  /** Marks those of some labels' texts that a series with a sample has, by 1. */
+  sampled(table: number, texts: Uint32Array, { start, end }: TimeRange, floors: Floors): Uint8Array {
+    const { length } = texts;
+    const at = this.put(new Uint8Array(texts.buffer, texts.byteOffset, texts.byteLength), length);
+    const out = at + texts.byteLength;
+    this.core.markSampled(table, at, length, start, end, floors.raw, floors.demand, out);
+    return new Uint8Array(this.core.memory.buffer, out, length).slice();
   }
 
   #forgetFreed(): void {
@@ -175,20 +201,26 @@ export class LabelTexts {
 
   #read(text: number): Label {
     this.#look();
-    const bytes = this.#bytes;
-    let at = text + 4 * TEXT.bytes;
-    const next = () => {
-      let length = 0;
-      for (let shift = 0; ; shift += 7) {
-        const byte = bytes[at++]!;
-        length |= (byte & 0x7f) << shift;
-        if (byte < 0x80) break;
-      }
-      const found = bytes.toString('utf8', at, at + length);
-      at += length;
-      return found;
-    };
-    return [next(), next()];
+    const valueAt = this.#textEnd(text + 4 * TEXT.bytes);
+    return [this.#textAt(text + 4 * TEXT.bytes), this.#textAt(valueAt)];
+  }
+
+  #textAt(start: number): string {
+    const end = this.#textEnd(start);
+    let at = start;
+    while (this.#bytes[at++]! > 0x7f);
+    return this.#bytes.toString('utf8', at, end);
+  }
+
+  /** Where a text ends that stands behind its length. */
+  #textEnd(start: number): number {
+    let at = start;
+    let length = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = this.#bytes[at++]!;
+      length |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return at + length;
+    }
   }
 
   /** Views of the module's memory that are of its present buffer. */

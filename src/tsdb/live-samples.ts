@@ -321,9 +321,13 @@ export class LiveSamples {
 
   #readLong(table: number, ref: SeriesRef, { range, floors }: Pick<ManyWanted, 'range' | 'floors'>) {
     const slot = this.core.slotOf(table, ref) >>> 0;
-    const floor = floors[RETENTION_CLASSES[this.core.retentionOf(slot)]!];
+    const floor = floors[this.retentionOf(slot)];
     const read = this.read(slot, { start: Math.max(range.start, floor), end: range.end });
     return read.times.length === 0 ? undefined : read;
+  }
+
+  retentionOf(slot: number): RetentionClass {
+    return RETENTION_CLASSES[this.core.retentionOf(slot)]!;
   }
 
   hasSampleIn(slot: number, { start, end }: TimeRange): boolean {

@@ -51,7 +51,10 @@ export function readerOfBoth(
       return namesOf(await series(matcherSets, range));
     },
     async labelValues(wanted, matcherSets, range) {
-      return valuesOf(wanted, await series(matcherSets, range));
+      const inMemory = await head.labelValues(wanted, matcherSets, range);
+      const onDisk = await partitions.series(tenant, matcherSets, range, floors());
+      if (onDisk.length === 0) return inMemory;
+      return [...new Set([...inMemory, ...valuesOf(wanted, onDisk)])].sort();
     },
     metadata: () => head.metadata(),
   };

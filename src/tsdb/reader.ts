@@ -1,4 +1,4 @@
-import { compareLabels, type Labels } from '../model/labels.ts';
+import { compareLabels, type Labels, labelValue } from '../model/labels.ts';
 import type { Matcher } from '../model/matcher.ts';
 import { lowerBound, type Samples, type SelectedSeries, upperBound } from '../model/series.ts';
 import type { TimeRange } from '../model/time.ts';
@@ -69,11 +69,17 @@ export function readerOf(head: Head, tenant: () => TenantHead | undefined): Seri
       return [...names].sort();
     },
     async labelValues(wanted, matcherSets, range) {
-      const values = new Set<string>();
-      for (const { labels } of matching(matcherSets, range)) {
-        for (const [name, value] of labels) if (name === wanted) values.add(value);
-      }
-      return [...values].sort();
+      const of = tenant();
+      if (of === undefined) return [];
+      const { series: index, attachments } = of;
+      if (matcherSets.length > 0) return valuesOf(wanted, matching(matcherSets, range));
+      const { values, texts } = head.labelValues.of(index, wanted);
+      const sampled = index.texts.sampled(index.table, texts, range, head.floorsOf(of.id));
+      const mayHaveOthers = index.rest.size > 0 || attachments.hasHistograms;
+      if (!mayHaveOthers) return values.filter((_, i) => sampled[i] === 1);
+      if (!sampled.includes(0)) return values;
+      const found = new Set(valuesOf(wanted, matching([[{ name: wanted, op: '!=', value: '' }]], range)));
+      return values.filter((value, i) => sampled[i] === 1 || found.has(value));
     },
     async metadata() {
       return [...(tenant()?.metadata.values() ?? [])].sort((a, b) => (a.metric < b.metric ? -1 : 1));
@@ -83,4 +89,8 @@ export function readerOf(head: Head, tenant: () => TenantHead | undefined): Seri
 
 function countWithin(times: Float64Array, { start, end }: TimeRange): number {
   return upperBound(times, end) - lowerBound(times, start);
+}
+
+function valuesOf(wanted: string, series: readonly HeadSeries[]): readonly string[] {
+  return [...new Set(series.map(({ labels }) => labelValue(labels, wanted)))].filter((value) => value !== '').sort();
 }

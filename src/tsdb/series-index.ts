@@ -178,6 +178,12 @@ export class SeriesIndex {
     return [...new Map(lists.flat().map((series) => [series.ref, series])).values()];
   }
 
+  /** Texts of the labels of a name, the newest first. */
+  textsNamed(name: string): Iterable<number> {
+    const of = this.texts.nameOf(this.#index, name);
+    return of === 0 ? [] : this.texts.labelsNamed(of);
+  }
+
   #textsOf({ name, op, value }: Matcher, test: (value: string) => boolean): readonly number[] {
     if (op === '=') {
       const text = this.texts.textOf(this.#index, [name, value]);
