@@ -72,6 +72,7 @@ export {
   readValues,
 } from './read-series';
 export { clearSlot, newRefTable, nextRef, setSlot, slotOf } from './ref-table';
+export { formatSamples, powersOfTen } from './sample-text';
 export {
   forgetLine,
   learnLine,

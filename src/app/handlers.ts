@@ -26,6 +26,7 @@ import { planReplicas } from '../scaling/plan.ts';
 import type { ScalingPolicy } from '../scaling/policy.ts';
 import { reasonText } from '../scaling/reasons.ts';
 import { VERSION } from '../version.ts';
+import { sampleWriter } from '../wire/sample-text.ts';
 import { openAdviser } from './advice.ts';
 import type { Loops } from './loops.ts';
 import type { Parts } from './parts.ts';
@@ -109,6 +110,7 @@ export function openHandlers(parts: Parts, { passes, historyChanged, replay, scr
       };
     },
     headChunks: tsdb.headChunks,
+    writeSamples: sampleWriter(tsdb.core),
     networkVersions: (tenant) => parts.versionsOf(tenant).list(),
     workloads: passes.views,
     picture: (tenant, policy, range, stepMs) =>

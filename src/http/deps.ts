@@ -18,6 +18,7 @@ import type { PolicyPreview, PreviewInput } from '../scaling/policy-preview.ts';
 import type { AttachmentReader, Evaluator, SeriesReader } from '../storage/storage.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { WriteSamples } from '../wire/sample-text.ts';
 import type { HeadChunks } from './cardinality.ts';
 import type { TargetsRouteDeps } from './routes/targets.ts';
 import type { DemandTrust } from './trust.ts';
@@ -58,6 +59,8 @@ export interface QueryDeps {
   /** `up{job="api"}`. Throws, in words, if the text is no selector. */
   readonly parseSelector: (text: string) => readonly Matcher[];
   readonly limits: QueryLimits;
+  /** Writes samples of answers faster. */
+  readonly writeSamples?: WriteSamples;
 }
 
 /** What takes seconds of CPU, away from the requests' own thread, with the tenant's network where it forecasts. */

@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { HistogramValue } from '../model/histogram-value.ts';
 import { setStaleMarker } from '../model/series.ts';
+import { loadCore } from '../tsdb/core.ts';
+import { MOST_WRITTEN, sampleWriter } from '../wire/sample-text.ts';
 import { envelopeOf, formatValue, metricOf } from './envelope.ts';
 import { unescapeName } from './routes/label-values.ts';
 
@@ -49,6 +51,32 @@ test('a staleness marker is never answered', () => {
   expect([...envelopeOf(result)].join('')).toBe(
     '{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[1,"1"],[3.5,"NaN"]]}]},"warnings":["w"],"infos":["i"]}',
   );
+});
+
+const writeSamples = sampleWriter(await loadCore());
+
+test.each([
+  { name: 'some values', times: [1000, 2500], values: [0.1, -3] },
+  { name: 'values that have an exponent or none at all', times: [1, 2, 3], values: [1e-7, Number.NaN, 1e300] },
+  { name: 'markers alone', times: [1, 2], values: ['stale', 'stale'] },
+  { name: 'markers around a value', times: [1, 2, 3], values: ['stale', 7, 'stale'] },
+  { name: 'times before 1970', times: [-1500, 0], values: [1, 2] },
+  { name: 'more than is written at once', times: [...Array(2 * MOST_WRITTEN + 3).keys()], values: [] },
+  { name: 'none', times: [], values: [] },
+])('envelopeOf() answers $name the same as bytes and as text', ({ times, values }) => {
+  const column = Float64Array.from(times, (time, i) => (typeof values[i] === 'number' ? values[i] : time / 7 + 1));
+  values.forEach((value, i) => {
+    if (value === 'stale') setStaleMarker(column, i);
+  });
+  const series = ['a', 'b'].map((name) => ({
+    labels: [['__name__', name]] as const,
+    times: Float64Array.from(times),
+    values: column,
+  }));
+  const result = { value: { kind: 'matrix', series } as const, warnings: [], infos: [] };
+  // Bytes are good until the next part.
+  const written = Array.from(envelopeOf(result, writeSamples), (part) => Buffer.from(part).toString()).join('');
+  expect(written).toBe([...envelopeOf(result)].join(''));
 });
 
 // The example in Prometheus's `util/jsonutil/marshal.go`, and custom buckets beside floats.

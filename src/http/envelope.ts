@@ -1,41 +1,75 @@
 import type { Response } from 'express';
 import { allBuckets, type BoundedBucket, type HistogramValue } from '../model/histogram-value.ts';
-import { type Labels, METRIC_NAME } from '../model/labels.ts';
+import { type Label, type Labels, METRIC_NAME } from '../model/labels.ts';
 import type { HistogramSamples, QueryResult, QueryValue } from '../model/query-result.ts';
 import { isStaleMarker, type SampledSeries } from '../model/series.ts';
 import type { Millis } from '../model/time.ts';
+import { MOST_WRITTEN, type WriteSamples } from '../wire/sample-text.ts';
 
 /** Prometheus's envelope around an answer. Warnings and infos are left out where there are none, as there. */
 export function sendData(response: Response, data: unknown, warnings: readonly string[] = []): void {
   response.json({ status: 'success', data, ...(warnings.length > 0 && { warnings }) });
 }
 
+/** Long enough that a long answer rests seldom, and written within some milliseconds. */
+const PIECE_BYTES = 256 * 1024;
+
 /** Writes a query's result, piece by piece: it may be larger than a text can be. */
-export async function sendQueryResult(response: Response, result: QueryResult): Promise<void> {
+export async function sendQueryResult(
+  response: Response,
+  result: QueryResult,
+  writeSamples?: WriteSamples,
+): Promise<void> {
   response.status(200).type('application/json');
-  let piece = '';
-  for (const text of envelopeOf(result)) {
-    piece += text;
-    if (piece.length < 64 * 1024) continue;
-    if (!response.write(piece)) await drained(response);
+  let parts: Uint8Array[] = [];
+  let length = 0;
+  let text = '';
+  const flushText = (): void => {
+    if (text === '') return;
+    const bytes = Buffer.from(text);
+    parts.push(bytes);
+    length += bytes.length;
+    text = '';
+  };
+  for (const part of envelopeOf(result, writeSamples)) {
+    if (typeof part === 'string') {
+      text += part;
+      if (text.length + length < PIECE_BYTES) continue;
+    } else {
+      flushText();
+      // What is written next takes its place.
+      parts.push(part.slice());
+      length += part.length;
+      if (length < PIECE_BYTES) continue;
+    }
+    flushText();
+    if (!response.write(Buffer.concat(parts, length))) await drained(response);
     if (response.destroyed) return;
-    piece = '';
+    parts = [];
+    length = 0;
   }
-  response.end(piece);
+  flushText();
+  response.end(Buffer.concat(parts, length));
 }
 
-/** The envelope as texts. `resultType` comes before `result`: Grafana parses while it reads. */
-export function* envelopeOf({ value, warnings, infos }: QueryResult): Generator<string> {
+/**
+ * The envelope as texts, and as bytes that are good until the next one where there is something that writes samples.
+ * `resultType` comes before `result`: Grafana parses while it reads.
+ */
+export function* envelopeOf(
+  { value, warnings, infos }: QueryResult,
+  writeSamples?: WriteSamples,
+): Generator<string | Uint8Array> {
   yield `{"status":"success","data":{"resultType":"${value.kind}","result":`;
-  yield* resultOf(value);
+  yield* resultOf(value, writeSamples);
   yield '}';
   if (warnings.length > 0) yield `,"warnings":${JSON.stringify(warnings)}`;
   if (infos.length > 0) yield `,"infos":${JSON.stringify(infos)}`;
   yield '}';
 }
 
-function* resultOf(value: QueryValue): Generator<string> {
-  const texts: Texts = { quoted: new Map(), times: new Map() };
+function* resultOf(value: QueryValue, writeSamples: WriteSamples | undefined): Generator<string | Uint8Array> {
+  const texts: Texts = { labels: new Map(), times: new Map() };
   switch (value.kind) {
     case 'scalar':
       yield `${openPair(value.time, texts)}${formatValue(value.value)}"]`;
@@ -61,11 +95,16 @@ function* resultOf(value: QueryValue): Generator<string> {
       yield '[';
       let separator = '';
       for (const series of value.series) {
-        const values = valuesOf(series, texts);
         const histograms = histogramsOf(series.histograms);
-        if (values === '' && histograms === '') continue;
-        const ofFloats = values === '' ? '' : `,"values":[${values}]`;
-        yield `${separator}{"metric":${metricOf(series.labels, texts)}${ofFloats}${histograms}}`;
+        const first = firstValue(series);
+        if (first === series.times.length && histograms === '') continue;
+        yield `${separator}{"metric":${metricOf(series.labels, texts)}`;
+        if (first < series.times.length) {
+          yield ',"values":[';
+          yield* valuesOf(series, { first, texts, writeSamples });
+          yield ']';
+        }
+        yield `${histograms}}`;
         separator = ',';
       }
       yield ']';
@@ -75,20 +114,44 @@ function* resultOf(value: QueryValue): Generator<string> {
 
 /** Texts that come again and again in one answer, made once each. */
 interface Texts {
-  readonly quoted: Map<string, string>;
+  /** `"name":"value"` of labels, which series of one store share. */
+  readonly labels: Map<Label, string>;
   readonly times: Map<Millis, string>;
 }
 
 const MAX_TEXTS = 100_000;
 
 /** A staleness marker says that a series ended; it is no sample that anybody may see. */
-function valuesOf({ times, values }: SampledSeries, texts: Texts): string {
+function firstValue({ values }: SampledSeries): number {
+  let first = 0;
+  while (first < values.length && isStaleMarker(values, first)) first++;
+  return first;
+}
+
+interface ValuesWritten {
+  /** The first that is no staleness marker. */
+  readonly first: number;
+  readonly texts: Texts;
+  readonly writeSamples: WriteSamples | undefined;
+}
+
+function* valuesOf(series: SampledSeries, { first, texts, writeSamples }: ValuesWritten) {
+  const { length } = series.times;
+  for (let from = first; from < length; from += MOST_WRITTEN) {
+    const to = Math.min(length, from + MOST_WRITTEN);
+    const bytes = writeSamples?.(series, from, to);
+    if (bytes === undefined) yield textOf(series, { from, to }, texts).slice(from === first ? 1 : 0);
+    else if (bytes.length > 0) yield from === first ? bytes.subarray(1) : bytes;
+  }
+}
+
+/** With a comma before each. */
+function textOf({ times, values }: SampledSeries, part: { readonly from: number; readonly to: number }, texts: Texts) {
   let text = '';
-  for (let i = 0; i < times.length; i++) {
+  for (let i = part.from; i < part.to; i++) {
     const value = values[i]!;
     if (Number.isNaN(value) && isStaleMarker(values, i)) continue;
-    if (text !== '') text += ',';
-    text += openPair(times[i]!, texts);
+    text += `,${openPair(times[i]!, texts)}`;
     text += formatValue(value);
     text += '"]';
   }
@@ -121,19 +184,19 @@ function boundaryRule({ lowerInclusive, upperInclusive }: BoundedBucket): 0 | 1 
 }
 
 /** Label names in order, the metric's name first where it is there, as JSON. */
-export function metricOf(labels: Labels, texts?: Pick<Texts, 'quoted'>): string {
+export function metricOf(labels: Labels, texts?: Pick<Texts, 'labels'>): string {
   let name = '';
   let others = '';
-  for (const [key, value] of labels) {
-    const pair = `${quote(key, texts)}:${quote(value, texts)}`;
-    if (key === METRIC_NAME) name = pair;
+  for (const label of labels) {
+    const pair = texts === undefined ? pairOf(label) : remembered(texts.labels, label, pairOf);
+    if (label[0] === METRIC_NAME) name = pair;
     else others += others === '' ? pair : `,${pair}`;
   }
   return `{${name}${name === '' || others === '' ? '' : ','}${others}}`;
 }
 
-function quote(text: string, texts: Pick<Texts, 'quoted'> | undefined): string {
-  return texts === undefined ? JSON.stringify(text) : remembered(texts.quoted, text, JSON.stringify);
+function pairOf([name, value]: Label): string {
+  return `${JSON.stringify(name)}:${JSON.stringify(value)}`;
 }
 
 /** `[1785751200.5,"`: the value and `"]` follow. */

@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import type { OtlpCore } from '../wire/otlp-core.ts';
+import type { SampleTextCore } from '../wire/sample-text.ts';
 import type { WireCore } from '../wire/wire-core.ts';
 import type { LabelExports } from './label-texts.ts';
 import type { LiveExports } from './live-samples.ts';
 
 /** What `assembly/` exports. Addresses and lengths are bytes in `memory`, which moves when it grows. */
-export interface CoreExports extends LiveExports, LabelExports, WireCore, OtlpCore {}
+export interface CoreExports extends LiveExports, LabelExports, WireCore, OtlpCore, SampleTextCore {}
 
 /** Beside the compiled program; `npm run build` puts it there, also for what runs from the sources. */
 const FILE = new URL('../../dist/assembly/core.wasm', import.meta.url);

@@ -9,7 +9,7 @@ import { mountQuery } from '../route.ts';
 import { asParameter, lookbackOf, type QueryRouteDeps, resolutionOf, timeoutOf, truncate } from './query.ts';
 
 /** `GET|POST /api/v1/query_range`: an expression at each step of a range. */
-export function queryRangeRoute(router: Router, { callerOf, storage, limits }: QueryRouteDeps): void {
+export function queryRangeRoute(router: Router, { callerOf, storage, limits, writeSamples }: QueryRouteDeps): void {
   mountQuery(router, '/api/v1/query_range', limits.requestBytes, async (request, response) => {
     const { tenant } = callerOf(request);
     const parameters = parametersOf(request);
@@ -22,7 +22,7 @@ export function queryRangeRoute(router: Router, { callerOf, storage, limits }: Q
       asParameter('query', () => storage.tenant(tenant).range(expression, range, { ...options, signal })),
     );
     const { value, truncated } = truncate(sorted(result).value, limit);
-    await sendQueryResult(response, { ...result, value, warnings: [...result.warnings, ...truncated] });
+    await sendQueryResult(response, { ...result, value, warnings: [...result.warnings, ...truncated] }, writeSamples);
   });
 }
 

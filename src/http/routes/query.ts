@@ -8,10 +8,10 @@ import { BadParameterError } from '../errors.ts';
 import { durationOf, instantOf, limitOf, type Parameters, parametersOf, requiredText } from '../parameters.ts';
 import { mountQuery } from '../route.ts';
 
-export type QueryRouteDeps = Pick<HttpDeps, 'callerOf' | 'storage' | 'limits' | 'now'>;
+export type QueryRouteDeps = Pick<HttpDeps, 'callerOf' | 'storage' | 'limits' | 'now' | 'writeSamples'>;
 
 /** `GET|POST /api/v1/query`: an expression at one instant. */
-export function queryRoute(router: Router, { callerOf, storage, limits, now }: QueryRouteDeps): void {
+export function queryRoute(router: Router, { callerOf, storage, limits, now, writeSamples }: QueryRouteDeps): void {
   mountQuery(router, '/api/v1/query', limits.requestBytes, async (request, response) => {
     const { tenant } = callerOf(request);
     const parameters = parametersOf(request);
@@ -23,7 +23,7 @@ export function queryRoute(router: Router, { callerOf, storage, limits, now }: Q
       asParameter('query', () => storage.tenant(tenant).instant(expression, time, { ...options, signal })),
     );
     const { value, truncated } = truncate(result.value, limit);
-    await sendQueryResult(response, { ...result, value, warnings: [...result.warnings, ...truncated] });
+    await sendQueryResult(response, { ...result, value, warnings: [...result.warnings, ...truncated] }, writeSamples);
   });
 }
 
