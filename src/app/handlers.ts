@@ -9,6 +9,7 @@ import { NotFoundError } from '../http/errors.ts';
 import { createHttpHandler } from '../http/handler.ts';
 import { hostCheck } from '../http/host-check.ts';
 import { importRoute } from '../http/import-route.ts';
+import { openQueryRuns } from '../http/query-runs.ts';
 import { decisionView, demandAccuracy, demandForecasts } from '../http/views.ts';
 import { labelLimitsOf } from '../ingest/check-labels.ts';
 import { importLines } from '../ingest/import.ts';
@@ -64,6 +65,17 @@ export function openHandlers(parts: Parts, { passes, historyChanged, replay, scr
     log,
     metrics,
     limits: settings.limits,
+    queries: openQueryRuns({
+      limitsOf: parts.intake.limitsOf,
+      metrics,
+      log,
+      tenantName: parts.tenantNames,
+      pauseOf: parts.queryPauseOf,
+      slowMs: settings.slowQueryMs,
+    }),
+    pauseOf: parts.queryPauseOf,
+    externalLabels: settings.externalLabels,
+    retention: formatDuration(settings.retentionMs),
     now: clock.now,
     callerOf,
     authenticate,
@@ -100,12 +112,18 @@ export function openHandlers(parts: Parts, { passes, historyChanged, replay, scr
         out_of_order_time_window: windowMs,
         creation_grace_period: aheadMs,
         compactor_blocks_retention_period: retentionMs,
+        max_total_query_length: lengthMs,
+        max_query_lookback: lookbackMs,
+        query_timeout: timeoutMs,
         ...others
       } = parts.intake.limitsOf(tenant);
       return {
         ...others,
         out_of_order_time_window: formatDuration(windowMs),
         creation_grace_period: formatDuration(aheadMs),
+        max_total_query_length: formatDuration(lengthMs),
+        max_query_lookback: formatDuration(lookbackMs),
+        query_timeout: formatDuration(timeoutMs),
         compactor_blocks_retention_period_seconds: (retentionMs || settings.retentionMs) / SECOND,
       };
     },

@@ -5,6 +5,7 @@ import { openPolicyStore } from '../config/policy-store.ts';
 import { openForecastStore } from '../forecasts/forecast-store.ts';
 import { openForecasterStates } from '../forecasts/state-store.ts';
 import { openIntake } from '../ingest/intake.ts';
+import { openTenantTurns } from '../ingest/tenant-turns.ts';
 import { openKubeCluster } from '../kube/cluster.ts';
 import type { Membership } from '../kube/membership.ts';
 import { noCluster } from '../kube/no-cluster.ts';
@@ -46,6 +47,7 @@ import { openAccuracyGauges } from './accuracy-gauges.ts';
 import { openCoordination, sharedPolicies } from './coordination.ts';
 import { openCustomResources, readerOf } from './custom-resources.ts';
 import { kubeAccess } from './kube-access.ts';
+import { queryPace } from './query-pace.ts';
 import { queryStorage } from './query-storage.ts';
 import { openSampleStorage } from './sample-storage.ts';
 
@@ -90,6 +92,7 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
   const telemetry = loopTelemetry(metrics, log);
   const pause = takeTurns();
   const evaluator = (reader: QuerySource) => evaluatorOver(reader, { maxSamples: settings.limits.querySamples, pause });
+  const queryPauseOf = queryPace(openTenantTurns().turn, () => performance.now());
   const tsdb = await openTsdb({
     dir: settings.dataFolder,
     clock,
@@ -173,11 +176,17 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
     /** One for every way in. */
     intake: openIntake({ limitsOf: (tenant) => limitsOf(settings.tenantLimits, tenant), now: () => performance.now() }),
     tenantNames: tenantNames(),
+    queryPauseOf,
     queryStorage: queryStorage({
       storage,
       forecasts,
       policies,
-      evaluator,
+      evaluator: (reader, tenant) =>
+        evaluatorOver(reader, { maxSamples: settings.limits.querySamples, pause: queryPauseOf(tenant) }),
+      sinceOf(tenant) {
+        const { max_query_lookback: lookbackMs } = limitsOf(settings.tenantLimits, tenant);
+        return lookbackMs === 0 ? undefined : () => clock.now() - lookbackMs;
+      },
       hasEngine: samples.engine?.answers === true,
     }),
     async close() {

@@ -39,7 +39,7 @@ async function withEngine() {
     storage: engine,
     forecasts: openForecastStore(memoryKeyValue()),
     policies: { list: async () => [{ tenant: DEFAULT_TENANT, policy }] },
-    evaluator: evaluatorOver,
+    evaluator: (reader) => evaluatorOver(reader),
     hasEngine: true,
   }).tenant(DEFAULT_TENANT);
 }

@@ -3,23 +3,31 @@ import { findsForecasts, withForecastSeries } from '../forecasts/forecast-series
 import type { ForecastStore } from '../forecasts/forecast-store.ts';
 import { demandLabels } from '../loops/demand-series.ts';
 import type { TenantId } from '../model/tenant.ts';
+import type { Millis } from '../model/time.ts';
 import { childrenOf, type Expr, type VectorSelector } from '../promql/ast.ts';
 import { parseQuery } from '../promql/parse.ts';
 import type { AttachmentReader, Evaluator, QuerySource, SeriesReader, Storage } from '../storage/storage.ts';
+import { withinLookback } from './within-lookback.ts';
 
 export interface QueryStorageDeps {
   readonly storage: Storage;
   readonly forecasts: ForecastStore;
   readonly policies: { list(): Promise<readonly Pick<StoredPolicy, 'tenant' | 'policy'>[]> };
-  readonly evaluator: (reader: QuerySource) => Evaluator;
+  /** Of a tenant's queries, which take its turns. */
+  readonly evaluator: (reader: QuerySource, tenant: TenantId) => Evaluator;
+  /** Before when a tenant's queries see nothing. Undefined: they see all. */
+  readonly sinceOf?: (tenant: TenantId) => (() => Millis) | undefined;
   /** Whether samples are in an engine that answers whole expressions itself. */
   readonly hasEngine: boolean;
 }
 
 /** What people's queries are answered from: a tenant's series, and those that come of its forecasts. */
-export function queryStorage({ storage, forecasts, policies, evaluator, hasEngine }: QueryStorageDeps) {
+export function queryStorage(deps: QueryStorageDeps) {
+  const { storage, forecasts, policies, evaluator, sinceOf, hasEngine } = deps;
   return {
-    tenant(tenant: TenantId): SeriesReader & Evaluator & Pick<AttachmentReader, 'exemplars'> {
+    tenant(
+      tenant: TenantId,
+    ): SeriesReader & Evaluator & Pick<AttachmentReader, 'exemplars'> & Partial<Pick<AttachmentReader, 'histograms'>> {
       const demands = async () =>
         (await policies.list())
           .filter((stored) => stored.tenant === tenant)
@@ -31,10 +39,14 @@ export function queryStorage({ storage, forecasts, policies, evaluator, hasEngin
             })),
           );
       const stored = storage.tenant(tenant);
-      const reader = withForecastSeries(stored, { ...forecasts.tenant(tenant), demands });
-      const { exemplars } = stored;
-      const here = evaluator(reader);
-      if (!hasEngine) return { ...reader, exemplars, ...here };
+      const since = sinceOf?.(tenant);
+      const all = {
+        ...withForecastSeries(stored, { ...forecasts.tenant(tenant), demands }),
+        exemplars: stored.exemplars,
+      };
+      const reader = since === undefined ? all : withinLookback(all, since);
+      const here = evaluator(reader, tenant);
+      if (!hasEngine) return { ...reader, ...here };
       // The engine has no forecasts, and knows best about all else.
       const answerer = async (expression: string): Promise<Evaluator> => {
         const selectors = selectorsIn(expression);
@@ -45,7 +57,6 @@ export function queryStorage({ storage, forecasts, policies, evaluator, hasEngin
       };
       return {
         ...reader,
-        exemplars,
         instant: async (expression, ...rest) => (await answerer(expression)).instant(expression, ...rest),
         range: async (expression, ...rest) => (await answerer(expression)).range(expression, ...rest),
       };

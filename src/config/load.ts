@@ -53,9 +53,13 @@ export interface Settings {
     readonly querySamples: number;
     readonly queryTimeoutMs: number;
     readonly queryPoints: number;
+    readonly readBytes: number;
   };
   readonly tenantLimits: LimitsByTenant;
+  readonly externalLabels: Readonly<Record<string, string>>;
   readonly logLevel: SettingsDocument['log']['level'];
+  /** Infinite where slow queries are not told. */
+  readonly slowQueryMs: number;
 }
 
 export interface TenantLabel {
@@ -190,7 +194,9 @@ export function loadSettings({ file, flags = {}, env = process.env }: LoadOption
     externalMetrics: resolveExternalMetrics(document.externalMetrics, folder),
     limits: limitsOf(document.limits),
     tenantLimits: resolveTenantLimits(document),
+    externalLabels: document.externalLabels,
     logLevel: document.log.level,
+    slowQueryMs: document.log.slowQuery === 'off' ? Number.POSITIVE_INFINITY : parseDuration(document.log.slowQuery),
   };
   return Object.freeze(settings);
 }

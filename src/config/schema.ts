@@ -413,16 +413,30 @@ export const SettingsDocument = z.strictObject({
       querySamples: count.default(50_000_000).describe('Samples that one query may hold in memory.'),
       queryTimeout: duration.default('2m').describe('Time for one query.'),
       queryPoints: count.default(11_000).describe('Steps of one range query.'),
+      readBytes: sizeBytes
+        .default(256 * 1024 * 1024)
+        .describe('Bytes of one answer of remote read that is no stream; it is held in memory until it is whole.'),
     })
     .prefault({})
     .describe('What one process takes on.'),
   tenantLimits: TenantLimitsDocument,
+  externalLabels: z
+    .record(z.string().regex(/^[a-zA-Z_][a-zA-Z0-9_]*$/, 'expected the name of a label'), z.string())
+    .default({})
+    .describe(
+      'Labels that other programs see on every series that they read from here, by remote read and /federate, as external_labels of Prometheus; a label of the series itself wins.',
+    )
+    .meta({ examples: [{ cluster: 'eu-1' }] }),
   log: z
     .strictObject({
       level: z
         .enum(['debug', 'info', 'warn', 'error', 'silent'])
         .default('info')
         .describe('The least important line that is written.'),
+      slowQuery: z
+        .union([duration, z.literal('off')])
+        .default('10s')
+        .describe('A query that takes as long is written, with what it selected and where its time went; off: none.'),
     })
     .prefault({})
     .describe('Lines of JSON on standard error.'),

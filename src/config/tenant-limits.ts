@@ -19,6 +19,10 @@ const retention = z.string().refine(isRetention, {
   error: (issue) => `expected 0s or 1h to 3650d, such as 30d, got ${JSON.stringify(issue.input)}`,
 });
 
+const length = z.string().refine((text) => isLength(text, (ms) => ms >= 0 && ms <= 3650 * DAY), {
+  error: (issue) => `expected 0s to 3650d, such as 30d, got ${JSON.stringify(issue.input)}`,
+});
+
 const LimitSet = z.strictObject({
   ingestion_rate: rate.optional(),
   ingestion_burst_size: count.optional(),
@@ -34,6 +38,15 @@ const LimitSet = z.strictObject({
   out_of_order_time_window: window.optional(),
   creation_grace_period: window.optional(),
   compactor_blocks_retention_period: retention.optional(),
+  max_fetched_series_per_query: count.optional(),
+  max_samples_per_query: count.optional(),
+  max_estimated_memory_consumption_per_query: z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
+  max_query_expression_size_bytes: count.optional(),
+  max_total_query_length: length.optional(),
+  max_query_lookback: length.optional(),
+  query_timeout: length.optional(),
+  max_query_parallelism: z.int().min(1).max(10_000).optional(),
+  max_outstanding_requests_per_tenant: count.optional(),
 });
 type LimitSet = z.infer<typeof LimitSet>;
 
@@ -65,7 +78,12 @@ export const TenantLimitsDocument = z
 
 interface Settled {
   readonly tenancy: { readonly mode: 'on' | 'off' };
-  readonly limits: { readonly seriesPerTenant: number; readonly writeBytes: number };
+  readonly limits: {
+    readonly seriesPerTenant: number;
+    readonly writeBytes: number;
+    readonly querySamples: number;
+    readonly queryTimeout: string;
+  };
   readonly tenantLimits: z.infer<typeof TenantLimitsDocument>;
 }
 
@@ -82,6 +100,8 @@ export function resolveTenantLimits({ tenancy, limits, tenantLimits }: Settled):
       request_burst_size: merged.request_burst_size || Math.ceil(merged.request_rate),
       max_global_series_per_user: within(merged.max_global_series_per_user, limits.seriesPerTenant),
       max_recv_msg_size: within(merged.max_recv_msg_size, limits.writeBytes),
+      max_samples_per_query: within(merged.max_samples_per_query, limits.querySamples),
+      query_timeout: within(merged.query_timeout, parseDuration(limits.queryTimeout)),
     });
   };
   const named = Object.entries(tenants).map(([id, { tier: own = tier, ...set }]): [TenantId, TenantLimits] => {
@@ -108,6 +128,7 @@ export function tenantLimitProblems({ limits, tenantLimits }: Settled): readonly
   const bounds = [
     { key: 'max_global_series_per_user', most: limits.seriesPerTenant, by: 'limits.seriesPerTenant' },
     { key: 'max_recv_msg_size', most: limits.writeBytes, by: 'limits.writeBytes' },
+    { key: 'max_samples_per_query', most: limits.querySamples, by: 'limits.querySamples' },
   ] as const;
   return sets.flatMap(({ path, set }) =>
     bounds.flatMap(({ key, most, by }) => {

@@ -97,6 +97,21 @@ describe('withForecastSeries()', () => {
     expect(await vectorOf(instant('rps:predicted', T0 + 3 * MINUTE))).toEqual({});
   });
 
+  test('<demand>:ahead says at a time what was known then of the time after it, and no longer', async () => {
+    const { range, instant, reader } = await readerWith([0, 1, 2]);
+    const ahead = 'rps:ahead{ml_forecast="yhat",lead="5m"}';
+    const result = await range(ahead, { start: T0, end: T0 + 10 * MINUTE, stepMs: MINUTE });
+    const [series] = result.value.kind === 'matrix' ? result.value.series : [];
+    // Forecasts say six minutes: five minutes ahead of their issue and one later. The next one takes over at its issue.
+    expect([...series!.times].map((time) => (time - T0) / MINUTE)).toEqual([0, 1, 2, 3]);
+    expect([...series!.values]).toEqual([100, 101, 102, 102]);
+    const at = T0 + 2 * MINUTE;
+    const answer = await instant(`${ahead} - on () rps:predicted{ml_forecast="yhat"} offset -5m`, at);
+    expect(answer.value).toMatchObject({ samples: [{ value: 0 }] });
+    const [found] = await reader.select([named('rps:ahead')], { start: T0, end: T0 + HOUR });
+    expect(isStaleMarker(found!.chunks[0]!.values, found!.chunks[0]!.values.length - 1)).toBe(true);
+  });
+
   test('<demand>:actual is the recorded demand', async () => {
     const { instant } = await readerWith([]);
     const result = await instant('rps:actual{policy="web"}', T0);
@@ -108,9 +123,10 @@ describe('withForecastSeries()', () => {
     const range = { start: T0, end: T0 + HOUR };
     expect(await reader.select([{ name: 'namespace', op: '=', value: 'shop' }], range)).toHaveLength(1);
     const regex: Matcher = { name: METRIC_NAME, op: '=~', value: 'rps:.+' };
-    expect(await reader.select([regex], range)).toHaveLength(4);
+    // Of those that look ahead, the three paths that look no further than the forecast.
+    expect(await reader.select([regex], range)).toHaveLength(4 + 3);
     expect(await reader.series([[named('rps:predicted')]], range)).toHaveLength(4);
-    expect(await reader.labelValues(METRIC_NAME, [], range)).toEqual(['rps', 'rps:actual', 'rps:predicted']);
+    expect(await reader.labelValues(METRIC_NAME, [], range)).toEqual(['rps', 'rps:actual', 'rps:ahead', 'rps:predicted']);
     expect(await reader.labelNames([], range)).toContain('ml_forecast');
   });
 

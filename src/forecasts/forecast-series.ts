@@ -23,6 +23,7 @@ export interface ForecastSource {
 
 const PREDICTED = ':predicted';
 const ACTUAL = ':actual';
+const AHEAD = ':ahead';
 /** The label that says which path of the forecast a series is, and the quantile of each: the central 95 % interval. */
 const PATH = 'ml_forecast';
 const PATHS = { yhat: undefined, yhat_lower: 0.025, yhat_upper: 0.975 } as const;
@@ -33,9 +34,16 @@ const LEAST_LOOK_BACK_MS = 2 * HOUR;
 
 type Path = keyof typeof PATHS;
 
+/** How far ahead the series say that belong to the present, and the label that has it. */
+const LEADS = { '5m': 5 * MINUTE, '15m': 15 * MINUTE, '30m': 30 * MINUTE, '1h': HOUR } as const;
+const LEAD = 'lead';
+type Lead = keyof typeof LEADS;
+
+
 /**
  * A tenant's series with those that come of its forecasts: `<demand>:predicted{ml_forecast="yhat|yhat_lower|yhat_upper"}`,
- * with times ahead of now, and `<demand>:actual`. A time has the value of the newest forecast issued before it. After the
+ * with times ahead of now, `<demand>:actual`, and `<demand>:ahead{lead="5m|15m|30m|1h"}`, which says at each time what
+ * was forecast for so long after it, for tools that cannot look ahead. A time has the value of the newest forecast issued before it. After the
  * last point comes a staleness marker, so that no lookback carries it on.
  *
  * Only a metric name with a colon finds them: `{namespace="shop"}` stays what was measured.
@@ -48,7 +56,10 @@ export function withForecastSeries(
     if (matcherSets.length > 0 && !matcherSets.some(namesForecasts)) return [];
     const wanted = matcherSets.filter(namesForecasts).map(testOf);
     const all = (await source.demands()).flatMap((demand) => [
-      ...Object.keys(PATHS).map((path) => predictedLabels(demand, path as Path)),
+      ...(Object.keys(PATHS) as Path[]).flatMap((path) => [
+        predictedLabels(demand, path),
+        ...(Object.keys(LEADS) as Lead[]).map((lead) => aheadLabels(demand, path, lead)),
+      ]),
       actualLabels(demand),
     ]);
     return wanted.length === 0 ? all : all.filter((labels) => wanted.some((matches) => matches(labels)));
@@ -67,15 +78,18 @@ export function withForecastSeries(
       let samples = 0;
       for (const demand of await source.demands()) {
         const paths = (Object.keys(PATHS) as Path[]).filter((path) => matches(predictedLabels(demand, path)));
-        if (paths.length > 0) {
+        const ahead = issuedAt === undefined ? aheadOf(demand).filter(({ labels }) => matches(labels)) : [];
+        const wanted = [
+          ...paths.map((path) => ({ path, leadMs: 0, labels: predictedLabels(demand, path, issuedAt?.text) })),
+          ...ahead,
+        ];
+        if (wanted.length > 0) {
           options?.signal?.throwIfAborted();
           const issues = await issuesFor(source, demand.key, range, issuedAt?.at);
-          for (const path of paths) {
-            const joined = within(joinedPath(issues, path), range);
+          for (const { path, leadMs, labels } of wanted) {
+            const joined = within(joinedPath(issues, path, leadMs), range);
             samples += joined.times.length;
-            if (joined.times.length === 0) continue;
-            const labels = predictedLabels(demand, path, issuedAt?.text);
-            added.push({ labels, chunks: [{ encoding: 'plain', ...joined }] });
+            if (joined.times.length > 0) added.push({ labels, chunks: [{ encoding: 'plain', ...joined }] });
           }
         }
         if (issuedAt === undefined && matches(actualLabels(demand))) {
@@ -117,6 +131,7 @@ export function findsForecasts(matchers: readonly Matcher[], demands: readonly F
   return demands.some(
     (demand) =>
       (Object.keys(PATHS) as Path[]).some((path) => matches(predictedLabels(demand, path))) ||
+      aheadOf(demand).some(({ labels }) => matches(labels)) ||
       matches(actualLabels(demand)),
   );
 }
@@ -127,6 +142,22 @@ function predictedLabels({ key, workload }: ForecastDemand, path: Path, issuedAt
     ...{ [METRIC_NAME]: demand + PREDICTED, namespace, policy, workload },
     ...{ [PATH]: path, [ISSUED_AT]: issuedAt },
   });
+}
+
+function aheadLabels({ key, workload }: ForecastDemand, path: Path, lead: Lead): Labels {
+  const { namespace, policy, demand } = key;
+  return labelsOf({
+    ...{ [METRIC_NAME]: demand + AHEAD, namespace, policy, workload },
+    ...{ [PATH]: path, [LEAD]: lead },
+  });
+}
+
+function aheadOf(demand: ForecastDemand) {
+  return (Object.keys(PATHS) as Path[]).flatMap((path) =>
+    (Object.keys(LEADS) as Lead[]).map((lead) => {
+      return { path, leadMs: LEADS[lead], labels: aheadLabels(demand, path, lead) };
+    }),
+  );
 }
 
 function actualLabels({ key: { namespace, policy, demand }, workload }: ForecastDemand): Labels {
@@ -176,10 +207,14 @@ async function issuesFor(
   return { forecasts: [...kept, ...latest.filter((forecast) => forecast.issuedAt > newest)], withdrawnAt };
 }
 
-/** One path over all issues: each replaces what those before it said of the time after it. */
+/**
+ * One path over all issues: each replaces what those before it said of the time after it.
+ * @param leadMs By how much a value stands before the time that it is of.
+ */
 function joinedPath(
   { forecasts, withdrawnAt }: { readonly forecasts: readonly Forecast[]; readonly withdrawnAt: Millis },
   path: Path,
+  leadMs = 0,
 ): Samples {
   const times: number[] = [];
   const values: number[] = [];
@@ -192,16 +227,18 @@ function joinedPath(
       quantile === undefined
         ? forecast.point
         : forecast.quantiles.find((candidate) => candidate.quantile === quantile)?.values;
-    const said = Array.from(points ?? []).filter((_, step) => issuedAt + (step + 1) * stepMs <= until);
+    const said = Array.from(points ?? [], (value, step) => ({ time: issuedAt + (step + 1) * stepMs - leadMs, value }))
+      // What stands before the issue was not known then.
+      .filter(({ time }) => time >= issuedAt && time <= until);
     if (said.length === 0) return;
-    for (const [step, value] of said.entries()) {
-      times.push(issuedAt + (step + 1) * stepMs);
+    for (const { time, value } of said) {
+      times.push(time);
       values.push(value);
     }
     // Where the next forecast does not go on at the next step, nothing is said.
-    const last = issuedAt + said.length * stepMs;
+    const last = said.at(-1)!.time;
     const next = forecasts[i + 1];
-    if (next === undefined || next.issuedAt + next.stepMs > last + stepMs) {
+    if (next === undefined || next.issuedAt + (leadMs === 0 ? next.stepMs : 0) > last + stepMs) {
       ends.add(times.length);
       times.push(last + stepMs);
       values.push(Number.NaN);

@@ -20,6 +20,8 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { WriteSamples } from '../wire/sample-text.ts';
 import type { HeadChunks } from './cardinality.ts';
+import type { ExternalLabels } from './external-labels.ts';
+import type { PauseOf, QueryRuns } from './query-runs.ts';
 import type { TargetsRouteDeps } from './routes/targets.ts';
 import type { DemandTrust } from './trust.ts';
 
@@ -30,6 +32,11 @@ export interface HttpDeps extends QueryDeps, PolicyDeps, WorkloadDeps, ComputeDe
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly limits: QueryLimits & { readonly requestBytes: number };
+  readonly queries: QueryRuns;
+  readonly pauseOf: PauseOf;
+  readonly externalLabels: ExternalLabels;
+  /** How long samples are kept, as it is told: `30d`. */
+  readonly retention: string;
   /** Whose request it is. Throws where the credential, or the tenant, is missing or wrong. */
   readonly callerOf: (request: IncomingMessage) => Caller;
   /** Checks the credential alone, for what belongs to no tenant. */
@@ -51,11 +58,17 @@ export interface QueryLimits {
   readonly querySamples: number;
   readonly queryTimeoutMs: number;
   readonly queryPoints: number;
+  /** Bytes of an answer of remote read that is no stream. */
+  readonly readBytes: number;
 }
 
 export interface QueryDeps {
   readonly now: () => Millis;
-  readonly storage: { tenant(id: TenantId): SeriesReader & Evaluator & Pick<AttachmentReader, 'exemplars'> };
+  readonly storage: {
+    tenant(
+      id: TenantId,
+    ): SeriesReader & Evaluator & Pick<AttachmentReader, 'exemplars'> & Partial<Pick<AttachmentReader, 'histograms'>>;
+  };
   /** `up{job="api"}`. Throws, in words, if the text is no selector. */
   readonly parseSelector: (text: string) => readonly Matcher[];
   readonly limits: QueryLimits;

@@ -75,7 +75,7 @@ test.each([
   }));
   const result = { value: { kind: 'matrix', series } as const, warnings: [], infos: [] };
   // Bytes are good until the next part.
-  const written = Array.from(envelopeOf(result, writeSamples), (part) => Buffer.from(part).toString()).join('');
+  const written = Array.from(envelopeOf(result, { writeSamples }), (part) => Buffer.from(part).toString()).join('');
   expect(written).toBe([...envelopeOf(result)].join(''));
 });
 

@@ -14,12 +14,14 @@ export function sendData(response: Response, data: unknown, warnings: readonly s
 /** Long enough that a long answer rests seldom, and written within some milliseconds. */
 const PIECE_BYTES = 256 * 1024;
 
+export interface EnvelopeOptions {
+  /** What the evaluation took, as Prometheus tells it. */
+  readonly stats?: object | undefined;
+  readonly writeSamples?: WriteSamples | undefined;
+}
+
 /** Writes a query's result, piece by piece: it may be larger than a text can be. */
-export async function sendQueryResult(
-  response: Response,
-  result: QueryResult,
-  writeSamples?: WriteSamples,
-): Promise<void> {
+export async function sendQueryResult(response: Response, result: QueryResult, how: EnvelopeOptions): Promise<void> {
   response.status(200).type('application/json');
   let parts: Uint8Array[] = [];
   let length = 0;
@@ -31,7 +33,7 @@ export async function sendQueryResult(
     length += bytes.length;
     text = '';
   };
-  for (const part of envelopeOf(result, writeSamples)) {
+  for (const part of envelopeOf(result, how)) {
     if (typeof part === 'string') {
       text += part;
       if (text.length + length < PIECE_BYTES) continue;
@@ -58,10 +60,11 @@ export async function sendQueryResult(
  */
 export function* envelopeOf(
   { value, warnings, infos }: QueryResult,
-  writeSamples?: WriteSamples,
+  { stats, writeSamples }: EnvelopeOptions = {},
 ): Generator<string | Uint8Array> {
   yield `{"status":"success","data":{"resultType":"${value.kind}","result":`;
   yield* resultOf(value, writeSamples);
+  if (stats !== undefined) yield `,"stats":${JSON.stringify(stats)}`;
   yield '}';
   if (warnings.length > 0) yield `,"warnings":${JSON.stringify(warnings)}`;
   if (infos.length > 0) yield `,"infos":${JSON.stringify(infos)}`;
@@ -231,7 +234,8 @@ export function formatValue(value: number): string {
   return String(value).replace(/e([+-])(\d)$/, 'e$10$2');
 }
 
-function drained(response: Response): Promise<void> {
+/** Resolves once the client took what was written, or is gone. */
+export function drained(response: Response): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       response.off('drain', done).off('close', done);

@@ -52,6 +52,44 @@ export class QueryCanceledError extends CodedError {
   readonly code = 'query_canceled';
 }
 
+/** A query is beyond one of its tenant's limits: it selects too much, or takes too much memory. */
+export class QueryLimitError extends CodedError {
+  override readonly name = 'QueryLimitError';
+  readonly code = 'query_limit';
+  /** Mimir's, and never changed: `err-mimir-max-series-per-query`. */
+  readonly id: string;
+
+  constructor(id: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.id = id;
+  }
+}
+
+/** A query asks for more than its tenant may ask: it is not run. */
+export class QueryRefusedError extends CodedError {
+  override readonly name = 'QueryRefusedError';
+  readonly code = 'query_refused';
+  /** Mimir's, and never changed: `err-mimir-max-total-query-length`. */
+  readonly id: string;
+
+  constructor(id: string, message: string) {
+    super(message);
+    this.id = id;
+  }
+}
+
+/** As many queries of the tenant as may wait are waiting. */
+export class TooManyQueriesError extends CodedError {
+  override readonly name = 'TooManyQueriesError';
+  readonly code = 'too_many_queries';
+}
+
+/** An answer of remote read that is no stream would be too large. Ask for a stream, or for less. */
+export class ReadTooLargeError extends CodedError {
+  override readonly name = 'ReadTooLargeError';
+  readonly code = 'read_too_large';
+}
+
 /** A range query asks for more points than the server gives. */
 export class QueryTooFineError extends CodedError {
   override readonly name = 'QueryTooFineError';

@@ -7,6 +7,7 @@ import { mount } from './route.ts';
 import { accuracyRoutes } from './routes/accuracy.ts';
 import { adviceRoute } from './routes/advice.ts';
 import { cardinalityRoutes } from './routes/cardinality.ts';
+import { federateRoute } from './routes/federate.ts';
 import { forecastingRoutes } from './routes/forecasting.ts';
 import { grafanaProbeRoutes } from './routes/grafana-probes.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -17,10 +18,12 @@ import { networksRoute } from './routes/networks.ts';
 import { pageRoute } from './routes/page.ts';
 import { planRoutes } from './routes/plans.ts';
 import { policyRoutes } from './routes/policies.ts';
+import { prometheusStatusRoutes } from './routes/prometheus-status.ts';
 import { queryRoute } from './routes/query.ts';
 import { queryExemplarsRoute } from './routes/query-exemplars.ts';
 import { queryRangeRoute } from './routes/query-range.ts';
 import { queryTextRoutes } from './routes/query-text.ts';
+import { readRoute } from './routes/read.ts';
 import { seriesRoute } from './routes/series.ts';
 import { statusRoute } from './routes/status.ts';
 import { targetsRoute } from './routes/targets.ts';
@@ -48,6 +51,9 @@ export function createHttpHandler(deps: HttpDeps): Express {
     cardinalityRoutes,
     healthRoutes,
     pageRoute,
+    readRoute,
+    federateRoute,
+    prometheusStatusRoutes,
   ])
     route(router, deps);
   const openApi = openApiDocument(deps.version);

@@ -30,6 +30,24 @@ export interface TenantLimits {
   readonly creation_grace_period: number;
   /** Milliseconds that samples are kept. 0: as long as the process keeps them (`retention`). */
   readonly compactor_blocks_retention_period: number;
+  /** Series that one query may select. 0: no bound, as of the next five. */
+  readonly max_fetched_series_per_query: number;
+  /** Samples that one query may hold in memory. */
+  readonly max_samples_per_query: number;
+  /** Bytes of memory that one query may take, as they are estimated by its samples. */
+  readonly max_estimated_memory_consumption_per_query: number;
+  /** Bytes of one query's text. */
+  readonly max_query_expression_size_bytes: number;
+  /** Milliseconds from the start of a range to its end. */
+  readonly max_total_query_length: number;
+  /** Milliseconds back from now that queries see. */
+  readonly max_query_lookback: number;
+  /** Milliseconds for one query. 0: as the process has it (`limits.queryTimeout`). */
+  readonly query_timeout: number;
+  /** Queries that run at once; further ones wait. */
+  readonly max_query_parallelism: number;
+  /** Queries that wait. */
+  readonly max_outstanding_requests_per_tenant: number;
 }
 
 export const TIERS = ['starter', 'standard', 'enterprise'] as const;
@@ -51,6 +69,15 @@ const MIMIR: TenantLimits = {
   out_of_order_time_window: 10 * MINUTE,
   creation_grace_period: 10 * MINUTE,
   compactor_blocks_retention_period: 0,
+  max_fetched_series_per_query: 0,
+  max_samples_per_query: 0,
+  max_estimated_memory_consumption_per_query: 0,
+  max_query_expression_size_bytes: 0,
+  max_total_query_length: 0,
+  max_query_lookback: 0,
+  query_timeout: 0,
+  max_query_parallelism: 14,
+  max_outstanding_requests_per_tenant: 100,
 };
 
 /**
@@ -66,7 +93,14 @@ export const TIER_LIMITS: Readonly<Record<Tier, TenantLimits>> = {
     ingestion_burst_size: 2_000_000,
     max_global_series_per_user: 500_000,
   },
-  enterprise: { ...MIMIR, ingestion_rate: 0, ingestion_burst_size: 0, max_global_series_per_user: 0 },
+  enterprise: {
+    ...MIMIR,
+    ingestion_rate: 0,
+    ingestion_burst_size: 0,
+    max_global_series_per_user: 0,
+    // Prometheus's own.
+    max_query_parallelism: 20,
+  },
 };
 
 /** The limits of every tenant, resolved. */

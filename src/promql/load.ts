@@ -30,6 +30,14 @@ export interface SeriesSource {
   readonly starts?: (matchers: readonly Matcher[], range: TimeRange) => Promise<readonly StoredStarts[]>;
 }
 
+/** Is told what a query does, while it does it. What it throws ends the query. */
+export interface QueryWatch {
+  /** Before each selector is loaded; what it returns is told how much there was. */
+  readonly selecting: (matchers: readonly Matcher[], range: TimeRange) => (series: number, samples: number) => void;
+  /** All is loaded. */
+  readonly evaluating: () => void;
+}
+
 /** A histogram so long before the range tells of the first one in it whether counting began anew. */
 const HINT_MS = 5 * MINUTE;
 
@@ -38,7 +46,7 @@ export async function load(
   source: SeriesSource,
   needs: readonly (SelectorNeed & { readonly pointsMs: number | undefined })[],
   maxSamples: number,
-  signal: AbortSignal | undefined,
+  { signal, watch }: { readonly signal?: AbortSignal | undefined; readonly watch?: QueryWatch | undefined },
 ): Promise<{ readonly byNode: Evaluation['loaded']; readonly samples: number }> {
   const byNode = new Map<SelectorNeed['node'], LoadedSelector>();
   const byKey = new Map<string, readonly LoadedSeries[]>();
@@ -48,6 +56,7 @@ export async function load(
     const key = `${range.start} ${range.end} ${pointsMs ?? ''} ${usesStarts} ${countsAlone} ${matchers.map(formatMatcher).join(',')}`;
     let series = byKey.get(key);
     if (series === undefined) {
+      const done = watch?.selecting(matchers, range);
       series =
         range.end < range.start
           ? []
@@ -61,7 +70,9 @@ export async function load(
         const about = { matchers, range, usesStarts, countsAlone };
         series = await withAttachments(source, series, about, { maxSamples: left, signal });
       }
-      left -= samplesIn(series);
+      const samples = samplesIn(series);
+      left -= samples;
+      done?.(series.length, samples);
       if (left < 0) throw tooManySamples();
       byKey.set(key, series);
     }

@@ -7,7 +7,7 @@ import { typeName, typeOf } from './check.ts';
 import { QueryError } from './errors.ts';
 import { evaluate, evaluateRange } from './evaluate.ts';
 import { type Evaluation, tooManySamples } from './evaluation.ts';
-import { load, type SeriesSource } from './load.ts';
+import { load, type QueryWatch, type SeriesSource } from './load.ts';
 import { parseQuery } from './parse.ts';
 import { samplesAt } from './ranges.ts';
 import { resolutionOf, tellResolution } from './resolution.ts';
@@ -45,6 +45,7 @@ export interface QueryOptions {
   readonly lookbackMs?: number;
   readonly maxSamples?: number;
   readonly signal?: AbortSignal;
+  readonly watch?: QueryWatch;
 }
 
 const LOOKBACK_MS = 5 * MINUTE;
@@ -103,8 +104,9 @@ async function runQuery(
     if (coverage !== undefined) tellResolution(resolution, coverage, need, { maxMs, annotations });
     return { ...need, pointsMs: resolution.kind === 'points' ? resolution.tier.stepMs : undefined };
   });
-  const loaded = await load(source, needs, maxSamples, signal);
+  const loaded = await load(source, needs, maxSamples, { signal, watch: options.watch });
   signal?.throwIfAborted();
+  options.watch?.evaluating();
   const evaluation: Evaluation = {
     ...{ query, range, loaded: loaded.byNode, lookbackMs, subqueryStepMs, annotations },
     durations: { query, stepMs: instant ? 0 : range.stepMs, rangeMs: range.end - range.start },

@@ -105,6 +105,15 @@ export interface EvaluateOptions {
   /** More samples than this in memory is a `TooManySamplesError`. */
   readonly maxSamples?: number;
   readonly signal?: AbortSignal;
+  /** Is told what is loaded, where the expression is evaluated here. What it throws ends the query. */
+  readonly watch?: EvaluationWatch;
+}
+
+export interface EvaluationWatch {
+  /** Before each selector is loaded; what it returns is told how much there was. */
+  readonly selecting: (matchers: readonly Matcher[], range: TimeRange) => (series: number, samples: number) => void;
+  /** All is loaded. */
+  readonly evaluating: () => void;
 }
 
 /** Answers PromQL. Embedded it is our engine over `select`; on a backend the whole expression is sent there. */

@@ -150,6 +150,19 @@ export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
     ]),
     queryFailures: counter('foresail_query_failures_total', 'Queries that were not answered, by error type.', ['type']),
 
+    queries: counter(
+      'foresail_queries_total',
+      'Queries that ended, by tenant, by what became of them (answered, limited, failed, timeout or canceled) and by reason: a limit, or the code of an error.',
+      ['tenant', 'kind', 'outcome', 'reason'],
+    ),
+    querySeconds: seconds(
+      'foresail_query_phase_duration_seconds',
+      'Time of a query by phase: in the queue of its tenant, selecting samples, evaluating, writing the answer.',
+      ['kind', 'phase'],
+    ),
+    querySamples: counter('foresail_query_samples_total', 'Samples that queries selected, by tenant.', ['tenant']),
+    queriesRunning: gauge('foresail_queries_running', 'Queries that run now, by tenant.', ['tenant']),
+
     // Loops
     loopPasses: counter('foresail_loop_passes_total', 'Passes of a loop that were begun.', ['loop']),
     loopSkips: counter('foresail_loop_skips_total', 'Passes, or parts of one, that were left out, by reason.', [

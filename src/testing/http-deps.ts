@@ -5,11 +5,13 @@ import { type CallerSettings, callerReader } from '../http/caller.ts';
 import type { HttpDeps, WorkloadPicture, WorkloadView } from '../http/deps.ts';
 import { createHttpHandler } from '../http/handler.ts';
 import { type Listening, listen } from '../http/listen.ts';
+import { openQueryRuns } from '../http/query-runs.ts';
 import { compareLabels, labelsOf, METRIC_NAME } from '../model/labels.ts';
 import { compileMatcher, type Matcher } from '../model/matcher.ts';
 import type { QueryValue } from '../model/query-result.ts';
 import type { SampledSeries } from '../model/series.ts';
 import { DEFAULT_TENANT } from '../model/tenant.ts';
+import { TIER_LIMITS } from '../model/tenant-limits.ts';
 import { CalendarFileError } from '../observe/errors.ts';
 import { loadHolidays } from '../observe/holidays.ts';
 import { calendarReader } from '../observe/policy-calendar.ts';
@@ -37,7 +39,24 @@ function httpDeps({ callers, ...changes }: Partial<HttpDeps> & { readonly caller
     now: () => NOW,
     log: createLogger('silent'),
     metrics: createMetrics({ version: '0.0.0-test' }),
-    limits: { requestBytes: 64 * 1024, querySamples: 1000, queryTimeoutMs: 10_000, queryPoints: 11_000 },
+    limits: {
+      requestBytes: 64 * 1024,
+      querySamples: 1000,
+      queryTimeoutMs: 10_000,
+      queryPoints: 11_000,
+      readBytes: 1 << 20,
+    },
+    externalLabels: {},
+    retention: '30d',
+    pauseOf: () => () => undefined,
+    queries: openQueryRuns({
+      limitsOf: () => ({ ...TIER_LIMITS.enterprise, max_samples_per_query: 1000, query_timeout: 10_000 }),
+      metrics: createMetrics(),
+      log: createLogger('silent'),
+      tenantName: (tenant) => tenant,
+      pauseOf: () => () => undefined,
+      slowMs: Number.POSITIVE_INFINITY,
+    }),
     callerOf,
     authenticate,
     notReady: () => undefined,

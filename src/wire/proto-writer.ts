@@ -9,6 +9,11 @@ export class ProtoWriter {
     this.#bytes = new Uint8Array(size);
   }
 
+  /** Bytes that are written. */
+  get length(): number {
+    return this.#at;
+  }
+
   bytes(bytes: Uint8Array): void {
     this.#room(bytes.length);
     this.#bytes.set(bytes, this.#at);

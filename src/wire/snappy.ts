@@ -7,19 +7,29 @@ const WINDOW = 65_535;
 
 /** Encodes a snappy block: greedy matches of four bytes or more, found through one hash table. */
 export function encodeSnappy(bytes: Uint8Array): Uint8Array {
+  const [length, elements] = [snappyLength(bytes.length), encodeSnappyPart(bytes)];
+  const block = new Uint8Array(length.length + elements.length);
+  block.set(length);
+  block.set(elements, length.length);
+  return block;
+}
+
+/** What a block begins with: the number of its bytes once it is decoded. Parts follow. */
+export function snappyLength(length: number): Uint8Array {
+  const bytes: number[] = [];
+  let rest = length;
+  for (; rest > 0x7f; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 0x80);
+  return Uint8Array.of(...bytes, rest);
+}
+
+/** Encodes a part of a block: parts one behind the other, after their length together, are a block. */
+export function encodeSnappyPart(bytes: Uint8Array): Uint8Array {
   const { length } = bytes;
   // Literals cost at most 5 bytes for each 2^16, and a match is never longer than what it replaces.
   const out = new Uint8Array(length + Math.ceil(length / 6) + 32);
   const source = new DataView(bytes.buffer, bytes.byteOffset, length);
   const seen = new Int32Array(1 << HASH_BITS).fill(-1);
   let to = 0;
-  let rest = length;
-  while (rest > 0x7f) {
-    out[to++] = (rest & 0x7f) | 0x80;
-    rest >>>= 7;
-  }
-  out[to++] = rest;
-
   let literalStart = 0;
   let at = 0;
   while (at + 4 <= length) {

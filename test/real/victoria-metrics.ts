@@ -65,10 +65,14 @@ export async function startVictoriaMetrics(program: string): Promise<VictoriaMet
 }
 
 /** Remote write 1.0, as Prometheus sends it. @param url With its path. @returns The status. */
-export async function remoteWriteTo(url: string, series: readonly OutgoingSeries[]): Promise<number> {
+export async function remoteWriteTo(
+  url: string,
+  series: readonly OutgoingSeries[],
+  headers: Readonly<Record<string, string>> = {},
+): Promise<number> {
   const response = await fetch(url, {
     method: 'POST',
-    headers: { 'content-encoding': 'snappy', 'content-type': 'application/x-protobuf' },
+    headers: { 'content-encoding': 'snappy', 'content-type': 'application/x-protobuf', ...headers },
     body: encodeSnappy(encodeWriteRequest(series)) as Uint8Array<ArrayBuffer>,
   });
   await response.arrayBuffer();

@@ -1,15 +1,17 @@
 import type { Router } from 'express';
 import { compareLabels } from '../../model/labels.ts';
 import type { QueryResult, StepRange } from '../../model/query-result.ts';
-import { withDeadline } from '../deadline.ts';
 import { sendQueryResult } from '../envelope.ts';
 import { BadParameterError, QueryTooFineError } from '../errors.ts';
 import { durationOf, instantOf, limitOf, type Parameters, parametersOf, requiredText } from '../parameters.ts';
 import { mountQuery } from '../route.ts';
-import { asParameter, lookbackOf, type QueryRouteDeps, resolutionOf, timeoutOf, truncate } from './query.ts';
+import { asParameter, lookbackOf, type QueryRouteDeps, resolutionOf, statsOf, timeoutOf, truncate } from './query.ts';
 
 /** `GET|POST /api/v1/query_range`: an expression at each step of a range. */
-export function queryRangeRoute(router: Router, { callerOf, storage, limits, writeSamples }: QueryRouteDeps): void {
+export function queryRangeRoute(
+  router: Router,
+  { callerOf, storage, limits, queries, writeSamples }: QueryRouteDeps,
+): void {
   mountQuery(router, '/api/v1/query_range', limits.requestBytes, async (request, response) => {
     const { tenant } = callerOf(request);
     const parameters = parametersOf(request);
@@ -17,12 +19,18 @@ export function queryRangeRoute(router: Router, { callerOf, storage, limits, wri
     const expression = requiredText(parameters, 'query');
     const limit = limitOf(parameters);
     const resolution = resolutionOf(parameters, range.stepMs);
-    const options = { ...lookbackOf(parameters), ...resolution, maxSamples: limits.querySamples };
-    const result = await withDeadline(response, timeoutOf(parameters, limits.queryTimeoutMs), (signal) =>
-      asParameter('query', () => storage.tenant(tenant).range(expression, range, { ...options, signal })),
-    );
-    const { value, truncated } = truncate(sorted(result).value, limit);
-    await sendQueryResult(response, { ...result, value, warnings: [...result.warnings, ...truncated] }, writeSamples);
+    const options = { ...lookbackOf(parameters), ...resolution };
+    const about = { kind: 'range', tenant, text: expression, range, stepMs: range.stepMs } as const;
+    await queries.run(response, about, timeoutOf(parameters), async (run) => {
+      const { watch, signal, limits: own } = run;
+      const bounded = { ...options, maxSamples: own.maxSamples, watch, signal };
+      const result = await asParameter('query', () => storage.tenant(tenant).range(expression, range, bounded));
+      const { value, truncated } = truncate(sorted(result).value, limit);
+      run.phase('answer');
+      const stats = statsOf(parameters, run.stats());
+      const answer = { ...result, value, warnings: [...result.warnings, ...truncated] };
+      await sendQueryResult(response, answer, { stats, writeSamples });
+    });
   });
 }
 

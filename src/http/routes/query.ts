@@ -1,29 +1,38 @@
 import type { Router } from 'express';
 import { CodedError } from '../../model/errors.ts';
 import type { QueryValue } from '../../model/query-result.ts';
-import { withDeadline } from '../deadline.ts';
 import type { HttpDeps } from '../deps.ts';
 import { sendQueryResult } from '../envelope.ts';
 import { BadParameterError } from '../errors.ts';
 import { durationOf, instantOf, limitOf, type Parameters, parametersOf, requiredText } from '../parameters.ts';
+import type { RunStats } from '../query-runs.ts';
 import { mountQuery } from '../route.ts';
 
-export type QueryRouteDeps = Pick<HttpDeps, 'callerOf' | 'storage' | 'limits' | 'now' | 'writeSamples'>;
+export type QueryRouteDeps = Pick<HttpDeps, 'callerOf' | 'storage' | 'limits' | 'now' | 'queries' | 'writeSamples'>;
 
 /** `GET|POST /api/v1/query`: an expression at one instant. */
-export function queryRoute(router: Router, { callerOf, storage, limits, now, writeSamples }: QueryRouteDeps): void {
+export function queryRoute(
+  router: Router,
+  { callerOf, storage, limits, now, queries, writeSamples }: QueryRouteDeps,
+): void {
   mountQuery(router, '/api/v1/query', limits.requestBytes, async (request, response) => {
     const { tenant } = callerOf(request);
     const parameters = parametersOf(request);
     const expression = requiredText(parameters, 'query');
     const time = instantOf(parameters, 'time', now());
     const limit = limitOf(parameters);
-    const options = { ...lookbackOf(parameters), ...resolutionOf(parameters), maxSamples: limits.querySamples };
-    const result = await withDeadline(response, timeoutOf(parameters, limits.queryTimeoutMs), (signal) =>
-      asParameter('query', () => storage.tenant(tenant).instant(expression, time, { ...options, signal })),
-    );
-    const { value, truncated } = truncate(result.value, limit);
-    await sendQueryResult(response, { ...result, value, warnings: [...result.warnings, ...truncated] }, writeSamples);
+    const options = { ...lookbackOf(parameters), ...resolutionOf(parameters) };
+    const about = { kind: 'instant', tenant, text: expression, range: { start: time, end: time } } as const;
+    await queries.run(response, about, timeoutOf(parameters), async (run) => {
+      const { watch, signal, limits: own } = run;
+      const bounded = { ...options, maxSamples: own.maxSamples, watch, signal };
+      const result = await asParameter('query', () => storage.tenant(tenant).instant(expression, time, bounded));
+      const { value, truncated } = truncate(result.value, limit);
+      run.phase('answer');
+      const stats = statsOf(parameters, run.stats());
+      const answer = { ...result, value, warnings: [...result.warnings, ...truncated] };
+      await sendQueryResult(response, answer, { stats, writeSamples });
+    });
   });
 }
 
@@ -37,11 +46,31 @@ export async function asParameter<T>(name: string, action: () => Promise<T>): Pr
   }
 }
 
-/** The smaller of what the client gives and what the server allows. */
-export function timeoutOf(parameters: Parameters, mostMs: number): number {
+/** What the client gives; the tenant's own may be shorter. */
+export function timeoutOf(parameters: Parameters): number | undefined {
   const given = durationOf(parameters, 'timeout');
   if (given !== undefined && given <= 0) throw new BadParameterError('timeout', 'it must be longer than zero');
-  return given === undefined ? mostMs : Math.min(given, mostMs);
+  return given;
+}
+
+/** Prometheus's statistics where `stats` asks for them, and what each selector had (`stats=all`). */
+export function statsOf(parameters: Parameters, { seconds, selected }: RunStats): object | undefined {
+  const asked = parameters.get('stats') ?? '';
+  if (asked === '') return undefined;
+  const { queue, select, evaluate } = seconds;
+  const samples = selected.reduce((sum, each) => sum + each.samples, 0);
+  return {
+    timings: {
+      evalTotalTime: select + evaluate,
+      resultSortTime: 0,
+      queryPreparationTime: select,
+      innerEvalTime: evaluate,
+      execQueueTime: queue,
+      execTotalTime: queue + select + evaluate,
+    },
+    samples: { totalQueryableSamples: samples, peakSamples: samples },
+    ...(asked === 'all' && { selectors: selected }),
+  };
 }
 
 export function lookbackOf(parameters: Parameters): { readonly lookbackMs?: number } {
