@@ -4,6 +4,8 @@ import { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { ServerError } from './client.ts';
 import { answerQuery, queryCommand } from './query.ts';
+import { renderChart } from './query-chart.ts';
+import { renderExplanation } from './query-explain.ts';
 import { renderCaret, renderCsv, renderTable } from './query-render.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -175,4 +177,49 @@ test('queryCommand() has an example in its help', () => {
   const written: string[] = [];
   program.commands[0]?.configureOutput({ writeOut: (text) => void written.push(text) }).outputHelp();
   expect(written.join('')).toContain("foresail query 'up' --time 2026-08-03T10:00:00Z --json");
+});
+
+describe('renderChart()', () => {
+  const line = (of: (k: number) => string, name = 'up', count = 61) => ({
+    metric: { __name__: name },
+    values: Array.from({ length: count }, (_, k) => [k * 60, of(k)] as const),
+  });
+
+  test('draws each series from its least to its most', () => {
+    const data = { resultType: 'matrix', result: [line((k) => String(k)), line(() => '5', 'flat')] } as const;
+    const [first, second, axis] = renderChart(data).split('\n');
+    expect(first).toMatch(/^up {4}▁{4,5}▂+▃+▄+▅+▆+▇+█{4,5} {2}0 to 60, last 60$/);
+    expect(second).toMatch(/^flat {2}▄{60} {2}5 to 5, last 5$/);
+    expect(axis).toContain('1970-01-01T00:00:00Z to 1970-01-01T01:00:00Z');
+  });
+
+  test('leaves gaps blank, and says what has no chart', () => {
+    const gap = line((k) => (k > 20 && k < 40 ? 'NaN' : String(k)));
+    expect(renderChart({ resultType: 'matrix', result: [gap] })).toMatch(/[▁-█] {10,}[▁-█]/);
+    expect(renderChart({ resultType: 'matrix', result: [] })).toBe('no series\n');
+    expect(renderChart(VECTOR)).toBe('a chart needs a range: give --start\n');
+  });
+
+  test('a few points hold until the next one', () => {
+    const few = { metric: {}, values: [0, 300, 600].map((time, i) => [time, String(i)] as const) };
+    expect(renderChart({ resultType: 'matrix', result: [few] })).toMatch(/▁{10,}[▄▅]{10,}█/);
+  });
+});
+
+test('renderExplanation() tells what was selected and where the time went', () => {
+  const timings = { queryPreparationTime: 0.0123, innerEvalTime: 0.002, execQueueTime: 0, execTotalTime: 0.0143 };
+  const selectors = [{ selector: '{__name__="up"}', series: 1200, samples: 24_000, seconds: 0.0123 }];
+  expect(renderExplanation({ timings, samples: { totalQueryableSamples: 24_000 }, selectors })).toBe(
+    [
+      'SELECTED         SERIES  SAMPLES     TIME',
+      '{__name__="up"}   1,200   24,000  12.3 ms',
+      '',
+      'waited for its turn  0.0 ms',
+      'selected samples     12.3 ms',
+      'evaluated            2.0 ms',
+      'in all               14.3 ms, 24,000 samples',
+      '',
+    ].join('\n'),
+  );
+  expect(renderExplanation(undefined)).toBe('the server does not tell what the query did\n');
 });

@@ -1,6 +1,8 @@
 import { type Command, Option } from 'commander';
 import { parseDuration, parseInstant } from '../model/time.ts';
 import { callServer, ServerError, type ServerOptions, serverOptions } from './client.ts';
+import { renderChart } from './query-chart.ts';
+import { type QueryStats, renderExplanation } from './query-explain.ts';
 import { type QueryData, renderCaret, renderCsv, renderTable } from './query-render.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -11,10 +13,17 @@ export interface QueryOptions extends ServerOptions {
   readonly step?: string;
   readonly json?: boolean;
   readonly csv?: boolean;
+  readonly chart?: boolean;
+  readonly explain?: boolean;
 }
 
 type Answer =
-  | { readonly status: 'success'; readonly data: QueryData; readonly warnings?: string[]; readonly infos?: string[] }
+  | {
+      readonly status: 'success';
+      readonly data: QueryData & { readonly stats?: QueryStats };
+      readonly warnings?: string[];
+      readonly infos?: string[];
+    }
   | { readonly status: 'error'; readonly errorType: string; readonly error: string };
 
 const EXAMPLES = `
@@ -22,6 +31,8 @@ Examples:
   $ foresail query 'sum by (namespace) (rate(http_requests_total[5m]))'
   $ foresail query 'foresail_demand' --start -6h --step 5m --csv > demand.csv
   $ foresail query 'up' --time 2026-08-03T10:00:00Z --json
+  $ foresail query 'sum(rate(http_requests_total[5m]))' --start -6h --step 5m --chart
+  $ foresail query 'rate(http_requests_total[5m])' --explain
 
 A time is ISO 8601, epoch seconds, or a length of time before now such as -1h.`;
 
@@ -37,7 +48,15 @@ export function queryCommand(program: Command, { signal }: { readonly signal?: A
     .option('--end <time>', 'the last instant of a range; without it now')
     .option('--step <duration>', 'the distance between the instants of a range; without it 1m')
     .addOption(new Option('--json', 'print the whole answer as JSON').conflicts('csv'))
-    .option('--csv', 'print series,timestamp,value')
+    .addOption(new Option('--csv', 'print series,timestamp,value').conflicts('chart'))
+    .addOption(new Option('--chart', 'draw each series of a range as a line').conflicts('json'))
+    .addOption(
+      new Option('--explain', 'tell what was selected and where the time went, in place of the answer').conflicts([
+        'json',
+        'csv',
+        'chart',
+      ]),
+    )
     .addHelpText('after', EXAMPLES)
     .action(async (query: string, options: QueryOptions) => {
       const { output, notes } = await answerQuery(query, options, Date.now(), signal);
@@ -76,13 +95,19 @@ export async function answerQuery(
   throw answer.errorType === 'bad_data' ? new UsageError(message) : new ServerError(message, status);
 }
 
-function render(data: QueryData, body: unknown, { json, csv }: QueryOptions): string {
+function render(
+  data: QueryData & { readonly stats?: QueryStats },
+  body: unknown,
+  { json, csv, chart, explain }: QueryOptions,
+): string {
   if (json === true) return `${JSON.stringify(body)}\n`;
+  if (explain === true) return renderExplanation(data.stats);
+  if (chart === true) return renderChart(data);
   return csv === true ? renderCsv(data) : renderTable(data);
 }
 
-function requestOf(query: string, { time, start, end, step }: QueryOptions, now: number) {
-  const parameters = new URLSearchParams({ query });
+function requestOf(query: string, { time, start, end, step, explain }: QueryOptions, now: number) {
+  const parameters = new URLSearchParams({ query, ...(explain === true && { stats: 'all' }) });
   if (start === undefined) {
     if (end !== undefined || step !== undefined) throw new UsageError('--end and --step need --start');
     if (time !== undefined) parameters.set('time', seconds(instantOf(time, '--time', now)));

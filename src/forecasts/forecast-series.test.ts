@@ -102,9 +102,9 @@ describe('withForecastSeries()', () => {
     const ahead = 'rps:ahead{ml_forecast="yhat",lead="5m"}';
     const result = await range(ahead, { start: T0, end: T0 + 10 * MINUTE, stepMs: MINUTE });
     const [series] = result.value.kind === 'matrix' ? result.value.series : [];
-    // Forecasts say six minutes: five minutes ahead of their issue and one later. The next one takes over at its issue.
-    expect([...series!.times].map((time) => (time - T0) / MINUTE)).toEqual([0, 1, 2, 3]);
-    expect([...series!.values]).toEqual([100, 101, 102, 102]);
+    // Forecasts say five minutes: of five ahead, each says its issue alone.
+    expect([...series!.times].map((time) => (time - T0) / MINUTE)).toEqual([0, 1, 2]);
+    expect([...series!.values]).toEqual([100, 101, 102]);
     const at = T0 + 2 * MINUTE;
     const answer = await instant(`${ahead} - on () rps:predicted{ml_forecast="yhat"} offset -5m`, at);
     expect(answer.value).toMatchObject({ samples: [{ value: 0 }] });

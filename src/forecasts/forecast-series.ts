@@ -228,8 +228,8 @@ function joinedPath(
         ? forecast.point
         : forecast.quantiles.find((candidate) => candidate.quantile === quantile)?.values;
     const said = Array.from(points ?? [], (value, step) => ({ time: issuedAt + (step + 1) * stepMs - leadMs, value }))
-      // What stands before the issue was not known then.
-      .filter(({ time }) => time >= issuedAt && time <= until);
+      // What stands before the issue was not known then; at the next one's issue, what that says holds.
+      .filter(({ time }) => (leadMs === 0 ? time <= until : time >= issuedAt && time < until));
     if (said.length === 0) return;
     for (const { time, value } of said) {
       times.push(time);

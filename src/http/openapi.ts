@@ -53,6 +53,10 @@ const RESOLUTION = inQuery(
   'How long points may be that answer in place of samples, such as 5m; auto: a fifth of the step; 0: samples alone. Not given: points where samples are gone and the answer is the same.',
 );
 
+const STATS = inQuery('stats', 'Statistics beside the result; all: also what each selector had.', {
+  enum: ['true', 'all'],
+});
+
 const SELECTOR = inQuery('selector', 'Only series that it selects.');
 const COUNT_METHOD = inQuery('count_method', 'inmemory, or active: with a sample in the last 20 minutes.', {
   enum: ['inmemory', 'active'],
@@ -81,6 +85,7 @@ export function openApiDocument(version: string): object {
         LOOKBACK,
         RESOLUTION,
         LIMIT,
+        STATS,
       ]),
       '/api/v1/query_range': getAndPost('An expression at each step of a range, 11,000 steps at most.', [
         QUERY,
@@ -91,6 +96,7 @@ export function openApiDocument(version: string): object {
         LOOKBACK,
         RESOLUTION,
         LIMIT,
+        STATS,
       ]),
       '/api/v1/format_query': getAndPost('An expression, laid out.', [QUERY]),
       '/api/v1/parse_query': getAndPost("An expression's tree.", [QUERY]),
@@ -189,6 +195,40 @@ export function openApiDocument(version: string): object {
         post: deletion('Delete the samples of series, for good. Needs the role operator.'),
         put: deletion('As POST.'),
       },
+      '/api/v1/read': {
+        post: {
+          summary: "Prometheus's remote read: samples of selectors, as a stream of chunks or in one answer.",
+          requestBody: {
+            required: true,
+            content: { 'application/x-protobuf': { schema: { description: 'A ReadRequest, packed by snappy.' } } },
+          },
+          responses: {
+            '200': {
+              description: 'As the request takes it.',
+              content: {
+                'application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse': {},
+                'application/x-protobuf': {},
+              },
+            },
+            default: { $ref: '#/components/responses/Error' },
+          },
+        },
+      },
+      '/federate': {
+        get: {
+          summary: 'The newest sample of each series that matches, in the text format with its time.',
+          parameters: [{ ...MATCH, required: true }],
+          responses: {
+            '200': { description: 'Samples.', content: { 'text/plain; version=0.0.4': {} } },
+            default: { $ref: '#/components/responses/Error' },
+          },
+        },
+      },
+      '/api/v1/status/config': { get: operation('The external labels, as a configuration.', [], PROMETHEUS_DATA) },
+      '/api/v1/status/flags': { get: operation('Bounds of queries and the retention.', [], PROMETHEUS_DATA) },
+      '/api/v1/status/runtimeinfo': { get: operation('Since when the server runs.', [], PROMETHEUS_DATA) },
+      '/api/v1/status/walreplay': { get: operation('Done: it answers once it is.', [], PROMETHEUS_DATA) },
+      '/api/v1/alertmanagers': { get: operation('None: for clients that ask every Prometheus.', [], PROMETHEUS_DATA) },
       '/api/v1/status/buildinfo': { get: operation('The version.', [], PROMETHEUS_DATA) },
       '/api/v1/status': { get: operation('The server and each workload, in short.', [], ref('Status')) },
       '/api/v1/policies': { get: operation("The tenant's policies.", [], { type: 'array', items: ref('Policy') }) },

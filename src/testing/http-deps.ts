@@ -23,6 +23,14 @@ import { doPreview } from '../workers/preview-job.ts';
 
 export const NOW = Date.UTC(2026, 7, 3, 10);
 
+const LIMITS = {
+  requestBytes: 64 * 1024,
+  querySamples: 1000,
+  queryTimeoutMs: 10_000,
+  queryPoints: 11_000,
+  readBytes: 1 << 20,
+};
+
 /** An HTTP server over small real things in memory, on a free port. */
 export async function serve(
   changes: Partial<HttpDeps> & { readonly callers?: CallerSettings } = {},
@@ -33,25 +41,25 @@ export async function serve(
 
 function httpDeps({ callers, ...changes }: Partial<HttpDeps> & { readonly callers?: CallerSettings } = {}): HttpDeps {
   const { callerOf, authenticate } = callerReader(callers ?? { tenancyOn: false, tokens: [] });
+  const metrics = createMetrics({ version: '0.0.0-test' });
+  const { querySamples, queryTimeoutMs } = changes.limits ?? LIMITS;
   return {
     version: '0.0.0-test',
     startedAt: NOW - 60_000,
     now: () => NOW,
     log: createLogger('silent'),
-    metrics: createMetrics({ version: '0.0.0-test' }),
-    limits: {
-      requestBytes: 64 * 1024,
-      querySamples: 1000,
-      queryTimeoutMs: 10_000,
-      queryPoints: 11_000,
-      readBytes: 1 << 20,
-    },
+    metrics,
+    limits: LIMITS,
     externalLabels: {},
     retention: '30d',
     pauseOf: () => () => undefined,
     queries: openQueryRuns({
-      limitsOf: () => ({ ...TIER_LIMITS.enterprise, max_samples_per_query: 1000, query_timeout: 10_000 }),
-      metrics: createMetrics(),
+      limitsOf: () => ({
+        ...TIER_LIMITS.enterprise,
+        max_samples_per_query: querySamples,
+        query_timeout: queryTimeoutMs,
+      }),
+      metrics: changes.metrics ?? metrics,
       log: createLogger('silent'),
       tenantName: (tenant) => tenant,
       pauseOf: () => () => undefined,
