@@ -117,12 +117,30 @@ describe('checkSettings() refuses', () => {
       path: 'max_global_series_per_user',
       why: /at most 500000, which is limits.seriesPerTenant/,
     },
+    {
+      name: 'more samples of a query than the process allows',
+      set: { max_samples_per_query: 50_000_001 },
+      path: 'max_samples_per_query',
+      why: /at most 50000000, which is limits.querySamples/,
+    },
+    { name: 'no query at once', set: { max_query_parallelism: 0 }, path: 'max_query_parallelism', why: /at least 1/ },
+    { name: 'a range that is none', set: { max_total_query_length: 'x' }, path: 'max_total_query_length', why: /3650d/ },
     { name: 'a tier that there is not', set: { tier: 'gold' }, path: 'tier', why: /"starter"/ },
   ])('$name', ({ set, path, why }) => {
     const { problems } = checkSettings({ tenantLimits: { tenants: { acme: set } } });
     expect(problems.map((problem) => [problem.path.join('.'), `${problem.message} ${problem.suggestion}`])).toEqual([
       [`tenantLimits.tenants.acme.${path}`, expect.stringMatching(why)],
     ]);
+  });
+
+  test('limits of queries: in the units of the code, and within those of the process', () => {
+    const set = { query_timeout: '30s', max_total_query_length: '30d', max_samples_per_query: 1000 };
+    const { document } = checkSettings({ limits: { queryTimeout: '1m' }, tenantLimits: { tenants: { acme: set } } });
+    const limits = resolveTenantLimits(document!);
+    expect(limitsOf(limits, parseTenant('acme'))).toMatchObject({
+      ...{ query_timeout: 30_000, max_total_query_length: 30 * 86_400_000, max_samples_per_query: 1000 },
+    });
+    expect(limits.others).toMatchObject({ query_timeout: 60_000, max_samples_per_query: 50_000_000 });
   });
 
   test('a tenant that cannot be one, and a tier that there is not', () => {

@@ -185,7 +185,7 @@ function* partsOf(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
 async function seriesOf(
   { matchers, range }: ReadQuery,
   maxSamples: number,
-  { storage, tenant, externalLabels, run }: Answering,
+  { storage, tenant, externalLabels, pauseOf, run }: Answering,
 ): Promise<readonly AnsweredSeries[]> {
   run.phase('select');
   const reader = storage.tenant(tenant);
@@ -195,9 +195,13 @@ async function seriesOf(
   const selected = await asParameter(() => reader.select(wanted, range, options));
   const native = (await reader.histograms?.(wanted, range, options)) ?? [];
   const found = new Map<string, AnsweredSeries>();
+  const pause = pauseOf(tenant);
   for (const { labels, chunks } of selected) {
     const { times, values } = decodeSamples(chunks, range);
     if (times.length > 0) found.set(labelsKey(labels), { labels, times, values, histograms: [] });
+    const rest = pause();
+    if (rest !== undefined) await rest;
+    run.signal.throwIfAborted();
   }
   for (const { labels, histograms } of native) {
     const key = labelsKey(labels);
