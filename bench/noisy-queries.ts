@@ -35,7 +35,10 @@ const folder = await mkdtemp(join(tmpdir(), 'foresail-noisy-queries-'));
 const [port] = (await freePorts(1)) as [number];
 const url = `http://127.0.0.1:${port}`;
 const settings = join(folder, 'foresail.yaml');
-await writeFile(settings, 'tenancy: {mode: on}\ntenantLimits: {tier: enterprise}\nkubernetes: off\nlog: {level: error}\n');
+await writeFile(
+  settings,
+  'tenancy: {mode: on}\ntenantLimits: {tier: enterprise}\nkubernetes: off\nlog: {level: error}\n',
+);
 const words = ['serve', '--config', settings, '--listen', `127.0.0.1:${port}`, '--data', join(folder, 'data')];
 const server = start(0, [resolve(options.program), ...words]);
 try {
@@ -50,7 +53,9 @@ try {
     const quiet = await watch(options.seconds);
     const [noisy, answered] = await Promise.all([watch(options.seconds), heavyFor(options.seconds)]);
     seen.push({ quiet, noisy, answered });
-    console.log(`pair ${pair + 1}: quiet ${quiet.toFixed(1)} ms, noisy ${noisy.toFixed(1)} ms, ${answered} heavy queries`);
+    console.log(
+      `pair ${pair + 1}: quiet ${quiet.toFixed(1)} ms, noisy ${noisy.toFixed(1)} ms, ${answered} heavy queries`,
+    );
     await sleep(500);
   }
   const [quiet, noisy] = [median(seen.map((each) => each.quiet)), median(seen.map((each) => each.noisy))];

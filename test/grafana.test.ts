@@ -25,8 +25,22 @@ beforeAll(async () => {
     return { labels, times, values: Float64Array.from(times, (_, k) => of(k)) };
   };
   const body = encodeWriteRequest([
-    series('http_requests_total', [['pod', 'b'], ['job', 'api']], (k) => k * 30),
-    series('http_requests_total', [['pod', 'a'], ['job', 'api']], (k) => k * 15),
+    series(
+      'http_requests_total',
+      [
+        ['pod', 'b'],
+        ['job', 'api'],
+      ],
+      (k) => k * 30,
+    ),
+    series(
+      'http_requests_total',
+      [
+        ['pod', 'a'],
+        ['job', 'api'],
+      ],
+      (k) => k * 15,
+    ),
     series('tiny', [['my.label', 'x']], () => 1e-7),
     series('odd', [], (k) => [Number.NaN, Infinity, -Infinity, 1e21][k % 4]!),
   ]);
@@ -107,7 +121,7 @@ describe('Explore', () => {
   });
 
   test('an instant and a range of one expression; a matrix is sorted by its labels', async () => {
-    const query = 'rate(http_requests_total{job="api"}[1m0s])';
+    const query = 'round(rate(http_requests_total{job="api"}[1m0s]), 1e-9)';
     const instant = await both('/api/v1/query', { query, time: RANGE.end });
     expect(instant.body.data.result.map(({ value }: { value: unknown[] }) => value[1]).sort()).toEqual(['1', '2']);
     const range = await both('/api/v1/query_range', { query, ...RANGE, step: '15' });
@@ -118,7 +132,11 @@ describe('Explore', () => {
   test('a mistake is 400 to POST, and the same to the GET that Grafana repeats', async () => {
     const { status, body } = await both('/api/v1/query_range', { query: 'sum(', ...RANGE, step: '15' });
     expect(status).toBe(400);
-    expect(body).toMatchObject({ status: 'error', errorType: 'bad_data', error: expect.stringContaining('parse error') });
+    expect(body).toMatchObject({
+      status: 'error',
+      errorType: 'bad_data',
+      error: expect.stringContaining('parse error'),
+    });
   });
 });
 
@@ -135,13 +153,16 @@ describe('a dashboard', () => {
   test('panels: a step with a fraction, a time with a fraction, a limit', async () => {
     const parameters = { query: 'http_requests_total', start: `${RANGE.start}.123`, end: RANGE.end, step: '7.5' };
     const { body } = await both('/api/v1/query_range', parameters);
-    expect(body.data.result[0].values[1][0]).toBe(Number(RANGE.start) + 15.123);
+    // The first sample is fifteen seconds after the start.
+    expect(body.data.result[0].values[0][0]).toBe(Number(RANGE.start) + 15.123);
     const limited = await both('/api/v1/query', { query: 'http_requests_total', time: RANGE.end, limit: '1' });
     expect(limited.body).toMatchObject({ warnings: ['results truncated due to limit'] });
   });
 
   test('the text of floats', async () => {
-    expect((await both('/api/v1/query', { query: 'tiny', time: RANGE.end })).body.data.result[0].value[1]).toBe('1e-07');
+    expect((await both('/api/v1/query', { query: 'tiny', time: RANGE.end })).body.data.result[0].value[1]).toBe(
+      '1e-07',
+    );
     const { body } = await both('/api/v1/query_range', { query: 'odd', ...RANGE, step: '15' });
     const texts = new Set(body.data.result[0].values.map(([, text]: [number, string]) => text));
     expect(texts).toEqual(new Set(['NaN', '+Inf', '-Inf', '1e+21']));
@@ -161,7 +182,9 @@ describe('a dashboard', () => {
 
   test('the editor: an expression laid out, and its tree', async () => {
     expect((await both('/api/v1/format_query', { query: 'sum(tiny)by(x)' })).body.data).toBe('sum by (x) (tiny)');
-    expect((await both('/api/v1/parse_query', { query: 'sum(tiny)' })).body.data).toMatchObject({ type: 'aggregation' });
+    expect((await both('/api/v1/parse_query', { query: 'sum(tiny)' })).body.data).toMatchObject({
+      type: 'aggregation',
+    });
   });
 });
 

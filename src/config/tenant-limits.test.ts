@@ -124,7 +124,12 @@ describe('checkSettings() refuses', () => {
       why: /at most 50000000, which is limits.querySamples/,
     },
     { name: 'no query at once', set: { max_query_parallelism: 0 }, path: 'max_query_parallelism', why: /at least 1/ },
-    { name: 'a range that is none', set: { max_total_query_length: 'x' }, path: 'max_total_query_length', why: /3650d/ },
+    {
+      name: 'a range that is none',
+      set: { max_total_query_length: 'x' },
+      path: 'max_total_query_length',
+      why: /3650d/,
+    },
     { name: 'a tier that there is not', set: { tier: 'gold' }, path: 'tier', why: /"starter"/ },
   ])('$name', ({ set, path, why }) => {
     const { problems } = checkSettings({ tenantLimits: { tenants: { acme: set } } });

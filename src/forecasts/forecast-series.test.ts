@@ -126,7 +126,12 @@ describe('withForecastSeries()', () => {
     // Of those that look ahead, the three paths that look no further than the forecast.
     expect(await reader.select([regex], range)).toHaveLength(4 + 3);
     expect(await reader.series([[named('rps:predicted')]], range)).toHaveLength(4);
-    expect(await reader.labelValues(METRIC_NAME, [], range)).toEqual(['rps', 'rps:actual', 'rps:ahead', 'rps:predicted']);
+    expect(await reader.labelValues(METRIC_NAME, [], range)).toEqual([
+      'rps',
+      'rps:actual',
+      'rps:ahead',
+      'rps:predicted',
+    ]);
     expect(await reader.labelNames([], range)).toContain('ml_forecast');
   });
 

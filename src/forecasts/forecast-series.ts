@@ -39,7 +39,6 @@ const LEADS = { '5m': 5 * MINUTE, '15m': 15 * MINUTE, '30m': 30 * MINUTE, '1h': 
 const LEAD = 'lead';
 type Lead = keyof typeof LEADS;
 
-
 /**
  * A tenant's series with those that come of its forecasts: `<demand>:predicted{ml_forecast="yhat|yhat_lower|yhat_upper"}`,
  * with times ahead of now, `<demand>:actual`, and `<demand>:ahead{lead="5m|15m|30m|1h"}`, which says at each time what

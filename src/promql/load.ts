@@ -13,7 +13,12 @@ import type { SelectorNeed } from './selectors.ts';
 export type Select = (
   matchers: readonly Matcher[],
   range: TimeRange,
-  options?: { readonly maxSamples?: number; readonly signal?: AbortSignal; readonly pointsMs?: number },
+  options?: {
+    readonly maxSamples?: number;
+    readonly signal?: AbortSignal;
+    readonly pointsMs?: number;
+    readonly pause?: (() => Promise<void> | undefined) | undefined;
+  },
 ) => Promise<readonly SelectedSeries[]>;
 
 /** What the engine reads. Without the last two, there are float samples alone. */
@@ -46,7 +51,15 @@ export async function load(
   source: SeriesSource,
   needs: readonly (SelectorNeed & { readonly pointsMs: number | undefined })[],
   maxSamples: number,
-  { signal, watch }: { readonly signal?: AbortSignal | undefined; readonly watch?: QueryWatch | undefined },
+  {
+    signal,
+    watch,
+    pause,
+  }: {
+    readonly signal?: AbortSignal | undefined;
+    readonly watch?: QueryWatch | undefined;
+    readonly pause?: (() => Promise<void> | undefined) | undefined;
+  },
 ): Promise<{ readonly byNode: Evaluation['loaded']; readonly samples: number }> {
   const byNode = new Map<SelectorNeed['node'], LoadedSelector>();
   const byKey = new Map<string, readonly LoadedSeries[]>();
@@ -63,6 +76,7 @@ export async function load(
           : await source.select(matchers, range, {
               maxSamples: left,
               ...(signal && { signal }),
+              ...(pause && { pause }),
               ...(pointsMs !== undefined && { pointsMs }),
             });
       if (pointsMs !== undefined) series = series.map((each) => withPoints(each, range, pointsMs));

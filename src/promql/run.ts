@@ -104,7 +104,7 @@ async function runQuery(
     if (coverage !== undefined) tellResolution(resolution, coverage, need, { maxMs, annotations });
     return { ...need, pointsMs: resolution.kind === 'points' ? resolution.tier.stepMs : undefined };
   });
-  const loaded = await load(source, needs, maxSamples, { signal, watch: options.watch });
+  const loaded = await load(source, needs, maxSamples, { signal, watch: options.watch, pause });
   signal?.throwIfAborted();
   options.watch?.evaluating();
   const evaluation: Evaluation = {

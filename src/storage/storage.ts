@@ -10,6 +10,8 @@ export interface SelectOptions {
   /** More samples than this is a `TooManySamplesError`. */
   readonly maxSamples?: number;
   readonly signal?: AbortSignal;
+  /** Called between pieces of work: a promise is a rest, so that others get their turn. */
+  readonly pause?: (() => Promise<void> | undefined) | undefined;
   /** Points of this length in place of samples: one of those that `coverage` tells. */
   readonly pointsMs?: number;
   /** No more of each series than its last sample in the range is looked at: others may be left out. */

@@ -22,13 +22,14 @@ export function readerOf(head: Head, tenant: () => TenantHead | undefined): Seri
     });
   };
   return {
-    async select(matchers, range, { maxSamples, signal, newestAlone = false }: SelectOptions = {}) {
+    async select(matchers, range, { maxSamples, signal, pause, newestAlone = false }: SelectOptions = {}) {
       signal?.throwIfAborted();
       const of = tenant();
       if (of === undefined) return [];
       const turns = new Turns();
+      const due = pause ?? (() => turns.due());
       const floors = head.floorsOf(of.id);
-      const { refs, labels } = await head.selections.select(of.series, matchers, turns);
+      const { refs, labels } = await head.selections.select(of.series, matchers, due);
       const selected: SelectedSeries[] = [];
       let samples = 0;
       for (let from = 0; from < refs.length; ) {
@@ -52,8 +53,8 @@ export function readerOf(head: Head, tenant: () => TenantHead | undefined): Seri
           selected.push({ labels: labels[i]!, chunks });
         }
         from = next;
-        const pause = turns.due();
-        if (pause !== undefined) await pause;
+        const rest = due();
+        if (rest !== undefined) await rest;
         signal?.throwIfAborted();
       }
       return selected;

@@ -2,7 +2,6 @@ import { compareLabels, type Labels } from '../model/labels.ts';
 import { formatMatcher, type Matcher } from '../model/matcher.ts';
 import type { SeriesRef } from '../storage/write.ts';
 import type { SeriesIndex } from './series-index.ts';
-import type { Turns } from './turns.ts';
 
 /** What matchers select, in the order of `compareLabels`. Series may be gone by the time that they are read. */
 export interface Selection {
@@ -24,6 +23,9 @@ interface Kept extends Selection {
   readonly reordered: number;
 }
 
+/** To be awaited where it is not `undefined`: the work has lasted long enough for this turn. */
+type Due = () => Promise<void> | undefined;
+
 /** A series takes about 200 bytes, most of them its list of labels. */
 const MOST_SERIES = 100_000;
 const MOST_SELECTIONS = 256;
@@ -40,13 +42,13 @@ export class Selections {
   #series = 0;
 
   /** @throws {RangeError} If a regular expression is not valid. */
-  async select(index: SeriesIndex, matchers: readonly Matcher[], turns: Turns): Promise<Selection> {
+  async select(index: SeriesIndex, matchers: readonly Matcher[], due: Due): Promise<Selection> {
     const key = `${index.table} ${matchers.map(formatMatcher).join(',')}`;
     const known = this.#kept.get(key);
     const found =
       known?.index === index && known.reordered === index.reordered
-        ? await renewed(known, matchers, turns)
-        : await selected(index, matchers, turns);
+        ? await renewed(known, matchers, due)
+        : await selected(index, matchers, due);
     this.#keep(key, found);
     return found;
   }
@@ -65,13 +67,13 @@ export class Selections {
   }
 }
 
-async function selected(index: SeriesIndex, matchers: readonly Matcher[], turns: Turns): Promise<Kept> {
+async function selected(index: SeriesIndex, matchers: readonly Matcher[], due: Due): Promise<Kept> {
   const state = stateOf(index);
   const refs = index.select(matchers).map(({ ref }) => ref);
-  return { ...state, ...columnsOf(await sorted(index, refs, turns)) };
+  return { ...state, ...columnsOf(await sorted(index, refs, due)) };
 }
 
-async function renewed(known: Kept, matchers: readonly Matcher[], turns: Turns): Promise<Kept> {
+async function renewed(known: Kept, matchers: readonly Matcher[], due: Due): Promise<Kept> {
   const { index } = known;
   if (known.added === index.added && known.removed === index.removed) return known;
   const state = stateOf(index);
@@ -81,7 +83,7 @@ async function renewed(known: Kept, matchers: readonly Matcher[], turns: Turns):
     const matches = index.matches(matchers);
     const refs: SeriesRef[] = [];
     for (const { ref, slot } of index.values(known.newest + 1)) if (matches(slot)) refs.push(ref);
-    all = merged(all, await sorted(index, refs, turns));
+    all = merged(all, await sorted(index, refs, due));
   }
   return { ...state, ...columnsOf(all) };
 }
@@ -96,7 +98,7 @@ function columnsOf(found: readonly Found[]): Selection {
 }
 
 /** Those that are not gone by then. */
-async function sorted(index: SeriesIndex, refs: readonly SeriesRef[], turns: Turns): Promise<readonly Found[]> {
+async function sorted(index: SeriesIndex, refs: readonly SeriesRef[], due: Due): Promise<readonly Found[]> {
   let blocks: (readonly Found[])[] = [];
   for (let at = 0; at < refs.length; at += BLOCK) {
     const block: Found[] = [];
@@ -105,13 +107,13 @@ async function sorted(index: SeriesIndex, refs: readonly SeriesRef[], turns: Tur
       if (series !== undefined) block.push({ ref, labels: series.labels });
     }
     blocks.push(block.sort(byLabels));
-    await turns.due();
+    await due();
   }
   while (blocks.length > 1) {
     const halved: (readonly Found[])[] = [];
     for (let i = 0; i < blocks.length; i += 2) {
       halved.push(merged(blocks[i]!, blocks[i + 1] ?? []));
-      await turns.due();
+      await due();
     }
     blocks = halved;
   }

@@ -11,8 +11,8 @@ import { labelsOf } from '../../src/model/labels.ts';
 import { setStaleMarker } from '../../src/model/series.ts';
 import { freePorts, waitFor } from '../../src/testing/control-plane.ts';
 import { encodeHistogram, type SentHistogram } from '../../src/testing/encode-histogram.ts';
-import { ProtoReader } from '../../src/wire/protobuf.ts';
 import { ProtoWriter } from '../../src/wire/proto-writer.ts';
+import { ProtoReader } from '../../src/wire/protobuf.ts';
 import { decodeSnappy, encodeSnappy } from '../../src/wire/snappy.ts';
 import { type RunningProgram, startProgram } from '../program.ts';
 import { remoteWriteTo } from './victoria-metrics.ts';
@@ -74,7 +74,10 @@ describe('remote_read of a real Prometheus', () => {
   }
 
   function seriesOf(i: number) {
-    const times = Array.from({ length: POINTS }, (_, k) => START + k * STEP + (i % 7) * 100 + (i % 3 === 0 ? k % 5 : 0));
+    const times = Array.from(
+      { length: POINTS },
+      (_, k) => START + k * STEP + (i % 7) * 100 + (i % 3 === 0 ? k % 5 : 0),
+    );
     const values = Float64Array.from(times, (_, k) => {
       if (i % 2 === 1) return k * 17 + (k % 13);
       const odd = [Number.NaN, Infinity, -Infinity, -0, 5e-324, 1e308];
@@ -126,7 +129,8 @@ describe('remote_read of a real Prometheus', () => {
       values: new Float64Array(),
       histograms: Array.from({ length: POINTS }, (_, k) => ({
         time: START + k * STEP,
-        bytes: kind === 'whole' && k === 50 ? Uint8Array.of(0x19, ...new Uint8Array(stale.buffer)) : encodeHistogram(of(k)),
+        bytes:
+          kind === 'whole' && k === 50 ? Uint8Array.of(0x19, ...new Uint8Array(stale.buffer)) : encodeHistogram(of(k)),
       })),
     }));
   }
@@ -200,7 +204,10 @@ describe('remote_read of a real Prometheus', () => {
 
   test('has the external labels, by which it may be asked too, and nothing of another tenant', async () => {
     for (const url of [streamed, sampled]) {
-      const query = new URLSearchParams({ query: 'count by (cluster) ({cluster="eu-1",pod=~".+"})', time: `${END / 1000}` });
+      const query = new URLSearchParams({
+        query: 'count by (cluster) ({cluster="eu-1",pod=~".+"})',
+        time: `${END / 1000}`,
+      });
       const answer = (await (await fetch(`${url}/api/v1/query?${query}`)).json()) as { data: { result: object[] } };
       expect(answer.data.result).toMatchObject([{ metric: { cluster: 'eu-1' } }]);
     }

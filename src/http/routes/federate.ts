@@ -37,11 +37,12 @@ export function federateRoute(router: Router, deps: FederateRouteDeps): void {
       const text = parameters.getAll('match[]').join(' ');
       await queries.run(response, { kind: 'federate', tenant, text, range }, undefined, async (run) => {
         const reader = storage.tenant(tenant);
+        const pause = pauseOf(tenant);
         const newest = new Map<string, string>();
         let left = run.limits.maxSamples;
         for (const [i, matchers] of matcherSets.entries()) {
           const began = performance.now();
-          const options = { maxSamples: left, signal: run.signal };
+          const options = { maxSamples: left, signal: run.signal, pause };
           const found = await reader.select(matchers, range, options);
           const samples = found.reduce(
             (sum, { chunks }) => chunks.reduce((of, { times }) => of + times.length, sum),
@@ -59,7 +60,6 @@ export function federateRoute(router: Router, deps: FederateRouteDeps): void {
         }
         run.phase('answer');
         response.status(200).set('Content-Type', 'text/plain; version=0.0.4; charset=utf-8; escaping=allow-utf-8');
-        const pause = pauseOf(tenant);
         for (const piece of texts(newest)) {
           if (!response.write(piece)) await drained(response);
           const rest = pause();

@@ -190,12 +190,12 @@ async function seriesOf(
   run.phase('select');
   const reader = storage.tenant(tenant);
   const wanted = withoutExternalLabels(matchers, externalLabels);
-  const options = { maxSamples, signal: run.signal };
+  const pause = pauseOf(tenant);
+  const options = { maxSamples, signal: run.signal, pause };
   const before = performance.now();
   const selected = await asParameter(() => reader.select(wanted, range, options));
   const native = (await reader.histograms?.(wanted, range, options)) ?? [];
   const found = new Map<string, AnsweredSeries>();
-  const pause = pauseOf(tenant);
   for (const { labels, chunks } of selected) {
     const { times, values } = decodeSamples(chunks, range);
     if (times.length > 0) found.set(labelsKey(labels), { labels, times, values, histograms: [] });
