@@ -147,7 +147,8 @@ async function answerSamples(asked: readonly ReadQuery[], answering: Answering):
       await rested();
     }
     const head = resultHead(ofQuery);
-    results.push(head, ...pieces);
+    results.push(head);
+    for (const piece of pieces) results.push(piece);
     length += head.length + ofQuery;
   }
   response.status(200).set({ 'Content-Type': 'application/x-protobuf', 'Content-Encoding': 'snappy' });
