@@ -127,7 +127,8 @@ export function openQueryRuns(deps: QueryRunsDeps): QueryRuns {
         throw error;
       } finally {
         const { seconds, selected } = finish.stats();
-        const reason = error === undefined ? '' : reasonOf(error);
+        // Who writes an answer to nobody need not throw.
+        const reason = error !== undefined ? reasonOf(error) : finish.isLeft() ? 'query_canceled' : '';
         metrics.queries.inc({ ...labels, outcome: outcomeOf(reason), reason });
         for (const phase of ['queue', 'select', 'evaluate', 'answer'] as const) {
           metrics.querySeconds.observe({ kind: about.kind, phase }, seconds[phase]);
@@ -199,6 +200,8 @@ function beginRun(limits: RunLimits, mostMs: number, response: Response) {
       response.off('close', onClose);
       return { seconds, selected };
     },
+    /** Whether the client went away. */
+    isLeft: () => ended === 'gone',
     errorOf(error: unknown): unknown {
       if (ended === 'gone') return new QueryCanceledError('the client went away before the answer', { cause: error });
       if (ended === 'timeout') {
