@@ -51,15 +51,16 @@ describe('foresail check rules', () => {
     expect(exitCode).toBe(1);
   });
 
-  test.each([
+  test.each<[options: Partial<CheckRulesOptions>, want: number]>([
     [{}, 0],
     [{ lintFatal: true }, 3],
     [{ lintFatal: true, lint: 'all' }, 3],
     [{ lintFatal: true, lint: 'none' }, 0],
-  ] as const)('duplicates with %j end with %i', (options, want) => {
+  ])('duplicates with %j end with %i', (options, want) => {
     const { exitCode, lines } = check(TWICE, options);
     expect(exitCode).toBe(want);
     expect(lines.some((line) => line.startsWith('FILE:5:5: duplicate rule: a'))).toBe(options.lint !== 'none');
+    expect(lines.at(-1)).toBe(want === 3 ? 'FILE: FAILED (1 duplicate rule)' : 'FILE: ok (1 group, 2 rules)');
   });
 
   test('a mistake counts more than duplicates, and a file that is not there is one', () => {
@@ -154,7 +155,7 @@ describe('foresail test rules', () => {
       },
     ]);
     expect(formatJunit(results)).toMatch(
-      /<testsuite name=".*named.yaml" tests="3" failures="1" errors="0">[^]*<testcase name="two">\n\s+<failure>[^<]*exp: \{\} 2[^<]*<\/failure>/,
+      /<testsuite name=".*named.yaml" tests="3" failures="1" errors="0">[\s\S]*<testcase name="two">\n\s+<failure>[^<]*exp: \{\} 2[^<]*<\/failure>/,
     );
   });
 

@@ -30,7 +30,7 @@ export function checkRuleFiles(
   options: CheckRulesOptions,
 ): { readonly output: string; readonly exitCode: number } {
   const checks = files.map((file) => checkOne(file, options));
-  const output = options.json ? JSON.stringify(checks.map(plain), undefined, 2) : checks.flatMap(linesOf).join('\n');
+  const output = options.json ? JSON.stringify(checks.map(plain), undefined, 2) : checks.flatMap((check) => linesOf(check, options)).join('\n');
   const isWrong = checks.some(({ problems }) => problems.length > 0);
   const hasLint = checks.some(({ duplicates }) => duplicates.length > 0);
   return { output, exitCode: isWrong ? 1 : hasLint && options.lintFatal ? 3 : 0 };
@@ -51,7 +51,8 @@ function checkOne(path: string, { lint, ignoreUnknownFields }: CheckRulesOptions
   return { file, text, groups: groups.length, rules, problems, duplicates, warnings };
 }
 
-function linesOf({ file, text, groups, rules, problems, duplicates, warnings }: RuleFileCheck): readonly string[] {
+function linesOf(check: RuleFileCheck, { lintFatal }: CheckRulesOptions): readonly string[] {
+  const { file, text, groups, rules, problems, duplicates, warnings } = check;
   const lines = warnings.map((warning) => `${file}: warning: ${warning}`);
   for (const { line, column, message, pointed } of problems) {
     const place = line === 0 ? file : `${file}:${line}:${column}`;
@@ -64,7 +65,9 @@ function linesOf({ file, text, groups, rules, problems, duplicates, warnings }: 
       lines.push(`${file}:${line}:${column}: ${nameOfDuplicate(duplicate)}, first at ${first!.line}:${first!.column}`);
     }
   }
-  if (problems.length === 0) lines.push(`${file}: ok (${count(groups, 'group')}, ${count(rules, 'rule')})`);
+  if (problems.length > 0) return lines;
+  if (duplicates.length > 0 && lintFatal) lines.push(`${file}: FAILED (${count(duplicates.length, 'duplicate rule')})`);
+  else lines.push(`${file}: ok (${count(groups, 'group')}, ${count(rules, 'rule')})`);
   return lines;
 }
 

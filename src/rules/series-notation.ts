@@ -15,7 +15,7 @@ export interface NotedHistogram {
 export type NotedValue = number | 'none' | 'stale' | NotedHistogram;
 
 /** A text is not in the notation of series that Prometheus's tests have. */
-export class NotationError extends Error {
+class NotationError extends Error {
   override readonly name = 'NotationError';
 }
 
@@ -79,7 +79,7 @@ function parseItem(item: string): readonly NotedValue[] {
   return values;
 }
 
-export function parseHistograms(item: string): readonly NotedValue[] {
+function parseHistograms(item: string): readonly NotedValue[] {
   const [, first, sign, change, times] = HISTOGRAM_ITEM.exec(item) ?? fault(item);
   if (change !== undefined && times === undefined) fault(item);
   const base = parseHistogram(first!);

@@ -1,4 +1,4 @@
-import { CUSTOM_BUCKETS } from '../model/histogram-value.ts';
+import { CUSTOM_BUCKETS, type HistogramValue } from '../model/histogram-value.ts';
 import { encodeLabels, type Labels, labelsKey, labelsOf, labelValue, METRIC_NAME } from '../model/labels.ts';
 import { parseFloatLabel } from '../promql/format-float.ts';
 import { compacted } from '../promql/histograms/scale.ts';

@@ -27,7 +27,7 @@ const PREAMBLE =
   '{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}{{$externalURL := .ExternalURL}}{{$value := .Value}}';
 
 /** The name of an alert's templates in messages. */
-export function templateNameOf(alert: string): string {
+function templateNameOf(alert: string): string {
   return `__alert_${alert}`;
 }
 
