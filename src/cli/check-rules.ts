@@ -30,7 +30,9 @@ export function checkRuleFiles(
   options: CheckRulesOptions,
 ): { readonly output: string; readonly exitCode: number } {
   const checks = files.map((file) => checkOne(file, options));
-  const output = options.json ? JSON.stringify(checks.map(plain), undefined, 2) : checks.flatMap((check) => linesOf(check, options)).join('\n');
+  const output = options.json
+    ? JSON.stringify(checks.map(plain), undefined, 2)
+    : checks.flatMap((check) => linesOf(check, options)).join('\n');
   const isWrong = checks.some(({ problems }) => problems.length > 0);
   const hasLint = checks.some(({ duplicates }) => duplicates.length > 0);
   return { output, exitCode: isWrong ? 1 : hasLint && options.lintFatal ? 3 : 0 };

@@ -11,6 +11,7 @@ export type AlertState = 'inactive' | 'pending' | 'firing';
 export interface Alert {
   /** With `alertname`, without the metric's name. */
   readonly labels: Labels;
+  /** Sorted by name; may be empty. */
   readonly annotations: Labels;
   readonly state: AlertState;
   /** The value of the expression when it held last. NaN for a histogram. */
@@ -84,6 +85,11 @@ export function nextAlerts(
     after.set(key, aged({ ...one, state: 'pending', activeAt: now, ...none }, forMs, now));
   }
   return after;
+}
+
+/** Sorted by name as labels are; empty ones stay. Of equal names the last counts. */
+export function sortedPairs(pairs: Iterable<readonly [string, string]>): Labels {
+  return [...new Map(pairs)].sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
 /** Those that are pending or firing. */

@@ -1,7 +1,15 @@
-import { type Labels, labelsKey, labelsOf } from '../model/labels.ts';
+import { type Labels, labelsKey } from '../model/labels.ts';
 import type { QueryResult, VectorSample } from '../model/query-result.ts';
 import type { Millis } from '../model/time.ts';
-import { type Alerts, activeAlerts, alertLabels, alertSamples, type FoundAlert, nextAlerts } from './alerting.ts';
+import {
+  type Alerts,
+  activeAlerts,
+  alertLabels,
+  alertSamples,
+  type FoundAlert,
+  nextAlerts,
+  sortedPairs,
+} from './alerting.ts';
 import { type RuleSample, recordedSamples } from './recording.ts';
 import { RuleError } from './rule-error.ts';
 import type { AlertingRule, Rule, RuleGroup } from './rule-file.ts';
@@ -128,7 +136,8 @@ async function foundAlert(
   };
   return {
     labels: alertLabels(sample, rule, await expanded(rule.labels)),
-    annotations: labelsOf(await expanded(rule.annotations)),
+    // An annotation may be empty, unlike a label.
+    annotations: sortedPairs(await expanded(rule.annotations)),
     value: sample.value,
   };
 }

@@ -1,8 +1,8 @@
-import { compareLabels, type Labels, labelsOf } from '../model/labels.ts';
+import { compareLabels, type Labels } from '../model/labels.ts';
 import type { QueryResult, VectorSample } from '../model/query-result.ts';
 import { formatDuration } from '../model/time.ts';
 import { evaluatorOver } from '../promql/run.ts';
-import { activeAlerts } from './alerting.ts';
+import { activeAlerts, sortedPairs } from './alerting.ts';
 import { evaluateGroup, NO_MEMORY, type RuleMemory, type RuleWorld, vectorOf } from './evaluate-group.ts';
 import { formatHistogramNotation } from './histogram-notation.ts';
 import type { Place, RuleGroup } from './rule-file.ts';
@@ -177,8 +177,8 @@ function checkAlerts({ groups, failures }: Run, wanted: AlertCase, memories: rea
     }),
   );
   const expected = wanted.expected.map(({ labels, annotations }) => ({
-    labels: labelsOf([...labels, ['alertname', alertname]]),
-    annotations: labelsOf(annotations),
+    labels: sortedPairs([...labels, ['alertname', alertname]]),
+    annotations: sortedPairs(annotations),
   }));
   const bare = got.map(({ labels, annotations }) => ({ labels, annotations }));
   const [a, b] = [expected.sort(compareAlerts), bare.sort(compareAlerts)];

@@ -11,7 +11,7 @@ import {
   readTexts,
   textOf,
 } from './yaml-fields.ts';
-import { placesIn, readYamlTree, type YamlEntry, type YamlTree } from './yaml-tree.ts';
+import { isNull, placesIn, readYamlTree, type YamlEntry, type YamlTree } from './yaml-tree.ts';
 
 /** What an alert is expected to look like. */
 export interface ExpectedAlert {
@@ -156,15 +156,21 @@ function expectedSamples(reader: Reading, entry: YamlEntry | undefined): readonl
   });
 }
 
+/** Epoch seconds or RFC 3339, as promtool takes them. */
+const START =
+  /^(?:[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2}))$/;
+
 function readStart(reader: Reading, entry: YamlEntry | undefined): number {
+  if (entry === undefined || isNull(entry.value)) return 0;
   const text = readText(reader, entry);
-  if (entry === undefined || text === '') return 0;
+  const expected = 'expected epoch seconds or RFC 3339, such as 2026-08-03T10:00:00Z';
   try {
-    return parseInstant(text);
-  } catch (error) {
-    reader.faults.push({ at: entry.value.at, message: (error as Error).message });
-    return 0;
+    if (START.test(text)) return parseInstant(text);
+  } catch {
+    // A day that no month has.
   }
+  reader.faults.push({ at: entry.value.at, message: `not a time: ${JSON.stringify(text)} (${expected})` });
+  return 0;
 }
 
 function textsIn(reader: Reading, entry: YamlEntry | undefined): readonly string[] {

@@ -287,6 +287,8 @@ function onUp(...lines: readonly string[]): string {
 
 const ALERT = group('- {alert: A, expr: up == 1, for: 2m, labels: {s: x}, annotations: {t: "{{ $value }}"}}');
 
+const EMPTY = group('- {alert: A, expr: up == 1, labels: {e: ""}, annotations: {t: "{{ $labels.nothing }}"}}');
+
 /** Files of unit tests that promtool judges as we do: they pass where there is no fault. */
 export const TEST_FILES: readonly TestFileCase[] = [
   { name: 'nothing', tests: '' },
@@ -531,6 +533,30 @@ export const TEST_FILES: readonly TestFileCase[] = [
     name: 'a time that is none',
     tests: 'tests:\n- alert_rule_test: [{eval_time: 1x, alertname: A}]\n',
     fault: 'not a duration: "1x"',
+  },
+  {
+    name: 'a start that is a day',
+    tests: 'tests:\n- start_timestamp: 2026-08-03\n',
+    fault: 'not a time: "2026-08-03"',
+  },
+  {
+    name: 'an annotation that is empty',
+    rules: EMPTY,
+    tests: onUp('alert_rule_test: [{alertname: A, exp_alerts: [{exp_labels: {job: a}, exp_annotations: {t: ""}}]}]'),
+  },
+  {
+    name: 'an annotation that is empty and not expected',
+    rules: EMPTY,
+    tests: onUp('alert_rule_test: [{alertname: A, exp_alerts: [{exp_labels: {job: a}}]}]'),
+    fault: 'annotations {t=""}',
+  },
+  {
+    name: 'a label that is expected to be empty',
+    rules: EMPTY,
+    tests: onUp(
+      'alert_rule_test: [{alertname: A, exp_alerts: [{exp_labels: {job: a, e: ""}, exp_annotations: {t: ""}}]}]',
+    ),
+    fault: 'e=""',
   },
   { name: 'a start that is none', tests: 'tests:\n- start_timestamp: soon\n', fault: 'not a time: "soon"' },
   {
