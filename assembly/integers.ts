@@ -423,7 +423,13 @@ function getDifferences(at: usize, end: usize, to: usize, n: i32, coding: i32): 
       }
       const ones = clz<u64>(~word) as i32;
       let value: u64;
-      if (ones >= ESCAPE) {
+      // Most numbers are in the bits that were loaded already.
+      if (ones < ESCAPE && ones + k < 55) {
+        bit += ones + 1 + k;
+        if (bit > bits) return false;
+        value = (ones as u64) << k;
+        if (k > 0) value |= (word << (ones + 1)) >> (64 - k);
+      } else if (ones >= ESCAPE) {
         bit += ESCAPE;
         const length = (getWide(at, bit, 6) as i32) + 1;
         bit += 6;

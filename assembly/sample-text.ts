@@ -12,7 +12,7 @@ export function powersOfTen(): usize {
   return powers;
 }
 
-const STALE: u64 = 0x7ff0000000000002;
+const STALE: u64 = ((0x7ff00000 as u64) << 32) | 2;
 const SIGN: u64 = 0x8000000000000000;
 const FRACTION: u64 = 0x000fffffffffffff;
 const HIDDEN: u64 = 0x0010000000000000;

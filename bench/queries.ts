@@ -40,6 +40,9 @@ const RAW_DAYS = 15;
 const RAW_SERIES = 50;
 const FLUSH_EVERY = 2 * HOUR;
 
+const POLICY = { namespace: 'shop', name: 'shop', target: { name: 'shop' } } as ScalingPolicy;
+const SPEC = { name: 'demand_rps', query: 'sum(rate(shop_requests_total[5m]))', stepMs: MINUTE };
+
 interface Engine {
   readonly name: string;
   command(folder: string, port: number): Promise<readonly string[]>;
@@ -214,7 +217,7 @@ async function longestWait({ url }: Running, path: string): Promise<number> {
       }
     })();
     // In another process: reading a long answer must not hold the prober here.
-    await promisify(execFile)('curl', ['-s', '-o', '/dev/null', `${url}${path}`]);
+    await promisify(execFile)('curl', ['-sg', '-o', '/dev/null', `${url}${path}`]);
     done = true;
     await prober;
     longest.push(most);
@@ -260,9 +263,6 @@ async function send({ engine, url }: Running, end: Millis): Promise<void> {
   const { samples, err } = JSON.parse(stdout) as { readonly samples: number; readonly err: string };
   if (samples !== options.series * ROUNDS) throw new Error(`${engine.name} took ${samples} samples: ${err}`);
 }
-
-const POLICY = { namespace: 'shop', name: 'shop', target: { name: 'shop' } } as ScalingPolicy;
-const SPEC = { name: 'demand_rps', query: 'sum(rate(shop_requests_total[5m]))', stepMs: MINUTE };
 
 /** A policy's history: its demand each minute, and the series that its query takes. */
 function* history(end: Millis) {

@@ -19,6 +19,10 @@ export class PartitionIndex {
     this.#labels = new LabelIndex(this.#series, seed);
   }
 
+  get size(): number {
+    return this.#series.size;
+  }
+
   /** Those that match any of the lists; none given: all. What is removed later stays as it is in here. */
   select(matcherSets: readonly (readonly Matcher[])[]): readonly PartitionSeries[] {
     const found =

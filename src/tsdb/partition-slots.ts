@@ -7,13 +7,18 @@ import { DAYS, type Naming, type PartitionName } from './partition-key.ts';
 
 /** The partitions that are open together: a policy's history of four weeks, in both classes. */
 const MAX_OPEN = 64;
-/** Those that were used last keep what was read of their series. */
+/** Those that were used last keep what was read of their series, and others while it is no more than this in all. */
 const MAX_INDEXED = 8;
+const MAX_INDEXED_SERIES = 100_000;
+/** Bytes of chunks in memory: two weeks of 50 series at 15 s are 10 MB. */
+const MAX_CHUNK_BYTES = 32 << 20;
 /** What a partition's folder is called while it is removed. */
 const DROPPED = '.dropped';
 
 interface Slot {
   readonly partition: Promise<Partition>;
+  /** Once it is open. */
+  opened: Partition | undefined;
   users: number;
   onIdle: (() => void) | undefined;
 }
@@ -142,27 +147,24 @@ export class PartitionSlots<N = PartitionName> implements AsyncDisposable {
     if (slot === undefined) {
       slot = {
         partition: Partition.open({ ...this.#place, folder: join(this.#folder, text) }),
+        opened: undefined,
         users: 0,
         onIdle: undefined,
       };
     }
     this.#slots.delete(text);
     this.#slots.set(text, slot);
-    const unindexed = [...this.#slots.values()].at(-1 - MAX_INDEXED);
-    if (unindexed !== undefined)
-      void unindexed.partition.then(
-        (partition) => partition.forgetIndexes(),
-        () => {},
-      );
     slot.users++;
     try {
       const partition = await slot.partition.catch((error: unknown) => {
         if (this.#slots.get(text) === slot) this.#slots.delete(text);
         throw error;
       });
+      slot.opened = partition;
       try {
         return await run(partition);
       } finally {
+        this.#forget();
         if (this.#newest.get(text) !== partition.newest) {
           this.#newest.set(text, partition.newest);
           this.#newestOfAll = undefined;
@@ -172,6 +174,20 @@ export class PartitionSlots<N = PartitionName> implements AsyncDisposable {
       slot.users--;
       if (slot.users === 0) slot.onIdle?.();
       await this.#shrink();
+    }
+  }
+
+  /** Takes memory from those that were not used for longest. */
+  #forget(): void {
+    let series = 0;
+    let bytes = 0;
+    let indexed = 0;
+    for (const { opened } of [...this.#slots.values()].reverse()) {
+      if (opened === undefined) continue;
+      series += opened.indexedSeries;
+      if (++indexed > MAX_INDEXED && series > MAX_INDEXED_SERIES) opened.forgetIndexes();
+      bytes += opened.chunkBytes;
+      if (bytes > MAX_CHUNK_BYTES) opened.forgetChunks();
     }
   }
 

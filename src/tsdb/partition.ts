@@ -32,6 +32,9 @@ const FORMAT = 1;
 /** Kind and tenant's end stand before the id. */
 const ID_BYTES = 16;
 
+/** What a series takes of memory beside its chunks, at the most. */
+const KEPT_BYTES = 200;
+
 /** A series' samples of one day. */
 export type LayeredSamples = Readonly<Record<PartitionLayer, Samples>>;
 
@@ -70,6 +73,11 @@ export class Partition implements AsyncDisposable {
   readonly #seed: number;
   /** By tenant, read when somebody asks; forgotten when the partition is closed. */
   readonly #indexes = new Map<TenantId, Promise<PartitionIndex>>();
+  #indexedSeries = 0;
+  /** Chunks of series that were read last, by the keys that they begin with. Any change takes all of them. */
+  readonly #chunks = new Map<string, readonly StoredChunk[]>();
+  #chunkBytes = 0;
+  #changes = 0;
 
   /** Whether names of files here may not be durable: a write that failed, of this process or one before, left them so. */
   #owesSync = true;
@@ -165,8 +173,29 @@ export class Partition implements AsyncDisposable {
 
   /** Deletes all that a tenant has here. To be repeated where it fails. */
   async clear(tenant: TenantId): Promise<void> {
-    await this.#level.clear(tenantRange(tenant));
+    try {
+      await this.#level.clear(tenantRange(tenant));
+    } finally {
+      this.#changes++;
+      this.forgetChunks();
+    }
     this.#indexes.delete(tenant);
+  }
+
+  /** Series in the indexes that are in memory. */
+  get indexedSeries(): number {
+    return this.#indexedSeries;
+  }
+
+  /** Bytes of the chunks that are in memory. */
+  get chunkBytes(): number {
+    return this.#chunkBytes;
+  }
+
+  /** Gives their memory back: they are read again when somebody asks. */
+  forgetChunks(): void {
+    this.#chunks.clear();
+    this.#chunkBytes = 0;
   }
 
   async storedChunks(tenant: TenantId, { id }: Pick<PartitionSeries, 'id'>): Promise<readonly StoredChunk[]> {
@@ -225,13 +254,26 @@ export class Partition implements AsyncDisposable {
 
   /** The samples of all chunks that touch the range. */
   async read(tenant: TenantId, series: PartitionSeries, range: TimeRange, codec: SampleCodec): Promise<LayeredSamples> {
-    const chunks = await this.storedChunks(tenant, series);
+    const chunks = await this.#readChunks(tenant, series.id);
     try {
       return layersOf(chunks, range, codec);
     } catch (cause) {
       if (!(cause instanceof RangeError)) throw cause;
       throw new DamagedDataError(`samples of ${formatLabels(series.labels)}`, this.#folder, { cause });
     }
+  }
+
+  async #readChunks(tenant: TenantId, id: Uint8Array): Promise<readonly StoredChunk[]> {
+    const key = Buffer.from(chunkRange(tenant, id).gte).toString('latin1');
+    const known = this.#chunks.get(key);
+    if (known !== undefined) return known;
+    const changes = this.#changes;
+    const chunks = await this.storedChunks(tenant, { id });
+    // Others may have asked for the same meanwhile, or changed it.
+    if (changes !== this.#changes || this.#chunks.has(key)) return chunks;
+    this.#chunks.set(key, chunks);
+    this.#chunkBytes += chunks.reduce((sum, { key: own, value }) => sum + own.length + value.length, KEPT_BYTES);
+    return chunks;
   }
 
   readMany(keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]> {
@@ -250,7 +292,12 @@ export class Partition implements AsyncDisposable {
     const touched = this.#pointsMade === undefined ? [] : touchedBy(changes);
     if (touched.length > 0) this.#onTouched?.(this.#folder);
     const all = [...changes, ...touched];
-    await this.#level.write(isNewer ? [...all, { key: NEWEST_KEY, value: timeBytes(newest) }] : all);
+    try {
+      await this.#level.write(isNewer ? [...all, { key: NEWEST_KEY, value: timeBytes(newest) }] : all);
+    } finally {
+      this.#changes++;
+      this.forgetChunks();
+    }
     if (isNewer) this.#storedNewest = newest;
     this.#owesSync = true;
     await this.#syncNames();
@@ -277,6 +324,7 @@ export class Partition implements AsyncDisposable {
   /** Gives the memory of the indexes back: they are read again when somebody asks. */
   forgetIndexes(): void {
     this.#indexes.clear();
+    this.#indexedSeries = 0;
   }
 
   async #loadIndex(tenant: TenantId): Promise<PartitionIndex> {
@@ -288,6 +336,7 @@ export class Partition implements AsyncDisposable {
       }
       index.add({ id, labels: decodeLabels(labelBytes) });
     }
+    this.#indexedSeries += index.size;
     return index;
   }
 }
