@@ -12,7 +12,7 @@ import { encodeSnappy } from '../src/wire/snappy.ts';
 
 /*
  * What one tenant's heavy queries do to another's small ones, by the built program:
- *   npm run build && npx tsx bench/noisy-queries.ts [--pairs 5] [--seconds 5] [--heavy 20] [--series 2000] [--program dist/main.js]
+ *   npm run build && npx tsx bench/noisy-queries.ts [--pairs 5] [--seconds 5] [--heavy 20] [--series 2000] [--parallel 4] [--program dist/main.js]
  * The victim asks a query of 20 series every 20 ms. Pairs are interleaved: quiet, then with `--heavy` queries of the other
  * tenant at once, one after another: a rate over six hours at each minute, of `--series` series. Told is the 99th
  * percentile of the victim's answers, the median of the pairs; the aim is at most max(1.5 times, 10 ms more).
@@ -35,9 +35,10 @@ const folder = await mkdtemp(join(tmpdir(), 'foresail-noisy-queries-'));
 const [port] = (await freePorts(1)) as [number];
 const url = `http://127.0.0.1:${port}`;
 const settings = join(folder, 'foresail.yaml');
+const tiers = `{enterprise: {max_query_parallelism: ${options.parallel}}}`;
 await writeFile(
   settings,
-  'tenancy: {mode: on}\ntenantLimits: {tier: enterprise}\nkubernetes: off\nlog: {level: error}\n',
+  `tenancy: {mode: on}\ntenantLimits: {tier: enterprise, tiers: ${tiers}}\nkubernetes: off\nlog: {level: error}\n`,
 );
 const words = ['serve', '--config', settings, '--listen', `127.0.0.1:${port}`, '--data', join(folder, 'data')];
 const server = start(0, [resolve(options.program), ...words]);
@@ -156,6 +157,7 @@ function readOptions(given: readonly string[]) {
     seconds: Number(named.get('seconds') ?? 5),
     heavy: Number(named.get('heavy') ?? 20),
     series: Number(named.get('series') ?? 2_000),
+    parallel: Number(named.get('parallel') ?? 4),
     program: named.get('program') ?? 'dist/main.js',
   };
 }

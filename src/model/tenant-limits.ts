@@ -53,7 +53,7 @@ export interface TenantLimits {
 export const TIERS = ['starter', 'standard', 'enterprise'] as const;
 export type Tier = (typeof TIERS)[number];
 
-/** Mimir's defaults, but for a window that takes what senders send again after a pause. */
+/** Mimir's defaults, but for a window that takes what senders send again after a pause, and queries at once. */
 const MIMIR: TenantLimits = {
   ingestion_rate: 10_000,
   ingestion_burst_size: 200_000,
@@ -76,7 +76,9 @@ const MIMIR: TenantLimits = {
   max_total_query_length: 0,
   max_query_lookback: 0,
   query_timeout: 0,
-  max_query_parallelism: 14,
+  // Mimir has 14, of parts of queries in several processes. Here one thread evaluates: more at once take memory, and
+  // answer no sooner.
+  max_query_parallelism: 4,
   max_outstanding_requests_per_tenant: 100,
 };
 
@@ -98,8 +100,6 @@ export const TIER_LIMITS: Readonly<Record<Tier, TenantLimits>> = {
     ingestion_rate: 0,
     ingestion_burst_size: 0,
     max_global_series_per_user: 0,
-    // Prometheus's own.
-    max_query_parallelism: 20,
   },
 };
 
