@@ -18,6 +18,7 @@ export type Select = (
     readonly signal?: AbortSignal;
     readonly pointsMs?: number;
     readonly pause?: (() => Promise<void> | undefined) | undefined;
+    readonly newestAlone?: boolean;
   },
 ) => Promise<readonly SelectedSeries[]>;
 
@@ -64,24 +65,22 @@ export async function load(
   const byNode = new Map<SelectorNeed['node'], LoadedSelector>();
   const byKey = new Map<string, readonly LoadedSeries[]>();
   let left = maxSamples;
-  for (const { node, matchers, range, pointsMs, usesStarts, countsAlone } of needs) {
+  for (const { node, matchers, range, pointsMs, usesStarts, countsAlone, newestAlone = false } of needs) {
     signal?.throwIfAborted();
-    const key = `${range.start} ${range.end} ${pointsMs ?? ''} ${usesStarts} ${countsAlone} ${matchers.map(formatMatcher).join(',')}`;
+    const key = `${range.start} ${range.end} ${pointsMs ?? ''} ${usesStarts} ${countsAlone} ${newestAlone} ${matchers.map(formatMatcher).join(',')}`;
     let series = byKey.get(key);
     if (series === undefined) {
       const done = watch?.selecting(matchers, range);
-      series =
-        range.end < range.start
-          ? []
-          : await source.select(matchers, range, {
-              maxSamples: left,
-              ...(signal && { signal }),
-              ...(pause && { pause }),
-              ...(pointsMs !== undefined && { pointsMs }),
-            });
+      const options = {
+        maxSamples: left,
+        ...(signal && { signal }),
+        ...(pause && { pause }),
+        ...(pointsMs !== undefined && { pointsMs }),
+      };
+      series = range.end < range.start ? [] : await source.select(matchers, range, { ...options, newestAlone });
       if (pointsMs !== undefined) series = series.map((each) => withPoints(each, range, pointsMs));
       else if (range.end >= range.start) {
-        const about = { matchers, range, usesStarts, countsAlone };
+        const about = { matchers, range, usesStarts, countsAlone, again: newestAlone };
         series = await withAttachments(source, series, about, { maxSamples: left, signal });
       }
       const samples = samplesIn(series);
@@ -96,17 +95,27 @@ export async function load(
   return { byNode, samples: maxSamples - left };
 }
 
+interface Attached extends Pick<SelectorNeed, 'matchers' | 'range' | 'usesStarts' | 'countsAlone'> {
+  /** Whether the samples are not all there. */
+  readonly again: boolean;
+}
+
 /** With their histograms, those that have nothing else, and the starts of their samples where those matter. */
 async function withAttachments(
   source: SeriesSource,
   series: readonly SelectedSeries[],
-  { matchers, range, usesStarts, countsAlone }: Omit<SelectorNeed, 'node' | 'windows'>,
+  { matchers, range, usesStarts, countsAlone, again }: Attached,
   { maxSamples, signal }: { readonly maxSamples: number; readonly signal: AbortSignal | undefined },
 ): Promise<readonly LoadedSeries[]> {
   const before = { start: range.start - HINT_MS, end: range.end };
   const histograms = (await source.histograms?.(matchers, before, { maxSamples, ...(signal && { signal }) })) ?? [];
   const starts = usesStarts ? ((await source.starts?.(matchers, range)) ?? []) : [];
-  return joinSelected(series, histograms, starts, { range, countsAlone });
+  // What floats stand between histograms tells whether those count on.
+  const floats =
+    again && histograms.length > 0
+      ? await source.select(matchers, range, { maxSamples, ...(signal && { signal }) })
+      : series;
+  return joinSelected(floats, histograms, starts, { range, countsAlone });
 }
 
 /** Series that have samples alone, such as forecasts, are made points of here. */

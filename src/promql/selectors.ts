@@ -29,6 +29,8 @@ export interface SelectorNeed {
   readonly countsAlone: boolean;
   /** Where a range function of points looks through windows. */
   readonly windows?: WindowsSeen;
+  /** Whether it is looked at from one instant alone, where the last sample before is all that is seen. */
+  readonly newestAlone?: boolean;
 }
 
 /** The windows of one range selector: (sight - lengthMs, sight], at sights that are a multiple of `everyMs` from the first. */
@@ -92,7 +94,8 @@ export function selectorsOf(expr: Expr, range: StepRange, options: SelectionOpti
             : undefined;
         const usesStarts = caller !== undefined && WITH_STARTS.has(caller);
         const countsAlone = seen.ofHistograms === 'counts';
-        const about = { usesStarts, countsAlone, ...(windows && { windows }) };
+        const newestAlone = windowMs === undefined && node.modifier === undefined && moved.start === moved.end;
+        const about = { usesStarts, countsAlone, newestAlone, ...(windows && { windows }) };
         needs.push({ node, matchers: node.matchers, range: needed, ...about });
         return;
       }

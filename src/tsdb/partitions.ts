@@ -38,6 +38,7 @@ import { PartitionSlots } from './partition-slots.ts';
 import { days, merged, within } from './sample-columns.ts';
 import { findStartsOnDisk, startsOf } from './starts-on-disk.ts';
 import { Tiers } from './tiers.ts';
+import { Turns } from './turns.ts';
 
 export type Floors = Readonly<Record<RetentionClass, Millis>>;
 
@@ -174,12 +175,16 @@ export class Partitions implements AsyncDisposable {
   ): Promise<readonly SampledSeries[]> {
     const found = new Map<string, { readonly labels: Labels; readonly days: Samples[] }>();
     let loaded = 0;
+    const turns = new Turns();
     for (const names of groups(this.#slots.touching(range))) {
       const ofDay = new Map<string, { readonly labels: Labels; readonly layers: Record<PartitionLayer, Samples[]> }>();
       for (const name of names) {
         const visible = { start: Math.max(range.start, floors[name.retention]), end: range.end };
         await this.#slots.with(name, async (partition) => {
           for (const series of await seriesIn(partition, tenant, matcherSets)) {
+            // Chunks that are in memory are read without waiting.
+            const pause = turns.due();
+            if (pause !== undefined) await pause;
             signal?.throwIfAborted();
             const layers = await partition.read(tenant, series, visible, this.#codec);
             const live = within(layers.live, visible);
