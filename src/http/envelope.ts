@@ -66,9 +66,18 @@ export function* envelopeOf(
   yield* resultOf(value, writeSamples);
   if (stats !== undefined) yield `,"stats":${JSON.stringify(stats)}`;
   yield '}';
-  if (warnings.length > 0) yield `,"warnings":${JSON.stringify(warnings)}`;
-  if (infos.length > 0) yield `,"infos":${JSON.stringify(infos)}`;
+  if (warnings.length > 0) yield `,"warnings":${JSON.stringify(shortened(warnings, 'warning'))}`;
+  if (infos.length > 0) yield `,"infos":${JSON.stringify(shortened(infos, 'info'))}`;
   yield '}';
+}
+
+/** As many of each kind as Prometheus tells: a query may have one for each of its steps. */
+const MOST_ANNOTATIONS = 10;
+
+function shortened(texts: readonly string[], kind: 'warning' | 'info'): readonly string[] {
+  if (texts.length <= MOST_ANNOTATIONS) return texts;
+  const omitted = `${texts.length - MOST_ANNOTATIONS} more ${kind} annotations omitted`;
+  return [...texts.slice(0, MOST_ANNOTATIONS), omitted];
 }
 
 function* resultOf(value: QueryValue, writeSamples: WriteSamples | undefined): Generator<string | Uint8Array> {

@@ -32,6 +32,11 @@ export function parametersInAddress({ originalUrl }: Pick<Request, 'originalUrl'
   return new URLSearchParams(text);
 }
 
+/** A query, which may be empty: the parser says what is wrong with it then. */
+export function queryText(parameters: Parameters): string {
+  return parameters.get('query') ?? '';
+}
+
 export function requiredText(parameters: Parameters, name: string): string {
   const text = parameters.get(name);
   if (text === null || text === '') throw new BadParameterError(name, 'it is missing');

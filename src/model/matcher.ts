@@ -48,10 +48,15 @@ function compileRegex(pattern: string): (value: string) => boolean {
     return (text) => compiled.matches(text);
   } catch (error) {
     if (error instanceof RE2JSSyntaxException) {
-      throw new RangeError(`not a regular expression: "${pattern}" (${error.message})`, { cause: error });
+      throw new RangeError(goMessage(error, pattern), { cause: error });
     }
     throw error;
   }
+}
+
+/** Go tells the pattern as it is written; the flags that hold for it here are not in it. */
+function goMessage({ message }: RE2JSSyntaxException, pattern: string): string {
+  return message.replace(`\`(?s)${pattern}\``, `\`${pattern}\``);
 }
 
 export function formatMatcher({ name, op, value }: Matcher): string {

@@ -1,6 +1,6 @@
 import { type Labels, labelsKey } from '../model/labels.ts';
 import type { AggregateExpr } from './ast.ts';
-import { formatFloat } from './format-float.ts';
+import { formatFloat, formatGeneral } from './format-float.ts';
 import type { CallContext } from './functions/definition.ts';
 import { groupLabels, groupsOf } from './groups.ts';
 import { histogramReducer, ignoredIn } from './histograms/reduce.ts';
@@ -122,7 +122,7 @@ export function limitRatio(expr: AggregateExpr, vector: Vector, ratio: Scalar, c
     if (Number.isNaN(given)) throw context.error(span, 'Ratio value is NaN');
     const capped = Math.max(-1, Math.min(1, given));
     if (capped !== given) {
-      const message = `ratio value should be between -1 and 1, got ${formatFloat(given)}, capping to ${capped}`;
+      const message = `ratio value should be between -1 and 1, got ${formatGeneral(given)}, capping to ${capped}`;
       context.annotations.warn(message, span);
     }
     return capped;
@@ -189,8 +189,8 @@ function checkCounts(values: Float64Array, { parameter }: AggregateExpr, { error
   if (most < 1 && !values.some(Number.isNaN)) return new Float64Array(values.length);
   if (values.some(Number.isNaN)) throw error(span, 'Parameter value is NaN');
   for (const value of values) {
-    if (value <= -(2 ** 63)) throw error(span, `Scalar value ${formatFloat(value)} underflows int64`);
-    if (value >= 2 ** 63) throw error(span, `Scalar value ${formatFloat(value)} overflows int64`);
+    if (value <= -(2 ** 63)) throw error(span, `Scalar value ${formatGeneral(value)} underflows int64`);
+    if (value >= 2 ** 63) throw error(span, `Scalar value ${formatGeneral(value)} overflows int64`);
   }
   return values.map(Math.trunc);
 }
@@ -198,6 +198,6 @@ function checkCounts(values: Float64Array, { parameter }: AggregateExpr, { error
 function checkQuantiles(values: Float64Array, { parameter }: AggregateExpr, { annotations }: AggregationContext): void {
   for (const q of values) {
     if (q >= 0 && q <= 1) continue;
-    annotations.warn(`quantile value should be between 0 and 1, got ${formatFloat(q)}`, parameter!.span);
+    annotations.warn(`quantile value should be between 0 and 1, got ${formatGeneral(q)}`, parameter!.span);
   }
 }

@@ -1,10 +1,17 @@
 import { positionOf, type Span } from './span.ts';
 
+/** What follows an annotation's text. One that arises again adds to it. */
+export interface Details<T = unknown> {
+  readonly value: T;
+  readonly text: string;
+  with(other: T): Details<T>;
+}
+
 /** Collects what a query's author should know. A text is kept once, at the first place that it arose. */
 export interface Annotations {
   warn(message: string, span: Span): void;
   /** `details` follow the message but do not make it another one. */
-  info(message: string, span: Span, details?: string): void;
+  info<T>(message: string, span: Span, details?: Details<T>): void;
 }
 
 export interface CollectedAnnotations extends Annotations {
@@ -14,19 +21,31 @@ export interface CollectedAnnotations extends Annotations {
 
 /** As Prometheus writes them: `PromQL warning: … (1:5)`. */
 export function collectAnnotations(query: string): CollectedAnnotations {
-  const seen = new Set<string>();
-  const warnings: string[] = [];
-  const infos: string[] = [];
-  const add = (list: string[], text: string, span: Span, details = ''): void => {
-    if (seen.has(text)) return;
-    seen.add(text);
-    const { line, column } = positionOf(query, span);
-    list.push(`${text}${details} (${line}:${column})`);
+  const warnings = new Map<string, Kept>();
+  const infos = new Map<string, Kept>();
+  const add = (to: Map<string, Kept>, text: string, span: Span, details?: Details): void => {
+    const known = to.get(text);
+    if (known === undefined) to.set(text, { span, details });
+    else if (details !== undefined) to.set(text, { ...known, details: known.details?.with(details.value) ?? details });
   };
+  const texts = (all: ReadonlyMap<string, Kept>): readonly string[] =>
+    [...all].map(([text, { span, details }]) => {
+      const { line, column } = positionOf(query, span);
+      return `${text}${details?.text ?? ''} (${line}:${column})`;
+    });
   return {
-    warnings,
-    infos,
+    get warnings() {
+      return texts(warnings);
+    },
+    get infos() {
+      return texts(infos);
+    },
     warn: (message, span) => add(warnings, `PromQL warning: ${message}`, span),
-    info: (message, span, details) => add(infos, `PromQL info: ${message}`, span, details),
+    info: (message, span, details) => add(infos, `PromQL info: ${message}`, span, details as Details | undefined),
   };
+}
+
+interface Kept {
+  readonly span: Span;
+  readonly details: Details | undefined;
 }

@@ -40,7 +40,7 @@ export type At =
   | { readonly kind: 'end' };
 
 /** A length of time: a literal, or an expression that the query's own range and step complete. */
-export type Duration =
+export type Duration = (
   | { readonly kind: 'literal'; readonly ms: number }
   | { readonly kind: 'context'; readonly name: 'step' | 'range' }
   | { readonly kind: 'group'; readonly inner: Duration }
@@ -50,7 +50,11 @@ export type Duration =
       readonly op: '+' | '-' | '*' | '/' | '%' | '^' | 'min_of' | 'max_of';
       readonly left: Duration;
       readonly right: Duration;
-    };
+    }
+) & {
+  /** Where it stands, if it comes from a text. */
+  readonly span?: Span;
+};
 
 export interface NumberLiteral {
   readonly kind: 'number';

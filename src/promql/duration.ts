@@ -1,4 +1,4 @@
-import type { Duration } from './ast.ts';
+import { childrenOf, type Duration, type Expr } from './ast.ts';
 import { QueryError } from './errors.ts';
 import { positionOf, type Span } from './span.ts';
 
@@ -13,10 +13,21 @@ export interface DurationContext {
 export function durationMs(duration: Duration, context: DurationContext, span: Span, mayBeNegative = false): number {
   if (duration.kind === 'literal') return duration.ms;
   const seconds = evaluate(duration, context, span);
-  if (!Number.isFinite(seconds)) throw fault(context, span, 'duration is NaN or infinite');
-  if (seconds <= 0 && !mayBeNegative) throw fault(context, span, 'duration must be greater than 0');
-  if (Math.abs(seconds) > 2 ** 63 / 1e9) throw fault(context, span, 'duration is out of range');
+  const at = duration.span ?? span;
+  if (!Number.isFinite(seconds)) throw fault(context, at, 'duration is NaN or infinite');
+  if (seconds <= 0 && !mayBeNegative) throw fault(context, at, 'duration must be greater than 0');
+  if (Math.abs(seconds) > 2 ** 63 / 1e9) throw fault(context, at, 'duration is out of range');
   return Math.trunc(seconds * 1000);
+}
+
+/** @throws {QueryError} If any length of time in a query is none, in the order that Prometheus finds them. */
+export function checkDurations(expr: Expr, context: DurationContext): void {
+  if ((expr.kind === 'selector' || expr.kind === 'subquery') && expr.offset !== undefined) {
+    durationMs(expr.offset, context, expr.span, true);
+  }
+  if (expr.kind === 'subquery' && expr.step !== undefined) durationMs(expr.step, context, expr.span);
+  if (expr.kind === 'subquery' || expr.kind === 'matrix') durationMs(expr.range, context, expr.span);
+  for (const child of childrenOf(expr)) checkDurations(child, context);
 }
 
 function evaluate(duration: Duration, context: DurationContext, span: Span): number {
@@ -40,10 +51,10 @@ function evaluate(duration: Duration, context: DurationContext, span: Span): num
         case '*':
           return left * right;
         case '/':
-          if (right === 0) throw fault(context, span, 'division by zero');
+          if (right === 0) throw fault(context, duration.span ?? span, 'division by zero');
           return left / right;
         case '%':
-          if (right === 0) throw fault(context, span, 'modulo by zero');
+          if (right === 0) throw fault(context, duration.span ?? span, 'modulo by zero');
           return left % right;
         case '^':
           return left ** right;
@@ -56,7 +67,7 @@ function evaluate(duration: Duration, context: DurationContext, span: Span): num
   }
 }
 
+/** Prometheus has the first and the last place of the text here, not its line and column. */
 function fault(context: DurationContext, span: Span, message: string): QueryError {
-  const position = positionOf(context.query, span);
-  return new QueryError('execution', `${position.line}:${position.column}: ${message}`, position);
+  return new QueryError('bad_data', `${span.start}:${span.end}: ${message}`, positionOf(context.query, span));
 }

@@ -152,7 +152,7 @@ function selectorRows(
   wanted: 'values' | 'times' | 'starts',
 ): Rows {
   const loaded = loadedOf(evaluation, node);
-  if (node.modifier === 'anchored') throw notImplemented(evaluation.query, node.span, 'anchored instant vector');
+  // Without a range there is nothing to anchor: the newest sample, as without the modifier.
   const view = { sights: sightsOf(sightOfNode(node, evaluation), grid), lookbackMs: evaluation.lookbackMs };
   if (node.modifier !== 'smoothed') return latestRows(loaded, view, wanted);
   return loaded.mixed

@@ -14,6 +14,26 @@ export function formatFloat(value: number): string {
   return sign + digits.padEnd(exponent + whole.length, '0');
 }
 
+/**
+ * As Go's `%g` writes it: an exponent of two digits at least, below 1e-4 and from 1e6 on.
+ * @param digits At most so many, of which there may be fewer, and the exponent from as many on. Not given: the shortest.
+ */
+export function formatGeneral(value: number, digits?: number): string {
+  if (!Number.isFinite(value) || Object.is(value, -0)) return formatFloat(value);
+  const shown = digits === undefined ? value : Number(value.toPrecision(digits));
+  const [mantissa, exponent] = shown.toExponential().split('e') as [string, string];
+  const size = Number(exponent);
+  if (shown === 0 || (size >= -4 && size < (digits ?? 6))) return String(shown);
+  return `${mantissa}e${size < 0 ? '-' : '+'}${String(Math.abs(size)).padStart(2, '0')}`;
+}
+
+/** As Go's `%f` writes it: six digits after the point. */
+export function formatFixed(value: number): string {
+  if (!Number.isFinite(value)) return formatFloat(value);
+  const text = Math.abs(value) < 1e21 ? value.toFixed(6) : `${BigInt(value)}.000000`;
+  return Object.is(value, -0) ? `-${text}` : text;
+}
+
 const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 const INFINITE = /^([+-]?)inf(?:inity)?$/i;
 

@@ -1,4 +1,5 @@
 import { AGGREGATORS } from './ast.ts';
+import { scanNumeric } from './scan-numeric.ts';
 import type { Span } from './span.ts';
 
 export type TokenKind =
@@ -34,11 +35,9 @@ const SPACE = /[ \t\r\n]*/y;
 const COMMENT = /#[^\r\n]*/y;
 const WORD = /[a-zA-Z_][a-zA-Z0-9_]*/y;
 const METRIC_WORD = /[a-zA-Z_:][a-zA-Z0-9_:]*/y;
-/** Everything that hangs together with a leading digit, so that a bad number is named as a whole. */
-const NUMERIC = /0[xX]\w*|\.?\d(?:[\w.]|(?<=[eE])[+-])*/y;
+const NUMERIC = /\.?\d/y;
 const HEX = /^0[xX]_?[0-9a-fA-F]+(?:_[0-9a-fA-F]+)*$/;
 const DECIMAL = /^(?:\d+(?:_\d+)*(?:\.(?:\d+(?:_\d+)*)?)?|\.\d+(?:_\d+)*)(?:[eE][+-]?\d+(?:_\d+)*)?$/;
-const DURATION = /^\d+(?:ms|[smhdwy])(?:\d+(?:ms|[smhdw]))*$/;
 const SYMBOLS = ['==', '!=', '<=', '</', '<', '>=', '>/', '>', '+', '-', '*', '/', '%', '^', '(', ')', ',', '@', '='];
 const OPERATOR_SYMBOLS = new Set([
   '==',
@@ -114,14 +113,15 @@ export function lex(query: string): readonly Token[] {
       emit('symbol', start, '}');
       continue;
     }
-    const numeric = match(NUMERIC, query, at);
-    if (numeric !== undefined) {
-      const kind = numericKind(numeric);
+    if (match(NUMERIC, query, at) !== undefined) {
+      const { kind, end } = scanNumeric(query, at);
+      const numeric = query.slice(at, end);
       if (kind === undefined) return fail(`bad number or duration syntax: ${JSON.stringify(numeric)}`);
-      if (kind === 'number' && !Number.isFinite(Number(numeric.replaceAll('_', '')))) {
-        return fail(`error parsing number ${JSON.stringify(numeric)}: value out of range`);
+      const why = kind === 'number' ? numberFault(numeric) : undefined;
+      if (why !== undefined) {
+        return fail(`error parsing number: strconv.ParseFloat: parsing ${JSON.stringify(numeric)}: ${why}`);
       }
-      at += numeric.length;
+      at = end;
       sized = true;
       emit(kind, start, numeric);
       continue;
@@ -204,9 +204,9 @@ function isKeyword(word: string): boolean {
   return AGGREGATOR_WORDS.has(word) || OPERATOR_WORDS.has(word) || MODIFIER_WORDS.has(word) || CONTEXT_WORDS.has(word);
 }
 
-function numericKind(text: string): 'number' | 'duration' | undefined {
-  if (HEX.test(text) || DECIMAL.test(text)) return 'number';
-  return DURATION.test(text) ? 'duration' : undefined;
+function numberFault(text: string): string | undefined {
+  if (!HEX.test(text) && !DECIMAL.test(text)) return 'invalid syntax';
+  return Number.isFinite(Number(text.replaceAll('_', ''))) ? undefined : 'value out of range';
 }
 
 function skip(query: string, from: number): number {

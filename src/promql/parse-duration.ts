@@ -1,5 +1,16 @@
 import type { Duration } from './ast.ts';
-import { accept, advance, type Cursor, expectSymbol, fail, isSymbol, nested, peek, unexpected } from './cursor.ts';
+import {
+  accept,
+  advance,
+  type Cursor,
+  expectSymbol,
+  fail,
+  isSymbol,
+  lastEnd,
+  nested,
+  peek,
+  unexpected,
+} from './cursor.ts';
 import type { Token } from './lex.ts';
 import { durationOf, numberOf } from './parse-literal.ts';
 
@@ -25,7 +36,7 @@ function parseDurationExpr(cursor: Cursor, context: string, minRank = 1): Durati
         if (op === '/') throw fail(cursor, token, 'division by zero');
         if (op === '%') throw fail(cursor, token, 'modulo by zero');
       }
-      left = { kind: 'operation', op, left, right };
+      left = { kind: 'operation', op, left, right, ...covering(left, right) };
     }
   });
 }
@@ -40,13 +51,15 @@ export function parsePositiveDuration(cursor: Cursor, context: string): Duration
 
 /** After `offset`: one term, so that `x offset 1m + 2` adds to `x`. */
 export function parseOffset(cursor: Cursor): Duration {
+  const { start } = peek(cursor);
   const sign = accept(cursor, '-') ? '-' : accept(cursor, '+') ? '+' : '';
   const inner = parseAtom(cursor, 'offset');
-  return sign === '-' ? negate(inner) : inner;
+  return sign === '-' ? negate(inner, start) : inner;
 }
 
 function parseTerm(cursor: Cursor, context: string): Duration {
-  if (accept(cursor, '-')) return negate(parseDurationExpr(cursor, context, UNARY_RANK + 1));
+  const { start } = peek(cursor);
+  if (accept(cursor, '-')) return negate(parseDurationExpr(cursor, context, UNARY_RANK + 1), start);
   if (accept(cursor, '+')) return parseDurationExpr(cursor, context, UNARY_RANK + 1);
   return parseAtom(cursor, context);
 }
@@ -59,13 +72,13 @@ function parseAtom(cursor: Cursor, context: string): Duration {
     advance(cursor);
     const inner = parseDurationExpr(cursor, context);
     expectSymbol(cursor, ')', context);
-    return { kind: 'group', inner };
+    return { kind: 'group', inner, ...covering(inner, inner) };
   }
   if (token.kind === 'keyword' && (token.text === 'step' || token.text === 'range')) {
     advance(cursor);
     expectSymbol(cursor, '(', context, FORMS);
     expectSymbol(cursor, ')', context, FORMS);
-    return { kind: 'context', name: token.text };
+    return { kind: 'context', name: token.text, span: { start: token.start, end: lastEnd(cursor) } };
   }
   if (token.kind === 'keyword' && (token.text === 'min_of' || token.text === 'max_of')) {
     advance(cursor);
@@ -74,16 +87,22 @@ function parseAtom(cursor: Cursor, context: string): Duration {
     expectSymbol(cursor, ',', context);
     const right = parseDurationExpr(cursor, context);
     expectSymbol(cursor, ')', context);
-    return { kind: 'operation', op: token.text, left, right };
+    return { kind: 'operation', op: token.text, left, right, ...covering(left, right) };
   }
   throw unexpected(cursor, context, FORMS);
 }
 
 function literal(cursor: Cursor, token: Token, ms: number): Duration {
   if (!(Math.abs(ms) <= MAX_MS)) throw fail(cursor, token, 'duration out of range');
-  return { kind: 'literal', ms };
+  return { kind: 'literal', ms, span: { start: token.start, end: token.end } };
 }
 
-function negate(inner: Duration): Duration {
-  return inner.kind === 'literal' ? { kind: 'literal', ms: 0 - inner.ms } : { kind: 'negated', inner };
+function negate(inner: Duration, start: number): Duration {
+  const span = { start, end: inner.span?.end ?? start };
+  return inner.kind === 'literal' ? { kind: 'literal', ms: 0 - inner.ms, span } : { kind: 'negated', inner, span };
+}
+
+/** From one to the other: what stands around them is left out, as in Prometheus. */
+function covering(left: Duration, right: Duration): Pick<Duration, 'span'> {
+  return { span: { start: left.span?.start ?? 0, end: right.span?.end ?? 0 } };
 }

@@ -14,6 +14,7 @@ import {
   tooDeep,
   unexpected,
 } from './cursor.ts';
+import { formatFixed } from './format-float.ts';
 import { parseOffset, parsePositiveDuration } from './parse-duration.ts';
 import { durationOf, numberOf, stringOf } from './parse-literal.ts';
 import { isLabelName } from './unquote.ts';
@@ -102,7 +103,7 @@ function parseMatcher(cursor: Cursor): Matcher {
     compileMatcher(matcher);
   } catch (error) {
     if (error instanceof RangeError) {
-      throw fail(cursor, { start: token.start, end: lastEnd(cursor) }, `error parsing regexp: ${error.message}`);
+      throw fail(cursor, { start: token.start, end: lastEnd(cursor) }, error.message);
     }
     throw error;
   }
@@ -171,7 +172,7 @@ function parseAt(cursor: Cursor, expr: Expr): At {
   advance(cursor);
   const time = sign * (number.kind === 'number' ? Math.round(numberOf(number) * 1000) : durationOf(cursor, number));
   if (!(Math.abs(time) < 2 ** 63)) {
-    throw fail(cursor, expr.span, `timestamp out of bounds for @ modifier: ${formatGoFloat(time / 1000)}`);
+    throw fail(cursor, expr.span, `timestamp out of bounds for @ modifier: ${formatFixed(time / 1000)}`);
   }
   return { kind: 'time', time: time + 0 };
 }
@@ -188,9 +189,4 @@ function withModifier(cursor: Cursor, expr: Expr, modifier: 'anchored' | 'smooth
   }
   if (expr.kind === 'matrix') return { ...expr, selector: { ...selector, modifier }, span };
   return { ...selector, modifier, span };
-}
-
-function formatGoFloat(value: number): string {
-  if (Number.isNaN(value)) return 'NaN';
-  return Number.isFinite(value) ? value.toFixed(6) : value > 0 ? '+Inf' : '-Inf';
 }

@@ -4,6 +4,7 @@ import { MINUTE, type Millis } from '../model/time.ts';
 import { type CollectedAnnotations, collectAnnotations } from './annotations.ts';
 import { type Expr, unwrap } from './ast.ts';
 import { typeName, typeOf } from './check.ts';
+import { checkDurations } from './duration.ts';
 import { QueryError } from './errors.ts';
 import { evaluate, evaluateRange } from './evaluate.ts';
 import { type Evaluation, tooManySamples } from './evaluation.ts';
@@ -94,6 +95,8 @@ async function runQuery(
     const message = `invalid expression type "${typeName(type)}" for range query, must be Scalar or instant Vector`;
     throw new QueryError('bad_data', message);
   }
+  const durations = { query, stepMs: instant ? 0 : range.stepMs, rangeMs: range.end - range.start };
+  checkDurations(expr, durations);
   const steps = range.end < range.start ? 0 : Math.floor((range.end - range.start) / range.stepMs) + 1;
   if (steps > maxSamples) throw tooManySamples();
   const annotations = collectAnnotations(query);
@@ -109,7 +112,7 @@ async function runQuery(
   options.watch?.evaluating();
   const evaluation: Evaluation = {
     ...{ query, range, loaded: loaded.byNode, lookbackMs, subqueryStepMs, annotations },
-    durations: { query, stepMs: instant ? 0 : range.stepMs, rangeMs: range.end - range.start },
+    durations,
     account: { held: loaded.samples, most: maxSamples },
   };
   const grid: Grid = { start: range.start, stepMs: range.stepMs, steps };

@@ -127,9 +127,17 @@ export function mergeRows(vector: Vector, steps: number, overlap: () => void): V
     return first ?? row;
   });
   if (rowOf.size === heads.length) return vector;
+  const named = heads.slice();
+  const first = (row: number) => present.subarray(row * steps, (row + 1) * steps).findIndex((state) => state !== 0);
+  const begins = heads.map((_, row) => first(row));
   for (let row = 0; row < heads.length; row++) {
     const into = target[row]!;
     if (into === row) continue;
+    // As in Prometheus, whose sample comes first says whether the name is dropped from all.
+    if (begins[into] === -1 || (begins[row] !== -1 && begins[row]! < begins[into]!)) {
+      named[into] = heads[row]!;
+      begins[into] = begins[row]!;
+    }
     for (let step = 0; step < steps; step++) {
       const from = row * steps + step;
       const to = into * steps + step;
@@ -144,7 +152,7 @@ export function mergeRows(vector: Vector, steps: number, overlap: () => void): V
       present[from] = 0;
     }
   }
-  return withoutEmptyRows(vector, steps);
+  return withoutEmptyRows({ ...vector, heads: named }, steps);
 }
 
 /** Whether each label set is greater than the one before, as those of a selector are: then none comes twice. */

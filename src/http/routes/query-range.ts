@@ -3,7 +3,7 @@ import { compareLabels } from '../../model/labels.ts';
 import type { QueryResult, StepRange } from '../../model/query-result.ts';
 import { sendQueryResult } from '../envelope.ts';
 import { BadParameterError, QueryTooFineError } from '../errors.ts';
-import { durationOf, instantOf, limitOf, type Parameters, parametersOf, requiredText } from '../parameters.ts';
+import { durationOf, instantOf, limitOf, type Parameters, parametersOf, queryText } from '../parameters.ts';
 import { mountQuery } from '../route.ts';
 import { asParameter, lookbackOf, type QueryRouteDeps, resolutionOf, statsOf, timeoutOf, truncate } from './query.ts';
 
@@ -16,7 +16,7 @@ export function queryRangeRoute(
     const { tenant } = callerOf(request);
     const parameters = parametersOf(request);
     const range = stepRangeOf(parameters, limits.queryPoints);
-    const expression = requiredText(parameters, 'query');
+    const expression = queryText(parameters);
     const limit = limitOf(parameters);
     const resolution = resolutionOf(parameters, range.stepMs);
     const options = { ...lookbackOf(parameters), ...resolution };

@@ -4,7 +4,7 @@ import type { QueryValue } from '../../model/query-result.ts';
 import type { HttpDeps } from '../deps.ts';
 import { sendQueryResult } from '../envelope.ts';
 import { BadParameterError } from '../errors.ts';
-import { durationOf, instantOf, limitOf, type Parameters, parametersOf, requiredText } from '../parameters.ts';
+import { durationOf, instantOf, limitOf, type Parameters, parametersOf, queryText } from '../parameters.ts';
 import type { RunStats } from '../query-runs.ts';
 import { mountQuery } from '../route.ts';
 
@@ -18,7 +18,7 @@ export function queryRoute(
   mountQuery(router, '/api/v1/query', limits.requestBytes, async (request, response) => {
     const { tenant } = callerOf(request);
     const parameters = parametersOf(request);
-    const expression = requiredText(parameters, 'query');
+    const expression = queryText(parameters);
     const time = instantOf(parameters, 'time', now());
     const limit = limitOf(parameters);
     const options = { ...lookbackOf(parameters), ...resolutionOf(parameters) };

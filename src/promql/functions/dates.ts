@@ -1,5 +1,4 @@
 import { NO_LABELS } from '../../model/labels.ts';
-import { DAY } from '../../model/time.ts';
 import { emptyVector, timeOf, type Value, type Vector } from '../value.ts';
 import { mapped, vectorArg } from './arguments.ts';
 import type { CallContext } from './definition.ts';
@@ -10,29 +9,32 @@ interface CivilDate {
   readonly day: number;
 }
 
-/** All in UTC, of a time in epoch seconds. */
-export const DATES: Readonly<Record<string, (seconds: number) => number>> = {
-  minute: (seconds) => modulo(Math.floor(seconds / 60), 60),
-  hour: (seconds) => modulo(Math.floor(seconds / 3600), 24),
-  day_of_week: (seconds) => modulo(daysOf(seconds) + 4, 7),
-  day_of_month: (seconds) => civil(daysOf(seconds)).day,
-  month: (seconds) => civil(daysOf(seconds)).month,
-  year: (seconds) => civil(daysOf(seconds)).year,
-  day_of_year: (seconds) => {
-    const days = daysOf(seconds);
-    return days - daysOfCivil(civil(days).year, 1) + 1;
-  },
-  days_in_month: (seconds) => {
-    const { year, month } = civil(daysOf(seconds));
+/** A moment in UTC. */
+interface Moment {
+  /** Since 1970. */
+  readonly days: number;
+  readonly secondOfDay: number;
+}
+
+export const DATES: Readonly<Record<string, (moment: Moment) => number>> = {
+  minute: ({ secondOfDay }) => Math.floor(secondOfDay / 60) % 60,
+  hour: ({ secondOfDay }) => Math.floor(secondOfDay / 3600),
+  day_of_week: ({ days }) => modulo(days + 4, 7),
+  day_of_month: ({ days }) => civil(days).day,
+  month: ({ days }) => civil(days).month,
+  year: ({ days }) => civil(days).year,
+  day_of_year: ({ days }) => days - daysOfCivil(civil(days).year, 1) + 1,
+  days_in_month: ({ days }) => {
+    const { year, month } = civil(days);
     const next = month === 12 ? daysOfCivil(year + 1, 1) : daysOfCivil(year, month + 1);
     return next - daysOfCivil(year, month);
   },
 };
 
-/** Of each value, or, without an argument, of the step itself. */
-export function dateOf(part: (seconds: number) => number): (args: readonly Value[], context: CallContext) => Vector {
+/** Of each value in epoch seconds, or, without an argument, of the step itself. */
+export function dateOf(part: (moment: Moment) => number): (args: readonly Value[], context: CallContext) => Vector {
   return (args, { grid }) => {
-    const compute = (seconds: number): number => (Number.isFinite(seconds) ? part(Math.trunc(seconds)) : Number.NaN);
+    const compute = (seconds: number): number => part(momentOf(seconds));
     if (args.length > 0) return mapped(vectorArg(args, 0), 1, compute);
     const now = emptyVector([{ labels: NO_LABELS, dropName: false }], grid.steps);
     now.present.fill(1);
@@ -41,8 +43,27 @@ export function dateOf(part: (seconds: number) => number): (args: readonly Value
   };
 }
 
-function daysOf(seconds: number): number {
-  return Math.floor((seconds * 1000) / DAY);
+const DAY_SECONDS = 86_400;
+
+function momentOf(seconds: number): Moment {
+  const whole = Math.trunc(seconds);
+  if (!Number.isSafeInteger(whole)) return farMomentOf(whole);
+  return { days: Math.floor(whole / DAY_SECONDS), secondOfDay: modulo(whole, DAY_SECONDS) };
+}
+
+/** The first moment of Go's calendar, in epoch seconds: March of the year -292277022400. */
+const GO_FIRST = -((292_277_022_400n / 400n) * 146_097n - 60n + 719_528n) * 86_400n;
+
+/**
+ * Times that no clock will show, as Go on amd64 has them: seconds are whole numbers of 64 bits, what is beyond those, NaN
+ * too, is the least of them, and what is before the first moment of the calendar comes out behind the last.
+ */
+function farMomentOf(seconds: number): Moment {
+  const fits = seconds >= -(2 ** 63) && seconds < 2 ** 63;
+  let whole = fits ? BigInt(seconds) : -(2n ** 63n);
+  if (whole < GO_FIRST) whole += 2n ** 64n;
+  const inDay = ((whole % 86_400n) + 86_400n) % 86_400n;
+  return { days: Number((whole - inDay) / 86_400n), secondOfDay: Number(inDay) };
 }
 
 function modulo(value: number, by: number): number {

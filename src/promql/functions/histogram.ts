@@ -1,8 +1,9 @@
 import type { HistogramValue } from '../../model/histogram-value.ts';
 import { type Labels, labelsKey, labelValue, METRIC_NAME } from '../../model/labels.ts';
-import { formatInstant } from '../../model/time.ts';
+import { formatInstant, type Millis } from '../../model/time.ts';
+import type { Details } from '../annotations.ts';
 import type { Expr } from '../ast.ts';
-import { formatFloat, parseFloatLabel } from '../format-float.ts';
+import { formatFloat, formatGeneral, parseFloatLabel } from '../format-float.ts';
 import { histogramFractionOf, histogramQuantileOf, type NanEffect } from '../histograms/quantile.ts';
 import {
   emptyVector,
@@ -16,7 +17,7 @@ import {
 } from '../value.ts';
 import type { Work } from '../work.ts';
 import { scalarArg, stringArg, vectorArg } from './arguments.ts';
-import { type Bucket, bucketFraction, bucketQuantile } from './buckets.ts';
+import { type Bucket, bucketFraction, bucketQuantile, type Mending } from './buckets.ts';
 import type { CallContext } from './definition.ts';
 
 /** The rows of one classic histogram and their upper bounds, and the row that may have it as a native one. */
@@ -180,17 +181,46 @@ function quantileAt(
   const { lowest, highest, largest } = mended;
   const docs = 'https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile';
   const message = `input to histogram_quantile needed to be fixed for monotonicity (see ${docs})`;
-  const bounds = `from buckets ${formatFloat(lowest)} to ${formatFloat(highest)}`;
-  const size = `with a max diff of ${Number(largest.toPrecision(2))}, at ${formatInstant(timeOf(grid, step))}`;
+  const time = timeOf(grid, step);
   const name = labelValue(head.labels, METRIC_NAME);
-  annotations.info(`${message}${ofMetric(name)}`, arg.span, `, ${bounds}, ${size}`);
+  const details = mendings([{ lowest, highest, largest, first: time, last: time, count: 1 }]);
+  annotations.info(`${message}${ofMetric(name)}`, arg.span, details);
   return value;
+}
+
+/** What was mended of one metric's histograms, over some samples. */
+interface Mendings extends Mending {
+  readonly first: Millis;
+  readonly last: Millis;
+  readonly count: number;
+}
+
+function mendings([first, ...others]: readonly [Mendings, ...Mendings[]]): Details<Mendings> {
+  const all = others.reduce(
+    (a, b) => ({
+      lowest: Math.min(a.lowest, b.lowest),
+      highest: Math.max(a.highest, b.highest),
+      largest: Math.max(a.largest, b.largest),
+      first: Math.min(a.first, b.first),
+      last: Math.max(a.last, b.last),
+      count: a.count + b.count,
+    }),
+    first,
+  );
+  const bounds = `from buckets ${formatGeneral(all.lowest)} to ${formatGeneral(all.highest)}`;
+  const size = `with a max diff of ${formatGeneral(all.largest, 2)}`;
+  const wholeSecond = (time: Millis) => formatInstant(Math.trunc(time / 1000) * 1000);
+  return {
+    value: all,
+    text: `, ${bounds}, ${size}, over ${all.count} samples from ${wholeSecond(all.first)} to ${wholeSecond(all.last)}`,
+    with: (other) => mendings([all, other]),
+  };
 }
 
 export function checkQuantiles(values: Float64Array, arg: Expr, { annotations }: CallContext): void {
   for (const q of values) {
     if (q >= 0 && q <= 1) continue;
-    annotations.warn(`quantile value should be between 0 and 1, got ${formatFloat(q)}`, arg.span);
+    annotations.warn(`quantile value should be between 0 and 1, got ${formatGeneral(q)}`, arg.span);
   }
 }
 

@@ -1,4 +1,4 @@
-import { formatFloat } from '../format-float.ts';
+import { formatFixed } from '../format-float.ts';
 import { type KahanSum, kahanAdd } from '../numeric.ts';
 import type { CallContext, RangeFunction, Window } from './definition.ts';
 
@@ -69,6 +69,6 @@ export function checkFactors(scalars: readonly Float64Array[], { call, error }: 
   for (const [factor, name, short] of [[smoothing!, 'smoothing', 'sf'] as const, [trend!, 'trend', 'tf'] as const]) {
     const bad = factor.find((value) => !(value > 0 && value < 1));
     if (bad === undefined) continue;
-    throw error(call.span, `invalid ${name} factor. Expected: 0 < ${short} < 1, got: ${formatFloat(bad)}`);
+    throw error(call.span, `invalid ${name} factor. Expected: 0 < ${short} < 1, got: ${formatFixed(bad)}`);
   }
 }

@@ -37,11 +37,23 @@ export function histogramQuantileOf(
   const counted = Math.min(step.counted, histogram.count);
   if (counted < rank) return withNan ? { value: Number.NaN, nan: 'result' } : { value: upper };
   rank = upwards ? rank - (counted - count) : counted - rank;
-  const skewed =
-    withNan && buckets.slice(at + 1).reduce((sum, bucket) => sum + bucket.count, counted) < histogram.count;
+  const value = within({ lower, upper, count }, rank, custom);
+  if (!withNan) return { value };
+  const after = buckets.slice(at + 1);
+  const skewed = after.reduce((sum, bucket) => sum + bucket.count, counted) < histogram.count;
+  // Counting on, Prometheus takes the last bucket for the one where the rank lies.
+  const last = after.at(-1);
+  const nearTop = last === undefined ? value : within(last, rank, custom);
+  return skewed ? { value: nearTop, nan: 'skew' } : { value: nearTop };
+}
+
+function within(
+  { lower, upper, count }: Pick<BoundedBucket, 'lower' | 'upper' | 'count'>,
+  rank: number,
+  custom: boolean,
+) {
   const share = rank / count;
-  const value = custom || (lower <= 0 && upper >= 0) ? lower + (upper - lower) * share : between(lower, upper, share);
-  return skewed ? { value, nan: 'skew' } : { value };
+  return custom || (lower <= 0 && upper >= 0) ? lower + (upper - lower) * share : between(lower, upper, share);
 }
 
 const NOWHERE: BoundedBucket = { lower: 0, upper: 0, lowerInclusive: false, upperInclusive: false, count: 0 };
