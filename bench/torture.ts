@@ -1,11 +1,14 @@
 import fc from 'fast-check';
-import { fuzz } from '../src/testing/fuzz/fuzz.ts';
+import { type FuzzedDecoder, fuzz } from '../src/testing/fuzz/fuzz.ts';
+import { queryDecoder } from '../src/testing/fuzz/query-decoder.ts';
 import { storeDecoders } from '../src/testing/fuzz/store-decoders.ts';
 import { textDecoders } from '../src/testing/fuzz/text-decoders.ts';
 import { wireDecoders } from '../src/testing/fuzz/wire-decoders.ts';
 import { PLANS_IN_SEQUENCE, torturePlans } from '../src/testing/plan-torture.ts';
 import { blow, torture } from '../src/testing/scale-torture.ts';
 import { generator, killAgainAndAgain } from '../test/kills/kill-load.ts';
+import { describeMismatch, runDifferential } from '../test/real/promql-differential.ts';
+import { findPrometheus, NO_PROMETHEUS } from '../test/real/promql-pair.ts';
 
 /**
  * What must never happen, for longer than in the tests.
@@ -22,16 +25,22 @@ import { generator, killAgainAndAgain } from '../test/kills/kill-load.ts';
  *   after so many. Nothing crashes, reads what is around its bytes or takes memory out of proportion, and a store in the
  *   same memory keeps its samples. Prints how far it is, and in the end the slowest input of each decoder.
  *
+ * - `npm run torture -- promql [COUNT] [SEED] [FROM]`: random PromQL, 20000 questions by default, to the built program and
+ *   to a real Prometheus with the same data. Differing answers are printed, made as small as they go; FROM goes on.
+ *
+ * - `npm run torture -- queries [COUNT] [SEED] [FROM]`: mutated queries, a million by default, parsed and evaluated on a
+ *   small store. As with fuzz, and none takes longer than a second.
+ *
  * Every run of a seed is the same, as far as the machine lets the moments of kills be. A law that is broken ends it with exit code 1.
  */
 const [first = 'plans', ...rest] = process.argv.slice(2);
-const isNamed = first === 'plans' || first === 'loop' || first === 'kills' || first === 'fuzz';
+const isNamed = ['plans', 'loop', 'kills', 'fuzz', 'promql', 'queries'].includes(first);
 const what = isNamed ? first : 'plans';
 const [count, seed, from] = (isNamed ? rest : [first, ...rest]).map(Number);
 
 const usage = (): never => {
   const kinds =
-    '[plans] [COUNT] [SEED] [FROM] | loop [RUNS, up to 1000000] [SEED] | kills [COUNT] [SEED] [FROM] | fuzz [COUNT] [SEED] [FROM]';
+    '[plans] [COUNT] [SEED] [FROM] | loop [RUNS, up to 1000000] [SEED] | kills [COUNT] [SEED] [FROM] | fuzz [COUNT] [SEED] [FROM] | promql [COUNT] [SEED] [FROM] | queries [COUNT] [SEED] [FROM]';
   console.error(`usage: npm run torture -- ${kinds}`);
   process.exit(2);
 };
@@ -41,6 +50,8 @@ const someSeed = seed ?? Date.now() % 2 ** 31;
 if (what === 'plans') plans(count ?? 10_000_000, someSeed, from ?? 0);
 else if (what === 'kills') await kills(count ?? 1000, someSeed, from ?? 0);
 else if (what === 'fuzz') await fuzzAll(count ?? 1_000_000, someSeed, from ?? 0);
+else if (what === 'promql') await promql(count ?? 20_000, someSeed, from ?? 0);
+else if (what === 'queries') await queries(count ?? 1_000_000, someSeed, from ?? 0);
 else await loop(count ?? 5000, someSeed);
 
 function plans(most: number, seeded: number, start: number): void {
@@ -112,8 +123,21 @@ async function kills(most: number, seeded: number, start: number): Promise<void>
 }
 
 async function fuzzAll(most: number, seeded: number, start: number): Promise<void> {
-  console.log(`${most} inputs, seed ${seeded}${start > 0 ? `, from ${start}` : ''}`);
   const decoders = [...(await wireDecoders(seeded)), ...textDecoders(), ...(await storeDecoders())];
+  await fuzzed(decoders, { most, seeded, start });
+}
+
+async function queries(most: number, seeded: number, start: number): Promise<void> {
+  const LONGEST_MS = 1_000;
+  const slowest = await fuzzed([await queryDecoder(seeded)], { most, seeded, start });
+  if ([...slowest.values()].some(({ ms }) => ms > LONGEST_MS)) process.exitCode = 1;
+}
+
+async function fuzzed(
+  decoders: readonly FuzzedDecoder[],
+  { most, seeded, start }: { readonly most: number; readonly seeded: number; readonly start: number },
+) {
+  console.log(`${most} inputs, seed ${seeded}${start > 0 ? `, from ${start}` : ''}`);
   const every = Math.max(2_000, Math.round(most / 20 / 2_000) * 2_000);
   const { inputs, read, slowest } = await fuzz(decoders, {
     count: most,
@@ -125,4 +149,26 @@ async function fuzzAll(most: number, seeded: number, start: number): Promise<voi
   for (const [name, { ms, input, bytes }] of slowest) {
     console.log(`  ${name}: the slowest took ${ms.toFixed(0)} ms (input ${input}, ${bytes} bytes)`);
   }
+  return slowest;
+}
+
+async function promql(most: number, seeded: number, start: number): Promise<void> {
+  const found = await findPrometheus();
+  if (found === undefined || !found.today) {
+    console.error(found === undefined ? NO_PROMETHEUS : 'this Prometheus is older than 3.x: ../shared/bin has one of today');
+    process.exitCode = 2;
+    return;
+  }
+  console.log(`${most} questions, seed ${seeded}${start > 0 ? `, from ${start}` : ''}`);
+  const every = Math.max(100, Math.round(most / 20));
+  const { asked, refused, empty, mismatches } = await runDifferential(found, {
+    count: most,
+    seed: seeded,
+    from: start,
+    onMismatch: (mismatch) => console.log(describeMismatch(mismatch)),
+    onProgress: (done) => done % every === 0 && console.log(`${done} of ${most}`),
+  });
+  const said = `${refused} refused by both, ${empty} with an empty answer`;
+  console.log(`${asked} questions, ${said}: ${mismatches.length} answered otherwise`);
+  process.exitCode = mismatches.length > 0 ? 1 : 0;
 }

@@ -7,7 +7,7 @@ export interface Details<T = unknown> {
   with(other: T): Details<T>;
 }
 
-/** Collects what a query's author should know. A text is kept once, at the first place that it arose. */
+/** Collects what a query's author should know. A text is kept once, at the last place that it arose, as in Prometheus. */
 export interface Annotations {
   warn(message: string, span: Span): void;
   /** `details` follow the message but do not make it another one. */
@@ -24,9 +24,8 @@ export function collectAnnotations(query: string): CollectedAnnotations {
   const warnings = new Map<string, Kept>();
   const infos = new Map<string, Kept>();
   const add = (to: Map<string, Kept>, text: string, span: Span, details?: Details): void => {
-    const known = to.get(text);
-    if (known === undefined) to.set(text, { span, details });
-    else if (details !== undefined) to.set(text, { ...known, details: known.details?.with(details.value) ?? details });
+    const before = to.get(text)?.details;
+    to.set(text, { span, details: details === undefined ? before : (before?.with(details.value) ?? details) });
   };
   const texts = (all: ReadonlyMap<string, Kept>): readonly string[] =>
     [...all].map(([text, { span, details }]) => {

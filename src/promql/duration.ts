@@ -1,6 +1,7 @@
 import { childrenOf, type Duration, type Expr } from './ast.ts';
 import { QueryError } from './errors.ts';
-import { positionOf, type Span } from './span.ts';
+import { greater, smaller } from './numeric.ts';
+import { bytesOf, positionOf, type Span } from './span.ts';
 
 /** What `step()` and `range()` mean inside a duration: the query's own, in milliseconds. */
 export interface DurationContext {
@@ -59,9 +60,9 @@ function evaluate(duration: Duration, context: DurationContext, span: Span): num
         case '^':
           return left ** right;
         case 'min_of':
-          return Math.min(left, right);
+          return smaller(left, right);
         case 'max_of':
-          return Math.max(left, right);
+          return greater(left, right);
       }
     }
   }
@@ -69,5 +70,6 @@ function evaluate(duration: Duration, context: DurationContext, span: Span): num
 
 /** Prometheus has the first and the last place of the text here, not its line and column. */
 function fault(context: DurationContext, span: Span, message: string): QueryError {
-  return new QueryError('bad_data', `${span.start}:${span.end}: ${message}`, positionOf(context.query, span));
+  const [start, end] = [span.start, span.end].map((at) => bytesOf(context.query.slice(0, at)));
+  return new QueryError('bad_data', `${start}:${end}: ${message}`, positionOf(context.query, span));
 }

@@ -21,7 +21,8 @@ export class QueryError extends CodedError {
 /** In Prometheus's words: `1:5: parse error: unexpected …`. */
 export function parseError(query: string, span: Span, message: string): QueryError {
   const position = positionOf(query, span);
-  return new QueryError('bad_data', `${position.line}:${position.column}: parse error: ${message}`, position);
+  const where = query === '' ? 'unknown position' : `${position.line}:${position.column}`;
+  return new QueryError('bad_data', `${where}: parse error: ${message}`, position);
 }
 
 export function notImplemented(query: string, span: Span, name: string): QueryError {

@@ -19,7 +19,8 @@ import { hintOf, selectorSource, subqueryGrid, windowRows } from './ranges.ts';
 import { collect, type Rows, rowsOf } from './rows.ts';
 import { infoSight, offsetMsOf, pinnedTime } from './selectors.ts';
 import { positionOf } from './span.ts';
-import { emptyVector, type Grid, timeOf, type Value, type Vector } from './value.ts';
+import { isStepInvariant } from './step-invariant.ts';
+import { emptyVector, type Grid, repeated, timeOf, type Value, type Vector } from './value.ts';
 import { latestRows, runOfRow, type Sight, sightsOf, smoothedRows } from './windows.ts';
 import type { Work } from './work.ts';
 
@@ -29,6 +30,9 @@ export function* evaluate(expr: Expr, evaluation: Evaluation, grid: Grid): Work<
 }
 
 function* evaluateNode(expr: Expr, evaluation: Evaluation, grid: Grid): Work<Value> {
+  if (grid.steps > 1 && isStepInvariant(expr)) {
+    return repeated(yield* evaluateNode(expr, evaluation, { ...grid, steps: 1 }), grid.steps);
+  }
   switch (expr.kind) {
     case 'number':
       return { kind: 'scalar', values: new Float64Array(grid.steps).fill(expr.value) };
@@ -66,6 +70,9 @@ function* evaluateNode(expr: Expr, evaluation: Evaluation, grid: Grid): Work<Val
 
 /** An instant vector row by row: of selectors, range functions and what goes value by value, without holding it. */
 function* evaluateRows(expr: Expr, evaluation: Evaluation, grid: Grid): Work<Rows> {
+  if (grid.steps > 1 && isStepInvariant(expr)) {
+    return rowsOf(vectorArg([yield* evaluate(expr, evaluation, grid)], 0), grid.steps);
+  }
   switch (expr.kind) {
     case 'paren':
       return yield* evaluateRows(expr.inner, evaluation, grid);
@@ -171,7 +178,8 @@ function* evaluateBinary(expr: BinaryExpr, evaluation: Evaluation, grid: Grid): 
   return yield* vectorBinary(expr, left, right, context);
 }
 
-function* evaluateAggregate(expr: AggregateExpr, evaluation: Evaluation, grid: Grid): Work<Vector> {
+function* evaluateAggregate(whole: AggregateExpr, evaluation: Evaluation, grid: Grid): Work<Vector> {
+  const expr = { ...whole, operand: unwrap(whole.operand), parameter: whole.parameter && unwrap(whole.parameter) };
   const { op } = expr;
   const context = { grid, annotations: evaluation.annotations, error: errorsOf(evaluation) };
   const parameter = expr.parameter === undefined ? undefined : yield* evaluate(expr.parameter, evaluation, grid);
@@ -235,7 +243,10 @@ function* timestamps(call: CallExpr, evaluation: Evaluation, grid: Grid): Work<V
 /** Of a selector, the starts of its samples (0: unset); anything else has lost them. */
 function* startTimestamps(call: CallExpr, evaluation: Evaluation, grid: Grid): Work<Vector> {
   const arg = unwrap(call.args[0]!);
-  if (arg.kind !== 'selector') return emptyVector([], grid.steps);
+  if (arg.kind !== 'selector') {
+    yield* evaluate(arg, evaluation, grid);
+    return emptyVector([], grid.steps);
+  }
   const rows = mappedRows(selectorRows(arg, evaluation, grid, 'starts'), grid.steps, (seconds) => seconds);
   hold(rows.count * grid.steps, call.span, evaluation);
   return yield* collect(rows, grid.steps);
@@ -287,7 +298,13 @@ function sightOfNode(node: VectorSelector | SubqueryExpr, { range, durations }: 
 
 function callContext(call: CallExpr, evaluation: Evaluation, grid: Grid): CallContext {
   const { annotations, range } = evaluation;
-  return { call, grid, query: range, annotations, error: errorsOf(evaluation) };
+  return { call: { ...call, args: call.args.map(placed) }, grid, query: range, annotations, error: errorsOf(evaluation) };
+}
+
+/** Prometheus tells of an argument at its own place, without the parentheses around it; of a subquery it forgets the place. */
+function placed(arg: Expr): Expr {
+  const inner = unwrap(arg);
+  return inner.kind === 'subquery' ? { ...inner, span: { start: 0, end: 0 } } : inner;
 }
 
 function errorsOf({ query }: Evaluation): CallContext['error'] {

@@ -7,6 +7,8 @@ import type { CallContext } from './functions/definition.ts';
 import { groupKeys, groupLabels } from './groups.ts';
 import { type Element, type ElementOperation, elementOperation } from './histograms/elements.ts';
 import { grown } from './reduce.ts';
+import { PLAIN_LABEL } from './print.ts';
+import { quote } from './unquote.ts';
 import {
   emptyVector,
   type Head,
@@ -313,5 +315,6 @@ function anyAt({ present }: Vector, steps: number): Uint8Array {
 
 /** With the name among the labels, as Prometheus lists series in this error. */
 function formatSeries(labels: Labels): string {
-  return `{${labels.map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(', ')}}`;
+  const named = labels.map(([name, value]) => `${PLAIN_LABEL.test(name) ? name : quote(name)}=${quote(value)}`);
+  return `{${named.join(', ')}}`;
 }

@@ -54,6 +54,7 @@ export function fillMixed(
     window.time = timeOf(grid, step);
     for (let i = 0; i < scalars.length; i++) window.scalars[i] = scalars[i]![step]!;
     window.histogramCount = countIn(window);
+    implementation.check?.(window.scalars, window.histogramCount < window.to - window.from, context);
     const result =
       implementation.mixed === undefined
         ? ofFloatsAlone(implementation.compute, window, about)

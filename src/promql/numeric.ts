@@ -50,3 +50,15 @@ export function almostEqual(a: number, b: number, epsilon: number): boolean {
   if (a === 0 || b === 0 || sum < smallest) return difference < epsilon * smallest;
   return difference / Math.min(sum, Number.MAX_VALUE) < epsilon;
 }
+
+/** As Go's `math.Max`: infinity wins over NaN. */
+export function greater(a: number, b: number): number {
+  if (a === Number.POSITIVE_INFINITY || b === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
+  return Math.max(a, b);
+}
+
+/** As Go's `math.Min`: minus infinity wins over NaN. */
+export function smaller(a: number, b: number): number {
+  if (a === Number.NEGATIVE_INFINITY || b === Number.NEGATIVE_INFINITY) return Number.NEGATIVE_INFINITY;
+  return Math.min(a, b);
+}

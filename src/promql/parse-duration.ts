@@ -51,6 +51,8 @@ export function parsePositiveDuration(cursor: Cursor, context: string): Duration
 
 /** After `offset`: one term, so that `x offset 1m + 2` adds to `x`. */
 export function parseOffset(cursor: Cursor): Duration {
+  // Parentheses begin an expression that goes on behind them.
+  if (isSymbol(peek(cursor), '(')) return parseDurationExpr(cursor, 'offset');
   const { start } = peek(cursor);
   const sign = accept(cursor, '-') ? '-' : accept(cursor, '+') ? '+' : '';
   const inner = parseAtom(cursor, 'offset');

@@ -13,7 +13,7 @@ import type {
 } from './ast.ts';
 import { quote } from './unquote.ts';
 
-const PLAIN_LABEL = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
+export const PLAIN_LABEL = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 
 /** PromQL text of a tree, on one line. Parsing it gives the same tree. */
 export function formatExpr(expr: Expr): string {

@@ -9,7 +9,7 @@ import { extendedSamples } from './functions/extended.ts';
 import { fillMixed, isMixed } from './mixed-ranges.ts';
 import { moveWindow, type RangeSource, windowOf } from './range-source.ts';
 import type { Rows } from './rows.ts';
-import { type Grid, timeOf } from './value.ts';
+import { type Grid, timeOf, withoutMetadata } from './value.ts';
 import { type Run, runOf, type Sight, sightOf, sightsOf } from './windows.ts';
 
 /** Functions that work with samples outside of the window. */
@@ -52,7 +52,6 @@ export function windowRows(
 ): Rows {
   const { grid } = context;
   checkModifier(source, context);
-  implementation.check?.(scalars, context);
   const { rangeMs, modifier } = source;
   const ends = sightsOf(source.sight, grid);
   const { compute, overRun, keepsName = false } = implementation;
@@ -73,6 +72,7 @@ export function windowRows(
       if (window.from === window.to) continue;
       window.time = timeOf(grid, step);
       for (let i = 0; i < scalars.length; i++) window.scalars[i] = scalars[i]![step]!;
+      implementation.check?.(window.scalars, true, context);
       if (compute(window, values, at + step)) found += present[at + step] = 1;
     }
     return found;
@@ -110,7 +110,8 @@ export function samplesAt(source: RangeSource, evaluation: Evaluation, time: num
     const window = windowOf(run, source);
     moveWindow(window, run, source, evaluation.lookbackMs, (source.sight.pinned ?? time) - source.sight.offsetMs);
     if (window.from === window.to) continue;
-    const { labels, times, values } = run;
+    const { times, values } = run;
+    const labels = run.dropName ? withoutMetadata(run.labels) : run.labels;
     if (run.histograms !== undefined) {
       if (source.modifier !== undefined)
         throw new QueryError('execution', `${source.modifier} modifier is not supported with histograms`);

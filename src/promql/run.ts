@@ -1,4 +1,4 @@
-import { compareLabels, NO_LABELS } from '../model/labels.ts';
+import { compareLabels, labelsKey, NO_LABELS } from '../model/labels.ts';
 import type { QueryResult, QueryValue, ResultSeries, StepRange, VectorSample } from '../model/query-result.ts';
 import { MINUTE, type Millis } from '../model/time.ts';
 import { type CollectedAnnotations, collectAnnotations } from './annotations.ts';
@@ -126,7 +126,7 @@ function* instantValue(expr: Expr, evaluation: Evaluation, grid: Grid): Work<Que
   const { kind } = unwrap(expr);
   if (kind === 'matrix' || kind === 'subquery') {
     const series = samplesAt(yield* evaluateRange(expr, evaluation, grid), evaluation, time);
-    return { kind: 'matrix', series: [...series].sort((a, b) => compareLabels(a.labels, b.labels)) };
+    return { kind: 'matrix', series: joinedSeries(series).sort((a, b) => compareLabels(a.labels, b.labels)) };
   }
   const value = yield* evaluate(expr, evaluation, grid);
   switch (value.kind) {
@@ -143,6 +143,38 @@ function* instantValue(expr: Expr, evaluation: Evaluation, grid: Grid): Work<Que
       return { kind: 'vector', samples };
     }
   }
+}
+
+/** Series that are the same once their names are dropped become one, unless they have samples of one time. */
+function joinedSeries(all: readonly ResultSeries[]): ResultSeries[] {
+  const byLabels = new Map<string, ResultSeries>();
+  for (const series of all) {
+    const key = labelsKey(series.labels);
+    const other = byLabels.get(key);
+    byLabels.set(key, other === undefined ? series : joined(other, series));
+  }
+  return [...byLabels.values()];
+}
+
+function joined(a: ResultSeries, b: ResultSeries): ResultSeries {
+  const taken = new Set([...a.times, ...(a.histograms?.times ?? [])]);
+  if ([...b.times, ...(b.histograms?.times ?? [])].some((time) => taken.has(time))) throw equalLabels();
+  const floats = [...[...a.times].map((time, i) => ({ time, value: a.values[i]! })), ...[...b.times].map((time, i) => ({ time, value: b.values[i]! }))];
+  floats.sort((x, y) => x.time - y.time);
+  const others = [a, b].flatMap(({ histograms }) => histograms?.values.map((value, i) => ({ time: histograms.times[i]!, value })) ?? []);
+  others.sort((x, y) => x.time - y.time);
+  return {
+    labels: a.labels,
+    times: Float64Array.from(floats, ({ time }) => time),
+    values: Float64Array.from(floats, ({ value }) => value),
+    ...(others.length > 0 && {
+      histograms: { times: Float64Array.from(others, ({ time }) => time), values: others.map(({ value }) => value) },
+    }),
+  };
+}
+
+function equalLabels(): QueryError {
+  return new QueryError('execution', 'vector cannot contain metrics with the same labelset');
 }
 
 function* rangeValue(expr: Expr, evaluation: Evaluation, grid: Grid): Work<QueryValue> {
@@ -207,7 +239,7 @@ function* named(vector: Vector, steps: number): Work<Vector> {
   }
   const kept = withoutEmptyRows({ ...vector, heads }, steps);
   return mergeRows(kept, steps, () => {
-    throw new QueryError('execution', 'vector cannot contain metrics with the same labelset');
+    throw equalLabels();
   });
 }
 

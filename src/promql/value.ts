@@ -61,6 +61,22 @@ export function floatsOf(vector: Vector): Vector {
   return { ...vector, histograms: undefined, present: present.map((state) => (state === HISTOGRAM ? 0 : state)) };
 }
 
+/** What has one value, at each of so many steps. */
+export function repeated(value: Value, steps: number): Value {
+  if (value.kind === 'string') return value;
+  const spread = <T extends Float64Array | Uint8Array>(from: T, to: T): T => {
+    for (let row = 0; row < from.length; row++) to.fill(from[row]!, row * steps, (row + 1) * steps);
+    return to;
+  };
+  const values = spread(value.values, new Float64Array(value.values.length * steps));
+  if (value.kind === 'scalar') return { kind: 'scalar', values };
+  const { heads, present, histograms } = value;
+  return {
+    ...{ kind: 'vector', heads, values, present: spread(present, new Uint8Array(values.length)) },
+    histograms: histograms && Array.from({ length: values.length }, (_, cell) => histograms[Math.floor(cell / steps)]),
+  };
+}
+
 /** Without rows that are present nowhere. */
 export function withoutEmptyRows(vector: Vector, steps: number): Vector {
   const { heads, values, present, histograms } = vector;

@@ -140,8 +140,8 @@ export function smoothedRows(
         if (exact) toValues[at + step] = values[next]!;
         else if (!after) toValues[at + step] = values[next - 1]!;
         else {
-          const share = (t - times[next - 1]!) / (times[next]! - times[next - 1]!);
-          toValues[at + step] = values[next - 1]! + (values[next]! - values[next - 1]!) * share;
+          const rise = (values[next]! - values[next - 1]!) * (t - times[next - 1]!);
+          toValues[at + step] = values[next - 1]! + rise / (times[next]! - times[next - 1]!);
         }
       }
       return found > 0 ? { labels, dropName: false } : undefined;

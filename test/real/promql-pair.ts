@@ -20,6 +20,8 @@ export interface PromqlPair extends AsyncDisposable {
   write(series: readonly OutgoingSeries[]): Promise<void>;
   /** What Prometheus answers, and what the program does. */
   ask(question: Question): Promise<readonly [reference: ApiAnswer, own: ApiAnswer]>;
+  /** What Prometheus answers. */
+  askReference(question: Question): Promise<ApiAnswer>;
 }
 
 export interface FoundPrometheus {
@@ -32,7 +34,7 @@ export const NO_PROMETHEUS =
 
 const EXPERIMENTAL = [
   ...['promql-experimental-functions', 'promql-extended-range-selectors', 'promql-binop-fill-modifiers'],
-  'promql-delayed-name-removal',
+  'promql-delayed-name-removal', 'use-start-timestamps', 'st-storage', 'xor2-encoding',
 ];
 
 /** `../shared/bin` has today's; else the one in the path. */
@@ -80,6 +82,7 @@ export async function startPair({ program, today }: FoundPrometheus, now: Millis
         await Promise.all([reference, own.url].map((url) => send(`${url}/api/v1/write`, body)));
       },
       ask: (question) => Promise.all([answerOf(reference, question), answerOf(own.url, question)]),
+      askReference: (question) => answerOf(reference, question),
       async [Symbol.asyncDispose]() {
         await own[Symbol.asyncDispose]();
         await end();

@@ -110,8 +110,8 @@ export type Implementation =
       /** Of a window with histograms or starts. Left out: histograms are not seen, and windows without floats have no result. */
       readonly mixed?: MixedFunction;
       readonly keepsName?: boolean;
-      /** Looks at the scalar arguments before any window: warns, or throws. */
-      readonly check?: (scalars: readonly Float64Array[], context: CallContext) => void;
+      /** Looks at the scalar arguments of each window that has samples, before they are looked at: warns, or throws. */
+      readonly check?: (scalars: readonly number[], hasFloats: boolean, context: CallContext) => void;
     }
   /** All steps at once. */
   | { readonly kind: 'whole'; readonly compute: (args: readonly Value[], context: CallContext) => Value }

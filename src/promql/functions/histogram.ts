@@ -3,12 +3,13 @@ import { type Labels, labelsKey, labelValue, METRIC_NAME } from '../../model/lab
 import { formatInstant, type Millis } from '../../model/time.ts';
 import type { Details } from '../annotations.ts';
 import type { Expr } from '../ast.ts';
-import { formatFloat, formatGeneral, parseFloatLabel } from '../format-float.ts';
+import { formatGeneral, parseFloatLabel } from '../format-float.ts';
 import { histogramFractionOf, histogramQuantileOf, type NanEffect } from '../histograms/quantile.ts';
 import {
   emptyVector,
   type Head,
   HISTOGRAM,
+  mergeRows,
   timeOf,
   type Value,
   type Vector,
@@ -58,12 +59,17 @@ export function* histogramQuantiles(args: readonly Value[], context: CallContext
     checkQuantiles(q, call.args[i + 2]!, context);
     const named = histograms.map((histogram) => {
       const { head } = histogram;
-      const text = Number.isInteger(q[0]!) ? `${formatFloat(q[0]!)}.0` : formatFloat(q[0]!);
-      return { ...histogram, head: { labels: withLabel(head.labels, label, text), dropName: true } };
+      const text = formatGeneral(q[0]!);
+      const labelled = Number.isFinite(q[0]!) && !/[.e]/.test(text) ? `${text}.0` : text;
+      return { ...histogram, head: { labels: withLabel(head.labels, label, labelled), dropName: true } };
     });
     parts.push(yield* evaluate(vector, named, context, quantileComputation(q, call.args[0]!, context)));
   }
-  return joined(parts, context.grid.steps);
+  const { steps } = context.grid;
+  return mergeRows(joined(parts, steps), steps, () => {
+    // What is equal at an instant may still come apart by the end.
+    if (steps > 1) throw context.error(call.span, 'vector cannot contain metrics with the same labelset');
+  });
 }
 
 export function* histogramFraction(args: readonly Value[], context: CallContext): Work<Vector> {
@@ -164,8 +170,7 @@ function histogramsOf(vector: Vector, arg: Expr, { annotations, grid }: CallCont
 }
 
 /** What a row has, at any step. */
-function kindsIn({ present, histograms }: Vector, row: number, steps: number) {
-  if (histograms === undefined) return { natives: false, floats: true };
+function kindsIn({ present }: Vector, row: number, steps: number) {
   const states = present.subarray(row * steps, (row + 1) * steps);
   return { natives: states.includes(HISTOGRAM), floats: states.includes(1) };
 }
@@ -217,7 +222,7 @@ function mendings([first, ...others]: readonly [Mendings, ...Mendings[]]): Detai
   };
 }
 
-export function checkQuantiles(values: Float64Array, arg: Expr, { annotations }: CallContext): void {
+export function checkQuantiles(values: Iterable<number>, arg: Expr, { annotations }: CallContext): void {
   for (const q of values) {
     if (q >= 0 && q <= 1) continue;
     annotations.warn(`quantile value should be between 0 and 1, got ${formatGeneral(q)}`, arg.span);

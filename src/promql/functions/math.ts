@@ -1,3 +1,4 @@
+import { greater, smaller } from '../numeric.ts';
 import type { Value, Vector } from '../value.ts';
 import { mapped, scalarArg, vectorArg } from './arguments.ts';
 
@@ -17,9 +18,10 @@ export const EACH: Readonly<Record<string, (value: number) => number>> = {
   atan: Math.atan,
   atanh: Math.atanh,
   cos: Math.cos,
-  cosh: Math.cosh,
+  // As Go has them, which overflow with the exponential.
+  cosh: (value) => (Math.abs(value) > 21 ? Math.exp(Math.abs(value)) / 2 : Math.cosh(value)),
   sin: Math.sin,
-  sinh: Math.sinh,
+  sinh: (value) => (Math.abs(value) > 21 ? (Math.sign(value) * Math.exp(Math.abs(value))) / 2 : Math.sinh(value)),
   tan: Math.tan,
   tanh: Math.tanh,
   deg: (value) => (value * 180) / Math.PI,
@@ -43,7 +45,7 @@ export function clampMax(args: readonly Value[]): Vector {
 
 /** Nothing where the bounds cross. */
 function clampBetween(vector: Vector, low: Float64Array, high: Float64Array): Vector {
-  const clamped = mapped(vector, low.length, (value, step) => Math.max(low[step]!, Math.min(high[step]!, value)));
+  const clamped = mapped(vector, low.length, (value, step) => greater(low[step]!, smaller(high[step]!, value)));
   for (let cell = 0; cell < clamped.present.length; cell++) {
     const step = cell % low.length;
     if (high[step]! < low[step]!) clamped.present[cell] = 0;

@@ -1,4 +1,5 @@
 import { histogramVarianceOf } from '../histograms/quantile.ts';
+import { greater, smaller } from '../numeric.ts';
 import { absent, constant, ofTwo, scalarOf, time, vectorOf } from './conversion.ts';
 import { DATES, dateOf } from './dates.ts';
 import type { CallContext, Implementation, RangeFunction } from './definition.ts';
@@ -73,8 +74,8 @@ const WHOLE: Readonly<Record<string, Whole>> = {
   end: constant(({ query }) => query.end / 1000),
   range: constant(({ query }) => (query.end - query.start) / 1000),
   step: constant(({ query }) => (query.end === query.start ? 0 : query.stepMs / 1000)),
-  max_of: ofTwo(Math.max),
-  min_of: ofTwo(Math.min),
+  max_of: ofTwo(greater),
+  min_of: ofTwo(smaller),
   label_replace: labelReplace,
   label_join: labelJoin,
   sort: sortByValue(1),
@@ -92,8 +93,8 @@ const PIECES: Readonly<Record<string, (Implementation & { kind: 'pieces' })['com
 /** `evaluate` knows them by name: they look at their argument's selector or at all windows together. */
 const BY_EVALUATOR = ['timestamp', 'start_timestamp', 'absent_over_time', 'info'];
 
-function checkQuantile(scalars: readonly Float64Array[], context: CallContext): void {
-  checkQuantiles(scalars[0]!, context.call.args[0]!, context);
+function checkQuantile(scalars: readonly number[], hasFloats: boolean, context: CallContext): void {
+  if (hasFloats) checkQuantiles(scalars, context.call.args[0]!, context);
 }
 
 const TABLE: ReadonlyMap<string, Implementation> = new Map<string, Implementation>([

@@ -64,11 +64,9 @@ export const doubleExponentialSmoothing: RangeFunction = ({ values, from, to, sc
   return true;
 };
 
-export function checkFactors(scalars: readonly Float64Array[], { call, error }: CallContext): void {
-  const [smoothing, trend] = scalars;
+export function checkFactors([smoothing, trend]: readonly number[], _: boolean, { call, error }: CallContext): void {
   for (const [factor, name, short] of [[smoothing!, 'smoothing', 'sf'] as const, [trend!, 'trend', 'tf'] as const]) {
-    const bad = factor.find((value) => !(value > 0 && value < 1));
-    if (bad === undefined) continue;
-    throw error(call.span, `invalid ${name} factor. Expected: 0 < ${short} < 1, got: ${formatFixed(bad)}`);
+    if (factor > 0 && factor < 1) continue;
+    throw error(call.span, `invalid ${name} factor. Expected: 0 < ${short} < 1, got: ${formatFixed(factor)}`);
   }
 }

@@ -60,8 +60,8 @@ function smoothedAt(
   if (!ofHistograms) {
     if (exact) return values[next]!;
     if (next === to) return values[next - 1]!;
-    const share = (time - times[next - 1]!) / (times[next]! - times[next - 1]!);
-    return values[next - 1]! + (values[next]! - values[next - 1]!) * share;
+    const rise = (values[next]! - values[next - 1]!) * (time - times[next - 1]!);
+    return values[next - 1]! + rise / (times[next]! - times[next - 1]!);
   }
   if (exact) return histograms![next];
   const before = histograms![next - 1]!;

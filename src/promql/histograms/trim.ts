@@ -61,7 +61,8 @@ function keptOf(bucket: BoundedBucket, bound: number, { keeps, sign, custom }: A
   const { lower, upper, count } = bucket;
   if (keeps === 'below' ? upper <= bound : lower >= bound)
     return { count, middle: middleOf(lower, upper, sign, custom) };
-  if (keeps === 'below' ? lower >= bound : upper <= bound) return { count: 0, middle: 0 };
+  // So that a bound that is NaN keeps nothing.
+  if (!(keeps === 'below' ? lower < bound : upper > bound)) return { count: 0, middle: 0 };
   if (lower === Number.NEGATIVE_INFINITY || upper === Number.POSITIVE_INFINITY)
     return keptOfEndless(bucket, bound, keeps);
   const below = count * shareBelow(bucket, bound, custom);
