@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { labelsOf } from '../model/labels.ts';
+import { labelsKey, labelsOf } from '../model/labels.ts';
 import type { Matcher } from '../model/matcher.ts';
 import type { TimeRange } from '../model/time.ts';
+import { seededRandom } from '../numeric/seeded-random.ts';
 import { memoryTenant } from '../testing/memory-storage.ts';
+import { randomQuestion } from '../testing/promql/random-query.ts';
+import { shopHour } from '../testing/promql/shop-hour.ts';
 import { QueryError } from './errors.ts';
 import { functionNames, signatureOf } from './functions/signatures.ts';
 import { parseQuery } from './parse.ts';
@@ -104,12 +107,37 @@ describe('evaluatorOver()', () => {
     expect(await count(60_000)).toMatchObject({ samples: [] });
   });
 
-  test('says that an anchored instant vector is not implemented, and where', async () => {
-    const store = await tenant();
-    const error = await store.instant('1 +\n  a_total anchored', 0).catch((cause: unknown) => cause);
-    expect(error).toBeInstanceOf(QueryError);
-    const message = 'not implemented yet: anchored instant vector (2:3)';
-    expect(error).toMatchObject({ code: 'execution', message, position: { column: 3 } });
+  test('a range query has the values of the instant queries at its steps', async () => {
+    const { start, series } = shopHour(seededRandom(2));
+    const store = memoryTenant();
+    for (const { labels, times, values } of series) {
+      if (times.length > 0) await store.backfill([{ labels, times: Float64Array.from(times), values }]);
+    }
+    const range = { start: start + 10 * 60_000, end: start + 20 * 60_000, stepMs: 75_500 };
+    // Those that say where they stand in the range have another value at an instant, and samples taken in turn may be others.
+    const ofTheRange = /step|range|start|end|topk|bottomk|limitk|sort|count_values|\[[^\]]*:/;
+    let compared = 0;
+    for (let i = 0; compared < 150; i++) {
+      const { query } = randomQuestion(seededRandom(i), { start, end: start + 3_600_000 });
+      if (ofTheRange.test(query)) continue;
+      const whole = await store.range(query, range).catch(() => undefined);
+      if (whole === undefined) continue;
+      compared++;
+      if (whole.value.kind !== 'matrix') throw new TypeError('a range query answers a matrix');
+      const found = new Map<string, string>();
+      for (const { labels, times, values } of whole.value.series) {
+        for (const [k, time] of times.entries()) found.set(`${labelsKey(labels)} ${time}`, shortly(values[k]!));
+      }
+      const wanted = new Map<string, string>();
+      for (let time = range.start; time <= range.end; time += range.stepMs) {
+        const { value } = await store.instant(query, time);
+        const samples = value.kind === 'vector' ? value.samples : value.kind === 'scalar' ? [{ labels: [], ...value }] : [];
+        for (const sample of samples) wanted.set(`${labelsKey(sample.labels)} ${time}`, shortly(sample.value));
+      }
+      // The name of a series with and without it is that of its first sample.
+      if (/\bor\b/.test(query)) expect(found.size, query).toBe(wanted.size);
+      else expect(found, query).toEqual(wanted);
+    }
   });
 
   test('every function is computed', async () => {
@@ -124,6 +152,11 @@ describe('evaluatorOver()', () => {
     }
   });
 });
+
+/** Sums over a window go on from those of the window before: their last digits are other ones. */
+function shortly(value: number): string {
+  return value.toPrecision(9);
+}
 
 describe('limit_ratio', () => {
   /** 400 series `b` with the value 1. */

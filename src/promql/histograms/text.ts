@@ -1,13 +1,18 @@
-import { allBuckets, type HistogramValue, hasCustomBuckets } from '../../model/histogram-value.ts';
+import { type BoundedBucket, type HistogramValue, negativeBuckets, positiveBuckets } from '../../model/histogram-value.ts';
 import { formatGeneral } from '../format-float.ts';
 
-/** As Prometheus writes a histogram where it needs a text: `{count:3, sum:4.5, (1,2]:3}`. */
+/** As Prometheus writes a histogram where it needs a text: `{count:3, sum:4.5, (1,2]:3}`. Buckets reach into the zero bucket. */
 export function formatHistogram(histogram: HistogramValue): string {
-  const buckets = allBuckets({ ...histogram, zeroThreshold: hasCustomBuckets(histogram) ? 0 : histogram.zeroThreshold })
-    .filter(({ count }) => count !== 0)
-    .map(({ lower, upper, lowerInclusive, upperInclusive, count }) => {
-      const bounds = `${lowerInclusive ? '[' : '('}${formatGeneral(lower)},${formatGeneral(upper)}${upperInclusive ? ']' : ')'}`;
-      return `, ${bounds}:${formatGeneral(count)}`;
-    });
-  return `{count:${formatGeneral(histogram.count)}, sum:${formatGeneral(histogram.sum)}${buckets.join('')}}`;
+  const { count, sum, zeroCount, zeroThreshold } = histogram;
+  const inclusive = { lowerInclusive: true, upperInclusive: true };
+  const zero: BoundedBucket = { lower: -zeroThreshold, upper: zeroThreshold, ...inclusive, count: zeroCount };
+  const buckets = [...negativeBuckets(histogram).reverse(), zero, ...positiveBuckets(histogram)]
+    .filter((bucket) => bucket.count !== 0)
+    .map((bucket) => `, ${formatBucket(bucket)}`);
+  return `{count:${formatGeneral(count)}, sum:${formatGeneral(sum)}${buckets.join('')}}`;
+}
+
+function formatBucket({ lower, upper, lowerInclusive, upperInclusive, count }: BoundedBucket): string {
+  const [opened, closed] = [lowerInclusive ? '[' : '(', upperInclusive ? ']' : ')'];
+  return `${opened}${formatGeneral(lower)},${formatGeneral(upper)}${closed}:${formatGeneral(count)}`;
 }
