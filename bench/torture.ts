@@ -155,7 +155,9 @@ async function fuzzed(
 async function promql(most: number, seeded: number, start: number): Promise<void> {
   const found = await findPrometheus();
   if (found === undefined || !found.today) {
-    console.error(found === undefined ? NO_PROMETHEUS : 'this Prometheus is older than 3.x: ../shared/bin has one of today');
+    console.error(
+      found === undefined ? NO_PROMETHEUS : 'this Prometheus is older than 3.x: ../shared/bin has one of today',
+    );
     process.exitCode = 2;
     return;
   }

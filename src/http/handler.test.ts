@@ -73,7 +73,10 @@ describe('queries', () => {
   });
 
   test.each([
-    { path: '/api/v1/query', error: 'invalid parameter "query": it is missing' },
+    {
+      path: '/api/v1/query',
+      error: 'invalid parameter "query": unknown position: parse error: no expression found in input',
+    },
     {
       path: '/api/v1/query?query=1%2B1&time=soon',
       error: 'invalid parameter "time": cannot parse "soon" to a valid timestamp',

@@ -298,7 +298,13 @@ function sightOfNode(node: VectorSelector | SubqueryExpr, { range, durations }: 
 
 function callContext(call: CallExpr, evaluation: Evaluation, grid: Grid): CallContext {
   const { annotations, range } = evaluation;
-  return { call: { ...call, args: call.args.map(placed) }, grid, query: range, annotations, error: errorsOf(evaluation) };
+  return {
+    call: { ...call, args: call.args.map(placed) },
+    grid,
+    query: range,
+    annotations,
+    error: errorsOf(evaluation),
+  };
 }
 
 /** Prometheus tells of an argument at its own place, without the parentheses around it; of a subquery it forgets the place. */

@@ -6,8 +6,8 @@ import type { QueryError } from './errors.ts';
 import type { CallContext } from './functions/definition.ts';
 import { groupKeys, groupLabels } from './groups.ts';
 import { type Element, type ElementOperation, elementOperation } from './histograms/elements.ts';
-import { grown } from './reduce.ts';
 import { PLAIN_LABEL } from './print.ts';
+import { grown } from './reduce.ts';
 import { quote } from './unquote.ts';
 import {
   emptyVector,

@@ -131,7 +131,8 @@ describe('evaluatorOver()', () => {
       const wanted = new Map<string, string>();
       for (let time = range.start; time <= range.end; time += range.stepMs) {
         const { value } = await store.instant(query, time);
-        const samples = value.kind === 'vector' ? value.samples : value.kind === 'scalar' ? [{ labels: [], ...value }] : [];
+        const samples =
+          value.kind === 'vector' ? value.samples : value.kind === 'scalar' ? [{ labels: [], ...value }] : [];
         for (const sample of samples) wanted.set(`${labelsKey(sample.labels)} ${time}`, shortly(sample.value));
       }
       // The name of a series with and without it is that of its first sample.

@@ -159,9 +159,14 @@ function joinedSeries(all: readonly ResultSeries[]): ResultSeries[] {
 function joined(a: ResultSeries, b: ResultSeries): ResultSeries {
   const taken = new Set([...a.times, ...(a.histograms?.times ?? [])]);
   if ([...b.times, ...(b.histograms?.times ?? [])].some((time) => taken.has(time))) throw equalLabels();
-  const floats = [...[...a.times].map((time, i) => ({ time, value: a.values[i]! })), ...[...b.times].map((time, i) => ({ time, value: b.values[i]! }))];
+  const floats = [
+    ...[...a.times].map((time, i) => ({ time, value: a.values[i]! })),
+    ...[...b.times].map((time, i) => ({ time, value: b.values[i]! })),
+  ];
   floats.sort((x, y) => x.time - y.time);
-  const others = [a, b].flatMap(({ histograms }) => histograms?.values.map((value, i) => ({ time: histograms.times[i]!, value })) ?? []);
+  const others = [a, b].flatMap(
+    ({ histograms }) => histograms?.values.map((value, i) => ({ time: histograms.times[i]!, value })) ?? [],
+  );
   others.sort((x, y) => x.time - y.time);
   return {
     labels: a.labels,

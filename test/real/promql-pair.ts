@@ -34,7 +34,10 @@ export const NO_PROMETHEUS =
 
 const EXPERIMENTAL = [
   ...['promql-experimental-functions', 'promql-extended-range-selectors', 'promql-binop-fill-modifiers'],
-  'promql-delayed-name-removal', 'use-start-timestamps', 'st-storage', 'xor2-encoding',
+  'promql-delayed-name-removal',
+  'use-start-timestamps',
+  'st-storage',
+  'xor2-encoding',
 ];
 
 /** `../shared/bin` has today's; else the one in the path. */

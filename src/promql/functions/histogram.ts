@@ -52,6 +52,8 @@ export function* histogramQuantiles(args: readonly Value[], context: CallContext
   const vector = vectorArg(args, 0);
   const label = stringArg(args, 1);
   const { call } = context;
+  // Prometheus ends such a query with a fault of its own.
+  if (label === '') throw context.error(call.span, 'invalid label name "" in histogram_quantiles()');
   const histograms = histogramsOf(vector, call.args[0]!, context);
   const parts: Vector[] = [];
   for (let i = 0; i < args.length - 2; i++) {

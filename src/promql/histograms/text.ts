@@ -1,4 +1,9 @@
-import { type BoundedBucket, type HistogramValue, negativeBuckets, positiveBuckets } from '../../model/histogram-value.ts';
+import {
+  type BoundedBucket,
+  type HistogramValue,
+  negativeBuckets,
+  positiveBuckets,
+} from '../../model/histogram-value.ts';
 import { formatGeneral } from '../format-float.ts';
 
 /** As Prometheus writes a histogram where it needs a text: `{count:3, sum:4.5, (1,2]:3}`. Buckets reach into the zero bucket. */

@@ -18,8 +18,37 @@ const MAX_SAMPLES = 200_000;
 const RANDOM_QUERIES = 500;
 const WORDS = [
   ...['by', 'without', 'on', 'ignoring', 'group_left', 'bool', 'offset', '@', 'start()', 'step()', '[5m]', '[5m:1s]'],
-  ...['[1h:1ms]', '[999y]', '@ 9e15', '5m', '1e999', '0x', '(', ')', '{', '}', '[', ']', ':', ',', '=~', '"(a+)+$"', '-', '^'],
-  ...['rate', 'topk', 'histogram_quantile', 'label_replace', 'info', 'fill(1)', 'smoothed', '__name__', '{__name__=~".+"}'],
+  ...[
+    '[1h:1ms]',
+    '[999y]',
+    '@ 9e15',
+    '5m',
+    '1e999',
+    '0x',
+    '(',
+    ')',
+    '{',
+    '}',
+    '[',
+    ']',
+    ':',
+    ',',
+    '=~',
+    '"(a+)+$"',
+    '-',
+    '^',
+  ],
+  ...[
+    'rate',
+    'topk',
+    'histogram_quantile',
+    'label_replace',
+    'info',
+    'fill(1)',
+    'smoothed',
+    '__name__',
+    '{__name__=~".+"}',
+  ],
 ];
 
 /**

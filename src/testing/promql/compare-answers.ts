@@ -118,7 +118,10 @@ function sameValue(a: Value, b: Value, tolerance: number): boolean {
   if (typeof a === 'string' || typeof b === 'string')
     return typeof a === typeof b && sameNumber(a as string, b as string, tolerance);
   if (!sameNumber(a.count, b.count, tolerance) || !sameNumber(a.sum, b.sum, tolerance)) return false;
-  const [x, y] = [a, b].map(({ buckets = [] }) => buckets.filter((bucket) => bucket[3] !== 'NaN')) as unknown as [Buckets, Buckets];
+  const [x, y] = [a, b].map(({ buckets = [] }) => buckets.filter((bucket) => bucket[3] !== 'NaN')) as unknown as [
+    Buckets,
+    Buckets,
+  ];
   return (
     x.length === y.length &&
     x.every((bucket, i) => bucket.every((part, k) => sameNumber(String(part), String(y[i]![k]), tolerance)))
@@ -184,7 +187,9 @@ function seriesOf(each: unknown): Series {
 
 /** `count_values` makes labels of numbers, whose last digits may be another rounding's. */
 function withFewerDigits(label: string): string {
-  return label.replaceAll(/-?\d+(?:\.\d+)?(?:e[+-]\d+)?/g, (number) => (number.length < 15 ? number : Number(number).toPrecision(11)));
+  return label.replaceAll(/-?\d+(?:\.\d+)?(?:e[+-]\d+)?/g, (number) =>
+    number.length < 15 ? number : Number(number).toPrecision(11),
+  );
 }
 
 function pointOf(pair: unknown): Point {

@@ -15,8 +15,27 @@ const HISTOGRAMS = [
 const BUCKETS = ['request_seconds_bucket', 'falling_bucket', 'endless_bucket', 'strange_bucket', 'latency', 'sized'];
 const LABELS = ['job', 'instance', 'code', 'method', 'room', 'le', 'kind', 'shelf', 'version', '__name__', 'absent'];
 const MATCHERS = [
-  ...['job="api"', 'job!="web"', 'job="api"', 'instance!="a:80"', 'job=~"a.*|few"', 'instance!~"a.*"', 'code=~"2..|500"', 'code="200"', 'method="GET"'],
-  ...['kind!="all"', 'nothing=""', 'kind=~".*n.*"', 'le=~"0.*|.Inf"', 'absent=""', 'absent!="x"', 'instance="b:80"', "job='api'"],
+  ...[
+    'job="api"',
+    'job!="web"',
+    'job="api"',
+    'instance!="a:80"',
+    'job=~"a.*|few"',
+    'instance!~"a.*"',
+    'code=~"2..|500"',
+    'code="200"',
+    'method="GET"',
+  ],
+  ...[
+    'kind!="all"',
+    'nothing=""',
+    'kind=~".*n.*"',
+    'le=~"0.*|.Inf"',
+    'absent=""',
+    'absent!="x"',
+    'instance="b:80"',
+    "job='api'",
+  ],
   ...['"job"="api"', 'job=~""', 'le!=""', 'size=~"sm.+"', 'shelf=~"[0-9]+|b"', 'room=~"room-.", job=~".+"'],
 ];
 const LENGTHS = ['1s', '15s', '45s', '1m', '61s', '90s', '2m', '5m', '7m', '10m', '30m', '1h', '300', '1m30s', '0.5'];
@@ -55,7 +74,16 @@ function queryWriter(random: Random, start: number) {
 
   const length = (): string => {
     if (maybe(0.93)) return one(LENGTHS);
-    return one(['step() * 2', '(1m + 30s)', 'max_of(step(), 1m)', '2 * 1m', '10m / 4', 'range() + 1', '-(-5m)', '2 ^ 6']);
+    return one([
+      'step() * 2',
+      '(1m + 30s)',
+      'max_of(step(), 1m)',
+      '2 * 1m',
+      '10m / 4',
+      'range() + 1',
+      '-(-5m)',
+      '2 ^ 6',
+    ]);
   };
   const modifiers = (): string => {
     let text = '';
@@ -68,7 +96,8 @@ function queryWriter(random: Random, start: number) {
     return text;
   };
   const metric = (kind: Kind): string => {
-    const from = kind === 'floats' ? FLOATS : kind === 'histograms' ? HISTOGRAMS : kind === 'buckets' ? BUCKETS : undefined;
+    const from =
+      kind === 'floats' ? FLOATS : kind === 'histograms' ? HISTOGRAMS : kind === 'buckets' ? BUCKETS : undefined;
     const name = one(from ?? (maybe(0.75) ? FLOATS : maybe(0.7) ? HISTOGRAMS : BUCKETS));
     if (name.startsWith('{') || maybe(0.75)) return name;
     return `${name}{${Array.from({ length: maybe(0.8) ? 1 : 2 }, () => one(MATCHERS)).join(one([',', ', ']))}}`;
@@ -116,18 +145,25 @@ function queryWriter(random: Random, start: number) {
   const parameterOf = (op: string, depth: number): string => {
     if (maybe(0.15)) return scalar(depth - 1);
     if (op === 'quantile') return one(['0.5', '0.9', '0', '1', '-1', '2', 'NaN', '0.25']);
-    return op === 'limit_ratio' ? one(['0.5', '-0.5', '0.1', '-0.9', '1', '1.5']) : one(['1', '2', '3', '0', '-1', '2.7']);
+    return op === 'limit_ratio'
+      ? one(['0.5', '-0.5', '0.1', '-0.9', '1', '1.5'])
+      : one(['1', '2', '3', '0', '-1', '2.7']);
   };
 
   const matched = (depth: number, kind: Kind): string => {
     const set = maybe(0.3);
     const op = set ? one(SETS) : maybe(0.6) ? one(ARITHMETIC) : `${one(COMPARISONS)}${maybe(0.3) ? ' bool' : ''}`;
-    const fill = !set && maybe(0.12) ? one([' fill (0)', ' fill_left (1)', ' fill_right (-2)', ' fill_left (1) fill_right (2)']) : '';
+    const fill =
+      !set && maybe(0.12)
+        ? one([' fill (0)', ' fill_left (1)', ' fill_right (-2)', ' fill_left (1) fill_right (2)'])
+        : '';
     const way = random();
     if (way < 0.35) {
       // The same series on both sides.
       const name = metric(kind);
-      const right = maybe(0.5) ? `${name} offset ${one(['1m', '5m', '-1m'])}` : `${one(['abs', 'ceil', 'sgn', '-'])}(${name})`;
+      const right = maybe(0.5)
+        ? `${name} offset ${one(['1m', '5m', '-1m'])}`
+        : `${one(['abs', 'ceil', 'sgn', '-'])}(${name})`;
       return `${name} ${op}${fill} ${right}`;
     }
     const names = labels() || 'job';
@@ -166,9 +202,16 @@ function queryWriter(random: Random, start: number) {
       const regex = one(['"(.*)"', '"(a).*"', '"(.+):(.+)"', '""', '".*"', '"([0-9]+)"']);
       return `label_replace(${vector(depth - 1, kind)}, ${string()}, ${replacement}, ${one(LABELS.map((l) => `"${l}"`))}, ${regex})`;
     }
-    if (what < 0.69) return `label_join(${vector(depth - 1, kind)}, ${string()}, ${one(['"-"', '""'])}, "job", "instance")`;
+    if (what < 0.69)
+      return `label_join(${vector(depth - 1, kind)}, ${string()}, ${one(['"-"', '""'])}, "job", "instance")`;
     if (what < 0.73) {
-      const chosen = one(['', ', {version=~".+"}', ', {__name__="build_info"}', ', {region="eu"}', ', {__name__=~".+_info"}']);
+      const chosen = one([
+        '',
+        ', {version=~".+"}',
+        ', {__name__="build_info"}',
+        ', {region="eu"}',
+        ', {__name__=~".+_info"}',
+      ]);
       return `info(${vector(depth - 1, kind)}${chosen})`;
     }
     if (what < 0.75) return `vector(${scalar(depth - 1)})`;
@@ -186,7 +229,9 @@ function queryWriter(random: Random, start: number) {
     const { args, variadic } = signatureOf(name)!;
     const wanted = variadic > 0 && maybe(0.5) ? args.slice(0, -1) : args;
     const inner = name.startsWith('histogram_') && maybe(0.8) ? 'histograms' : kind;
-    const texts = wanted.map((type) => (type === 'vector' ? vector(depth - 1, inner) : type === 'string' ? string() : scalar(depth - 1)));
+    const texts = wanted.map((type) =>
+      type === 'vector' ? vector(depth - 1, inner) : type === 'string' ? string() : scalar(depth - 1),
+    );
     return `${name}(${texts.join(', ')})`;
   };
 
@@ -217,7 +262,14 @@ function queryWriter(random: Random, start: number) {
       if (what < 0.97) return matrix(depth, kind);
       // Of the wrong type, which is refused.
       const wrong = one([matrix(1, kind), scalar(2), string(), '1 > 2']);
-      return one([`sum(${wrong})`, `rate(${wrong})`, `${wrong} + up`, `abs(${wrong}, 1)`, `(${wrong})[5m:]`, `up and ${wrong}`]);
+      return one([
+        `sum(${wrong})`,
+        `rate(${wrong})`,
+        `${wrong} + up`,
+        `abs(${wrong}, 1)`,
+        `(${wrong})[5m:]`,
+        `up and ${wrong}`,
+      ]);
     },
   };
 }

@@ -75,7 +75,8 @@ function simpler(expr: Expr): readonly Expr[] {
       if (expr.matching.include.length > 0) found.push({ ...expr, matching: { ...expr.matching, include: [] } });
       break;
     case 'call':
-      for (const [i, arg] of expr.args.entries()) within(arg, (smaller) => ({ ...expr, args: expr.args.with(i, smaller) }));
+      for (const [i, arg] of expr.args.entries())
+        within(arg, (smaller) => ({ ...expr, args: expr.args.with(i, smaller) }));
       break;
     case 'aggregate': {
       within(expr.operand, (operand) => ({ ...expr, operand }));
@@ -92,7 +93,8 @@ function simpler(expr: Expr): readonly Expr[] {
     case 'selector':
     case 'matrix': {
       const selector = expr.kind === 'matrix' ? expr.selector : expr;
-      const put = (smaller: typeof selector): Expr => (expr.kind === 'matrix' ? { ...expr, selector: smaller } : smaller);
+      const put = (smaller: typeof selector): Expr =>
+        expr.kind === 'matrix' ? { ...expr, selector: smaller } : smaller;
       if (selector.offset !== undefined) found.push(put({ ...selector, offset: undefined }));
       if (selector.at !== undefined) found.push(put({ ...selector, at: undefined }));
       if (selector.modifier !== undefined) found.push(put({ ...selector, modifier: undefined }));
