@@ -29,7 +29,7 @@ import { findPrometheus, NO_PROMETHEUS } from '../test/real/promql-pair.ts';
  *   to a real Prometheus with the same data. Differing answers are printed, made as small as they go; FROM goes on.
  *
  * - `npm run torture -- queries [COUNT] [SEED] [FROM]`: mutated queries, a million by default, parsed and evaluated on a
- *   small store. As with fuzz, and none takes longer than a second.
+ *   small store. As with fuzz, and none takes longer than a second of the processor.
  *
  * Every run of a seed is the same, as far as the machine lets the moments of kills be. A law that is broken ends it with exit code 1.
  */
@@ -147,7 +147,7 @@ async function fuzzed(
   });
   console.log(`${inputs} inputs for ${decoders.length} decoders kept every law; ${read} were read to their end`);
   for (const [name, { ms, input, bytes }] of slowest) {
-    console.log(`  ${name}: the slowest took ${ms.toFixed(0)} ms (input ${input}, ${bytes} bytes)`);
+    console.log(`  ${name}: the slowest took ${ms.toFixed(0)} ms of CPU (input ${input}, ${bytes} bytes)`);
   }
   return slowest;
 }

@@ -9,6 +9,7 @@ import { type Evaluation, hold, holding, loadedOf } from './evaluation.ts';
 import { histogramRows, mappedRows, vectorArg } from './functions/arguments.ts';
 import { absentWhere } from './functions/conversion.ts';
 import type { CallContext } from './functions/definition.ts';
+import { checkLabelCall } from './functions/labels.ts';
 import { implementationOf } from './functions/table.ts';
 import { smoothedMixedRows } from './histograms/smoothed.ts';
 import { addInfo } from './info.ts';
@@ -208,6 +209,7 @@ function* evaluateCall(call: CallExpr, evaluation: Evaluation, grid: Grid): Work
   switch (implementation.kind) {
     case 'whole':
     case 'pieces': {
+      if (call.name === 'label_replace' || call.name === 'label_join') checkLabelCall(callContext(call, evaluation, grid));
       const args: Value[] = [];
       for (const arg of call.args) args.push(yield* evaluate(arg, evaluation, grid));
       const context = callContext(call, evaluation, grid);

@@ -21,6 +21,19 @@ export function labelReplace(args: readonly Value[], context: CallContext): Vect
   });
 }
 
+/** What is wrong with the texts of a call, told before anything is evaluated. */
+export function checkLabelCall(context: CallContext): void {
+  const { call } = context;
+  const texts = call.args.slice(1).map((arg) => (arg.kind === 'string' ? arg.value : ''));
+  if (call.name === 'label_replace') {
+    compile(texts[3] ?? '', context);
+    checkName(texts[0] ?? '', 'destination', context);
+    return;
+  }
+  for (const source of texts.slice(2)) checkName(source, 'source', context);
+  checkName(texts[0] ?? '', 'destination', context);
+}
+
 /** `label_join(v, dst, separator, src…)`. */
 export function labelJoin(args: readonly Value[], context: CallContext): Vector {
   const target = stringArg(args, 1);
