@@ -4,9 +4,9 @@ import { compareLabels, encodeLabels, type Labels, labelsOf } from '../model/lab
 import type { Matcher } from '../model/matcher.ts';
 import { upperBound } from '../model/series.ts';
 import { DEFAULT_TENANT } from '../model/tenant.ts';
-import { chunksOf } from './head-series.ts';
-import { Head } from './head.ts';
 import { loadCore } from './core.ts';
+import { Head } from './head.ts';
+import { chunksOf } from './head-series.ts';
 import { readerOf } from './reader.ts';
 
 const MATCHERS: readonly (readonly Matcher[])[] = [
@@ -27,7 +27,12 @@ const labels = fc
   .map((record) => labelsOf(record));
 const commands = fc.array(
   fc.oneof(
-    fc.record({ kind: fc.constant('add' as const), labels, samples: fc.integer({ min: 0, max: 300 }), late: fc.boolean() }),
+    fc.record({
+      kind: fc.constant('add' as const),
+      labels,
+      samples: fc.integer({ min: 0, max: 300 }),
+      late: fc.boolean(),
+    }),
     fc.record({ kind: fc.constant('remove' as const), labels }),
     fc.record({ kind: fc.constant('ask' as const), back: fc.integer({ min: 0, max: 400 }) }),
   ),
