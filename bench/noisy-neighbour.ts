@@ -27,7 +27,7 @@ const KINDS: Readonly<Record<string, string>> = {
 };
 
 /** Weights of sessions, as `nice` counts. */
-const FIRST = -15;
+const FIRST = -20;
 const LAST = -5;
 
 interface Latencies {

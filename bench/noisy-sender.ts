@@ -1,6 +1,6 @@
 import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
-import { encodeSeriesLabels, encodeWriteRequest } from '../src/wire/encode-write-request.ts';
+import { type Body, NUMBER, openBodies } from './noisy-body.ts';
 
 /* One tenant that floods, for bench/noisy-neighbour.ts: npx tsx bench/noisy-sender.ts KIND URL TENANT. Ends when it is told to. */
 
@@ -8,47 +8,28 @@ const [kind, url, tenant] = process.argv.slice(2) as [string, string, string];
 const { hostname, port } = new URL(url);
 const agent = new Agent({ keepAlive: true, maxSockets: 10_000 });
 const HEADERS = { 'x-scope-orgid': tenant, 'content-type': 'application/x-protobuf', 'content-encoding': 'snappy' };
-const START = Date.now() - 6 * 3_600_000;
-let sent = 0;
-
 /** Twelve labels, as what comes from a cluster has. */
-function labelsOf(name: string, i: number) {
+function labelsOf(name: string, i: number, pod: string) {
   const labels: [string, string][] = [['__name__', name]];
   for (let l = 0; l < 10; l++) labels.push([`label_${l}`, `a value of usual length ${l * 7 + (i % 50)}`]);
-  labels.push(['pod', `${name}-6d4cf56db6-${i.toString(36)}`]);
+  labels.push(['pod', `${name}-6d4cf56db6-${pod}`]);
   return labels;
 }
 
-const known = Array.from({ length: 60_000 }, (_, i) =>
-  i < (kind === 'size' ? 60_000 : 2_000) ? encodeSeriesLabels(labelsOf('flood', i)) : undefined,
-);
+const SERIES: Readonly<Record<string, number>> = { rate: 2_000, series: 500, size: 60_000 };
+/** Each process has series of its own where they are to be new. */
+const series = Array.from({ length: SERIES[kind] ?? 0 }, (_, i) => {
+  return kind === 'series' ? labelsOf(`new_${process.pid}`, i, NUMBER) : labelsOf('flood', i, i.toString(36));
+});
+let numbered = 0;
+let lastTime = 0;
 
-function bodyOf(kind: string): Buffer {
-  const turn = sent++;
-  const times = [START + (turn % 20_000) * 1_000];
-  const series = (count: number, fresh: boolean) =>
-    Array.from({ length: count }, (_, i) => {
-      const labels = fresh ? labelsOf(`new_${process.pid}`, turn * count + i) : [];
-      return { labels, times, values: Float64Array.of(turn), ...(fresh ? {} : { labelBytes: known[i]! }) };
-    });
-  if (kind === 'series') return packed(encodeWriteRequest(series(500, true)));
-  if (kind === 'size') return packed(encodeWriteRequest(series(60_000, false)));
-  return packed(encodeWriteRequest(series(2_000, false)));
-}
-
-/** Snappy without compressing, in literals of up to 64 KiB: the sender must not be what is measured. */
-function packed(bytes: Uint8Array): Buffer {
-  const head: number[] = [];
-  for (let rest = bytes.length; ; rest = Math.floor(rest / 128)) {
-    head.push(rest > 127 ? (rest % 128) + 128 : rest);
-    if (rest <= 127) break;
-  }
-  const parts = [Buffer.from(head)];
-  for (let at = 0; at < bytes.length; at += 65_536) {
-    const part = bytes.subarray(at, at + 65_536);
-    parts.push(Buffer.from([0xf4, (part.length - 1) & 0xff, (part.length - 1) >> 8]), Buffer.from(part));
-  }
-  return Buffer.concat(parts);
+/** Later than any before it, and as new as a living sender's. */
+function renew(body: Body): Buffer {
+  lastTime = Math.max(lastTime + 1, Date.now());
+  body.change(lastTime, numbered);
+  numbered += series.length;
+  return body.bytes;
 }
 
 function post(body: Buffer): Promise<number> {
@@ -62,7 +43,8 @@ function post(body: Buffer): Promise<number> {
 }
 
 /** Sends the next as soon as the last is answered, whatever the answer. */
-async function flood(connections: number, body: () => Buffer): Promise<void> {
+async function flood(connections: number): Promise<void> {
+  const bodies = openBodies(connections, series);
   const codes = new Map<number, number>();
   process.on('SIGTERM', () => {
     process.stdout.write(`${[...codes].map(([code, count]) => `${count} of ${code}`).join(', ')}\n`, () =>
@@ -70,9 +52,9 @@ async function flood(connections: number, body: () => Buffer): Promise<void> {
     );
   });
   await Promise.all(
-    Array.from({ length: connections }, async () => {
+    bodies.map(async (body) => {
       for (;;) {
-        const code = await post(body()).catch(() => 0);
+        const code = await post(renew(body)).catch(() => 0);
         if (codes.size === 0) process.stdout.write('begun\n');
         codes.set(code, (codes.get(code) ?? 0) + 1);
       }
@@ -108,7 +90,4 @@ function dribble(connections: number): void {
 }
 
 if (kind === 'slow') dribble(300);
-else if (kind === 'size') {
-  const bodies = Array.from({ length: 2 }, () => bodyOf('size'));
-  await flood(8, () => bodies[sent++ % bodies.length]!);
-} else await flood(50, () => bodyOf(kind));
+else await flood(kind === 'size' ? 8 : 50);

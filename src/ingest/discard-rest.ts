@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { freePieces } from './free-pieces.ts';
 import { pauses } from './read-body.ts';
 
 /** Of a body that was refused before its end; a sender with more to say is cut off. */
@@ -13,9 +14,11 @@ export function discardRest(request: IncomingMessage, turn: () => Promise<void>)
   let left = MAX_DISCARDED_BYTES;
   const pause = pauses(request, turn);
   request.on('data', (chunk: Buffer) => {
-    left -= chunk.length;
+    const { length } = chunk;
+    left -= length;
+    freePieces([chunk]);
     if (left < 0) request.destroy();
-    else pause(chunk.length);
+    else pause(length);
   });
   request.resume();
 }

@@ -4,8 +4,9 @@ import { parseTenant } from '../model/tenant.ts';
 import { TIER_LIMITS } from '../model/tenant-limits.ts';
 import { encodeWriteRequest } from '../wire/encode-write-request.ts';
 import { openBodyShares } from './body-shares.ts';
-import { countItems } from './count-items.ts';
+import { countItems, ItemCount } from './count-items.ts';
 import { IntakeFullError, openIntake } from './intake.ts';
+import { openRecentUse } from './recent-use.ts';
 import { openSlots } from './slots.ts';
 import { openTenantTurns } from './tenant-turns.ts';
 
@@ -48,7 +49,7 @@ describe('openBodyShares()', () => {
 describe('openTenantTurns()', () => {
   test('gives each tenant its turn, and each its own in order', async () => {
     const waiting: (() => void)[] = [];
-    const turns = openTenantTurns((next) => waiting.push(next));
+    const turns = openTenantTurns({ now: () => 0, defer: (next) => waiting.push(next) });
     const order: string[] = [];
     const done = [A, A, A, A, B, B, C].map((tenant, i) => turns.turn(tenant).then(() => order.push(`${tenant}${i}`)));
     while (waiting.length > 0) {
@@ -58,6 +59,37 @@ describe('openTenantTurns()', () => {
     }
     await Promise.all(done);
     expect(order).toEqual(['a0', 'b4', 'c6', 'a1', 'b5', 'a2', 'a3']);
+  });
+
+  test('lets a tenant that used little go before all that one in a flood has waiting', async () => {
+    const { turns, passTurn, pass } = byHand();
+    const order: string[] = [];
+    const ask = (tenant: typeof A, name: string) => turns.turn(tenant).then(() => order.push(name));
+    for (let i = 0; i < 20; i++) void ask(A, 'flood');
+    for (let i = 0; i < 10; i++) await passTurn(10);
+    pass(20);
+    void ask(B, 'b1');
+    void ask(B, 'b2');
+    for (let i = 0; i < 3; i++) await passTurn(1);
+    expect(order.slice(10)).toEqual(['b1', 'b2', 'flood']);
+  });
+
+  test('lets nobody wait more than a second for tenants that were never seen before', async () => {
+    const { turns, passTurn, now } = byHand();
+    let isServed = false;
+    for (let i = 0; i < 100; i++) {
+      void turns.turn(A);
+      await passTurn(10);
+    }
+    void turns.turn(A).then(() => {
+      isServed = true;
+    });
+    const began = now();
+    for (let i = 0; !isServed; i++) {
+      void turns.turn(parseTenant(`new-${i}`));
+      await passTurn(10);
+    }
+    expect(now() - began).toBeLessThan(1_000);
   });
 
   test('lets who comes later go before those who had a turn', async () => {
@@ -72,6 +104,24 @@ describe('openTenantTurns()', () => {
     expect(order.indexOf('b')).toBeLessThanOrEqual(2);
   });
 });
+
+/** Turns that last as long as they are told to. */
+function byHand() {
+  const waiting: (() => void)[] = [];
+  let now = 0;
+  return {
+    turns: openTenantTurns({ now: () => now, defer: (next) => waiting.push(next) }),
+    now: () => now,
+    pass: (ms: number) => (now += ms),
+    async passTurn(ms: number) {
+      waiting.shift()!();
+      await Promise.resolve();
+      await Promise.resolve();
+      now += ms;
+      waiting.shift()!();
+    },
+  };
+}
 
 describe('openSlots()', () => {
   test('lets a number of each tenant in, and the others as those leave', async () => {
@@ -144,14 +194,16 @@ describe('openIntake()', () => {
     const { intake, pass } = open();
     {
       using first = await intake.admit(A);
-      expect(first.judge(80, () => expect.unreachable())).toBe(false);
+      expect(first.isToCount(80)).toBe(false);
       first.charge(80);
-      expect(() => first.judge(1_000, () => 30)).toThrow(/ingestion rate limit/);
+      expect(first.isToCount(1_000)).toBe(true);
+      expect(() => first.take(30)).toThrow(/ingestion rate limit/);
     }
     await expect(intake.admit(A)).rejects.toMatchObject({ id: 'err-mimir-tenant-max-ingestion-rate' });
     pass(1_000);
     using again = await intake.admit(A);
-    expect(again.judge(1_000, () => 30)).toBe(true);
+    expect(again.isToCount(1_000)).toBe(true);
+    again.take(30);
   });
 
   test('refuses requests over their rate', async () => {
@@ -164,6 +216,25 @@ describe('openIntake()', () => {
     (await intake.admit(B))[Symbol.dispose]();
     pass(500);
     (await intake.admit(A))[Symbol.dispose]();
+  });
+
+  test('lets one long body of a tenant in at a time, and short ones meanwhile', async () => {
+    const intake = openIntake({ now: () => 0 });
+    const LONG = 8 << 20;
+    const isIn: string[] = [];
+    const admit = async (name: string, tenant: typeof A, bytes: number) => {
+      const admission = await intake.admit(tenant, bytes);
+      isIn.push(name);
+      return admission;
+    };
+    const first = await admit('long', A, LONG);
+    const second = admit('long too', A, LONG);
+    using _short = await admit('short', A, 1_000);
+    using _other = await admit("another's", B, LONG);
+    expect(isIn).toEqual(['long', 'short', "another's"]);
+    first[Symbol.dispose]();
+    using _second = await second;
+    expect(isIn.at(-1)).toBe('long too');
   });
 
   test('refuses to let more wait than it has room for', async () => {
@@ -193,6 +264,31 @@ test('countItems() counts samples and metadata, and stops where bytes are damage
       }
     }),
   );
+});
+
+test('ItemCount counts a long request in pieces, wherever they end', () => {
+  const series = (samples: number) => ({
+    labels: [['__name__', 'm'.repeat(samples % 100)] as const],
+    times: Array.from({ length: samples }, (_, i) => i),
+    values: new Float64Array(samples),
+  });
+  const counts = [30_000, 0, 1, 50_000, 7];
+  const body = encodeWriteRequest(counts.map(series));
+  const count = new ItemCount('1.0');
+  let steps = 1;
+  while (!count.step(body)) steps++;
+  expect(steps).toBeGreaterThan(2);
+  expect(count.items).toBe(80_009);
+});
+
+test('RecentUse forgets half in half a second', () => {
+  let now = 0;
+  const use = openRecentUse<string>(() => now);
+  use.add('a', 80);
+  now = 1_000;
+  use.add('a', 5);
+  expect(use.of('a')).toBeCloseTo(25);
+  expect(use.of('b')).toBe(0);
 });
 
 test('openIntake() forgets tenants whose rates are unused, and none that owes', () => {

@@ -21,10 +21,11 @@ import {
 export interface Intake {
   /**
    * Lets a request in, or makes it wait unread until fewer of its tenant's are in flight. Dispose once it is answered.
+   * @param announcedBytes Of its body, where it says so.
    * @throws {RateLimitedError} If the tenant's rates are used up.
    * @throws {IntakeFullError} If too many requests wait.
    */
-  admit(tenant: TenantId): Promise<Admission>;
+  admit(tenant: TenantId, announcedBytes?: number): Promise<Admission>;
   /**
    * Takes samples, exemplars and metadata from the tenant's rate, all or none, where there is no request: a scrape.
    * @throws {RateLimitedError} If there is no room for them.
@@ -47,12 +48,16 @@ export interface Admission extends Disposable {
   /** Waits for the tenant's turn while the body is still read: before each part of a long one. */
   readTurn(): Promise<void>;
   /**
-   * Judges a request as a whole by its number of samples, exemplars and metadata, which is asked for only where its
-   * bytes do not already show that there is room: then `charge` what it had. Returns whether it was counted.
+   * Whether a request may have more samples, exemplars and metadata than there is room for: then it is to be counted,
+   * and what it has taken before any is stored. Else its bytes show that there is room: `charge` what it had.
+   */
+  isToCount(unpackedBytes: number): boolean;
+  /**
+   * Takes a request's samples, exemplars and metadata from its tenant's rate, all or none.
    * @throws {RateLimitedError}
    */
-  judge(unpackedBytes: number, count: () => number): boolean;
-  /** Takes what a request had that was judged by its bytes. */
+  take(items: number): void;
+  /** Takes what a request had that was not counted. */
   charge(items: number): void;
 }
 
@@ -73,6 +78,11 @@ export class IntakeFullError extends Error {}
  * tenant at once gain nothing, since they are synced together, and what comes in a rush holds up whoever else is served.
  */
 const SLOTS: SlotCounts = { perTenant: 8, inFlight: 2_000 };
+/**
+ * Longer bodies of a tenant come one at a time. Read side by side, they would take each other's room to be unpacked and
+ * be refused after all that reading; and while bodies hold 64 MiB, V8 collects garbage again and again.
+ */
+const LONG_BYTES = 4 << 20;
 /** Whose body takes longer to come lets the next one in. */
 const SLOW_MS = 1_000;
 /** No sample, exemplar or metadata of an honest sender is shorter: a value alone has 8 bytes. */
@@ -95,6 +105,8 @@ export function openIntake({
 }: IntakeOptions): Intake {
   const shares = openBodyShares(maxInFlightBytes);
   const slots = openSlots({ ...SLOTS, ...slotCounts });
+  /** Beside those of short ones, which wait for none that is long and slow. */
+  const longSlots = openSlots({ ...SLOTS, ...slotCounts, perTenant: 1 });
   const turns = openTenantTurns();
   const pace = openRefusalPace(() => performance.now(), sleep);
   const rates = new Map<TenantId, { readonly items: Bucket; readonly requests: Bucket }>();
@@ -136,14 +148,14 @@ export function openIntake({
       await pace.wait(tenant, DISCARD_MS);
       await turns.turn(tenant);
     },
-    async admit(tenant) {
+    async admit(tenant, announcedBytes = 0) {
       const limits = limitsOf(tenant);
       const { items, requests } = bucketsOf(tenant, limits);
       const requestMs = takeTokens(requests, requestsOf(limits), 1, now());
       if (requestMs > 0) throw overRequestRate(limits, requestMs);
       const itemMs = waitForAny(items, itemsOf(limits), now());
       if (itemMs > 0) throw overItemRate(limits, itemMs);
-      const slot = slots.take(tenant);
+      const slot = (announcedBytes > LONG_BYTES ? longSlots : slots).take(tenant);
       if (slot === undefined)
         throw new IntakeFullError('too many requests are in flight (err-mimir-distributor-max-inflight-push-requests)');
       const taken = await slot;
@@ -156,13 +168,11 @@ export function openIntake({
           return turns.turn(tenant);
         },
         readTurn: () => turns.turn(tenant),
-        judge(unpackedBytes, count) {
-          const size = itemsOf(limits);
-          if (size.rate === 0) return false;
-          if (unpackedBytes / LEAST_ITEM_BYTES <= bucketsOf(tenant, limits).items.tokens) return false;
-          take(tenant, count());
-          return true;
+        isToCount(unpackedBytes) {
+          if (itemsOf(limits).rate === 0) return false;
+          return unpackedBytes / LEAST_ITEM_BYTES > bucketsOf(tenant, limits).items.tokens;
         },
+        take: (items) => take(tenant, items),
         charge: (count) => chargeTokens(bucketsOf(tenant, limits).items, itemsOf(limits), count, now()),
         end() {
           clearTimeout(slow);
@@ -183,16 +193,18 @@ class Admitted implements Admission {
   readonly budget: BodyBudget;
   readonly turn: Admission['turn'];
   readonly readTurn: Admission['readTurn'];
-  readonly judge: Admission['judge'];
+  readonly isToCount: Admission['isToCount'];
+  readonly take: Admission['take'];
   readonly charge: Admission['charge'];
   readonly #end: () => void;
 
-  constructor({ limits, budget, turn, readTurn, judge, charge, end }: AdmittedParts) {
+  constructor({ limits, budget, turn, readTurn, isToCount, take, charge, end }: AdmittedParts) {
     this.limits = limits;
     this.budget = budget;
     this.turn = turn;
     this.readTurn = readTurn;
-    this.judge = judge;
+    this.isToCount = isToCount;
+    this.take = take;
     this.charge = charge;
     this.#end = end;
   }

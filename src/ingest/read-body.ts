@@ -47,6 +47,11 @@ export type Body = Disposable & { readonly received: number } & (
 /** Read of a request before others have their turn: some two pieces of what a socket gives at once. */
 const TURN_BYTES = 128 * 1024;
 
+/** What a request says of its body's length; 0 where it says nothing. */
+export function announcedBytes({ headers }: IncomingMessage): number {
+  return Number(headers['content-length'] ?? 0);
+}
+
 /**
  * Reads a body of at most `maxBytes`, whatever its Content-Length says or omits, in the pieces in which it comes.
  * Reading stops at the bound.
@@ -59,7 +64,7 @@ export function readBody(
   budget: BodyBudget,
   turn?: () => Promise<void>,
 ): Promise<Body> {
-  const announced = Number(request.headers['content-length'] ?? 0);
+  const announced = announcedBytes(request);
   let held = 0;
   const release = () => {
     budget.left += held;

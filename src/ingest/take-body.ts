@@ -4,7 +4,7 @@ import { SECOND } from '../model/time.ts';
 import { inTime } from './in-time.ts';
 import { inflate } from './inflate.ts';
 import type { Admission, Intake } from './intake.ts';
-import { readBody } from './read-body.ts';
+import { announcedBytes, readBody } from './read-body.ts';
 import { inFlight, RequestRefusal } from './request-refusal.ts';
 
 /** The unpacked body of a request that was let in. Dispose once it is answered. */
@@ -43,7 +43,7 @@ export async function takeBody(
     for (let last = held.pop(); last !== undefined; last = held.pop()) last[Symbol.dispose]();
   };
   try {
-    const admission = await intake.admit(tenant);
+    const admission = await intake.admit(tenant, announcedBytes(request));
     held.push(admission);
     // While it waited, its sender may have gone.
     if (request.destroyed) throw new RequestRefusal(499, 'the sender closed the connection');

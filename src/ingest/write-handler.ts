@@ -12,12 +12,12 @@ import { appendByLabel } from './append-by-label.ts';
 import { appendRequest } from './append-request.ts';
 import { AppendSummary } from './append-summary.ts';
 import { labelLimitsOf } from './check-labels.ts';
-import { countItems } from './count-items.ts';
+import { ItemCount } from './count-items.ts';
 import { discardRest } from './discard-rest.ts';
 import { freePieces } from './free-pieces.ts';
 import { inTime } from './in-time.ts';
 import { type Intake, openIntake } from './intake.ts';
-import { readBody, takeShare } from './read-body.ts';
+import { announcedBytes, readBody, takeShare } from './read-body.ts';
 import { inFlight, RequestRefusal, refusalOfError, setRefusalHeaders } from './request-refusal.ts';
 import type { Sender, TenantRule } from './tenant-of-series.ts';
 
@@ -135,7 +135,7 @@ async function receive(request: IncomingMessage, context: Context, receiving: Re
   const sender = context.byLabel?.senderOf(request);
   const tenant = sender === undefined ? context.callerOf(request).tenant : (sender.tenant ?? DEFAULT_TENANT);
   receiving.tenant = tenant;
-  using admission = await intake.admit(tenant);
+  using admission = await intake.admit(tenant, announcedBytes(request));
   const { budget } = admission;
   // While it waited, its sender may have gone.
   if (request.destroyed) throw new RequestRefusal(499, 'the sender closed the connection');
@@ -170,7 +170,8 @@ async function receive(request: IncomingMessage, context: Context, receiving: Re
     return done;
   };
   if (sender === undefined || context.byLabel === undefined) {
-    const isCounted = admission.judge(body.length, () => countItems(body.bytes(0, body.length), protocol));
+    const isCounted = admission.isToCount(body.length);
+    if (isCounted) admission.take(await countInTurns(body, admission.turn));
     await append(tenant, body);
     if (!isCounted) admission.charge(summary.items);
   } else {
@@ -207,6 +208,13 @@ async function decodeInTurns(
     if (step.done === true) return step.value;
     await turn();
   }
+}
+
+/** Ends in the turn of the last step. */
+async function countInTurns(body: WriteBody, turn: () => Promise<void>): Promise<number> {
+  const count = new ItemCount(body.protocol);
+  while (!count.step(body.bytes(0, body.length))) await turn();
+  return count.items;
 }
 
 /** 2.0 wants to know what was written, whatever the answer. */

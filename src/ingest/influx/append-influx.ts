@@ -66,7 +66,10 @@ export async function appendInflux(
     }
   };
   let part: SentSample[] = [];
+  let unwritten = 0;
   for (const read of readInfluxLines(text, precision)) {
+    // Lines without samples, which make no part full, take their time as well.
+    if (++unwritten % PART_SAMPLES === 0) await turn();
     if ('why' in read) {
       refuse(read.line, 'malformed_line', read.why);
       continue;

@@ -3,7 +3,7 @@ import { RateLimitedError } from '../../model/rate-limited.ts';
 import { DEFAULT_TENANT, type TenantId } from '../../model/tenant.ts';
 import type { Millis } from '../../model/time.ts';
 import type { SeriesWriter } from '../../storage/write.ts';
-import { isInfluxPrecision, readInfluxLines } from '../../wire/influx-line.ts';
+import { type InfluxPrecision, isInfluxPrecision, readInfluxLines } from '../../wire/influx-line.ts';
 import { discardRest } from '../discard-rest.ts';
 import { type Intake, openIntake } from '../intake.ts';
 import { newBodyBudget, readBody, takeShare } from '../read-body.ts';
@@ -131,12 +131,8 @@ async function receive(
   const to = { storage: deps.storage, intake, counts };
   const isByLabel = sender !== undefined && deps.byLabel !== undefined;
   const sink = isByLabel ? sinkByLabel(deps.byLabel.rule, sender, to) : sinkOf(tenant, to);
-  const count = () => {
-    let fields = 0;
-    for (const read of readInfluxLines(text, precision)) if ('fields' in read) fields += read.fields.length;
-    return fields;
-  };
-  const isCounted = isByLabel || admission.judge(bytes.length, count);
+  const isCounted = isByLabel || admission.isToCount(bytes.length);
+  if (isCounted && !isByLabel) admission.take(await countFields(text, precision, admission.turn));
   const summary = await appendInflux(text, sink, {
     precision,
     database: parameters.get('db') || parameters.get('bucket') || '',
@@ -154,6 +150,20 @@ async function receive(
   const told = faults.map(({ line, why }) => `line ${line}: ${why}`).join('; ');
   const more = refused > faults.length ? '; …' : '';
   throw new PartialWrite(`partial write: ${stored} samples were stored; ${told}${more}`, faults[0]!.line);
+}
+
+/** Lines that are read in a turn of some milliseconds. */
+const LINES_IN_A_TURN = 2_048;
+
+/** Ends in the turn of the last lines. */
+async function countFields(text: string, precision: InfluxPrecision, turn: () => Promise<void>): Promise<number> {
+  let fields = 0;
+  let lines = 0;
+  for (const read of readInfluxLines(text, precision)) {
+    if ('fields' in read) fields += read.fields.length;
+    if (++lines % LINES_IN_A_TURN === 0) await turn();
+  }
+  return fields;
 }
 
 /** What belongs to no tenant is told as the sender's. */

@@ -121,7 +121,8 @@ async function receive(request: IncomingMessage, deps: OtlpHandlerDeps, receivin
   const summary =
     sender === undefined || deps.byLabel === undefined
       ? await append(tenant, part, (count) => {
-          const isCounted = admission.judge(bytes.length, count);
+          const isCounted = admission.isToCount(bytes.length);
+          if (isCounted) admission.take(count());
           return (items) => isCounted || admission.charge(items);
         })
       : await appendByResource(splitByResource(bytes, encoding, splitRule(deps)), {
