@@ -209,7 +209,8 @@ function* evaluateCall(call: CallExpr, evaluation: Evaluation, grid: Grid): Work
   switch (implementation.kind) {
     case 'whole':
     case 'pieces': {
-      if (call.name === 'label_replace' || call.name === 'label_join') checkLabelCall(callContext(call, evaluation, grid));
+      if (call.name === 'label_replace' || call.name === 'label_join')
+        checkLabelCall(callContext(call, evaluation, grid));
       const args: Value[] = [];
       for (const arg of call.args) args.push(yield* evaluate(arg, evaluation, grid));
       const context = callContext(call, evaluation, grid);

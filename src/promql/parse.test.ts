@@ -89,7 +89,7 @@ describe('parseQuery()', () => {
   });
 
   test.each([
-    ['', '1:1: parse error: no expression found in input'],
+    ['', 'unknown position: parse error: no expression found in input'],
     ['1 +', '1:4: parse error: unexpected end of input'],
     ['foo bar', '1:5: parse error: unexpected identifier "bar"'],
     ['(1 + 2', '1:7: parse error: unclosed left parenthesis'],

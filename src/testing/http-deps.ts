@@ -15,6 +15,7 @@ import { TIER_LIMITS } from '../model/tenant-limits.ts';
 import { CalendarFileError } from '../observe/errors.ts';
 import { loadHolidays } from '../observe/holidays.ts';
 import { calendarReader } from '../observe/policy-calendar.ts';
+import { parseQuery } from '../promql/parse.ts';
 import type { KeyValue } from '../storage/key-value.ts';
 import type { AttachmentReader, Evaluator, SeriesReader } from '../storage/storage.ts';
 import { createLogger } from '../telemetry/logger.ts';
@@ -131,6 +132,7 @@ function ofSeries(all: readonly SampledSeries[]): Read {
   const matching = (sets: readonly (readonly Matcher[])[]) =>
     all.filter(({ labels }) => sets.length === 0 || sets.some((set) => set.every((m) => matches(m, labels))));
   const evaluated = (expression: string, time: number): QueryValue => {
+    parseQuery(expression);
     if (expression === '1+1') return { kind: 'scalar', time, value: 2 };
     if (expression === '"text"') return { kind: 'string', time, value: 'a "text"' };
     const found = matching([parseSelector(expression)]);

@@ -198,6 +198,7 @@ function queryWriter(random: Random, start: number) {
           : `histogram_quantiles(${of.replaceAll('strange', 'falling')}, "q", ${quantile}, 0.5)`;
     }
     if (what < 0.66) {
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: a reference to a group, as Go's regular expressions have it.
       const replacement = one(['"$1"', '"x$1y"', '""', '"$0"', '"${1}-$2"', '"plain"']);
       const regex = one(['"(.*)"', '"(a).*"', '"(.+):(.+)"', '""', '".*"', '"([0-9]+)"']);
       return `label_replace(${vector(depth - 1, kind)}, ${string()}, ${replacement}, ${one(LABELS.map((l) => `"${l}"`))}, ${regex})`;
