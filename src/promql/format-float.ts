@@ -20,11 +20,22 @@ export function formatFloat(value: number): string {
  */
 export function formatGeneral(value: number, digits?: number): string {
   if (!Number.isFinite(value) || Object.is(value, -0)) return formatFloat(value);
-  const shown = digits === undefined ? value : Number(value.toPrecision(digits));
+  const shown = digits === undefined ? value : roundedToEven(value, digits);
   const [mantissa, exponent] = shown.toExponential().split('e') as [string, string];
   const size = Number(exponent);
   if (shown === 0 || (size >= -4 && size < (digits ?? 6))) return String(shown);
   return `${mantissa}e${size < 0 ? '-' : '+'}${String(Math.abs(size)).padStart(2, '0')}`;
+}
+
+/** To so many digits, and of two that are equally near to the even one, as Go does; `toPrecision` takes the larger. */
+function roundedToEven(value: number, digits: number): number {
+  const [mantissa, exponent] = value.toExponential(99).split('e') as [string, string];
+  const exact = mantissa.replace('.', '').replace(/0+$/, '');
+  const sign = value < 0 ? 1 : 0;
+  const isTie = exact.length === sign + digits + 1 && exact.endsWith('5');
+  const isEven = '02468'.includes(exact.at(-2) ?? '');
+  if (!isTie || !isEven) return Number(value.toPrecision(digits));
+  return Number(`${exact.slice(0, -1)}e${Number(exponent) - digits + 1}`);
 }
 
 /** As Go's `%f` writes it: six digits after the point. */
