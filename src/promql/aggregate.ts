@@ -118,15 +118,13 @@ export function* limitGroups(expr: AggregateExpr, given: Vector, k: Scalar, cont
 export function limitRatio(expr: AggregateExpr, vector: Vector, ratio: Scalar, context: AggregationContext): Vector {
   const { steps } = context.grid;
   const { span } = expr.parameter!;
-  const ratios = ratio.values.map((given) => {
-    if (Number.isNaN(given)) throw context.error(span, 'Ratio value is NaN');
-    const capped = Math.max(-1, Math.min(1, given));
-    if (capped !== given) {
-      const message = `ratio value should be between -1 and 1, got ${formatGeneral(given)}, capping to ${capped}`;
-      context.annotations.warn(message, span);
-    }
-    return capped;
-  });
+  if (ratio.values.some(Number.isNaN)) throw context.error(span, 'Ratio value is NaN');
+  const odd = outside(ratio.values, -1, 1);
+  if (odd !== undefined) {
+    const message = `ratio value should be between -1 and 1, got ${formatGeneral(odd)}, capping to ${Math.sign(odd)}`;
+    context.annotations.warn(message, span);
+  }
+  const ratios = ratio.values.map((given) => Math.max(-1, Math.min(1, given)));
   const present = vector.present.slice();
   vector.heads.forEach(({ labels }, row) => {
     const place = Number(hashOfLabels(labels)) / 2 ** 64;
@@ -196,8 +194,15 @@ function checkCounts(values: Float64Array, { parameter }: AggregateExpr, { error
 }
 
 function checkQuantiles(values: Float64Array, { parameter }: AggregateExpr, { annotations }: AggregationContext): void {
-  for (const q of values) {
-    if (q >= 0 && q <= 1) continue;
-    annotations.warn(`quantile value should be between 0 and 1, got ${formatGeneral(q)}`, parameter!.span);
-  }
+  const odd = outside(values, 0, 1) ?? (values.some(Number.isNaN) ? Number.NaN : undefined);
+  if (odd === undefined) return;
+  annotations.warn(`quantile value should be between 0 and 1, got ${formatGeneral(odd)}`, parameter!.span);
+}
+
+/** The one that Prometheus tells of all steps' parameters: the smallest, or else the largest, that is out of bounds. */
+function outside(values: Float64Array, lower: number, upper: number): number | undefined {
+  const numbers = values.filter((value) => !Number.isNaN(value));
+  const least = numbers.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+  const most = numbers.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  return least < lower ? least : most > upper ? most : undefined;
 }

@@ -7,7 +7,13 @@ import { multiplied } from './histograms/scale.ts';
 import type { Rows } from './rows.ts';
 import { HISTOGRAM, type HistogramCells, type Scalar } from './value.ts';
 
-export function scalarBinary({ op }: BinaryExpr, left: Scalar, right: Scalar): Scalar {
+export function scalarBinary(
+  { op, span }: BinaryExpr,
+  left: Scalar,
+  right: Scalar,
+  error: CallContext['error'],
+): Scalar {
+  if (op === '</' || op === '>/') throw error(span, `operator "${op}" not allowed for Scalar operations`);
   const compute = operate(op);
   return { kind: 'scalar', values: left.values.map((a, step) => compute(a, right.values[step]!)) };
 }

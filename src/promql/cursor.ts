@@ -70,7 +70,7 @@ export function unexpected(cursor: Cursor, context: string | undefined = cursor.
   if (token.kind === 'error') return fail(cursor, token, token.text);
   const where = context === undefined ? '' : ` in ${context}`;
   const instead = expected === undefined ? '' : `, expected ${expected}`;
-  return fail(cursor, token, `unexpected ${describeToken(token)}${where}${instead}`);
+  return fail(cursor, token, `unexpected ${describeToken(token, cursor.query)}${where}${instead}`);
 }
 
 /** Goes one level down for the time of `parse`. */

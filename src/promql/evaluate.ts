@@ -172,7 +172,9 @@ function* evaluateBinary(expr: BinaryExpr, evaluation: Evaluation, grid: Grid): 
   const { op } = expr;
   const left = yield* evaluate(expr.left, evaluation, grid);
   const right = yield* evaluate(expr.right, evaluation, grid);
-  if (left.kind === 'scalar' && right.kind === 'scalar') return scalarBinary(expr, left, right);
+  if (left.kind === 'scalar' && right.kind === 'scalar') {
+    return scalarBinary(expr, left, right, errorsOf(evaluation));
+  }
   if (left.kind !== 'vector' || right.kind !== 'vector') throw new TypeError('a string is no operand');
   const context = { grid, annotations: evaluation.annotations, error: errorsOf(evaluation) };
   if (isSetOp(op)) return setBinary(expr as BinaryExpr & { op: SetOp }, left, right, context);

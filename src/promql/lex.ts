@@ -178,16 +178,19 @@ export function lex(query: string): readonly Token[] {
 }
 
 /** As Prometheus names a token in `unexpected …`. */
-export function describeToken({ kind, text }: Token): string {
+export function describeToken({ kind, text, start, end }: Token, query: string): string {
   switch (kind) {
     case 'end':
       return 'end of input';
     case 'symbol':
       return OPERATOR_SYMBOLS.has(text) ? `<op:${text}>` : JSON.stringify(text);
-    case 'keyword':
-      if (AGGREGATOR_WORDS.has(text)) return `<aggr:${text}>`;
-      if (OPERATOR_WORDS.has(text)) return `<op:${text}>`;
-      return CONTEXT_WORDS.has(text) ? JSON.stringify(text) : `<${text}>`;
+    case 'keyword': {
+      // As it is written, which may be in capitals.
+      const written = query.slice(start, end);
+      if (AGGREGATOR_WORDS.has(text)) return `<aggr:${written}>`;
+      if (OPERATOR_WORDS.has(text)) return `<op:${written}>`;
+      return CONTEXT_WORDS.has(text) ? JSON.stringify(written) : `<${written}>`;
+    }
     case 'metric':
       return `metric identifier ${JSON.stringify(text)}`;
     case 'error':
