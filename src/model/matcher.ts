@@ -59,6 +59,11 @@ function goMessage({ message }: RE2JSSyntaxException, pattern: string): string {
   return message.replace(`\`(?s)${pattern}\``, `\`${pattern}\``);
 }
 
+/** A text that other matchers do not have: names may be any text, and look like what is behind them when written out. */
+export function matchersKey(matchers: readonly Matcher[]): string {
+  return JSON.stringify(matchers.map(({ name, op, value }) => [name, op, value]));
+}
+
 export function formatMatcher({ name, op, value }: Matcher): string {
   return `${name}${op}${JSON.stringify(value)}`;
 }

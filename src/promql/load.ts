@@ -1,6 +1,5 @@
 import type { HistogramValue } from '../model/histogram-value.ts';
-import type { Matcher } from '../model/matcher.ts';
-import { formatMatcher } from '../model/matcher.ts';
+import { type Matcher, matchersKey } from '../model/matcher.ts';
 import { downsample } from '../model/points.ts';
 import { decodeSamples, type SelectedSeries } from '../model/series.ts';
 import { MINUTE, type TimeRange } from '../model/time.ts';
@@ -67,7 +66,7 @@ export async function load(
   let left = maxSamples;
   for (const { node, matchers, range, pointsMs, usesStarts, countsAlone, newestAlone = false } of needs) {
     signal?.throwIfAborted();
-    const key = `${range.start} ${range.end} ${pointsMs ?? ''} ${usesStarts} ${countsAlone} ${newestAlone} ${matchers.map(formatMatcher).join(',')}`;
+    const key = `${range.start} ${range.end} ${pointsMs ?? ''} ${usesStarts} ${countsAlone} ${newestAlone} ${matchersKey(matchers)}`;
     let series = byKey.get(key);
     if (series === undefined) {
       const done = watch?.selecting(matchers, range);

@@ -2,7 +2,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Millis, TimeRange } from '../model/time.ts';
 import { nodeDisk } from './disk.ts';
-import { Partition, type PartitionPlace } from './partition.ts';
+import { MAX_CHUNK_BYTES, Partition, type PartitionPlace } from './partition.ts';
 import { DAYS, type Naming, type PartitionName } from './partition-key.ts';
 
 /** The partitions that are open together: a policy's history of four weeks, in both classes. */
@@ -10,8 +10,6 @@ const MAX_OPEN = 64;
 /** Those that were used last keep what was read of their series, and others while it is no more than this in all. */
 const MAX_INDEXED = 8;
 const MAX_INDEXED_SERIES = 100_000;
-/** Bytes of chunks in memory: two weeks of 50 series at 15 s are 10 MB. */
-const MAX_CHUNK_BYTES = 32 << 20;
 /** What a partition's folder is called while it is removed. */
 const DROPPED = '.dropped';
 

@@ -1,91 +1,102 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { compareLabels, encodeLabels, type Labels, labelsOf } from '../model/labels.ts';
+import { compareLabels, encodeLabels, formatLabels, type Labels, labelsOf } from '../model/labels.ts';
 import type { Matcher } from '../model/matcher.ts';
-import { upperBound } from '../model/series.ts';
-import { DEFAULT_TENANT } from '../model/tenant.ts';
+import { PROPERTY_RUNS } from '../testing/property-runs.ts';
 import { loadCore } from './core.ts';
-import { Head } from './head.ts';
-import { chunksOf } from './head-series.ts';
-import { readerOf } from './reader.ts';
+import { LabelTexts } from './label-texts.ts';
+import { LiveSamples } from './live-samples.ts';
+import { Selections } from './selections.ts';
+import { SeriesIndex } from './series-index.ts';
 
-const MATCHERS: readonly (readonly Matcher[])[] = [
-  [{ name: '__name__', op: '=', value: 'a' }],
-  [{ name: 'pod', op: '=~', value: 'p.*' }],
-  [
-    { name: '__name__', op: '=', value: 'a' },
-    { name: 'zone', op: '=', value: '' },
-  ],
-  [{ name: 'zone', op: '!=', value: 'z1' }],
-];
-const STEP = 15_000;
-const NOW = 1_785_750_000_000;
+const core = await loadCore();
+const live = new LiveSamples(core);
+const texts = new LabelTexts(core);
+const never = () => undefined;
 
-const label = (of: string, most: number) => fc.integer({ min: 0, max: most }).map((n) => `${of}${n}`);
-const labels = fc
-  .record({ __name__: fc.constantFrom('a', 'b'), pod: label('p', 30), zone: fc.option(label('z', 2), { nil: '' }) })
-  .map((record) => labelsOf(record));
-const commands = fc.array(
-  fc.oneof(
-    fc.record({
-      kind: fc.constant('add' as const),
-      labels,
-      samples: fc.integer({ min: 0, max: 300 }),
-      late: fc.boolean(),
-    }),
-    fc.record({ kind: fc.constant('remove' as const), labels }),
-    fc.record({ kind: fc.constant('ask' as const), back: fc.integer({ min: 0, max: 400 }) }),
-  ),
-  { maxLength: 60 },
-);
+const plainly = (index: SeriesIndex, matchers: readonly Matcher[]) =>
+  index
+    .select(matchers)
+    .map(({ labels }) => labels)
+    .sort(compareLabels)
+    .map(formatLabels);
 
-test('what is read of many series at once, and selected again, is what reading each of them alone gives', async () => {
-  await fc.assert(
-    fc.asyncProperty(commands, async (all) => {
-      const head = new Head(7, await loadCore());
-      const tenant = head.addTenant(DEFAULT_TENANT);
-      const reader = readerOf(head, () => tenant);
-      for (const command of all) {
-        if (command.kind === 'add') {
-          if (tenant.find(encodeLabels(command.labels)) !== undefined) continue;
-          const series = head.addSeries(tenant, tenant.nextRef, encodeLabels(command.labels), 'raw');
-          const shift = command.late ? 7_000 : 0;
-          const times = Float64Array.from({ length: command.samples }, (_, i) => NOW - (300 - i) * STEP + shift);
-          if (times.length > 0) head.live.restoreRun(series.slot, { times, values: times.map((t) => t % 1_013) });
-        } else if (command.kind === 'remove') {
-          const series = tenant.find(encodeLabels(command.labels));
-          if (series !== undefined) tenant.remove(series);
-        } else await compare(head, reader, { start: NOW - command.back * STEP, end: NOW - (command.back >> 1) * STEP });
-      }
-      await compare(head, reader, { start: NOW - 100 * STEP, end: NOW });
-    }),
-    { numRuns: 60 },
-  );
+test('select() tells matchers apart that look the same where they stand one behind another', async () => {
+  const index = new SeriesIndex(live, texts);
+  const selections = new Selections();
+  index.add(1, encodeLabels(labelsOf({ a: 'x', b: 'y' })), 'raw');
+  index.add(2, encodeLabels(labelsOf({ 'a="x",b': 'y' })), 'raw');
+  const two: Matcher[] = [
+    { name: 'a', op: '=', value: 'x' },
+    { name: 'b', op: '=', value: 'y' },
+  ];
+  const one: Matcher[] = [{ name: 'a="x",b', op: '=', value: 'y' }];
+  expect([...(await selections.select(index, two, never)).refs]).toEqual([1]);
+  expect([...(await selections.select(index, one, never)).refs]).toEqual([2]);
 });
 
-async function compare(head: Head, reader: ReturnType<typeof readerOf>, range: { start: number; end: number }) {
-  const tenant = head.tenants.get(DEFAULT_TENANT)!;
-  const floor = head.floorsOf(DEFAULT_TENANT).raw;
-  for (const matchers of MATCHERS) {
-    const each = tenant.series
-      .select(matchers)
-      .map((series) => ({ labels: series.labels, chunks: chunksOf(head.live, series, range, floor) }))
-      .filter(({ chunks }) => chunks.length > 0)
-      .sort((a, b) => compareLabels(a.labels, b.labels));
-    expect(await reader.select(matchers, range)).toEqual(each);
-    const newest = each.map(({ labels: of, chunks }) => {
-      const { times, values } = chunks.at(-1)!;
-      const at = upperBound(times, range.end) - 1;
-      return { labels: of, time: times[at], value: values[at] };
-    });
-    const alone = await reader.select(matchers, range, { newestAlone: true });
-    expect(
-      alone.map(({ labels: of, chunks: [only] }) => ({ labels: of, time: only!.times[0], value: only!.values[0] })),
-    ).toEqual(newest);
-    expect(await reader.labelValues('pod', [], range)).toEqual(valuesOf('pod', await reader.series([], range)));
-  }
-}
+const MATCHER_SETS: readonly (readonly Matcher[])[] = [
+  [],
+  [{ name: 'a', op: '=', value: '1' }],
+  [{ name: 'a', op: '!=', value: '1' }],
+  [{ name: 'b', op: '=~', value: '1|2.*' }],
+  [
+    { name: 'b', op: '=', value: '' },
+    { name: 'a', op: '!~', value: '' },
+  ],
+];
 
-function valuesOf(name: string, series: readonly Labels[]): readonly string[] {
-  return [...new Set(series.flatMap((of) => of.filter(([key]) => key === name).map(([, value]) => value)))].sort();
-}
+test('select() gives what the index selects, whatever came and went, and does so meanwhile', async () => {
+  const step = fc.oneof(
+    fc.record({
+      kind: fc.constant('add' as const),
+      a: fc.integer({ max: 3, min: 0 }),
+      b: fc.integer({ max: 3, min: 0 }),
+    }),
+    fc.record({
+      kind: fc.constant('add back' as const),
+      a: fc.integer({ max: 3, min: 0 }),
+      b: fc.integer({ max: 3, min: 0 }),
+    }),
+    fc.record({ kind: fc.constant('remove' as const), which: fc.nat() }),
+    fc.record({ kind: fc.constant('select' as const), which: fc.nat(MATCHER_SETS.length - 1) }),
+  );
+  const run = async (steps: readonly (typeof step extends fc.Arbitrary<infer T> ? T : never)[]) => {
+    const index = new SeriesIndex(live, texts);
+    const selections = new Selections();
+    let newest = 1_000;
+    let oldest = 1_000;
+    const apply = (one: (typeof steps)[number]): void => {
+      if (one.kind === 'remove') {
+        const all = [...index.values()];
+        if (all.length > 0) index.remove(all[one.which % all.length]!);
+      } else if (one.kind !== 'select') {
+        const named: Labels = labelsOf({
+          ...(one.a > 0 && { a: `${one.a}` }),
+          ...(one.b > 0 && { b: `${one.b}` }),
+          c: 'x',
+        });
+        const bytes = encodeLabels(named);
+        if (index.find(bytes) === undefined) index.add(one.kind === 'add' ? ++newest : --oldest, bytes, 'raw');
+      }
+    };
+    for (const [i, one] of steps.entries()) {
+      apply(one);
+      if (one.kind !== 'select') continue;
+      const matchers = MATCHER_SETS[one.which]!;
+      // While it is sorted, others change the index: the next one must see that.
+      let waits = 0;
+      await selections.select(index, matchers, () => {
+        if (waits++ === 0) for (const later of steps.slice(i + 1, i + 3)) apply(later);
+        return Promise.resolve();
+      });
+      const found = await selections.select(index, matchers, never);
+      expect(found.labels.map(formatLabels)).toEqual(plainly(index, matchers));
+      expect([...found.refs].map((ref) => formatLabels(index.get(ref)!.labels))).toEqual(
+        found.labels.map(formatLabels),
+      );
+    }
+    for (const series of [...index.values()]) index.remove(series);
+  };
+  await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 40 }), run), { numRuns: PROPERTY_RUNS });
+});

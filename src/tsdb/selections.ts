@@ -1,5 +1,5 @@
 import { compareLabels, type Labels } from '../model/labels.ts';
-import { formatMatcher, type Matcher } from '../model/matcher.ts';
+import { type Matcher, matchersKey } from '../model/matcher.ts';
 import type { SeriesRef } from '../storage/write.ts';
 import type { SeriesIndex } from './series-index.ts';
 
@@ -43,7 +43,7 @@ export class Selections {
 
   /** @throws {RangeError} If a regular expression is not valid. */
   async select(index: SeriesIndex, matchers: readonly Matcher[], due: Due): Promise<Selection> {
-    const key = `${index.table} ${matchers.map(formatMatcher).join(',')}`;
+    const key = `${index.table} ${matchersKey(matchers)}`;
     const known = this.#kept.get(key);
     const found =
       known?.index === index && known.reordered === index.reordered

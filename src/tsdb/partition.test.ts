@@ -1,0 +1,75 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { encodeLabels, labelsOf } from '../model/labels.ts';
+import { DEFAULT_TENANT, parseTenant } from '../model/tenant.ts';
+import { decodeSampleBytes, encodeSamples } from './codec.ts';
+import { loadCore } from './core.ts';
+import { Partition } from './partition.ts';
+import { chunkValue } from './partition-chunk.ts';
+import { chunkKey, seriesIdOf, seriesKey } from './partition-key.ts';
+
+const core = await loadCore();
+const codec = {
+  encode: (times: Float64Array, values: Float64Array) => encodeSamples(core, times, values),
+  decode: (bytes: Uint8Array) => decodeSampleBytes(core, bytes),
+};
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'foresail-partition-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+function seriesNamed(name: string) {
+  const labels = labelsOf({ __name__: name });
+  return { labels, id: seriesIdOf(encodeLabels(labels)) };
+}
+
+test('read() keeps no more chunks than there is room for, however many series are read in one go', async () => {
+  await using partition = await Partition.open({ folder, dataFolder: folder, seed: 1 });
+  const all = Array.from({ length: 40 }, (_, i) => seriesNamed(`m${i}`));
+  for (const { id } of all) {
+    const value = chunkValue({ first: 0, last: 1, bytes: new Uint8Array(1 << 20) });
+    await partition.write([{ key: chunkKey(DEFAULT_TENANT, id, 'live', 0), value }]);
+  }
+  let most = 0;
+  for (const series of all) {
+    // Behind all that it has: nothing is decoded.
+    await partition.read(DEFAULT_TENANT, series, { start: 2, end: 3 }, codec);
+    most = Math.max(most, partition.chunkBytes);
+  }
+  expect(most).toBeGreaterThan(1 << 20);
+  expect(most).toBeLessThanOrEqual(32 << 20);
+});
+
+test('indexedSeries counts what came and went since an index was read', async () => {
+  await using partition = await Partition.open({ folder, dataFolder: folder, seed: 1 });
+  const [one, two, three] = [seriesNamed('one'), seriesNamed('two'), seriesNamed('three')];
+  const other = parseTenant('other');
+  await partition.write([{ key: seriesKey(other, one.id), value: encodeLabels(one.labels) }]);
+  await partition.indexOf(DEFAULT_TENANT);
+  await partition.indexOf(other);
+  expect(partition.indexedSeries).toBe(1);
+  await partition.added(DEFAULT_TENANT, [one, two, three]);
+  expect(partition.indexedSeries).toBe(4);
+  await partition.added(DEFAULT_TENANT, [two]);
+  expect(partition.indexedSeries).toBe(4);
+  await partition.removed(DEFAULT_TENANT, [one.labels]);
+  expect(partition.indexedSeries).toBe(3);
+  await partition.clear(other);
+  expect(partition.indexedSeries).toBe(2);
+  partition.forgetIndexes();
+  expect(partition.indexedSeries).toBe(0);
+});
+
+test('indexedSeries has no index that was forgotten while it was read', async () => {
+  await using partition = await Partition.open({ folder, dataFolder: folder, seed: 1 });
+  const one = seriesNamed('one');
+  await partition.write([{ key: seriesKey(DEFAULT_TENANT, one.id), value: encodeLabels(one.labels) }]);
+  const reading = partition.indexOf(DEFAULT_TENANT);
+  partition.forgetIndexes();
+  expect((await reading).size).toBe(1);
+  expect(partition.indexedSeries).toBe(0);
+});
