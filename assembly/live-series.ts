@@ -99,6 +99,15 @@ export function newestOf(slot: usize): f64 {
   return load<f64>(slot, NEWEST);
 }
 
+/** Whether the newest sample is held: it may be on disk already, or deleted, where late ones came behind it. */
+export function holdsNewest(slot: usize): bool {
+  const n = load<u16>(slot, OPEN_COUNT) as usize;
+  const last = load<i32>(slot, CHUNK_COUNT) - 1;
+  if (n === 0 && last < 0) return false;
+  const open = load<u32>(slot, OPEN) as usize;
+  return (n > 0 ? load<f64>(open + ((n - 1) << 3)) : load<f64>(chunkAt(slot, last), LAST)) === newestOf(slot);
+}
+
 export function retentionOf(slot: usize): i32 {
   return load<i32>(slot, RETENTION);
 }

@@ -9,7 +9,7 @@ import {
   chunkLength,
   chunkSamples,
   copyOpen,
-  countIn,
+  holdsNewest,
   lowerBound,
   newestOf,
   openCount,
@@ -111,8 +111,9 @@ export function readMany(
   out: usize,
 ): i32 {
   if (manyTimes === 0) {
-    manyTimes = heap.alloc((MANY as usize) << 3);
-    manyValues = heap.alloc((MANY as usize) << 3);
+    // Both at once: where memory is used up, there is neither.
+    manyTimes = heap.alloc((MANY as usize) << 4);
+    manyValues = manyTimes + ((MANY as usize) << 3);
   }
   manyTimesUsed = 0;
   manyValuesUsed = 0;
@@ -157,7 +158,7 @@ function readNewest(slot: usize, start: f64, end: f64): i32 {
   const newest = newestOf(slot);
   if (newest < start) return 0;
   // Where the last one is wanted, what comes before its chunk need not be decoded.
-  if (newest <= end && unsyncedIn(slot) === 0 && countIn(slot) > 0) start = newest;
+  if (newest <= end && unsyncedIn(slot) === 0 && holdsNewest(slot)) start = newest;
   const n = readSeries(slot, start, end);
   if (n <= 0) return 0;
   from += n - 1;
@@ -168,7 +169,7 @@ function readNewest(slot: usize, start: f64, end: f64): i32 {
 export function hasSample(slot: usize, start: f64, end: f64): bool {
   const newest = newestOf(slot);
   if (newest < start) return false;
-  if (newest <= end && unsyncedIn(slot) === 0 && countIn(slot) > 0) return true;
+  if (newest <= end && unsyncedIn(slot) === 0 && holdsNewest(slot)) return true;
   return readSeries(slot, start, end) > 0;
 }
 

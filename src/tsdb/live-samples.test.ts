@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { Samples } from '../model/series.ts';
+import type { TimeRange } from '../model/time.ts';
 import { OUTCOME } from '../storage/write.ts';
 import { PROPERTY_RUNS } from '../testing/property-runs.ts';
 import { decodeSampleBytes } from './codec.ts';
@@ -34,6 +36,15 @@ function append(live: LiveSamples, table: number, ref: number, samples: readonly
 function contents(live: LiveSamples, slot: number, range = ALL): [number, number][] {
   const { times, values } = live.read(slot, range);
   return [...times].map((time, i) => [time, values[i]!]);
+}
+
+function many(live: LiveSamples, table: number, refs: readonly number[], range: TimeRange, newestAlone: boolean) {
+  const floors = { raw: -Infinity, demand: -Infinity };
+  const read: (Samples | undefined)[] = [];
+  while (read.length < refs.length) {
+    live.readMany(table, Uint32Array.from(refs), read.length, { range, floors, newestAlone }, read);
+  }
+  return read.map((samples) => [...(samples?.times ?? [])].map((time, i) => [time, samples!.values[i]!]));
 }
 
 /** A series as a table of samples, and what of it waits. */
@@ -169,7 +180,12 @@ describe('a series', () => {
           expect(contents(live, slot)).toEqual(model.visible());
           const middle = { start: model.newest * 0.3, end: model.newest * 0.8 };
           expect(contents(live, slot, middle)).toEqual(model.visible(middle));
-          expect(live.hasSampleIn(slot, middle)).toBe(model.visible(middle).length > 0);
+          for (const range of [middle, ALL, { start: model.newest * 0.9, end: Infinity }]) {
+            const visible = model.visible(range);
+            expect(live.hasSampleIn(slot, range)).toBe(visible.length > 0);
+            expect(many(live, table, [299, 300, 301], range, false)[1]).toEqual(visible);
+            expect(many(live, table, [301, 300], range, true)[1]).toEqual(visible.slice(-1));
+          }
         }
         live.takeStaged()();
         model.waiting.clear();
@@ -302,6 +318,54 @@ test('a request for which there is no memory leaves none that is not its own to 
   expect(() => append(live, table, 1, [[2, 1]])).toThrow(WebAssembly.RuntimeError);
   most = 1 << 20;
   expect(append(live, table, 1, [[2, 1]]).outcomes).toEqual([OUTCOME.appended]);
+});
+
+test('a late sample is found where the newest one has left memory', () => {
+  const live = new LiveSamples(core);
+  const table = core.newRefTable();
+  const slot = live.addSeries(table, 1, 'raw');
+  append(live, table, 1, [[500_000, 1]]);
+  live.takeStaged()();
+  expect(core.dropBefore(slot, 500_001)).toBe(1);
+  append(live, table, 1, [[300_000, 2]]);
+  live.takeStaged()();
+  expect(contents(live, slot)).toEqual([[300_000, 2]]);
+  expect(live.hasSampleIn(slot, { start: 400_000, end: 600_000 })).toBe(false);
+  expect(many(live, table, [1], { start: 0, end: 600_000 }, true)).toEqual([[[300_000, 2]]]);
+});
+
+test('many series for which there is no memory leave what is held as it is', async () => {
+  const own = await loadCore();
+  const live = new LiveSamples(own);
+  const table = own.newRefTable();
+  const slot = live.addSeries(table, 1, 'raw');
+  const samples = Array.from({ length: 50 }, (_, i): [number, number] => [i * 1_000, i]);
+  append(live, table, 1, samples);
+  live.takeStaged()();
+  expect(contents(live, slot)).toEqual(samples);
+  const taken: number[] = [];
+  // Room for one of the two columns that are read into, and a little more.
+  const spare = own.allocate((256 << 10) + (16 << 10));
+  for (let size = 512 << 20; size > 4_096; ) {
+    try {
+      taken.push(own.allocate(size));
+    } catch {
+      size >>>= 1;
+    }
+  }
+  own.release(spare);
+  const low = () => new Uint8Array(own.memory.buffer, 0, 1_024).slice();
+  const before = low();
+  for (let i = 0; i < 2; i++) {
+    try {
+      many(live, table, [1], ALL, false);
+    } catch (error) {
+      expect(error).toBeInstanceOf(WebAssembly.RuntimeError);
+    }
+  }
+  expect(low()).toEqual(before);
+  for (const address of taken) own.release(address);
+  expect(many(live, table, [1], ALL, false)).toEqual([samples]);
 });
 
 test('where memory is used up, what is held is what the record has', async () => {
