@@ -321,3 +321,19 @@ test('a partition that could not be made does not stop the removal of others', a
   await new Expiry(store, faults).run(() => ({ raw: START + 2 * DAY, demand: START + 2 * DAY }), [DEFAULT_TENANT]);
   expect(store.names).toEqual([]);
 });
+
+test('select() lets others have their turn between series, also where their chunks are in memory', async () => {
+  await using store = await open(nextFolder());
+  const real = { folder: '', store };
+  for (const name of ['a', 'b', 'c']) await flush(real, 'raw', name, samplesAt([1, 2], valueAt));
+  expect(await store.select(DEFAULT_TENANT, [[]], ALL, OPEN)).toHaveLength(3);
+  const ended = new AbortController();
+  let rests = 0;
+  const pause = () => {
+    rests++;
+    return new Promise<void>((resolve) => setImmediate(resolve)).then(() => ended.abort(new Error('gone')));
+  };
+  const selected = store.select(DEFAULT_TENANT, [[]], ALL, OPEN, { pause, signal: ended.signal });
+  await expect(selected).rejects.toThrow('gone');
+  expect(rests).toBe(1);
+});

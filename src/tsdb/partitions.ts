@@ -171,8 +171,11 @@ export class Partitions implements AsyncDisposable {
     matcherSets: readonly (readonly Matcher[])[],
     range: TimeRange,
     floors: Floors,
-    { maxSamples = Number.POSITIVE_INFINITY, signal }: SelectOptions = {},
+    { maxSamples = Number.POSITIVE_INFINITY, signal, pause }: SelectOptions = {},
   ): Promise<readonly SampledSeries[]> {
+    // What is in memory is read without waiting for the disk.
+    const turns = new Turns();
+    const due = pause ?? (() => turns.due());
     const found = new Map<string, { readonly labels: Labels; readonly days: Samples[] }>();
     let loaded = 0;
     const turns = new Turns();
@@ -187,6 +190,8 @@ export class Partitions implements AsyncDisposable {
             if (pause !== undefined) await pause;
             signal?.throwIfAborted();
             const layers = await partition.read(tenant, series, visible, this.#codec);
+            const rest = due();
+            if (rest !== undefined) await rest;
             const live = within(layers.live, visible);
             const past = within(layers.past, visible);
             if (live.times.length + past.times.length === 0) continue;
@@ -230,6 +235,7 @@ export class Partitions implements AsyncDisposable {
     floors: Floors,
   ): Promise<readonly Labels[]> {
     const found = new Map<string, Labels>();
+    const turns = new Turns();
     for (const name of this.#slots.touching(range)) {
       const visible = { start: Math.max(range.start, floors[name.retention]), end: range.end };
       const isWhole = visible.start <= name.day && visible.end >= name.day + DAY - 1;
@@ -239,6 +245,7 @@ export class Partitions implements AsyncDisposable {
           if (found.has(key)) continue;
           if (!isWhole) {
             const { live, past } = await partition.read(tenant, series, visible, this.#codec);
+            await turns.due();
             if (within(live, visible).times.length + within(past, visible).times.length === 0) continue;
           }
           found.set(key, series.labels);
