@@ -46,6 +46,17 @@ describe('evaluatorOver()', () => {
     });
   });
 
+  test('tells selectors apart that look the same where their matchers stand one behind another', async () => {
+    const store = memoryTenant();
+    const times = Float64Array.of(60_000);
+    await store.backfill([
+      { labels: labelsOf({ a: 'x', b: 'y' }), times, values: Float64Array.of(1) },
+      { labels: labelsOf({ 'a="x",b': 'y' }), times, values: Float64Array.of(2) },
+    ]);
+    const { value } = await store.instant('sum({a="x",b="y"}) + 10 * sum({"a=\\"x\\",b"="y"})', 60_000);
+    expect(value).toMatchObject({ samples: [{ value: 21 }] });
+  });
+
   test('a range has the instants start + k * step up to its end, however many', async () => {
     const store = await tenant();
     const { value } = await store.range('vector(time())', { start: -5000, end: 40_000_000, stepMs: 1000 });
