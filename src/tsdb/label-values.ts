@@ -17,6 +17,8 @@ interface Kept extends SortedValues {
 
 /** A value takes about 50 bytes. */
 const MOST_VALUES = 200_000;
+/** Clients may ask for any name. */
+const MOST_NAMES = 1_000;
 
 /** Remembers the values of labels that were asked for last: reading and sorting them is most of the work. */
 export class LabelValues {
@@ -33,7 +35,7 @@ export class LabelValues {
     this.#kept.delete(key);
     this.#kept.set(key, found);
     for (const [oldest, { values }] of this.#kept) {
-      if (this.#values <= MOST_VALUES) break;
+      if (this.#values <= MOST_VALUES && this.#kept.size <= MOST_NAMES) break;
       this.#kept.delete(oldest);
       this.#values -= values.length;
     }

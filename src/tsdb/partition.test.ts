@@ -6,7 +6,7 @@ import { encodeLabels, labelsOf } from '../model/labels.ts';
 import { DEFAULT_TENANT, parseTenant } from '../model/tenant.ts';
 import { decodeSampleBytes, encodeSamples } from './codec.ts';
 import { loadCore } from './core.ts';
-import { Partition } from './partition.ts';
+import { layersOf, Partition } from './partition.ts';
 import { chunkValue } from './partition-chunk.ts';
 import { chunkKey, seriesIdOf, seriesKey } from './partition-key.ts';
 
@@ -72,4 +72,27 @@ test('indexedSeries has no index that was forgotten while it was read', async ()
   partition.forgetIndexes();
   expect((await reading).size).toBe(1);
   expect(partition.indexedSeries).toBe(0);
+});
+
+test('read() gives what is stored, whatever was read while it was written, deleted and given back', async () => {
+  await using partition = await Partition.open({ folder, dataFolder: folder, seed: 1 });
+  const series = seriesNamed('one');
+  const range = { start: -Infinity, end: Infinity };
+  const read = () => partition.read(DEFAULT_TENANT, series, range, codec);
+  const hop = () => new Promise((resolve) => setImmediate(resolve));
+  for (let round = 0; round < 60; round++) {
+    const key = chunkKey(DEFAULT_TENANT, series.id, 'live', (round % 5) * 1_000);
+    const columns = [Float64Array.of((round % 5) * 1_000), Float64Array.of(round)] as const;
+    const chunk = { first: columns[0][0]!, last: columns[0][0]!, bytes: codec.encode(...columns) };
+    const early = read();
+    for (let i = 0; i < round % 3; i++) await hop();
+    const changing =
+      round % 11 === 10
+        ? partition.clear(DEFAULT_TENANT)
+        : partition.write([{ key, value: round % 7 === 6 ? undefined : chunkValue(chunk) }]);
+    const others = [read(), hop().then(read)];
+    if (round % 4 === 0) partition.forgetChunks();
+    await Promise.all([early, changing, ...others]);
+    expect(await read()).toEqual(layersOf(await partition.storedChunks(DEFAULT_TENANT, series), range, codec));
+  }
 });
