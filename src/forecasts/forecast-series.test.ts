@@ -112,6 +112,16 @@ describe('withForecastSeries()', () => {
     expect(isStaleMarker(found!.chunks[0]!.values, found!.chunks[0]!.values.length - 1)).toBe(true);
   });
 
+  test('<demand>:ahead says nothing once a forecast does not reach so far', async () => {
+    const { forecasts, instant } = await readerWith([0]);
+    const { point, quantiles, ...short } = forecastAt(T0 + MINUTE, 101);
+    const cut = quantiles.map(({ quantile, values }) => ({ quantile, values: values.slice(0, 3) }));
+    await forecasts.issue(key, { ...short, point: point.slice(0, 3), quantiles: cut }, []);
+    const ahead = 'rps:ahead{ml_forecast="yhat",lead="5m"}';
+    expect(await vectorOf(instant(ahead, T0))).toEqual({ yhat: 100 });
+    expect(await vectorOf(instant(ahead, T0 + MINUTE))).toEqual({});
+  });
+
   test('<demand>:actual is the recorded demand', async () => {
     const { instant } = await readerWith([]);
     const result = await instant('rps:actual{policy="web"}', T0);

@@ -229,7 +229,14 @@ function joinedPath(
     const said = Array.from(points ?? [], (value, step) => ({ time: issuedAt + (step + 1) * stepMs - leadMs, value }))
       // What stands before the issue was not known then; at the next one's issue, what that says holds.
       .filter(({ time }) => (leadMs === 0 ? time <= until : time >= issuedAt && time < until));
-    if (said.length === 0) return;
+    if (said.length === 0) {
+      // One that does not reach so far: what was said before it holds no longer.
+      if (leadMs === 0 || issuedAt >= until || times.length === 0 || ends.has(times.length - 1)) return;
+      ends.add(times.length);
+      times.push(issuedAt);
+      values.push(Number.NaN);
+      return;
+    }
     for (const { time, value } of said) {
       times.push(time);
       values.push(value);
