@@ -97,7 +97,8 @@ export function errorHandler({ log, metrics }: { readonly log: Logger; readonly 
     if (status === 401) response.set('WWW-Authenticate', 'Bearer realm="foresail", Basic realm="foresail"');
     if (status === 503 || status === 429)
       response.set('Retry-After', String(error instanceof RateLimitedError ? error.retryAfterSeconds : 5));
-    response.status(status);
+    // Who failed may have begun to say of another type what was to come.
+    response.status(status).type('json').removeHeader('Content-Encoding');
     afterBody(request, () => response.json(body));
   };
 }

@@ -156,15 +156,19 @@ function beginRun(limits: RunLimits, mostMs: number, response: Response) {
   response.on('close', onClose);
   if (response.destroyed) onClose();
   // A signal's own timeout could not be taken back once the answer is written.
-  const timer = setTimeout(() => end('timeout'), Math.min(Math.max(1, mostMs), 2 ** 31 - 1));
+  const timerOf = (ms: number) => setTimeout(() => end('timeout'), Math.min(Math.max(1, ms), 2 ** 31 - 1));
+  let timer = timerOf(mostMs);
   const seconds: Record<Phase, number> = { queue: 0, select: 0, evaluate: 0, answer: 0 };
   let phase: Phase = 'queue';
   let since = performance.now();
   const enter = (next: Phase) => {
     const now = performance.now();
     seconds[phase] += (now - since) / SECOND;
+    const was = phase;
     [phase, since] = [next, now];
     if (next === 'answer') clearTimeout(timer);
+    // A request of several queries selects again once the first of them is answered.
+    else if (was === 'answer') timer = timerOf(mostMs - (seconds.queue + seconds.select + seconds.evaluate) * SECOND);
   };
   const selected: Selected[] = [];
   let series = 0;

@@ -160,3 +160,61 @@ test('remote read refuses what is not packed, another way of packing, GET, and n
   expect((await raw({ headers: tenant })).status).toBe(405);
   expect((await raw({ method: 'POST' })).status).toBe(401);
 });
+
+describe('remote read of a great many queries', () => {
+  const LIMITS = {
+    requestBytes: 1 << 20,
+    querySamples: 90,
+    queryTimeoutMs: 60_000,
+    queryPoints: 11_000,
+    readBytes: 1 << 20,
+  };
+
+  test('answers them, and others meanwhile', async () => {
+    let rests = 0;
+    const many = await serve({
+      storage: { tenant: () => ({ ...memoryStorage().tenant(DEFAULT_TENANT), select: async () => [] }) },
+      limits: LIMITS,
+      pauseOf: () => {
+        let calls = 0;
+        return () =>
+          ++calls % 1000 === 0 ? new Promise((resolve) => setImmediate(() => resolve(void rests++))) : undefined;
+      },
+    });
+    try {
+      const body = Uint8Array.from({ length: 2 * 130_000 }, (_, i) => (i % 2 === 0 ? 0x0a : 0));
+      const response = await fetch(`${many.url}/api/v1/read`, { method: 'POST', body: encodeSnappy(body) as BodyInit });
+      await response.arrayBuffer();
+      expect(response.status).toBe(200);
+      expect(rests).toBeGreaterThan(120);
+    } finally {
+      await many.close();
+    }
+  });
+
+  test('gives up at the timeout though it has begun to answer', async () => {
+    const hanging = await serve({
+      storage: {
+        tenant: () => ({
+          ...memoryStorage().tenant(DEFAULT_TENANT),
+          select: async (matchers, _range, { signal } = {}) => {
+            if (matchers[0]!.value === 'hangs') {
+              await new Promise((_, reject) => signal!.addEventListener('abort', () => reject(signal!.reason)));
+            }
+            const times = Float64Array.of(NOW);
+            return [{ labels: labelsOf({ __name__: 'load' }), chunks: [{ encoding: 'plain', times, values: times }] }];
+          },
+        }),
+      },
+      limits: { ...LIMITS, queryTimeoutMs: 100 },
+    });
+    try {
+      const body = encodeSnappy(request([{ matchers: [name('load')] }, { matchers: [name('hangs')] }], [1]));
+      const response = await fetch(`${hanging.url}/api/v1/read`, { method: 'POST', body: body as BodyInit });
+      expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8');
+      expect(await response.json()).toMatchObject({ errorType: 'timeout', code: 'query_timeout' });
+    } finally {
+      await hanging.close();
+    }
+  });
+});

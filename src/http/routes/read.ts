@@ -36,7 +36,7 @@ const PACKED_AT_ONCE = 64 * 1024;
  * that does not gets all samples in one answer, which is bounded.
  */
 export function readRoute(router: Router, deps: ReadRouteDeps): void {
-  const { callerOf, limits, queries } = deps;
+  const { callerOf, limits, queries, pauseOf } = deps;
   mount(router, '/api/v1/read', {
     POST: async (request, response) => {
       const { tenant } = callerOf(request);
@@ -44,15 +44,19 @@ export function readRoute(router: Router, deps: ReadRouteDeps): void {
       if (answer === undefined) {
         throw new BadParameterError('accepted_response_types', 'none of them is SAMPLES or STREAMED_XOR_CHUNKS');
       }
-      for (const { matchers } of asked) checkMatchers(matchers);
-      const ranges = asked.map(({ range }) => range);
+      const pause = pauseOf(tenant);
+      for (const { matchers } of asked) {
+        checkMatchers(matchers);
+        const rest = pause();
+        if (rest !== undefined) await rest;
+      }
       const about = {
         kind: 'read',
         tenant,
         text: asked.map(({ matchers }) => selectorText(matchers)).join(' '),
         range: {
-          start: Math.min(...ranges.map(({ start }) => start)),
-          end: Math.max(...ranges.map(({ end }) => end)),
+          start: asked.reduce((least, { range }) => Math.min(least, range.start), Number.POSITIVE_INFINITY),
+          end: asked.reduce((most, { range }) => Math.max(most, range.end), Number.NEGATIVE_INFINITY),
         },
       } as const;
       await queries.run(response, about, undefined, async (run) => {
@@ -193,6 +197,10 @@ async function seriesOf(
   const wanted = withoutExternalLabels(matchers, externalLabels);
   const pause = pauseOf(tenant);
   const options = { maxSamples, signal: run.signal, pause };
+  // A request may have a great many queries that select nothing.
+  const first = pause();
+  if (first !== undefined) await first;
+  run.signal.throwIfAborted();
   const before = performance.now();
   const selected = await asParameter(() => reader.select(wanted, range, options));
   const native = (await reader.histograms?.(wanted, range, options)) ?? [];
