@@ -29,6 +29,8 @@ type Due = () => Promise<void> | undefined;
 /** A series takes about 200 bytes, most of them its list of labels. */
 const MOST_SERIES = 100_000;
 const MOST_SELECTIONS = 256;
+/** Of the matchers' text: longer ones are not remembered. A list of values may be as long as a request. */
+const MOST_KEY_CHARS = 64 * 1024;
 /** Sorted in one go; longer lists are merged of those. */
 const BLOCK = 2_048;
 
@@ -56,7 +58,7 @@ export class Selections {
   #keep(key: string, found: Kept): void {
     this.#series -= this.#kept.get(key)?.refs.length ?? 0;
     this.#kept.delete(key);
-    if (found.refs.length > MOST_SERIES / 2) return;
+    if (found.refs.length > MOST_SERIES / 2 || key.length > MOST_KEY_CHARS) return;
     this.#kept.set(key, found);
     this.#series += found.refs.length;
     for (const [oldest, { refs }] of this.#kept) {
