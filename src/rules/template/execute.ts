@@ -12,7 +12,7 @@ import {
   type Pipeline,
 } from './nodes.ts';
 import type { Template } from './parse.ts';
-import { fieldOf, type GoValue, isTrue, TemplateRunError, typeNameOf } from './values.ts';
+import { fieldOf, type GoValue, isTrue, MOST_CHARS, TemplateRunError, typeNameOf } from './values.ts';
 
 /** A template that is right cannot be carried out with what it was given. The message has the place, as Go tells it. */
 export class TemplateExecuteError extends Error {
@@ -31,6 +31,8 @@ interface Run {
   readonly current: string;
   readonly world: TemplateWorld;
   readonly out: string[];
+  /** Of the whole template, those included that it calls. */
+  readonly spent: { chars: number; turns: number };
   variables: Variable[];
   readonly depth: number;
   /** What messages are about. */
@@ -42,8 +44,6 @@ const MISSING = Symbol('missing');
 type Final = GoValue | typeof MISSING;
 
 const DEEPEST = 1000;
-/** A template of a few bytes may ask for a great many. */
-const MOST_CHARS = 1 << 20;
 const MOST_TURNS = 1_000_000;
 
 /**
@@ -53,7 +53,8 @@ const MOST_TURNS = 1_000_000;
 export function executeTemplate(name: string, template: Template, data: GoValue, world: TemplateWorld): string {
   const out: string[] = [];
   const variables = [{ name: '$', value: data }];
-  const run: Run = { name, template, current: name, world, out, variables, depth: 0, node: undefined };
+  const spent = { chars: 0, turns: 0 };
+  const run: Run = { name, template, current: name, world, out, spent, variables, depth: 0, node: undefined };
   walkList(run, template.root, data);
   return out.join('');
 }
@@ -95,8 +96,14 @@ function walk(run: Run, node: Node, dot: GoValue): Flow {
 }
 
 function write(run: Run, text: string): void {
+  run.spent.chars += text.length;
+  if (run.spent.chars > MOST_CHARS) throw fault(run, 'the text is too long');
   run.out.push(text);
-  if (text.length > MOST_CHARS || run.out.length > MOST_TURNS) throw fault(run, 'the text is too long');
+}
+
+/** Ranges within ranges, and templates that call others twice, would take longer than anybody waits. */
+function takeTurn(run: Run): void {
+  if (++run.spent.turns > MOST_TURNS) throw fault(run, 'too many turns');
 }
 
 function walkBranch(run: Run, { kind, pipeline, list, otherwise }: Branch, dot: GoValue): Flow {
@@ -117,7 +124,8 @@ function walkRange(run: Run, branch: Branch, dot: GoValue): Flow {
   let flow: Flow = 'next';
   let count = 0;
   for (const [index, element] of items) {
-    if (++count > MOST_TURNS) throw fault(run, 'too many turns');
+    count++;
+    takeTurn(run);
     setRangeVariables(run, pipeline, index, element);
     flow = walkList(run, list, element);
     run.variables.length = inner;
@@ -169,6 +177,7 @@ function* itemsOf(
 function walkTemplate(run: Run, node: Node & { readonly kind: 'template' }, dot: GoValue): void {
   const list = run.template.named.get(node.name);
   if (list === undefined) throw fault(run, `template ${JSON.stringify(node.name)} not defined`);
+  takeTurn(run);
   if (run.depth === DEEPEST) throw fault(run, `exceeded maximum template depth (${DEEPEST})`);
   const data = node.pipeline === undefined ? undefined : evaluatePipeline(run, node.pipeline, dot);
   const variables = [{ name: '$', value: data }];
@@ -295,7 +304,10 @@ function callFunction(
   }
   if (final !== MISSING) values.push(checked(run, final, parameters[values.length] ?? rest!));
   try {
-    return call(values, run.world);
+    const result = call(values, run.world);
+    // A text put together with itself again and again would take all memory.
+    if (typeof result === 'string' && result.length > MOST_CHARS) throw new TemplateRunError('the text is too long');
+    return result;
   } catch (error) {
     if (!(error instanceof TemplateRunError)) throw error;
     run.node = {

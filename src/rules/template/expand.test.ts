@@ -4,6 +4,12 @@ import { parseHistogram } from '../series-notation.ts';
 import { expandTemplate, type TemplateAnswers, type TemplateInput, templateFault } from './expand.ts';
 import { type GoSamples, textMap } from './values.ts';
 
+/** Templates of which each calls the one before it twice. */
+function doubling(count: number): string {
+  const calls = Array.from({ length: count }, (_, i) => `{{ template "x${i}" }}`);
+  return `{{ define "x0" }}{{ end }}${calls.map((call, i) => `{{ define "x${i + 1}" }}${call}${call}{{ end }}`).join('')}`;
+}
+
 /** What promtool itself makes of templates; test/real/promtool-rules.test.ts asks it again. */
 const { expanded, refused } = JSON.parse(
   readFileSync(new URL('../../../test/fixtures/rules/templates.json', import.meta.url), 'utf8'),
@@ -86,7 +92,20 @@ test('where alerts point to is known to templates', () => {
 
 test.each([
   ['a text without end', '{{ range 1000000000 }}aaaaaaaaaaaaaaaaaaaa{{ end }}'],
+  ['a long text of few parts', '{{ range 600 }}{{ printf "%1000000d" 1 }}{{ end }}'],
+  ['a text that doubles', '{{ $x := "aaaaaaaa" }}{{ range 40 }}{{ $x = printf "%s%s" $x $x }}{{ end }}{{ len $x }}'],
+  ['a replacement for each letter', `{{ $x := printf "%100000d" 1 }}{{ reReplaceAll "" $x $x | len }}`],
+  ['a range in ranges', '{{ range 100000 }}{{ range 100000 }}{{ end }}{{ end }}'],
+  ['templates that call others twice', `${doubling(40)}{{ template "x40" }}`],
   ['templates that call themselves', '{{ define "a" }}{{ template "a" }}{{ end }}{{ template "a" }}'],
 ])('%s ends', (_, text) => {
   expect(expand(text)).toMatch(/too (?:long|many)|exceeded maximum template depth/);
+});
+
+test.each([
+  ['branches', '{{ if 1 }}'.repeat(20_000) + '{{ end }}'.repeat(20_000)],
+  ['branches without end', '{{ with 1 }}'.repeat(20_000)],
+  ['else if', `{{ if 1 }}${'{{ else if 1 }}'.repeat(20_000)}{{ end }}`],
+])('%s that are nested too deeply are a fault of the template', (_, text) => {
+  expect(templateFault('A', text)?.message).toMatch(/nested too deeply/);
 });

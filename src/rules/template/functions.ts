@@ -14,7 +14,7 @@ import {
   humanizeTimestamp,
   timeOf,
 } from './humanize.ts';
-import { type GoValue, TemplateRunError } from './values.ts';
+import { type GoValue, MOST_CHARS, TemplateRunError } from './values.ts';
 
 function of(parameters: readonly Parameter[], call: TemplateFunction['call']): TemplateFunction {
   return { parameters, call };
@@ -125,6 +125,7 @@ function replaceAll(pattern: string, replacement: string, value: string): string
       const index = /^\d+$/.test(name) ? Number(name) : (names[name] ?? -1);
       return index >= 0 && index <= matcher.groupCount() ? (matcher.group(index) ?? '') : '';
     });
+    if (out.length > MOST_CHARS) throw new TemplateRunError('the text is too long');
     from = matcher.end();
   }
   return out + value.slice(from);

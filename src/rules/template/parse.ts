@@ -41,6 +41,8 @@ interface Cursor {
   ranges: number;
   /** Of parentheses. */
   depth: number;
+  /** Lists around: branches, and what follows their `else`. */
+  lists: number;
   /** Where the action begins. */
   actionLine: number;
 }
@@ -50,6 +52,7 @@ const OPERANDS: ReadonlySet<TokenKind> = new Set<TokenKind>([
   ...(['raw-string', 'string', 'variable', '('] as const),
 ]);
 const MOST_NESTED = 1000;
+const MOST_LISTS = 500;
 
 /**
  * Parses Go's text/template.
@@ -59,7 +62,7 @@ const MOST_NESTED = 1000;
  */
 export function parseTemplate(name: string, text: string, functions: ReadonlySet<string>): Template {
   const named = new Map<string, readonly Node[]>();
-  const base = { name, functions, named, next: 0, ranges: 0, depth: 0, actionLine: 0 };
+  const base = { name, functions, named, next: 0, ranges: 0, depth: 0, lists: 0, actionLine: 0 };
   const cursor: Cursor = { ...base, tokens: lex(text), variables: ['$'] };
   const root: Node[] = [];
   while (peek(cursor).kind !== 'end') {
@@ -113,9 +116,14 @@ function define(cursor: Cursor, name: string, context: string): void {
 
 function parseList(cursor: Cursor): { readonly list: readonly Node[]; readonly end: End } {
   const list: Node[] = [];
+  // Lists within lists are read by functions within functions, of which there can only be so many.
+  if (++cursor.lists > MOST_LISTS) throw fault(cursor, 'nested too deeply');
   while (peekWord(cursor).kind !== 'end') {
     const item = parseItem(cursor);
-    if ('ends' in item) return { list, end: item };
+    if ('ends' in item) {
+      cursor.lists--;
+      return { list, end: item };
+    }
     list.push(item);
   }
   throw fault(cursor, 'unexpected EOF');
@@ -193,7 +201,10 @@ function parseElse(cursor: Cursor, kind: Branch['kind']): readonly Node[] {
   const next = peek(cursor).kind === 'space' ? peekWord(cursor) : peek(cursor);
   if (next.kind === 'keyword' && next.text === kind && kind !== 'range') {
     advanceWord(cursor);
-    return [parseBranch(cursor, kind)];
+    if (++cursor.lists > MOST_LISTS) throw fault(cursor, 'nested too deeply');
+    const branch = parseBranch(cursor, kind);
+    cursor.lists--;
+    return [branch];
   }
   const { list, end } = parseList(cursor);
   if (end.ends !== 'end') throw fault(cursor, 'expected end; found {{else}}');

@@ -55,6 +55,9 @@ export interface GoDuration {
   readonly ns: bigint;
 }
 
+/** Of one text: a template of a few bytes may ask for a great many. */
+export const MOST_CHARS = 1 << 20;
+
 /** What a function is given it does not take, or a field is not there. */
 export class TemplateRunError extends Error {
   override readonly name = 'TemplateRunError';
