@@ -3,7 +3,7 @@ import { allBuckets, type BoundedBucket, type HistogramValue } from '../model/hi
 import { type Label, type Labels, METRIC_NAME } from '../model/labels.ts';
 import type { HistogramSamples, QueryResult, QueryValue } from '../model/query-result.ts';
 import { isStaleMarker, type SampledSeries } from '../model/series.ts';
-import type { Millis } from '../model/time.ts';
+import { MINUTE, type Millis } from '../model/time.ts';
 import { MOST_WRITTEN, type WriteSamples } from '../wire/sample-text.ts';
 
 /** Prometheus's envelope around an answer. Warnings and infos are left out where there are none, as there. */
@@ -243,10 +243,15 @@ export function formatValue(value: number): string {
   return String(value).replace(/e([+-])(\d)$/, 'e$10$2');
 }
 
+/** A client that takes nothing for so long is cut off: else its query would hold a place of its tenant for ever. */
+const STALLED_MS = 2 * MINUTE;
+
 /** Resolves once the client took what was written, or is gone. */
 export function drained(response: Response): Promise<void> {
   return new Promise((resolve) => {
+    const timer = setTimeout(() => response.destroy(), STALLED_MS);
     const done = () => {
+      clearTimeout(timer);
       response.off('drain', done).off('close', done);
       resolve();
     };

@@ -56,6 +56,9 @@ export function federateRoute(router: Router, deps: FederateRouteDeps): void {
             const name = labelValue(series.labels, METRIC_NAME);
             const labels = seriesText(mergeExternalLabels(series.labels, externalLabels), name);
             newest.set(labels, `${labels} ${formatValue(sample.value)} ${sample.time}\n`);
+            const rest = pause();
+            if (rest !== undefined) await rest;
+            run.signal.throwIfAborted();
           }
         }
         run.phase('answer');
