@@ -183,7 +183,10 @@ describe('remote read of a great many queries', () => {
     });
     try {
       const body = Uint8Array.from({ length: 2 * 130_000 }, (_, i) => (i % 2 === 0 ? 0x0a : 0));
-      const response = await fetch(`${many.url}/api/v1/read`, { method: 'POST', body: encodeSnappy(body) as BodyInit });
+      const response = await fetch(`${many.url}/api/v1/read`, {
+        method: 'POST',
+        body: encodeSnappy(body) as Uint8Array<ArrayBuffer>,
+      });
       await response.arrayBuffer();
       expect(response.status).toBe(200);
       expect(rests).toBeGreaterThan(120);
@@ -210,7 +213,10 @@ describe('remote read of a great many queries', () => {
     });
     try {
       const body = encodeSnappy(request([{ matchers: [name('load')] }, { matchers: [name('hangs')] }], [1]));
-      const response = await fetch(`${hanging.url}/api/v1/read`, { method: 'POST', body: body as BodyInit });
+      const response = await fetch(`${hanging.url}/api/v1/read`, {
+        method: 'POST',
+        body: body as Uint8Array<ArrayBuffer>,
+      });
       expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8');
       expect(await response.json()).toMatchObject({ errorType: 'timeout', code: 'query_timeout' });
     } finally {

@@ -22,7 +22,7 @@ export const BUILTINS: Readonly<Record<string, TemplateFunction>> = {
     ...{ parameters: ['any'], rest: 'any' },
     call: ([callee]) => {
       if (callee === undefined) throw new TemplateRunError('call of nil');
-      throw new TemplateRunError(`non-function of type ${typeNameOf(callee)}`);
+      throw new TemplateRunError(`non-function ${formatPlain(callee)} of type ${typeNameOf(callee)}`);
     },
   },
   eq: { parameters: ['any'], rest: 'any', call: ([first, ...others]) => equalsAny(first, others) },
@@ -38,7 +38,13 @@ function joined(args: readonly GoValue[]): string {
   return args.length === 1 && typeof first === 'string' ? first : sprint(args);
 }
 
-function lengthOf(value: GoValue): bigint {
+/** Text that is marked as HTML is a text as any other. */
+function unmarked(value: GoValue): GoValue {
+  return typeof value === 'object' && value.kind === 'html' ? value.text : value;
+}
+
+function lengthOf(marked: GoValue): bigint {
+  const value = unmarked(marked);
   if (typeof value === 'string') return BigInt(new TextEncoder().encode(value).length);
   if (typeof value === 'object' && value.kind === 'map') return BigInt(value.entries.size);
   if (typeof value === 'object' && value.kind === 'samples') return BigInt(value.samples.length);
@@ -46,7 +52,8 @@ function lengthOf(value: GoValue): bigint {
   throw new TemplateRunError(`len of type ${typeNameOf(value)}`);
 }
 
-function indexed(item: GoValue, index: GoValue): GoValue {
+function indexed(marked: GoValue, index: GoValue): GoValue {
+  const item = unmarked(marked);
   if (item === undefined) throw new TemplateRunError('index of untyped nil');
   if (typeof item === 'object' && item.kind === 'map') {
     if (index === undefined) throw new TemplateRunError('value is nil; should be of type string');
@@ -63,7 +70,8 @@ function indexed(item: GoValue, index: GoValue): GoValue {
   throw new TemplateRunError(`can't index item of type ${typeNameOf(item)}`);
 }
 
-function sliced(item: GoValue, bounds: readonly GoValue[]): GoValue {
+function sliced(marked: GoValue, bounds: readonly GoValue[]): GoValue {
+  const item = unmarked(marked);
   if (item === undefined) throw new TemplateRunError('slice of untyped nil');
   if (bounds.length > 3) throw new TemplateRunError(`too many slice indexes: ${bounds.length}`);
   const cut = (length: number): [number, number] => {
