@@ -178,16 +178,12 @@ export class Partitions implements AsyncDisposable {
     const due = pause ?? (() => turns.due());
     const found = new Map<string, { readonly labels: Labels; readonly days: Samples[] }>();
     let loaded = 0;
-    const turns = new Turns();
     for (const names of groups(this.#slots.touching(range))) {
       const ofDay = new Map<string, { readonly labels: Labels; readonly layers: Record<PartitionLayer, Samples[]> }>();
       for (const name of names) {
         const visible = { start: Math.max(range.start, floors[name.retention]), end: range.end };
         await this.#slots.with(name, async (partition) => {
           for (const series of await seriesIn(partition, tenant, matcherSets)) {
-            // Chunks that are in memory are read without waiting.
-            const pause = turns.due();
-            if (pause !== undefined) await pause;
             signal?.throwIfAborted();
             const layers = await partition.read(tenant, series, visible, this.#codec);
             const rest = due();
