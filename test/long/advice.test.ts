@@ -2,13 +2,13 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { AdviceAnswer } from '../src/http/advice-schemas.ts';
-import { type RunningProgram, startProgram } from './program.ts';
+import { AdviceAnswer } from '../../src/http/advice-schemas.ts';
+import { type RunningProgram, startProgram } from '../program.ts';
 
 /** Right-sizing advice by the real program, from a demand and usage that were imported: over the API and on the shell. */
 
 const runFile = promisify(execFile);
-const MAIN = join(import.meta.dirname, '..', 'dist', 'main.js');
+const MAIN = join(import.meta.dirname, '..', '..', 'dist', 'main.js');
 const HOUR = 3600;
 const STEP = 300;
 const DAYS = 4;

@@ -3,23 +3,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
-import type { FitRequest } from '../src/forecast/desk.ts';
-import type { Clock } from '../src/model/clock.ts';
-import { DEFAULT_TENANT } from '../src/model/tenant.ts';
-import { DAY, HOUR, MINUTE } from '../src/model/time.ts';
-import type { PoolAnswer, ThreadEnd } from '../src/workers/forecast-pool.ts';
-import type { ThreadSeatOptions } from '../src/workers/forecast-seat.ts';
+import type { FitRequest } from '../../src/forecast/desk.ts';
+import type { Clock } from '../../src/model/clock.ts';
+import { DEFAULT_TENANT } from '../../src/model/tenant.ts';
+import { DAY, HOUR, MINUTE } from '../../src/model/time.ts';
+import type { PoolAnswer, ThreadEnd } from '../../src/workers/forecast-pool.ts';
+import type { ThreadSeatOptions } from '../../src/workers/forecast-seat.ts';
 
 /** The pool with real threads, which Node starts from compiled code alone. */
-const dist = (path: string) => new URL(`../dist/${path}`, import.meta.url).href;
+const dist = (path: string) => new URL(`../../dist/${path}`, import.meta.url).href;
 const { openForecastPool } = (await import(
   dist('workers/forecast-pool.js')
-)) as typeof import('../src/workers/forecast-pool.ts');
+)) as typeof import('../../src/workers/forecast-pool.ts');
 const { ownSeat, threadSeat } = (await import(
   dist('workers/forecast-seat.js')
-)) as typeof import('../src/workers/forecast-seat.ts');
-const { createForecastDesk } = (await import(dist('forecast/desk.js'))) as typeof import('../src/forecast/desk.ts');
-const { systemClock } = (await import(dist('system-clock.js'))) as typeof import('../src/system-clock.ts');
+)) as typeof import('../../src/workers/forecast-seat.ts');
+const { createForecastDesk } = (await import(dist('forecast/desk.js'))) as typeof import('../../src/forecast/desk.ts');
+const { systemClock } = (await import(dist('system-clock.js'))) as typeof import('../../src/system-clock.ts');
 
 const folder = mkdtempSync(join(tmpdir(), 'foresail-pool-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -76,10 +76,10 @@ describe('the pool in threads', () => {
   test('forecasts the same as this thread would', async () => {
     const { fitForecaster } = (await import(
       dist('forecast/forecaster.js')
-    )) as typeof import('../src/forecast/forecaster.ts');
+    )) as typeof import('../../src/forecast/forecaster.ts');
     const { loadRegressorFrom, readModelBytes, SHIPPED_MODEL } = (await import(
       dist('workers/load-regressor.js')
-    )) as typeof import('../src/workers/load-regressor.ts');
+    )) as typeof import('../../src/workers/load-regressor.ts');
     const network = await loadRegressorFrom(SHIPPED_MODEL);
     await using world = openWorld({ models: { shipped: await readModelBytes(SHIPPED_MODEL), own: new Map() } });
     const { history, options } = fitOf('a', 3 * DAY);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, describe, expect, test } from 'vitest';
 
-const MAIN = join(import.meta.dirname, '..', 'dist', 'main.js');
+const MAIN = join(import.meta.dirname, '..', '..', 'dist', 'main.js');
 const folder = mkdtempSync(join(tmpdir(), 'foresail-demo-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

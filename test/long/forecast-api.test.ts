@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type RunningProgram, startProgram } from './program.ts';
+import { type RunningProgram, startProgram } from '../program.ts';
 
 /** Forecasts, parts, seasons and previews of what the real program's store holds, and what strangers may send instead. */
 
@@ -145,7 +145,7 @@ test('a policy is previewed on history and not saved', async () => {
 test('foresail preview asks the server, prints tables and draws a page', async () => {
   const file = join(program.folder, 'policy.yaml');
   writeFileSync(file, POLICY);
-  const main = join(import.meta.dirname, '..', 'dist', 'main.js');
+  const main = join(import.meta.dirname, '..', '..', 'dist', 'main.js');
   const report = join(program.folder, 'preview.html');
   const words = ['preview', '-f', file, '--judge', '1d', '--url', program.url, '--report', report];
   const { stdout } = await promisify(execFile)(process.execPath, [main, ...words]);
