@@ -1,6 +1,8 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -154,7 +156,15 @@ describe('foresail import from a real Prometheus', () => {
     const words = ['--from', from, '--match', 'native', '--start', `${START / 1000}`, '--url', byRead.url, '--json'];
     const { out, code } = await run('prometheus', ...words);
     expect({ code, ...JSON.parse(out) }).toMatchObject({ code: 1, appended: 0, nativeHistograms: 20 });
-    const other = await run('prometheus', ...words.with(1, byQuery.url), '--via', 'remote-read');
+  });
+
+  test('remote read where it is not offered says so', async () => {
+    const server = createServer((_, response) => void response.writeHead(404).end()).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const words = ['--from', `http://127.0.0.1:${port}`, '--match', 'demand', '--url', byRead.url, '--json'];
+    const other = await run('prometheus', ...words, '--start', `${START / 1000}`, '--via', 'remote-read');
+    server.close();
     expect(other).toMatchObject({ code: 2, out: expect.stringContaining('does not offer /api/v1/read') });
   });
 
