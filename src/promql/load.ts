@@ -76,10 +76,7 @@ export async function load(
         ...(pause && { pause }),
         ...(pointsMs !== undefined && { pointsMs }),
       };
-      series =
-        range.end < range.start
-          ? []
-          : await source.select(matchers, range, { ...options, newestAlone: newestAlone && pointsMs === undefined });
+      series = range.end < range.start ? [] : await source.select(matchers, range, { ...options, newestAlone });
       if (pointsMs !== undefined) series = series.map((each) => withPoints(each, range, pointsMs));
       else if (range.end >= range.start) {
         const about = { matchers, range, usesStarts, countsAlone, again: newestAlone };

@@ -103,8 +103,7 @@ async function selectPoints(
     floors: () => ({ raw: Math.min(raw, since), demand }),
   });
   const behind = { start: first - stepMs, end: last };
-  // A point is made of all its samples.
-  for (const { labels, chunks } of await samples.select(matchers, behind, { ...options, newestAlone: false })) {
+  for (const { labels, chunks } of await samples.select(matchers, behind, options)) {
     const points = pointsWithin(downsample(decodeSamples(chunks, behind), stepMs), { start: first, end: last });
     const key = labelsKey(labels);
     const known = found.get(key);
