@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { TEST_FILES } from '../testing/rule-cases.ts';
+import { TEST_FILES } from '../testing/test-file-cases.ts';
 import { type CheckRulesOptions, checkRuleFiles } from './check-rules.ts';
 import { formatJunit } from './junit.ts';
 import { sourceExcerpt } from './source-excerpt.ts';

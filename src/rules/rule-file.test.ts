@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { RULE_FILES } from '../testing/rule-cases.ts';
+import { RULE_FILES } from '../testing/rule-file-cases.ts';
 import { duplicateRules } from './duplicates.ts';
 import { parseRuleFile } from './rule-file.ts';
 

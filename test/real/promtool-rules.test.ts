@@ -6,7 +6,8 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { checkRuleFiles } from '../../src/cli/check-rules.ts';
 import { testRuleFiles } from '../../src/cli/test-rules.ts';
-import { RULE_FILES, TEST_FILES } from '../../src/testing/rule-cases.ts';
+import { RULE_FILES } from '../../src/testing/rule-file-cases.ts';
+import { TEST_FILES } from '../../src/testing/test-file-cases.ts';
 
 /** Our judgement of rules and their unit tests beside promtool's own, on the same files. */
 
