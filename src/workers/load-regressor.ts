@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type * as Tf from '@tensorflow/tfjs-core';
 import type { Network } from '../forecast/forecaster-options.ts';
 import {
   type ModelBytes,
@@ -10,6 +12,10 @@ import {
   WEIGHTS_FILE,
 } from '../forecast/regressor/model-file.ts';
 import type { Regressor } from '../forecast/regressor/regressor.ts';
+import { openRegressor } from '../forecast/regressor/tf-regressor.ts';
+
+/** For TF.js: `import` has Node look through its megabytes for names to export, which takes longer than running them. */
+const require = createRequire(import.meta.url);
 
 /** What became of loading: the network, or why forecasts have to do without it. */
 export type LoadedRegressor =
@@ -38,15 +44,14 @@ export async function readModel(folder: string): Promise<ModelFile> {
 }
 
 /**
- * Makes a network ready on the calling thread, a worker's or the main one: TF.js is imported here and not before.
+ * Makes a network ready on the calling thread, a worker's or the main one: TF.js is loaded here and not before.
  * Never throws for a bad file: forecasts go on without the network, and the caller says so.
  */
 export async function loadRegressor(bytes: ModelBytes): Promise<LoadedRegressor> {
   try {
     const file = parseModel(bytes);
-    const { note } = await startBackend();
-    const { openRegressor } = await import('../forecast/regressor/tf-regressor.ts');
-    const regressor = openRegressor(file);
+    const { tf, note } = await startBackend();
+    const regressor = openRegressor(tf, file);
     checkAnswers(regressor);
     return { kind: 'loaded', regressor, ...(note !== undefined && { note }) };
   } catch (error) {
@@ -89,18 +94,22 @@ const OPERATORS_BACKEND: string = '@tensorflow/tfjs-node';
 
 /**
  * Sets the fastest backend that starts: the operator's tfjs-node, else WebAssembly, else plain JavaScript.
- * @returns Which one, and what was tried in vain.
+ * @returns TF.js, which of them it is on, and what was tried in vain.
  */
-export async function startBackend(): Promise<{ readonly backend: string; readonly note?: string }> {
-  const tf = await import('@tensorflow/tfjs-core');
+export async function startBackend(): Promise<{
+  readonly tf: typeof Tf;
+  readonly backend: string;
+  readonly note?: string;
+}> {
+  const tf = require('@tensorflow/tfjs-core') as typeof Tf;
   // Before any backend, or TF.js greets on the console.
   tf.enableProdMode();
   const current = tf.engine().backendName;
-  if (current !== undefined && current !== null && current !== '') return { backend: current };
+  if (current !== undefined && current !== null && current !== '') return { tf, backend: current };
   let note: string | undefined;
   try {
     await import(OPERATORS_BACKEND);
-    if (await tf.setBackend('tensorflow')) return { backend: 'tensorflow' };
+    if (await tf.setBackend('tensorflow')) return { tf, backend: 'tensorflow' };
     note = `${OPERATORS_BACKEND} is installed, but does not share its tfjs-core with this program`;
   } catch (error) {
     const isMissing = (error as { code?: string }).code === 'ERR_MODULE_NOT_FOUND';
@@ -108,14 +117,14 @@ export async function startBackend(): Promise<{ readonly backend: string; readon
       note = `cannot load ${OPERATORS_BACKEND}: ${error instanceof Error ? error.message : String(error)}`;
   }
   try {
-    await import('@tensorflow/tfjs-backend-wasm');
-    if (await tf.setBackend('wasm')) return { backend: 'wasm', ...(note !== undefined && { note }) };
+    require('@tensorflow/tfjs-backend-wasm');
+    if (await tf.setBackend('wasm')) return { tf, backend: 'wasm', ...(note !== undefined && { note }) };
   } catch (error) {
     note = `cannot start the wasm backend: ${error instanceof Error ? error.message : String(error)}`;
   }
-  await import('@tensorflow/tfjs-backend-cpu');
+  require('@tensorflow/tfjs-backend-cpu');
   await tf.setBackend('cpu');
-  return { backend: 'cpu', note: note ?? 'the wasm backend does not start here' };
+  return { tf, backend: 'cpu', note: note ?? 'the wasm backend does not start here' };
 }
 
 /** A backend that starts but computes nonsense is worse than none. */

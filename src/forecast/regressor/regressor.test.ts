@@ -37,7 +37,7 @@ let series: Float64Array;
 beforeAll(async () => {
   await startBackend();
   file = await trained(7);
-  regressor = openRegressor(file);
+  regressor = openRegressor(tf, file);
   series = generateSeries(seededRandom(3), STEP, 700).values;
 });
 
@@ -138,7 +138,7 @@ test('wasm and cpu agree', async () => {
   await import('@tensorflow/tfjs-backend-cpu');
   await tf.setBackend('cpu');
   try {
-    expectClose(openRegressor(file).predict(inputs, count), wasm);
+    expectClose(openRegressor(tf, file).predict(inputs, count), wasm);
   } finally {
     await tf.setBackend('wasm');
   }

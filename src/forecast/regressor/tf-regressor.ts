@@ -1,9 +1,9 @@
-import * as tf from '@tensorflow/tfjs-core';
+import type * as Tf from '@tensorflow/tfjs-core';
 import { type ModelFile, WEIGHT_NAMES, weightOf } from './model-file.ts';
 import type { Regressor } from './regressor.ts';
 
 /** Tensors are memory that nobody collects: a network that no forecaster has any more gives its own back. */
-const forgotten = new FinalizationRegistry<readonly tf.Tensor[]>((tensors) => {
+const forgotten = new FinalizationRegistry<readonly Tf.Tensor[]>((tensors) => {
   for (const tensor of tensors) tensor.dispose();
 });
 
@@ -11,22 +11,22 @@ const forgotten = new FinalizationRegistry<readonly tf.Tensor[]>((tensors) => {
 const MOST_ROWS = 4096;
 
 /**
- * Inference on the TF.js backend that is set. Imported only where a fit happens: TF.js takes a quarter of a second to
- * load. Two hidden layers and a linear path beside them, as `train.ts` makes them.
+ * Inference on the backend of `tf` that is set: two hidden layers and a linear path beside them, as `train.ts` makes
+ * them.
  */
-export function openRegressor(file: ModelFile): Regressor {
+export function openRegressor(tf: typeof Tf, file: ModelFile): Regressor {
   const tensors = WEIGHT_NAMES.map((name) => {
     const { shape, values } = weightOf(file, name);
     return tf.keep(tf.tensor(values, [...shape]));
   });
   const [first, firstBias, second, secondBias, deep, deepBias, direct] = tensors as [
-    tf.Tensor2D,
-    tf.Tensor1D,
-    tf.Tensor2D,
-    tf.Tensor1D,
-    tf.Tensor2D,
-    tf.Tensor1D,
-    tf.Tensor2D,
+    Tf.Tensor2D,
+    Tf.Tensor1D,
+    Tf.Tensor2D,
+    Tf.Tensor1D,
+    Tf.Tensor2D,
+    Tf.Tensor1D,
+    Tf.Tensor2D,
   ];
   const { inputs, steps, quantiles } = file.shape;
   const outputs = steps.length * quantiles.length;
