@@ -78,6 +78,7 @@ export function openHandlers(parts: Parts, { passes, historyChanged, replay, scr
     retention: formatDuration(settings.retentionMs),
     now: clock.now,
     callerOf,
+    beforeDiscard: parts.intake.beforeDiscard,
     authenticate,
     notReady: () => undefined,
     storage: parts.queryStorage,

@@ -1,4 +1,4 @@
-import express, { type Request, type Router } from 'express';
+import type { Request, Response, Router } from 'express';
 import type { Caller } from '../model/caller.ts';
 import type { Matcher } from '../model/matcher.ts';
 import type { TenantId } from '../model/tenant.ts';
@@ -9,6 +9,7 @@ import { BadParameterError } from './errors.ts';
 import { parametersOf } from './parameters.ts';
 import { mount } from './route.ts';
 import { matcherSetsOf, rangeOf, type SeriesRouteDeps } from './routes/series.ts';
+import { textBody } from './text-body.ts';
 
 export interface AdminRouteDeps extends Pick<SeriesRouteDeps, 'parseSelector' | 'now'> {
   readonly callerOf: (request: Request) => Caller;
@@ -30,14 +31,14 @@ export interface AdminRouteDeps extends Pick<SeriesRouteDeps, 'parseSelector' | 
  */
 export function adminRoute(router: Router, deps: AdminRouteDeps): void {
   const { deleteSeries } = deps;
-  const form = express.text({ type: () => true, limit: deps.requestBytes });
-  const snapshotHandler = async (request: Request, response: express.Response) => {
+  const form = textBody(deps.requestBytes);
+  const snapshotHandler = async (request: Request, response: Response) => {
     requireRole(deps.callerOf(request), 'operator');
     checkSkipHead(parametersOf(request).get('skip_head'));
     const { name } = await deps.takeSnapshot();
     sendData(response, { name });
   };
-  const stateHandler = async (request: Request, response: express.Response) => {
+  const stateHandler = async (request: Request, response: Response) => {
     requireRole(deps.callerOf(request), 'operator');
     sendData(response, await deps.snapshotState());
   };
@@ -47,7 +48,7 @@ export function adminRoute(router: Router, deps: AdminRouteDeps): void {
     PUT: [form, snapshotHandler],
   });
   if (deleteSeries === undefined) return;
-  const handler = async (request: Request, response: express.Response) => {
+  const handler = async (request: Request, response: Response) => {
     const { tenant } = requireRole(deps.callerOf(request), 'operator');
     const parameters = parametersOf(request);
     const matcherSets = matcherSetsOf(parameters, deps);

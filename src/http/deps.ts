@@ -39,6 +39,8 @@ export interface HttpDeps extends QueryDeps, PolicyDeps, WorkloadDeps, ComputeDe
   readonly retention: string;
   /** Whose request it is. Throws where the credential, or the tenant, is missing or wrong. */
   readonly callerOf: (request: IncomingMessage) => Caller;
+  /** Waits before another part of a refused body is read and thrown away. Undefined: nobody knows whose. */
+  readonly beforeDiscard: (tenant: TenantId | undefined) => Promise<void>;
   /** Checks the credential alone, for what belongs to no tenant. */
   readonly authenticate: (request: IncomingMessage) => void;
   /** Undefined once the server can answer everything; else what it waits for. */

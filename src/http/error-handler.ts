@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import type { NextFunction, Request, Response } from 'express';
 import { z } from 'zod';
+import type { Caller } from '../model/caller.ts';
 import { CodedError } from '../model/errors.ts';
 import { formatPath, formatProblem, InvalidDocumentError, type Problem, problemsOf } from '../model/problem.ts';
 import { RateLimitedError } from '../model/rate-limited.ts';
+import type { TenantId } from '../model/tenant.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
@@ -83,8 +86,17 @@ export interface ErrorAnswer {
   };
 }
 
+export interface ErrorHandlerDeps {
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** Throws where nobody knows whose request it is. */
+  readonly callerOf: (request: IncomingMessage) => Caller;
+  /** Waits before another part of a refused body is read and thrown away. Undefined: nobody knows whose. */
+  readonly beforeDiscard: (tenant: TenantId | undefined) => Promise<void>;
+}
+
 /** The one place where errors become answers. */
-export function errorHandler({ log, metrics }: { readonly log: Logger; readonly metrics: Metrics }) {
+export function errorHandler({ log, metrics, callerOf, beforeDiscard }: ErrorHandlerDeps) {
   // Express knows an error handler by its four parameters.
   return (error: unknown, request: Request, response: Response, _next: NextFunction): void => {
     const answer = answerOf(error, request, log);
@@ -99,17 +111,45 @@ export function errorHandler({ log, metrics }: { readonly log: Logger; readonly 
       response.set('Retry-After', String(error instanceof RateLimitedError ? error.retryAfterSeconds : 5));
     // Who failed may have begun to say of another type what was to come.
     response.status(status).type('json').removeHeader('Content-Encoding');
-    afterBody(request, () => response.json(body));
+    afterBody(request, {
+      answer: () => response.json(body),
+      turn: () => beforeDiscard(tenantOf(request, callerOf)),
+    });
   };
 }
 
+/** Of a refused body, between two waits. */
+const PART_BYTES = 128 * 1024;
+
 /**
  * Senders read the answer after they wrote everything: one that came earlier could be lost behind a reset connection.
- * What they write is thrown away, and the server's request timeout ends it.
+ * What they write is thrown away, a part a turn so that nobody waits for it, and the server's request timeout ends it.
  */
-function afterBody(request: Request, answer: () => void): void {
-  if (request.readableEnded || request.destroyed) answer();
-  else request.once('end', answer).resume();
+function afterBody(
+  request: Request,
+  { answer, turn }: { readonly answer: () => void; readonly turn: () => Promise<void> },
+): void {
+  if (request.readableEnded || request.destroyed) {
+    answer();
+    return;
+  }
+  let left = PART_BYTES;
+  request.on('data', (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left > 0) return;
+    left = PART_BYTES;
+    request.pause();
+    void turn().then(() => request.resume());
+  });
+  request.once('end', answer).resume();
+}
+
+function tenantOf(request: Request, callerOf: ErrorHandlerDeps['callerOf']): TenantId | undefined {
+  try {
+    return callerOf(request).tenant;
+  } catch {
+    return undefined;
+  }
 }
 
 /** What a client is told about an error. Never a stack; of an unknown error only an id, under which it is logged. */

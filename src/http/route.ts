@@ -1,5 +1,6 @@
-import express, { type Request, type RequestHandler, type Response, type Router } from 'express';
+import type { Request, RequestHandler, Response, Router } from 'express';
 import { MethodNotAllowedError } from './errors.ts';
+import { textBody } from './text-body.ts';
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 type Handler = (request: Request, response: Response) => void | Promise<void>;
@@ -23,6 +24,6 @@ export function mount(
 
 /** GET and POST form, answered alike: Grafana repeats one as the other. */
 export function mountQuery(router: Router, path: string, requestBytes: number, handler: Handler): void {
-  const form = express.text({ type: () => true, limit: requestBytes });
+  const form = textBody(requestBytes);
   mount(router, path, { GET: handler, POST: [form, handler] });
 }

@@ -67,6 +67,7 @@ function httpDeps({ callers, ...changes }: Partial<HttpDeps> & { readonly caller
       slowMs: Number.POSITIVE_INFINITY,
     }),
     callerOf,
+    beforeDiscard: async () => {},
     authenticate,
     notReady: () => undefined,
     status: async () => ({ series: 2, samples: 20, cluster: 'off', problems: [] }),

@@ -1,4 +1,4 @@
-import express, { type Request, type Response, type Router } from 'express';
+import type { Request, Response, Router } from 'express';
 import type { z } from 'zod';
 import type { SeriesCalendar } from '../../forecast/calendar.ts';
 import type { SeriesInput } from '../../forecast/jobs/series-input.ts';
@@ -26,6 +26,7 @@ import {
 import { onlyParameters, parametersInAddress } from '../parameters.ts';
 import { readDocument } from '../read-document.ts';
 import { mount } from '../route.ts';
+import { textBody } from '../text-body.ts';
 import { type PreviewRouteDeps, previewRoute } from './preview.ts';
 import { asParameter } from './query.ts';
 
@@ -78,7 +79,7 @@ function post<R extends PastRequest, J extends SeriesJob>(
   { gate, path, schema, resultType }: Address<R>,
   workOf: (given: R) => Work<J>,
 ): void {
-  const body = express.text({ type: () => true, limit: deps.limits.requestBytes });
+  const body = textBody(deps.limits.requestBytes);
   const answer = async (request: Request, response: Response) => {
     const { tenant } = deps.callerOf(request);
     onlyParameters(parametersInAddress(request), []);

@@ -1,4 +1,4 @@
-import express, { type Request, type Router } from 'express';
+import type { Request, Router } from 'express';
 import { policyAnswer } from '../answers.ts';
 import { requireRole } from '../caller.ts';
 import type { HttpDeps, PolicyView } from '../deps.ts';
@@ -7,6 +7,7 @@ import { NotFoundError } from '../errors.ts';
 import { onlyParameters, parametersOf } from '../parameters.ts';
 import { readDocument } from '../read-document.ts';
 import { mount } from '../route.ts';
+import { textBody } from '../text-body.ts';
 
 export type PolicyRouteDeps = Pick<HttpDeps, 'callerOf' | 'policies'>;
 
@@ -25,7 +26,7 @@ export function policyRoutes(router: Router, deps: PolicyRouteDeps): void {
     },
   });
 
-  const body = express.text({ type: () => true, limit: MAX_POLICY_BYTES });
+  const body = textBody(MAX_POLICY_BYTES);
   mount(router, '/api/v1/policies/:namespace/:name', {
     GET: async (request, response) => {
       onlyParameters(parametersOf(request), []);

@@ -1,4 +1,4 @@
-import express, { type Router } from 'express';
+import type { Router } from 'express';
 import type { RegularSeries } from '../../model/series.ts';
 import type { TenantId } from '../../model/tenant.ts';
 import { DAY, MINUTE } from '../../model/time.ts';
@@ -13,6 +13,7 @@ import { durationOf, onlyParameters, parametersInAddress } from '../parameters.t
 import { previewAnswer } from '../preview-answer.ts';
 import { readDocument } from '../read-document.ts';
 import { mount } from '../route.ts';
+import { textBody } from '../text-body.ts';
 import { MAX_POLICY_BYTES } from './policies.ts';
 import { asParameter } from './query.ts';
 
@@ -24,7 +25,7 @@ const START_UP_MS = 3 * MINUTE;
 
 /** `POST /api/v1/policies/preview`: what a policy would have foreseen and done lately. Nothing is saved or changed. */
 export function previewRoute(router: Router, deps: PreviewRouteDeps, gate: ForecastGate): void {
-  const body = express.text({ type: () => true, limit: MAX_POLICY_BYTES });
+  const body = textBody(MAX_POLICY_BYTES);
   mount(router, '/api/v1/policies/preview', {
     POST: [
       body,
