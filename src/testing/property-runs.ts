@@ -1,2 +1,2 @@
-/** Runs of the longest properties: CI makes 400. */
-export const PROPERTY_RUNS = Number(process.env['PROPERTY_RUNS'] ?? 100);
+/** Runs of the longest properties every day: CI makes 400. */
+export const PROPERTY_RUNS = Number(process.env['PROPERTY_RUNS'] ?? 60);
