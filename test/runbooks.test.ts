@@ -80,11 +80,13 @@ test.each([
   expect(words.filter((word) => !text.includes(`| \`${word}\` |`))).toEqual([]);
 });
 
-test('links within docs/ and the README lead to files, and to sections, that there are', () => {
-  const pages = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' }).filter((file) =>
-    file.endsWith('.md'),
+test('links of all pages lead to files, and to sections, that there are', () => {
+  const pages = ['bench', 'docs', 'models'].flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.md'))
+      .map((file) => join(folder, file)),
   );
-  const broken = ['README.md', ...pages.map((file) => join('docs', file))].flatMap((page) =>
+  const broken = ['CHANGELOG.md', 'README.md', ...pages].flatMap((page) =>
     [...read(page).matchAll(/\]\(([^)\s:]*?)(?:#([^)\s]*))?\)/g)]
       .filter(([, file, anchor]) => {
         const target = file === '' ? page : relative(ROOT, join(ROOT, dirname(page), file!));
