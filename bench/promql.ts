@@ -43,7 +43,6 @@ function seriesOf(labels: Record<string, string>, index: number): HeadSeries {
     slot,
     past: [],
     changePast: (change) => change([]),
-    stagedRuns: 0,
   };
 }
 

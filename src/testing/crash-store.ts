@@ -1,6 +1,7 @@
 import { encodeLabels, formatLabels, labelsOf } from '../model/labels.ts';
 import { decodeSamples, type SampledSeries } from '../model/series.ts';
 import { DEFAULT_TENANT } from '../model/tenant.ts';
+import type { RetentionClass } from '../storage/write.ts';
 import { DEFAULT_LIMITS, type TsdbLimits } from '../tsdb/limits.ts';
 import { readerOf } from '../tsdb/reader.ts';
 import { SampleStore, type SampleStoreOptions } from '../tsdb/sample-store.ts';
@@ -50,6 +51,17 @@ export function runOf(name: string, samples: readonly (readonly [number, number]
     times: Float64Array.from(samples, ([time]) => NOW + time),
     values: Float64Array.from(samples, ([, value]) => value),
   };
+}
+
+/** Puts imported samples in memory, as releases did that kept them there, and as their logs are read today. */
+export function restorePast(
+  store: SampleStore,
+  { labels, ...run }: SampledSeries,
+  retention: RetentionClass = 'raw',
+): void {
+  const bytes = encodeLabels(labels);
+  store.ref(DEFAULT_TENANT, [bytes], retention);
+  store.head.mergePast(store.head.tenants.get(DEFAULT_TENANT)!.find(bytes)!, run);
 }
 
 /** Everything readable, as plain data: `name -> [time relative to NOW, value]`. */

@@ -7,32 +7,7 @@ const CHUNK_SAMPLES = 2_048;
 export interface HeadChunk {
   readonly times: Float64Array;
   readonly values: Float64Array;
-  /** Bits of `values`: low word, high word. */
-  readonly words: Uint32Array;
   readonly count: number;
-}
-
-/** Where a sample of exactly this time is, visible or not. */
-export function findSample(
-  chunks: readonly HeadChunk[],
-  time: number,
-): { readonly chunk: HeadChunk; readonly at: number } | undefined {
-  const chunk = chunks[chunkFor(chunks, time)];
-  if (chunk === undefined) return undefined;
-  const at = lowerBound(chunk.times.subarray(0, chunk.count), time);
-  return at < chunk.count && chunk.times[at] === time ? { chunk, at } : undefined;
-}
-
-/** The index of the last chunk that starts at or before `time`; the first where none does. */
-function chunkFor(chunks: readonly HeadChunk[], time: number): number {
-  let low = 0;
-  let high = chunks.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (chunks[middle]!.times[0]! <= time) low = middle + 1;
-    else high = middle;
-  }
-  return Math.max(0, low - 1);
 }
 
 /** Merges samples in ascending order into the chunks. Where both have a time, the chunks' sample stays. */
@@ -62,7 +37,7 @@ export function mergeRun(chunks: HeadChunk[], run: Samples): void {
 function chunkOf(samples: Samples): HeadChunk {
   const times = samples.times.slice();
   const values = samples.values.slice();
-  return { times, values, words: bitsOf(values), count: times.length };
+  return { times, values, count: times.length };
 }
 
 export function lastTime(chunk: HeadChunk): number {

@@ -5,7 +5,7 @@ import { DAY } from '../model/time.ts';
 import { StorageFullError } from '../storage/errors.ts';
 import { OUTCOME } from '../storage/write.ts';
 import { CrashDisk } from '../testing/crash-disk.ts';
-import { contents, FOLDER, NOW, openStore, runOf, write } from '../testing/crash-store.ts';
+import { contents, FOLDER, NOW, openStore, restorePast, runOf, write } from '../testing/crash-store.ts';
 import { MAX_REF } from './head.ts';
 import { createLogFile } from './log-files.ts';
 import { readerOf } from './reader.ts';
@@ -198,16 +198,11 @@ describe('durability', () => {
       write(store, `m${i % 7}`, [[-1_000 + i, i]]);
       await store.commit();
     }
-    await store.backfill(
-      DEFAULT_TENANT,
-      [
-        runOf('m1', [
-          [-5_000, 1],
-          [-999, 7],
-        ]),
-      ],
-      'demand',
-    );
+    const past = runOf('m1', [
+      [-5_000, 1],
+      [-999, 7],
+    ]);
+    restorePast(store, past, 'demand');
     store.describe(DEFAULT_TENANT, [{ metric: 'm1', type: 'gauge', help: 'One.', unit: '' }]);
     await store.commit();
     const segments = disk.paths.length;
@@ -240,7 +235,8 @@ describe('durability', () => {
     // Three days with samples: the clock is believed.
     write(store, 'd1', [[-DAY, 1]]);
     write(store, 'd2', [[-2 * DAY, 1]]);
-    await store.backfill(DEFAULT_TENANT, [runOf('demand', [[-300 * DAY, 1]])], 'demand');
+    restorePast(store, runOf('demand', [[-300 * DAY, 1]]), 'demand');
+    await store.commit();
     await store.chores.maintain(NOW + 2 * DAY);
     const kept = { d1: [[-DAY, 1]], d2: [[-2 * DAY, 1]] };
     expect(await contents(store)).toEqual({ ...kept, both: [[0, 2]], demand: [[-300 * DAY, 1]] });

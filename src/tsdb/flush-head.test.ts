@@ -12,6 +12,7 @@ import { DEFAULT_TENANT } from '../model/tenant.ts';
 import { DAY, HOUR, MINUTE, SECOND } from '../model/time.ts';
 import { OUTCOME } from '../storage/write.ts';
 import { CrashDisk } from '../testing/crash-disk.ts';
+import { restorePast } from '../testing/crash-store.ts';
 import { PROPERTY_RUNS } from '../testing/property-runs.ts';
 import { StoreFaults } from './faults.ts';
 import { flushHead } from './flush-head.ts';
@@ -187,7 +188,8 @@ test('imported samples that a release before kept in memory go to disk', async (
   });
   const times = Float64Array.from({ length: 90 }, (_, i) => START - (90 - i) * 30 * MINUTE);
   const run = { labels: labelsOf({ __name__: 'imported' }), times, values: times.map(valueAt) };
-  await before.backfill(DEFAULT_TENANT, [run], 'raw');
+  restorePast(before, run);
+  await before.chores.checkpoint();
   await before[Symbol.asyncDispose]();
   const real = { disk, folder: join(root, String(folders++)), now: START } as Real;
   real.store = await open(real, now);

@@ -2,8 +2,8 @@ import type { Labels } from '../model/labels.ts';
 import { type Chunk, joinSamples, lowerBound, upperBound } from '../model/series.ts';
 import type { Millis, TimeRange } from '../model/time.ts';
 import type { RetentionClass, SeriesRef } from '../storage/write.ts';
-import { findSample, type HeadChunk, lastTime, mergeSamples, viewChunks } from './chunk.ts';
-import type { LiveSamples, StoredSample } from './live-samples.ts';
+import { type HeadChunk, lastTime, mergeSamples, viewChunks } from './chunk.ts';
+import type { LiveSamples } from './live-samples.ts';
 
 /**
  * One series in memory, in two layers. What live writers sent and what was backfilled never mix: a live sample wins
@@ -23,16 +23,6 @@ export interface HeadSeries {
   changePast<T>(change: (past: HeadChunk[]) => T): T;
   /** No live sample on disk is later. `undefined` where that is not known. */
   diskTo?: Millis | undefined;
-  /** Backfilled runs that wait for the log. */
-  stagedRuns: number;
-}
-
-/** The backfilled sample of this time. */
-export function storedPast(series: HeadSeries, time: number): StoredSample | undefined {
-  const found = findSample(series.past, time);
-  if (found === undefined) return undefined;
-  const { words } = found.chunk;
-  return { time, low: words[2 * found.at]!, high: words[2 * found.at + 1]! };
 }
 
 /** The series' visible samples of a range, live ones before backfilled ones, in order of time. */

@@ -209,7 +209,7 @@ export class Head {
         const past = dropPastBefore(series, floor);
         this.#pastSamples -= past;
         dropped += past + this.live.core.dropBefore(series.slot, floor);
-        const isEmpty = series.past.length === 0 && series.stagedRuns === 0 && this.live.isEmpty(series.slot);
+        const isEmpty = series.past.length === 0 && this.live.isEmpty(series.slot);
         if (forgets && isEmpty && !tenant.attachments.holds(series.ref)) gone.push(series);
       }
       this.#forget(tenant, gone);

@@ -4,7 +4,7 @@ import { encodeLabels, formatLabels, labelsOf } from '../model/labels.ts';
 import { decodeSamples } from '../model/series.ts';
 import { DEFAULT_TENANT } from '../model/tenant.ts';
 import { MINUTE } from '../model/time.ts';
-import { NOW, openStore } from '../testing/crash-store.ts';
+import { NOW, openStore, restorePast } from '../testing/crash-store.ts';
 import { PROPERTY_RUNS } from '../testing/property-runs.ts';
 import { chunksOf } from './head-series.ts';
 import { readerOf } from './reader.ts';
@@ -36,7 +36,7 @@ test('select() and labelValues() give what is there when they are asked, whateve
       retention: fc.constantFrom('raw' as const, 'demand' as const),
     }),
     fc.record({ kind: fc.constant('scrape' as const), minutes }),
-    fc.record({ kind: fc.constant('backfill' as const), series, minutes }),
+    fc.record({ kind: fc.constant('past' as const), series, minutes }),
     fc.record({ kind: fc.constant('commit' as const) }),
     fc.record({ kind: fc.constant('drop' as const), minutes, demand: minutes }),
   );
@@ -63,10 +63,9 @@ test('select() and labelValues() give what is there when they are asked, whateve
           case 'scrape':
             write([1, 2, 3, 4, 5], NOW + one.minutes * MINUTE, 'raw');
             break;
-          case 'backfill': {
+          case 'past': {
             const times = Float64Array.of(NOW + (one.minutes - 30) * MINUTE, NOW + one.minutes * MINUTE);
-            const run = { labels: labelsFor(one.series), times, values: Float64Array.of(7, 8) };
-            await store.backfill(DEFAULT_TENANT, [run], 'raw');
+            restorePast(store, { labels: labelsFor(one.series), times, values: Float64Array.of(7, 8) });
             break;
           }
           case 'commit':

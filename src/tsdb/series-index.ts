@@ -14,7 +14,6 @@ const INDEX_BYTES = 2_048;
 /** What few series have. */
 interface Rest {
   readonly past: HeadChunk[];
-  stagedRuns: number;
   diskTo: Millis | undefined;
 }
 
@@ -247,14 +246,6 @@ class IndexedSeries implements HeadSeries {
     return this.#index.rest.get(this.ref)?.past ?? NO_PAST;
   }
 
-  get stagedRuns(): number {
-    return this.#index.rest.get(this.ref)?.stagedRuns ?? 0;
-  }
-
-  set stagedRuns(count: number) {
-    this.#rest().stagedRuns = count;
-  }
-
   get diskTo(): Millis | undefined {
     return this.#index.rest.get(this.ref)?.diskTo;
   }
@@ -271,7 +262,7 @@ class IndexedSeries implements HeadSeries {
     const { rest } = this.#index;
     let found = rest.get(this.ref);
     if (found === undefined) {
-      found = { past: [], stagedRuns: 0, diskTo: undefined };
+      found = { past: [], diskTo: undefined };
       rest.set(this.ref, found);
     }
     return found;

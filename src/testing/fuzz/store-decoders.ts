@@ -8,7 +8,9 @@ import { chunkValue, decodeChunk, lastTimeOf } from '../../tsdb/partition-chunk.
 import { parsePartitionName } from '../../tsdb/partition-key.ts';
 import { RecordBuffer } from '../../tsdb/record.ts';
 import { SampleStore } from '../../tsdb/sample-store.ts';
+import { encodeRun } from '../../tsdb/snapshot.ts';
 import { CrashDisk } from '../crash-disk.ts';
+import { restorePast } from '../crash-store.ts';
 import type { FuzzedDecoder } from './fuzz.ts';
 import { join, mutated, pick, type Random } from './mutate.ts';
 
@@ -201,7 +203,8 @@ async function recordFiles(): Promise<Readonly<Record<'log' | 'snapshot', readon
   });
   await store.commit();
   const times = Float64Array.of(NOW - 5e6, NOW - 4.5e6);
-  await store.backfill(DEFAULT_TENANT, [{ labels: labelsOf({ __name__: 'past' }), times, values: times }], 'demand');
+  restorePast(store, { labels: labelsOf({ __name__: 'past' }), times, values: times }, 'demand');
+  await store.commit();
   const log = await contentOf(disk, PATHS.log);
   await store.chores.checkpoint();
   const [name] = (await disk.list('/log')).filter((each) => each.endsWith('.snapshot'));
@@ -225,6 +228,9 @@ async function recordFiles(): Promise<Readonly<Record<'log' | 'snapshot', readon
     times: times.map((time) => time - 1e5),
     values: times,
   });
+  for (const bytes of encodeRun(store.head.live.core, { times: times.map((time) => time - 2e5), values: times })) {
+    old.append({ kind: 'chunk', tenant: 1, ref: 3, layer: 'backfill', bytes });
+  }
   old.append({ kind: 'run', tenant: 1, ref: 3, layer: 'live', times: times.map((time) => time + 1e5), values: times });
   return { log: [log, join(log.subarray(0, HEADER_BYTES), old.bytes)], snapshot: [snapshot] };
 }
