@@ -42,6 +42,23 @@ export function hasCustomBuckets({ schema }: Pick<HistogramValue, 'schema'>): bo
   return schema === CUSTOM_BUCKETS;
 }
 
+/** Buckets of the finest schema while values double. */
+const FINEST_BUCKETS = 256;
+
+/**
+ * 2^(i/256), to the last bit what Prometheus has: multiplied up from the roots of two, the coarsest first, of which
+ * its first one is the double below the square root of two. So its bounds are up to four such steps from the truth.
+ */
+const BOUNDS_TO_TWO: Float64Array = Float64Array.from({ length: FINEST_BUCKETS }, (_, i) => {
+  let bound = 1;
+  let root = 2;
+  for (let bit = FINEST_BUCKETS / 2; bit >= 1; bit /= 2) {
+    root = Math.sqrt(root);
+    if ((i & bit) !== 0) bound *= bit === FINEST_BUCKETS / 2 ? root - Number.EPSILON : root;
+  }
+  return bound;
+});
+
 /** Where bucket `index` ends. The last one of schemas below 0 ends at the greatest number, not at infinity. */
 export function boundOf(index: number, schema: number, bounds: readonly number[]): number {
   if (schema === CUSTOM_BUCKETS) {
@@ -50,9 +67,10 @@ export function boundOf(index: number, schema: number, bounds: readonly number[]
   }
   const perDouble = 2 ** schema;
   const doubles = Math.floor(index / perDouble);
-  if (doubles === 1024 && index === doubles * perDouble) return Number.MAX_VALUE;
+  const within = index - doubles * perDouble;
+  if (doubles === 1024 && within === 0) return Number.MAX_VALUE;
   // Powers of two are exact; so the bounds of coarser schemas are those of finer ones, to the bit.
-  return 2 ** ((index - doubles * perDouble) / perDouble) * 2 ** doubles;
+  return BOUNDS_TO_TWO[(within * FINEST_BUCKETS) / perDouble]! * 2 ** doubles;
 }
 
 /** The buckets above zero, in order. */

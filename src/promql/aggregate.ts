@@ -1,3 +1,4 @@
+import { hasCustomBuckets } from '../model/histogram-value.ts';
 import { type Labels, labelsKey } from '../model/labels.ts';
 import type { AggregateExpr } from './ast.ts';
 import { formatFloat, formatGeneral } from './format-float.ts';
@@ -25,7 +26,7 @@ import { rowsPerPiece, type Work } from './work.ts';
 /** Cells of a quantile, which sorts its members, are the dearest. */
 const CELLS_PER_PIECE = 256;
 
-type AggregationContext = Pick<CallContext, 'grid' | 'annotations' | 'error'>;
+type AggregationContext = Pick<CallContext, 'grid' | 'annotations' | 'error' | 'hold'>;
 
 /** `sum`, `avg`, `quantile`, …: one series for each group. */
 export function* reduceGroups(
@@ -148,12 +149,17 @@ export function countValues(expr: AggregateExpr, vector: Vector, label: string, 
       const cell = row * steps + step;
       if (vector.present[cell] === 0) continue;
       const histogram = vector.present[cell] === HISTOGRAM ? vector.histograms![cell] : undefined;
+      if (histogram !== undefined && hasCustomBuckets(histogram) && histogram.zeroCount !== 0) {
+        // NaN or infinite times what it counts, where there is nothing to count.
+        throw context.error(expr.span, 'histograms with custom buckets have no zero bucket');
+      }
       const text = histogram === undefined ? formatFloat(vector.values[cell]!) : formatHistogram(histogram);
       const counted = withLabel(labels, label, text);
       const group = groupLabels(counted, names, expr.without);
       const key = labelsKey(group);
       let found = rows.get(key);
       if (found === undefined) {
+        context.hold(steps);
         found = { labels: group, counts: new Float64Array(steps) };
         rows.set(key, found);
       }

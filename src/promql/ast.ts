@@ -41,7 +41,8 @@ export type At =
 
 /** A length of time: a literal, or an expression that the query's own range and step complete. */
 export type Duration = (
-  | { readonly kind: 'literal'; readonly ms: number }
+  /** In seconds. With units (`5m`) or without (`300`). */
+  | { readonly kind: 'literal'; readonly seconds: number; readonly units: boolean }
   | { readonly kind: 'context'; readonly name: 'step' | 'range' }
   | { readonly kind: 'group'; readonly inner: Duration }
   | { readonly kind: 'negated'; readonly inner: Duration }

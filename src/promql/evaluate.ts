@@ -184,7 +184,9 @@ function* evaluateBinary(expr: BinaryExpr, evaluation: Evaluation, grid: Grid): 
 function* evaluateAggregate(whole: AggregateExpr, evaluation: Evaluation, grid: Grid): Work<Vector> {
   const expr = { ...whole, operand: unwrap(whole.operand), parameter: whole.parameter && unwrap(whole.parameter) };
   const { op } = expr;
-  const context = { grid, annotations: evaluation.annotations, error: errorsOf(evaluation) };
+  const { annotations } = evaluation;
+  const holdCells = (cells: number) => hold(cells, whole.span, evaluation);
+  const context = { grid, annotations, error: errorsOf(evaluation), hold: holdCells };
   const parameter = expr.parameter === undefined ? undefined : yield* evaluate(expr.parameter, evaluation, grid);
   switch (op) {
     case 'count_values':
@@ -309,6 +311,7 @@ function callContext(call: CallExpr, evaluation: Evaluation, grid: Grid): CallCo
     query: range,
     annotations,
     error: errorsOf(evaluation),
+    hold: (cells) => hold(cells, call.span, evaluation),
   };
 }
 

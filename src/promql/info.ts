@@ -18,8 +18,7 @@ const ANY_INFO_NAME: Matcher = { name: METRIC_NAME, op: '=~', value: '.+_info' }
 
 /** What must be selected for a call of `info` besides its first argument. */
 export function infoMatchers(call: CallExpr): readonly Matcher[] {
-  const names = nameMatchersOf(call);
-  return [...(names.length === 0 ? [DEFAULT_NAME] : names), ...dataMatchersOf(call)];
+  return [...nameMatchersOf(call), ...dataMatchersOf(call)];
 }
 
 /** @param info The info series; their values are the times of their samples. */
@@ -66,15 +65,15 @@ function dataMatchersOf(call: CallExpr): readonly Matcher[] {
 
 /** Conditions that only exclude names leave those that end like an info series'. */
 function nameMatchersOf(call: CallExpr): readonly Matcher[] {
-  if (call.args.length === 1) return [DEFAULT_NAME];
   const given = givenMatchers(call).filter(({ name }) => name === METRIC_NAME);
-  return given.length > 0 && given.every(({ op }) => op === '!=' || op === '!~') ? [ANY_INFO_NAME, ...given] : given;
+  if (given.length === 0) return [DEFAULT_NAME];
+  return given.every(({ op }) => op === '!=' || op === '!~') ? [ANY_INFO_NAME, ...given] : given;
 }
 
 /** Whether a series is itself one of the info series, which stay as they are. */
 function infoTest(call: CallExpr): (labels: Labels) => boolean {
   const tests = nameMatchersOf(call).map(compileMatcher);
-  return (labels) => tests.length > 0 && tests.every((test) => test(labelValue(labels, METRIC_NAME)));
+  return (labels) => tests.every((test) => test(labelValue(labels, METRIC_NAME)));
 }
 
 /** The info series whose identifying labels have values that some series has. */

@@ -32,6 +32,14 @@ interface Group {
   readonly one: number[];
 }
 
+/** What is wrong with a match. Prometheus tells the first step's, and of those the "one" side's before any match. */
+interface Fault {
+  readonly step: number;
+  /** Of the second series of the "one" side. A match has infinity. */
+  readonly row: number;
+  readonly error: QueryError;
+}
+
 const FILLED = -1;
 /** A pair that met and did not satisfy the comparison: in place of `present` until the end. */
 const UNMET = 3;
@@ -58,11 +66,19 @@ export function* vectorBinary(expr: BinaryExpr, left: Vector, right: Vector, con
   const groups = yield* groupsOf(many, one, matching);
   const out = outputOf(expr, many, one, steps);
   let met = 0;
+  let fault: Fault | undefined;
+  const blame = (step: number, row: number, error: () => QueryError): void => {
+    const isFirst = fault === undefined || step < fault.step || (step === fault.step && row < fault.row);
+    if (isFirst) fault = { step, row, error: error() };
+  };
   const meet = (group: Group, manyRow: number, oneRow: number, step: number): void => {
     const operated = computeElement && operateElements(computeElement, manyRow, oneRow, step);
     if (computeElement !== undefined && operated === undefined) return;
     const cell = out.rowOf(group, manyRow, oneRow) * steps + step;
-    if (out.present[cell] !== 0 || (matching.group === 'none' && met > 0)) throw notUnique(expr, context);
+    if (out.present[cell] !== 0 || (matching.group === 'none' && met > 0)) {
+      blame(step, Number.POSITIVE_INFINITY, () => notUnique(expr, context));
+      return;
+    }
     met++;
     if (operated !== undefined) {
       const element = bool ? Number(operated.met) : operated.value;
@@ -96,9 +112,13 @@ export function* vectorBinary(expr: BinaryExpr, left: Vector, right: Vector, con
       yield;
     }
     if (group.many.length > 1 || group.one.length > 1) mayMerge = true;
-    for (let step = 0; step < steps; step++) {
+    for (let step = 0; step <= (fault?.step ?? steps - 1); step++) {
       if (!filled && (anyMany[step] === 0 || anyOne[step] === 0)) continue;
-      const oneRow = onlyPresent(group, one, step, expr, context);
+      const [oneRow, twin] = presentOf(group, one, step, steps);
+      if (twin !== undefined) {
+        blame(step, twin, () => twinsError(group, one, [oneRow!, twin], expr, context));
+        break;
+      }
       met = 0;
       for (const manyRow of group.many) {
         if (many.present[manyRow * steps + step] === 0) continue;
@@ -108,6 +128,7 @@ export function* vectorBinary(expr: BinaryExpr, left: Vector, right: Vector, con
       if (met === 0 && manyFill !== undefined && oneRow !== undefined) meet(group, FILLED, oneRow, step);
     }
   }
+  if (fault !== undefined) throw fault.error;
   const result = assembled(out.heads, out, steps, mixed);
   return mayMerge ? mergeRows(result, steps, () => overlapError(expr, context)) : result;
 }
@@ -232,28 +253,36 @@ function* groupsOf(many: Vector, one: Vector, { on, labels: names }: VectorMatch
   return [...groups.values()];
 }
 
-/** The one row of the "one" side at a step, if any. Two of them are an error, whether the other side has any or not. */
-function onlyPresent(
+/** The row of the "one" side at a step, if any, and the second one, which must not be there. */
+function presentOf(
   group: Group,
   one: Vector,
   step: number,
-  { matching, span }: BinaryExpr,
-  { grid, error }: MatchingContext,
-): number | undefined {
+  steps: number,
+): readonly [row: number | undefined, twin?: number] {
   let found: number | undefined;
   for (const row of group.one) {
-    if (one.present[row * grid.steps + step] === 0) continue;
-    if (found !== undefined) {
-      const twins = [one.heads[found]!, one.heads[row]!].map(({ labels }) => formatSeries(labels)).sort();
-      const side = matching.group === 'right' ? 'left' : 'right';
-      const message =
-        `found duplicate series for the match group ${formatSeries(group.labels)} on the ${side} hand-side of the ` +
-        `operation: [${twins.join(', ')}];many-to-many matching not allowed: matching labels must be unique on one side`;
-      throw error(span, message);
-    }
+    if (one.present[row * steps + step] === 0) continue;
+    if (found !== undefined) return [found, row];
     found = row;
   }
-  return found;
+  return [found];
+}
+
+/** Two rows of the "one" side are an error, whether the other side has any or not. */
+function twinsError(
+  group: Group,
+  one: Vector,
+  rows: readonly [number, number],
+  { matching, span }: BinaryExpr,
+  { error }: MatchingContext,
+): QueryError {
+  const twins = rows.map((row) => formatSeries(one.heads[row]!.labels)).sort();
+  const side = matching.group === 'right' ? 'left' : 'right';
+  const message =
+    `found duplicate series for the match group ${formatSeries(group.labels)} on the ${side} hand-side of the ` +
+    `operation: [${twins.join(', ')}];many-to-many matching not allowed: matching labels must be unique on one side`;
+  return error(span, message);
 }
 
 /** Without grouping all rows of a group count as equal: there may be one of them at a step. */

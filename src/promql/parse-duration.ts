@@ -19,7 +19,7 @@ type Operator = (Duration & { kind: 'operation' })['op'];
 const RANK: Readonly<Record<string, number>> = { '+': 1, '-': 1, '*': 2, '/': 2, '%': 2, '^': 3 };
 const UNARY_RANK = 2;
 /** Prometheus keeps durations in 63 bits of nanoseconds. */
-const MAX_MS = 2 ** 63 / 1e6;
+const MAX_SECONDS = 2 ** 63 / 1e9;
 const FORMS = 'number, duration, step(), or range()';
 
 /** Inside brackets: an arithmetic expression of durations and seconds. */
@@ -32,7 +32,7 @@ function parseDurationExpr(cursor: Cursor, context: string, minRank = 1): Durati
       if (rank === undefined || rank < minRank) return left;
       const op = advance(cursor).text as Operator;
       const right = parseDurationExpr(cursor, context, op === '^' ? rank : rank + 1);
-      if (right.kind === 'literal' && right.ms === 0) {
+      if (right.kind === 'literal' && right.seconds === 0) {
         if (op === '/') throw fail(cursor, token, 'division by zero');
         if (op === '%') throw fail(cursor, token, 'modulo by zero');
       }
@@ -45,7 +45,7 @@ function parseDurationExpr(cursor: Cursor, context: string, minRank = 1): Durati
 export function parsePositiveDuration(cursor: Cursor, context: string): Duration {
   const start = peek(cursor);
   const duration = parseDurationExpr(cursor, context);
-  if (duration.kind === 'literal' && !(duration.ms > 0)) throw fail(cursor, start, 'duration must be greater than 0');
+  if (duration.kind === 'literal' && !(duration.seconds > 0)) throw fail(cursor, start, 'duration must be greater than 0');
   return duration;
 }
 
@@ -68,8 +68,8 @@ function parseTerm(cursor: Cursor, context: string): Duration {
 
 function parseAtom(cursor: Cursor, context: string): Duration {
   const token = peek(cursor);
-  if (token.kind === 'number') return literal(cursor, advance(cursor), Math.round(numberOf(token) * 1000));
-  if (token.kind === 'duration') return literal(cursor, advance(cursor), durationOf(cursor, token));
+  if (token.kind === 'number') return literal(cursor, advance(cursor), numberOf(token), false);
+  if (token.kind === 'duration') return literal(cursor, advance(cursor), durationOf(cursor, token) / 1000, true);
   if (isSymbol(token, '(')) {
     advance(cursor);
     const inner = parseDurationExpr(cursor, context);
@@ -94,14 +94,14 @@ function parseAtom(cursor: Cursor, context: string): Duration {
   throw unexpected(cursor, context, FORMS);
 }
 
-function literal(cursor: Cursor, token: Token, ms: number): Duration {
-  if (!(Math.abs(ms) <= MAX_MS)) throw fail(cursor, token, 'duration out of range');
-  return { kind: 'literal', ms, span: { start: token.start, end: token.end } };
+function literal(cursor: Cursor, token: Token, seconds: number, units: boolean): Duration {
+  if (!(Math.abs(seconds) <= MAX_SECONDS)) throw fail(cursor, token, 'duration out of range');
+  return { kind: 'literal', seconds, units, span: { start: token.start, end: token.end } };
 }
 
 function negate(inner: Duration, start: number): Duration {
   const span = { start, end: inner.span?.end ?? start };
-  return inner.kind === 'literal' ? { kind: 'literal', ms: 0 - inner.ms, span } : { kind: 'negated', inner, span };
+  return inner.kind === 'literal' ? { ...inner, seconds: 0 - inner.seconds, span } : { kind: 'negated', inner, span };
 }
 
 /** From one to the other: what stands around them is left out, as in Prometheus. */

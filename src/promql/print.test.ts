@@ -15,8 +15,13 @@ const texts = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 8 }),
   fc.constantFrom('a\\b"c', "it's", '`', '\n\t', 'a\udcc5z'),
 );
-const lengths = fc.integer({ min: 1, max: 10 ** 10 });
-const literals = lengths.map((ms): Duration => ({ kind: 'literal', ms }));
+/** Of longer ones Prometheus loses nanoseconds, and so milliseconds. */
+const lengths = fc.integer({ min: 1, max: 10 ** 9 });
+const literals = lengths.map((ms): Duration => ({ kind: 'literal', seconds: ms / 1000, units: true }));
+/** Which an operation may have: alone they get units. */
+const bare = fc
+  .double({ min: 1e-12, max: 1e9, noNaN: true })
+  .map((seconds): Duration => ({ kind: 'literal', seconds, units: false }));
 const context = fc.constantFrom<Duration>({ kind: 'context', name: 'step' }, { kind: 'context', name: 'range' });
 
 /** Grouped operands, so that every operation is one that the parser would read. */
@@ -27,7 +32,7 @@ const durations: fc.Arbitrary<Duration> = fc.letrec<{ duration: Duration }>((tie
     context,
     tie('duration').map((inner): Duration => ({ kind: 'group', inner })),
     fc
-      .tuple(fc.constantFrom('+', '-', '*', '/', '%', '^', 'min_of', 'max_of'), tie('duration'), tie('duration'))
+      .tuple(fc.constantFrom('+', '-', '*', '/', '%', '^', 'min_of', 'max_of'), fc.oneof(tie('duration'), bare), tie('duration'))
       .map(([op, left, right]): Duration => {
         const plain = op === 'min_of' || op === 'max_of';
         return { kind: 'operation', op, left: plain ? left : atom(left), right: plain ? right : atom(right) };
@@ -35,7 +40,7 @@ const durations: fc.Arbitrary<Duration> = fc.letrec<{ duration: Duration }>((tie
   ),
 })).duration;
 const offsets = fc.oneof(
-  fc.integer({ min: -(10 ** 10), max: 10 ** 10 }).map((ms): Duration => ({ kind: 'literal', ms })),
+  fc.integer({ min: -(10 ** 9), max: 10 ** 9 }).map((ms): Duration => ({ kind: 'literal', seconds: ms / 1000, units: true })),
   context,
   durations.map((inner): Duration => ({ kind: 'negated', inner: { kind: 'group', inner } })),
 );

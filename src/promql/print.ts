@@ -11,6 +11,8 @@ import type {
   VectorMatching,
   VectorSelector,
 } from './ast.ts';
+import { literalMs } from './duration.ts';
+import { formatFloat } from './format-float.ts';
 import { quote } from './unquote.ts';
 
 export const PLAIN_LABEL = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
@@ -19,7 +21,7 @@ export const PLAIN_LABEL = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 export function formatExpr(expr: Expr): string {
   switch (expr.kind) {
     case 'number':
-      return expr.duration ? formatLength(Math.round(expr.value * 1000)) : formatNumber(expr.value);
+      return expr.duration ? formatDuration(Math.round(expr.value * 1000)) : formatFloat(expr.value);
     case 'string':
       return quote(expr.value);
     case 'paren':
@@ -37,7 +39,7 @@ export function formatExpr(expr: Expr): string {
     case 'selector':
       return `${formatSelector(expr)}${formatModifiers(expr)}`;
     case 'matrix':
-      return `${formatSelector(expr.selector)}[${formatLengthExpr(expr.range)}]${formatModifiers(expr.selector)}`;
+      return `${formatSelector(expr.selector)}[${formatLength(expr.range)}]${formatModifiers(expr.selector)}`;
     case 'subquery':
       return `${formatExpr(expr.inner)}${formatSubqueryWindow(expr)}`;
   }
@@ -55,17 +57,17 @@ export function formatAggregation({ op, without, grouping }: AggregateExpr): str
 
 /** What stands after a subquery's expression: `[1h:1m] offset 5m`. */
 export function formatSubqueryWindow(expr: SubqueryExpr): string {
-  const step = expr.step === undefined ? '' : formatLengthExpr(expr.step);
-  return `[${formatLengthExpr(expr.range)}:${step}]${formatModifiers(expr)}`;
+  const step = expr.step === undefined ? '' : formatLength(expr.step);
+  return `[${formatLength(expr.range)}:${step}]${formatModifiers(expr)}`;
 }
 
 function formatMatching({ on, labels, group, include, fillLeft, fillRight }: VectorMatching): string {
   let text = '';
   if (on || labels.length > 0 || group !== 'none') text += ` ${on ? 'on' : 'ignoring'} (${formatNames(labels)})`;
   if (group !== 'none') text += ` group_${group} (${formatNames(include)})`;
-  if (fillLeft !== undefined && Object.is(fillLeft, fillRight)) return `${text} fill (${formatNumber(fillLeft)})`;
-  if (fillLeft !== undefined) text += ` fill_left (${formatNumber(fillLeft)})`;
-  if (fillRight !== undefined) text += ` fill_right (${formatNumber(fillRight)})`;
+  if (fillLeft !== undefined && Object.is(fillLeft, fillRight)) return `${text} fill (${formatFloat(fillLeft)})`;
+  if (fillLeft !== undefined) text += ` fill_left (${formatFloat(fillLeft)})`;
+  if (fillRight !== undefined) text += ` fill_right (${formatFloat(fillRight)})`;
   return text;
 }
 
@@ -88,14 +90,19 @@ function formatModifiers(node: {
   const { offset, at, modifier } = node;
   let text = at === undefined ? '' : ` @ ${at.kind === 'time' ? (at.time / 1000).toFixed(3) : `${at.kind}()`}`;
   if (modifier !== undefined) text += ` ${modifier}`;
-  if (offset !== undefined) text += ` offset ${formatLengthExpr(offset)}`;
+  if (offset !== undefined) text += ` offset ${formatLength(offset)}`;
   return text;
+}
+
+/** A literal with its units, which it need not have had; inside of an expression as it was. */
+function formatLength(length: Duration): string {
+  return length.kind === 'literal' ? formatDuration(literalMs(length)) : formatLengthExpr(length);
 }
 
 function formatLengthExpr(duration: Duration): string {
   switch (duration.kind) {
     case 'literal':
-      return formatLength(duration.ms);
+      return duration.units ? formatDuration(literalMs(duration)) : formatFloat(duration.seconds);
     case 'context':
       return `${duration.name}()`;
     case 'group':
@@ -108,17 +115,6 @@ function formatLengthExpr(duration: Duration): string {
       return `${formatLengthExpr(left)} ${op} ${formatLengthExpr(right)}`;
     }
   }
-}
-
-/** Lengths that no unit divides, and infinite ones, do not come out of the parser. */
-function formatLength(ms: number): string {
-  return formatDuration(ms);
-}
-
-function formatNumber(value: number): string {
-  if (Number.isNaN(value)) return 'NaN';
-  if (!Number.isFinite(value)) return value > 0 ? '+Inf' : '-Inf';
-  return Object.is(value, -0) ? '-0' : String(value);
 }
 
 function formatNames(names: readonly string[]): string {

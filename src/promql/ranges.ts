@@ -1,7 +1,7 @@
 import { labelValue, METRIC_NAME } from '../model/labels.ts';
 import type { ResultSeries } from '../model/query-result.ts';
 import type { MatrixSelector, SubqueryExpr } from './ast.ts';
-import { durationMs } from './duration.ts';
+import { durationMs, subqueryStepMs } from './duration.ts';
 import { QueryError } from './errors.ts';
 import { type Evaluation, loadedOf } from './evaluation.ts';
 import type { CallContext, Implementation, RunFunction, Windows } from './functions/definition.ts';
@@ -34,8 +34,7 @@ export function selectorSource(node: MatrixSelector, sight: Sight, evaluation: E
 /** The steps of a subquery: multiples of its step, whatever the query's start, that any of the windows holds. */
 export function subqueryGrid(node: SubqueryExpr, sight: Sight, evaluation: Evaluation, grid: Grid): Grid {
   const rangeMs = durationMs(node.range, evaluation.durations, node.span);
-  const stepMs =
-    node.step === undefined ? evaluation.subqueryStepMs : durationMs(node.step, evaluation.durations, node.span);
+  const stepMs = subqueryStepMs(node, evaluation.subqueryStepMs, evaluation.durations);
   const before = sightOf(sight, grid, 0) - rangeMs;
   const end = sightOf(sight, grid, grid.steps - 1);
   const start = (Math.floor(before / stepMs) + 1) * stepMs;

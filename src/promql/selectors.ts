@@ -10,7 +10,7 @@ import {
   type SubqueryExpr,
   type VectorSelector,
 } from './ast.ts';
-import { type DurationContext, durationMs } from './duration.ts';
+import { type DurationContext, durationMs, subqueryStepMs } from './duration.ts';
 import { infoMatchers } from './info.ts';
 import { hasPointFunction } from './point-windows.ts';
 import type { Span } from './span.ts';
@@ -72,7 +72,7 @@ export function selectorsOf(expr: Expr, range: StepRange, options: SelectionOpti
       case 'subquery': {
         const moved = seenBy(node, seen, range, context);
         const length = durationMs(node.range, context, node.span);
-        const everyMs = node.step === undefined ? options.subqueryStepMs : durationMs(node.step, context, node.span);
+        const everyMs = subqueryStepMs(node, options.subqueryStepMs, context);
         // A subquery's steps are multiples of its step.
         visit(
           node.inner,

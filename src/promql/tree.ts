@@ -1,6 +1,7 @@
 import { METRIC_NAME } from '../model/labels.ts';
 import { type At, type BinaryExpr, type Duration, type Expr, isSetOp, type VectorSelector } from './ast.ts';
 import { typeOf } from './check.ts';
+import { literalMs } from './duration.ts';
 import { formatFloat } from './format-float.ts';
 import { signatureOf } from './functions/signatures.ts';
 
@@ -74,5 +75,5 @@ function describeAt(at: At | undefined): object {
 }
 
 function lengthOf(duration: Duration | undefined): number {
-  return duration?.kind === 'literal' ? duration.ms : 0;
+  return duration?.kind === 'literal' ? literalMs(duration) : 0;
 }

@@ -94,6 +94,11 @@ export interface CallContext {
   readonly query: StepRange;
   readonly annotations: Annotations;
   error(span: Span, message: string): QueryError;
+  /**
+   * Before memory is taken for so many cells, where a result has more of them than the arguments.
+   * @throws {QueryError} If the query holds too many.
+   */
+  hold(cells: number): void;
 }
 
 export type Implementation =

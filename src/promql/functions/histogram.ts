@@ -59,19 +59,60 @@ export function* histogramQuantiles(args: readonly Value[], context: CallContext
   for (let i = 0; i < args.length - 2; i++) {
     const q = scalarArg(args, i + 2);
     checkQuantiles(q, call.args[i + 2]!, context);
-    const named = histograms.map((histogram) => {
-      const { head } = histogram;
-      const text = formatGeneral(q[0]!);
-      const labelled = Number.isFinite(q[0]!) && !/[.e]/.test(text) ? `${text}.0` : text;
-      return { ...histogram, head: { labels: withLabel(head.labels, label, labelled), dropName: true } };
-    });
-    parts.push(yield* evaluate(vector, named, context, quantileComputation(q, call.args[0]!, context)));
+    context.hold(histograms.length * context.grid.steps);
+    const part = yield* evaluate(vector, histograms, context, quantileComputation(q, call.args[0]!, context));
+    parts.push(yield* namedByQuantile(part, q, label, context));
   }
   const { steps } = context.grid;
   return mergeRows(joined(parts, steps), steps, () => {
     // What is equal at an instant may still come apart by the end.
     if (steps > 1) throw context.error(call.span, 'vector cannot contain metrics with the same labelset');
   });
+}
+
+/** Each row with the quantile as a label: where the quantile changes from step to step, one row for each of them. */
+function* namedByQuantile(vector: Vector, q: Float64Array, label: string, { grid, hold }: CallContext): Work<Vector> {
+  const { steps } = grid;
+  const named = (row: number, text: string): Head => {
+    return { labels: withLabel(vector.heads[row]!.labels, label, text), dropName: true };
+  };
+  if (q.every((each) => Object.is(each, q[0]))) {
+    const text = quantileLabel(q[0]!);
+    return { ...vector, heads: vector.heads.map((_, row) => named(row, text)) };
+  }
+  const texts = Array.from(q, quantileLabel);
+  const rowsOf: ReadonlyMap<string, number>[] = [];
+  const heads: Head[] = [];
+  for (let row = 0; row < vector.heads.length; row++) {
+    yield;
+    const rows = new Map<string, number>();
+    for (let step = 0; step < steps; step++) {
+      const text = texts[step]!;
+      if (vector.present[row * steps + step] === 0 || rows.has(text)) continue;
+      hold(steps);
+      rows.set(text, heads.length);
+      heads.push(named(row, text));
+    }
+    rowsOf.push(rows);
+  }
+  const out = emptyVector(heads, steps);
+  for (const [row, rows] of rowsOf.entries()) {
+    yield;
+    for (let step = 0; step < steps; step++) {
+      const from = row * steps + step;
+      if (vector.present[from] === 0) continue;
+      const to = rows.get(texts[step]!)! * steps + step;
+      out.values[to] = vector.values[from]!;
+      out.present[to] = 1;
+    }
+  }
+  return out;
+}
+
+/** As the label of a quantile has it: `0.5`, `1.0`, `1.2345678e+07`, `NaN`. */
+function quantileLabel(q: number): string {
+  const text = formatGeneral(q);
+  return Number.isFinite(q) && !/[.e]/.test(text) ? `${text}.0` : text;
 }
 
 export function* histogramFraction(args: readonly Value[], context: CallContext): Work<Vector> {
