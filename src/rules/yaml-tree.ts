@@ -1,13 +1,16 @@
 import {
+  type CST,
+  Composer,
   isAlias,
   isMap,
   isNode,
   isScalar,
   isSeq,
+  Lexer,
   LineCounter,
   type Node,
   type Pair,
-  parseAllDocuments,
+  Parser,
   type YAMLMap,
 } from 'yaml';
 
@@ -49,11 +52,23 @@ export interface YamlText {
 /** Texts that aliases make larger than this are a mistake or an attack. */
 const MOST_NODES = 1_000_000;
 
+/**
+ * Lists and mappings within each other, which are read by recursion: what a rule file may hold has a handful, and the
+ * stack carries some thousands.
+ */
+const MOST_DEPTH = 500;
+const COLLECTIONS: ReadonlySet<CST.Token['type']> = new Set(['block-map', 'block-seq', 'flow-collection']);
+
 /** Reads YAML (and so JSON). Nothing that the text holds makes it throw. */
 export function readYamlTree(text: string): YamlText {
   try {
-    const parsed = parseAllDocuments(text, { prettyErrors: false, uniqueKeys: false, schema: 'failsafe' });
-    const documents = 'empty' in parsed ? [] : parsed;
+    const { tokens, tooDeepAt } = tokensOf(text);
+    if (tooDeepAt !== undefined) {
+      const fault = { at: tooDeepAt, message: `exceeded max depth of ${MOST_DEPTH}` };
+      return { root: undefined, documents: 1, faults: [fault] };
+    }
+    const composer = new Composer({ prettyErrors: false, uniqueKeys: false, schema: 'failsafe' });
+    const documents = [...composer.compose(tokens)];
     const [first] = documents;
     if (first === undefined) return { root: undefined, documents: 0, faults: [] };
     const faults = first.errors.map(({ pos, message }) => ({ at: pos[0], message: plainMessage(message) }));
@@ -63,9 +78,24 @@ export function readYamlTree(text: string): YamlText {
     const isEmpty = isNull(root) && documents.length === 1;
     return { root: isEmpty ? undefined : root, documents: documents.length, faults: reading.faults };
   } catch (error) {
-    const message = error instanceof RangeError ? 'nested too deeply' : plainMessage(String((error as Error).message));
+    const message = plainMessage(String((error as Error).message));
     return { root: undefined, documents: 1, faults: [{ at: 0, message }] };
   }
+}
+
+/** Without recursion, so that any text can be read so far. @returns Where the depth is first more than may be, if so. */
+function tokensOf(text: string): { readonly tokens: readonly CST.Token[]; readonly tooDeepAt?: number } {
+  const parser = new Parser();
+  const tokens: CST.Token[] = [];
+  for (const lexeme of new Lexer().lex(text)) {
+    tokens.push(...parser.next(lexeme));
+    // The document, and what is open in it.
+    const innermost = parser.stack.at(-1);
+    const isCollection = innermost !== undefined && COLLECTIONS.has(innermost.type);
+    if (isCollection && parser.stack.length - 1 > MOST_DEPTH) return { tokens, tooDeepAt: innermost.offset };
+  }
+  tokens.push(...parser.end());
+  return { tokens };
 }
 
 /** Nothing, `~` or `null`. */
