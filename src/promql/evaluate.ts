@@ -31,8 +31,8 @@ export function* evaluate(expr: Expr, evaluation: Evaluation, grid: Grid): Work<
 }
 
 function* evaluateNode(expr: Expr, evaluation: Evaluation, grid: Grid): Work<Value> {
-  if (grid.steps > 1 && isStepInvariant(expr)) {
-    return repeated(yield* evaluateNode(expr, evaluation, { ...grid, steps: 1 }), grid.steps);
+  if (!grid.instant && isStepInvariant(expr)) {
+    return repeated(yield* evaluateNode(expr, evaluation, { ...grid, steps: 1, instant: true }), grid.steps);
   }
   switch (expr.kind) {
     case 'number':
@@ -71,7 +71,7 @@ function* evaluateNode(expr: Expr, evaluation: Evaluation, grid: Grid): Work<Val
 
 /** An instant vector row by row: of selectors, range functions and what goes value by value, without holding it. */
 function* evaluateRows(expr: Expr, evaluation: Evaluation, grid: Grid): Work<Rows> {
-  if (grid.steps > 1 && isStepInvariant(expr)) {
+  if (!grid.instant && isStepInvariant(expr)) {
     return rowsOf(vectorArg([yield* evaluate(expr, evaluation, grid)], 0), grid.steps);
   }
   switch (expr.kind) {

@@ -227,7 +227,7 @@ export function setBinary(
   out.present.set(kept(right, rightOrdinals, 0), left.present.length);
   const present = withoutEmptyRows(out, steps);
   return mergeRows(present, steps, () => {
-    if (steps > 1) throw error(span, 'vector cannot contain metrics with the same labelset');
+    if (!grid.instant) throw error(span, 'vector cannot contain metrics with the same labelset');
   });
 }
 
@@ -320,7 +320,7 @@ function assembled(
 
 /** In an instant query, equal label sets may still come apart by the end; in a range query they cannot. */
 function overlapError({ span }: BinaryExpr, { grid, error }: MatchingContext): void {
-  if (grid.steps > 1) throw error(span, 'vector cannot contain metrics with the same labelset');
+  if (!grid.instant) throw error(span, 'vector cannot contain metrics with the same labelset');
 }
 
 function presence({ present }: Vector, ordinals: readonly number[], count: number, steps: number): Uint8Array {

@@ -38,7 +38,7 @@ export function subqueryGrid(node: SubqueryExpr, sight: Sight, evaluation: Evalu
   const before = sightOf(sight, grid, 0) - rangeMs;
   const end = sightOf(sight, grid, grid.steps - 1);
   const start = (Math.floor(before / stepMs) + 1) * stepMs;
-  return { start, stepMs, steps: Math.max(0, Math.floor((end - start) / stepMs) + 1) };
+  return { start, stepMs, steps: Math.max(0, Math.floor((end - start) / stepMs) + 1), instant: end === start };
 }
 
 /** Computes a range function at every step, one row for each series of the range vector. */

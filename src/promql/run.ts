@@ -115,7 +115,7 @@ async function runQuery(
     durations,
     account: { held: loaded.samples, most: maxSamples },
   };
-  const grid: Grid = { start: range.start, stepMs: range.stepMs, steps };
+  const grid: Grid = { start: range.start, stepMs: range.stepMs, steps, instant: range.end === range.start };
   const work = instant ? instantValue(expr, evaluation, grid) : rangeValue(expr, evaluation, grid);
   const value = await finishPaced(work, { pause, signal });
   return { value, ...told(annotations) };

@@ -7,6 +7,8 @@ export interface Grid {
   readonly start: Millis;
   readonly stepMs: number;
   readonly steps: number;
+  /** Whether it ends where it begins. A range that ends before its second step is none, though it has one step too. */
+  readonly instant: boolean;
 }
 
 /** What a row of a vector belongs to. */

@@ -11,34 +11,48 @@ export function hasHistograms({ withCustomBuckets, series }: LoadCommand): boole
   return withCustomBuckets || series.some(({ values }) => values.some((value) => typeof value === 'object'));
 }
 
-/** Stores what a command loads. Of equal label sets in one command, the last counts. */
-export async function load(store: TenantStorage, command: LoadCommand): Promise<void> {
+/** What a command loads of a series, each in order of time. */
+export interface ScriptSamples {
+  readonly labels: Labels;
+  readonly times: Float64Array;
+  readonly values: Float64Array;
+  /** Of each sample; 0: unset. Undefined where the command tells nothing of them. */
+  readonly starts: Float64Array | undefined;
+  readonly histograms: readonly { readonly time: number; readonly start: number; readonly bytes: Uint8Array }[];
+}
+
+/** Of equal label sets in one command, the last counts. */
+export function samplesOf(command: LoadCommand): readonly ScriptSamples[] {
   const { stepMs } = command;
   const starts = new Map(command.starts.map(({ labels, offsets }) => [labelsKey(labels), offsets]));
   const series = new Map(command.series.map((one) => [labelsKey(one.labels), one]));
-  for (const [key, { labels, values }] of series) {
+  const samples = [...series].map(([key, { labels, values }]): ScriptSamples => {
     const offsets = starts.get(key);
     const startOf = (time: number): number => {
       const offset = offsets?.[time / stepMs];
       return offset === undefined ? 0 : time + offset;
     };
     const columns = columnsOf(values, stepMs);
-    const [answer] = await store.ref([encodeLabels(labels)]);
-    if (answer?.kind !== 'ref') throw new TypeError('memory refuses no series');
-    const { ref } = answer;
-    if (offsets === undefined) await store.backfill([{ labels, ...columns }]);
-    else {
-      const refs = new Uint32Array(columns.times.length).fill(ref);
-      await store.write({ refs, ...columns, starts: columns.times.map(startOf) });
-    }
     const histograms = values.flatMap((value, i) => {
       if (typeof value !== 'object') return [];
       const time = i * stepMs;
-      return [{ ref, time, start: startOf(time), bytes: encodeHistogramValue(value.histogram) }];
+      return [{ time, start: startOf(time), bytes: encodeHistogramValue(value.histogram) }];
     });
-    await store.attach({ exemplars: [], histograms });
+    return { labels, ...columns, starts: offsets && columns.times.map(startOf), histograms };
+  });
+  return command.withCustomBuckets ? [...samples, ...customSamples([...series.values()], stepMs)] : samples;
+}
+
+/** Stores what a command loads. */
+export async function load(store: TenantStorage, command: LoadCommand): Promise<void> {
+  for (const { labels, times, values, starts, histograms } of samplesOf(command)) {
+    const [answer] = await store.ref([encodeLabels(labels)]);
+    if (answer?.kind !== 'ref') throw new TypeError('memory refuses no series');
+    const { ref } = answer;
+    if (starts === undefined) await store.backfill([{ labels, times, values }]);
+    else await store.write({ refs: new Uint32Array(times.length).fill(ref), times, values, starts });
+    await store.attach({ exemplars: [], histograms: histograms.map((histogram) => ({ ref, ...histogram })) });
   }
-  if (command.withCustomBuckets) await loadCustom(store, [...series.values()], stepMs);
   await store.commit();
 }
 
@@ -50,7 +64,7 @@ interface Classic {
 }
 
 /** Makes a native histogram with custom buckets of every classic one, under the name without its suffix. */
-async function loadCustom(store: TenantStorage, series: readonly ScriptSeries[], stepMs: number): Promise<void> {
+function customSamples(series: readonly ScriptSeries[], stepMs: number): readonly ScriptSamples[] {
   const found = new Map<string, { readonly labels: Labels; readonly byStep: Map<number, Classic> }>();
   for (const { labels, values } of series) {
     const [, base, suffix] = /^(.*)_(bucket|sum|count)$/.exec(labelValue(labels, METRIC_NAME)) ?? [];
@@ -68,14 +82,13 @@ async function loadCustom(store: TenantStorage, series: readonly ScriptSeries[],
       else classic[suffix as 'count' | 'sum'] = value;
     }
   }
-  for (const { labels, byStep } of found.values()) {
-    const [answer] = await store.ref([encodeLabels(labels)]);
-    if (answer?.kind !== 'ref') throw new TypeError('memory refuses no series');
+  return [...found.values()].map(({ labels, byStep }) => {
     const histograms = [...byStep].map(([step, classic]) => {
-      return { ref: answer.ref, time: step * stepMs, start: 0, bytes: encodeHistogramValue(customOf(classic)) };
+      return { time: step * stepMs, start: 0, bytes: encodeHistogramValue(customOf(classic)) };
     });
-    await store.attach({ exemplars: [], histograms });
-  }
+    histograms.sort((a, b) => a.time - b.time);
+    return { labels, times: new Float64Array(), values: new Float64Array(), starts: undefined, histograms };
+  });
 }
 
 function customOf({ buckets, count, sum }: Classic): HistogramValue {

@@ -24,13 +24,13 @@ export interface ScriptOutcome {
 }
 
 /** Two results are the same within this share of their sum. */
-const TOLERANCE = 1e-6;
+export const TOLERANCE = 1e-6;
 /** Functions whose value changes with the instant even if their arguments do not. */
 const TIME_FUNCTIONS = new Set([
   ...['days_in_month', 'day_of_month', 'day_of_week', 'day_of_year', 'hour', 'minute', 'month', 'year'],
   ...['end', 'start', 'range', 'step', 'predict_linear', 'time', 'timestamp'],
 ]);
-const CONTEXT_CALL = /(?:start|end|range|step)\(\)/;
+export const CONTEXT_CALL = /(?:start|end|range|step)\(\)/;
 
 /**
  * Runs a script against a fresh store for each `clear`. As in Prometheus's own harness, every instant query is also
@@ -130,7 +130,11 @@ function failureFault({ expectations }: EvalCommand, answer: QueryResult | Error
   return wanted.length === 0 ? 'continue' : 'expected an error, got none';
 }
 
-function annotationFault({ expectations }: EvalCommand, { warnings, infos }: QueryResult): string | undefined {
+/** What of the warnings and infos of an answer is not as expected. */
+export function annotationFault(
+  { expectations }: EvalCommand,
+  { warnings, infos }: Pick<QueryResult, 'warnings' | 'infos'>,
+): string | undefined {
   for (const [about, none, texts] of [['warn', 'no_warn', warnings] as const, ['info', 'no_info', infos] as const]) {
     const wanted = expectations.filter((expectation) => expectation.about === about);
     for (const { matches } of wanted) if (!texts.some(matches)) return `no such ${about} annotation: [${texts}]`;

@@ -89,8 +89,6 @@ const ACCEPTED: readonly { readonly query: RegExp; readonly why: string }[] = [
     why: 'of negative counts, empty buckets tell, which depend on its chunks',
   },
   { query: /histogram_quantiles\(.*""/s, why: 'a label without a name is refused here' },
-  { query: /histogram_quantiles\(.*(?:time\(\)|scalar\()/s, why: 'the label is that of the first step here' },
-  { query: /mixed.*smoothed/s, why: 'whether a mix at the edge of what is looked at is told' },
   { query: /count_values.*\^|\^.*count_values/s, why: 'powers differ in the last digits, which become labels' },
   { query: /a?(?:cos|sin|tan)h?2?\b.*%|%.*a?(?:cos|sin|tan)h?2?\b/s, why: 'as with powers' },
 ];

@@ -60,7 +60,7 @@ export function histogramRows(
   compute: (histogram: HistogramValue) => number,
   withFloats = false,
 ): Rows {
-  if (!rows.mixed) return withFloats ? rows : { count: 0, mixed: false, read: () => undefined };
+  if (!rows.mixed) return withFloats ? rows : withoutResults(rows);
   const histograms: HistogramCells = [];
   return {
     count: rows.count,
@@ -77,6 +77,18 @@ export function histogramRows(
         found += present[cell]!;
       }
       return found === 0 ? undefined : withDroppedName(head);
+    },
+  };
+}
+
+/** What reading them tells is told, though nothing is made of them. */
+function withoutResults(rows: Rows): Rows {
+  return {
+    count: rows.count,
+    mixed: false,
+    read(row, values, present, at) {
+      rows.read(row, values, present, at);
+      return undefined;
     },
   };
 }

@@ -66,7 +66,7 @@ export function* histogramQuantiles(args: readonly Value[], context: CallContext
   const { steps } = context.grid;
   return mergeRows(joined(parts, steps), steps, () => {
     // What is equal at an instant may still come apart by the end.
-    if (steps > 1) throw context.error(call.span, 'vector cannot contain metrics with the same labelset');
+    if (!context.grid.instant) throw context.error(call.span, 'vector cannot contain metrics with the same labelset');
   });
 }
 

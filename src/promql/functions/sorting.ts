@@ -33,10 +33,10 @@ export function sortByLabel(direction: 1 | -1): (args: readonly Value[], context
   };
 }
 
-/** Only an instant vector has an order: with one step, a row's cell is its index. */
+/** Only an instant vector has an order: a row's cell is its index. */
 function sorted(vector: Vector, context: CallContext, compare: (a: number, b: number) => number): Vector {
   const { call, grid, annotations } = context;
-  if (grid.steps !== 1) {
+  if (!grid.instant) {
     const message = 'sort is ineffective for range queries since results are always ordered by labels';
     annotations.warn(message, call.span);
     return vector;
