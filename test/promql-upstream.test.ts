@@ -93,7 +93,8 @@ function requestsOf(all: readonly ScriptSamples[]): ScriptSamples[][] {
     for (let i = 0, j = 0; i < times.length || j < histograms.length; run++) {
       const [fromFloat, fromHistogram] = [i, j];
       while (i < times.length && !(histograms[j] !== undefined && histograms[j]!.time < times[i]!)) i++;
-      if (i === fromFloat) while (j < histograms.length && !(times[i] !== undefined && times[i]! <= histograms[j]!.time)) j++;
+      if (i === fromFloat)
+        while (j < histograms.length && !(times[i] !== undefined && times[i]! <= histograms[j]!.time)) j++;
       requests[run] ??= [];
       requests[run]!.push({
         labels,

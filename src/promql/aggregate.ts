@@ -1,13 +1,13 @@
 import { hasCustomBuckets } from '../model/histogram-value.ts';
 import { type Labels, labelsKey } from '../model/labels.ts';
 import type { AggregateExpr } from './ast.ts';
+import { bestRows } from './best-rows.ts';
 import { formatFloat, formatGeneral } from './format-float.ts';
 import type { CallContext } from './functions/definition.ts';
 import { groupLabels, groupsOf } from './groups.ts';
 import { histogramReducer, ignoredIn } from './histograms/reduce.ts';
 import { formatHistogram } from './histograms/text.ts';
 import { hashOfLabels } from './labels-hash.ts';
-import { compareNanLast } from './numeric.ts';
 import { grown, reducerOf } from './reduce.ts';
 import type { Rows } from './rows.ts';
 import { isLabelName, quote } from './unquote.ts';
@@ -94,9 +94,11 @@ export function* limitGroups(expr: AggregateExpr, given: Vector, k: Scalar, cont
     }
     for (const rows of members) {
       const valueAt = (row: number): number => vector.values[row * steps + step]!;
-      if (expr.op === 'topk') rows.sort((a, b) => compareGreatest(valueAt(a), valueAt(b)));
-      if (expr.op === 'bottomk') rows.sort((a, b) => compareNanLast(valueAt(a), valueAt(b)));
-      for (const row of rows.slice(0, count)) {
+      const chosen =
+        expr.op === 'limitk'
+          ? rows.slice(0, count)
+          : bestRows(rows, count, valueAt, expr.op === 'topk' ? 'greatest' : 'smallest');
+      for (const row of chosen) {
         present[row * steps + step] = vector.present[row * steps + step]!;
         if (steps === 1) order.push(row);
       }
@@ -181,10 +183,6 @@ export function countValues(expr: AggregateExpr, vector: Vector, label: string, 
 /** The cells of a vector in memory of their own, with others of them present. */
 function copied(vector: Vector, present: Uint8Array): Vector {
   return { ...vector, values: vector.values.slice(), present, histograms: vector.histograms?.slice() };
-}
-
-function compareGreatest(a: number, b: number): number {
-  return Number.isNaN(a) || Number.isNaN(b) ? compareNanLast(a, b) : compareNanLast(b, a);
 }
 
 function checkCounts(values: Float64Array, { parameter }: AggregateExpr, { error }: AggregationContext): Float64Array {

@@ -40,22 +40,23 @@ export type At =
   | { readonly kind: 'end' };
 
 /** A length of time: a literal, or an expression that the query's own range and step complete. */
-export type Duration = (
+export type Duration =
   /** In seconds. With units (`5m`) or without (`300`). */
-  | { readonly kind: 'literal'; readonly seconds: number; readonly units: boolean }
-  | { readonly kind: 'context'; readonly name: 'step' | 'range' }
-  | { readonly kind: 'group'; readonly inner: Duration }
-  | { readonly kind: 'negated'; readonly inner: Duration }
-  | {
-      readonly kind: 'operation';
-      readonly op: '+' | '-' | '*' | '/' | '%' | '^' | 'min_of' | 'max_of';
-      readonly left: Duration;
-      readonly right: Duration;
-    }
-) & {
-  /** Where it stands, if it comes from a text. */
-  readonly span?: Span;
-};
+  (
+    | { readonly kind: 'literal'; readonly seconds: number; readonly units: boolean }
+    | { readonly kind: 'context'; readonly name: 'step' | 'range' }
+    | { readonly kind: 'group'; readonly inner: Duration }
+    | { readonly kind: 'negated'; readonly inner: Duration }
+    | {
+        readonly kind: 'operation';
+        readonly op: '+' | '-' | '*' | '/' | '%' | '^' | 'min_of' | 'max_of';
+        readonly left: Duration;
+        readonly right: Duration;
+      }
+  ) & {
+    /** Where it stands, if it comes from a text. */
+    readonly span?: Span;
+  };
 
 export interface NumberLiteral {
   readonly kind: 'number';

@@ -162,7 +162,8 @@ function selectorRows(
   const loaded = loadedOf(evaluation, node);
   // Without a range there is nothing to anchor: the newest sample, as without the modifier.
   const view = { sights: sightsOf(sightOfNode(node, evaluation), grid), lookbackMs: evaluation.lookbackMs };
-  if (node.modifier !== 'smoothed') return latestRows(loaded, view, wanted);
+  // What the time of a sample is asked of is a sample, not what lies between two.
+  if (node.modifier !== 'smoothed' || wanted !== 'values') return latestRows(loaded, view, wanted);
   return loaded.mixed
     ? smoothedMixedRows(loaded, view, { node, annotations: evaluation.annotations })
     : smoothedRows(loaded, view);

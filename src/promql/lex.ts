@@ -196,8 +196,10 @@ export function describeToken({ kind, text, start, end }: Token, query: string):
     case 'error':
       return text;
     default: {
+      // `NaN` and `Inf` may have capitals.
+      const shown = kind === 'number' ? query.slice(start, end) : text;
       const short =
-        kind !== 'identifier' && text.length > 10 ? `${JSON.stringify(text.slice(0, 10))}...` : JSON.stringify(text);
+        kind !== 'identifier' && shown.length > 10 ? `${JSON.stringify(shown.slice(0, 10))}...` : JSON.stringify(shown);
       return `${kind} ${short}`;
     }
   }

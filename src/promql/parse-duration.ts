@@ -45,7 +45,8 @@ function parseDurationExpr(cursor: Cursor, context: string, minRank = 1): Durati
 export function parsePositiveDuration(cursor: Cursor, context: string): Duration {
   const start = peek(cursor);
   const duration = parseDurationExpr(cursor, context);
-  if (duration.kind === 'literal' && !(duration.seconds > 0)) throw fail(cursor, start, 'duration must be greater than 0');
+  if (duration.kind === 'literal' && !(duration.seconds > 0))
+    throw fail(cursor, start, 'duration must be greater than 0');
   return duration;
 }
 

@@ -32,7 +32,11 @@ const durations: fc.Arbitrary<Duration> = fc.letrec<{ duration: Duration }>((tie
     context,
     tie('duration').map((inner): Duration => ({ kind: 'group', inner })),
     fc
-      .tuple(fc.constantFrom('+', '-', '*', '/', '%', '^', 'min_of', 'max_of'), fc.oneof(tie('duration'), bare), tie('duration'))
+      .tuple(
+        fc.constantFrom('+', '-', '*', '/', '%', '^', 'min_of', 'max_of'),
+        fc.oneof(tie('duration'), bare),
+        tie('duration'),
+      )
       .map(([op, left, right]): Duration => {
         const plain = op === 'min_of' || op === 'max_of';
         return { kind: 'operation', op, left: plain ? left : atom(left), right: plain ? right : atom(right) };
@@ -40,7 +44,9 @@ const durations: fc.Arbitrary<Duration> = fc.letrec<{ duration: Duration }>((tie
   ),
 })).duration;
 const offsets = fc.oneof(
-  fc.integer({ min: -(10 ** 9), max: 10 ** 9 }).map((ms): Duration => ({ kind: 'literal', seconds: ms / 1000, units: true })),
+  fc
+    .integer({ min: -(10 ** 9), max: 10 ** 9 })
+    .map((ms): Duration => ({ kind: 'literal', seconds: ms / 1000, units: true })),
   context,
   durations.map((inner): Duration => ({ kind: 'negated', inner: { kind: 'group', inner } })),
 );

@@ -1,6 +1,6 @@
 import {
-  type CST,
   Composer,
+  type CST,
   isAlias,
   isMap,
   isNode,

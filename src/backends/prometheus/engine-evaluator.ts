@@ -1,6 +1,6 @@
+import type { HistogramValue } from '../../model/histogram-value.ts';
 import { compareLabels, type Label, type Labels, labelsOf } from '../../model/labels.ts';
-import type { QueryResult, QueryValue, VectorSample } from '../../model/query-result.ts';
-import type { SampledSeries } from '../../model/series.ts';
+import type { QueryResult, QueryValue, ResultSeries, VectorSample } from '../../model/query-result.ts';
 import { type Millis, SECOND } from '../../model/time.ts';
 import { typeOf } from '../../promql/check.ts';
 import { parseQuery } from '../../promql/parse.ts';
@@ -8,6 +8,7 @@ import { TooManySamplesError } from '../../storage/errors.ts';
 import type { EvaluateOptions, Evaluator } from '../../storage/storage.ts';
 import { EngineAnswerError } from '../errors.ts';
 import { enforceLabel } from './enforce-label.ts';
+import { histogramOf } from './engine-histogram.ts';
 import { type ApiAnswer, type AskApi, secondsText } from './query-api.ts';
 
 /** The whole expression is the engine's to answer, with its own functions and its own rounding. */
@@ -64,24 +65,61 @@ function queryValueOf(data: unknown, enforced: Label | undefined, maxSamples = N
     }
     case 'vector': {
       const samples = listOf(result).map((each): VectorSample => {
-        return { labels: labelsIn(each, enforced), ...pointOf((each as { value?: unknown }).value) };
+        const labels = labelsIn(each, enforced);
+        const { value, histogram } = each as SentSeries;
+        if (histogram === undefined) return { labels, ...pointOf(value) };
+        return { labels, value: Number.NaN, ...histogramPointOf(histogram) };
       });
       if (samples.length > maxSamples) throw new TooManySamplesError(maxSamples);
       return { kind: 'vector', samples };
     }
     case 'matrix': {
       let held = 0;
-      const series = listOf(result).map((each): SampledSeries => {
-        const points = listOf((each as { values?: unknown }).values);
-        held += points.length;
+      const series = listOf(result).map((each): ResultSeries => {
+        const { values, histograms = [] } = each as SentSeries;
+        const ofHistograms = listOf(histograms);
+        // Where there are histograms alone, there are no values.
+        const points = listOf(values ?? (ofHistograms.length > 0 ? [] : values));
+        held += points.length + ofHistograms.length;
         if (held > maxSamples) throw new TooManySamplesError(maxSamples);
-        return { labels: labelsIn(each, enforced), ...columnsOf(points) };
+        const labels = labelsIn(each, enforced);
+        const floats = columnsOf(points);
+        return ofHistograms.length === 0
+          ? { labels, ...floats }
+          : { labels, ...floats, histograms: histogramColumnsOf(ofHistograms) };
       });
       return { kind: 'matrix', series: series.sort((a, b) => compareLabels(a.labels, b.labels)) };
     }
     default:
       throw odd(`expected a resultType of vector, matrix, scalar or string, got ${JSON.stringify(resultType)}`);
   }
+}
+
+/** What a series of an answer may have besides its labels. */
+interface SentSeries {
+  readonly value?: unknown;
+  readonly values?: unknown;
+  readonly histogram?: unknown;
+  readonly histograms?: unknown;
+}
+
+function histogramColumnsOf(points: readonly unknown[]): NonNullable<ResultSeries['histograms']> {
+  const all = points.map(histogramPointOf);
+  return { times: Float64Array.from(all, ({ time }) => time), values: all.map(({ histogram }) => histogram) };
+}
+
+function histogramPointOf(point: unknown): { readonly time: Millis; readonly histogram: HistogramValue } {
+  const [seconds, sent] = pairOf(point);
+  const { count, sum, buckets = [] } = (sent ?? {}) as { count?: unknown; sum?: unknown; buckets?: unknown };
+  if (count === undefined || sum === undefined) throw odd(`expected a histogram, got ${shownPart(sent)}`);
+  const read = listOf(buckets).map((bucket) => {
+    if (!Array.isArray(bucket) || bucket.length !== 4)
+      throw odd(`expected a histogram's bucket, got ${shownPart(bucket)}`);
+    const [lower, upper, of] = bucket.slice(1).map((each) => numberOf(String(each))) as [number, number, number];
+    return { lower, upper, count: of };
+  });
+  const numbers = { count: numberOf(String(count)), sum: numberOf(String(sum)) };
+  return { time: millisOf(seconds), histogram: histogramOf({ ...numbers, buckets: read }) };
 }
 
 function columnsOf(points: readonly unknown[]) {
@@ -133,7 +171,7 @@ function pairOf(point: unknown): readonly [unknown, unknown] {
 }
 
 function listOf(value: unknown): readonly unknown[] {
-  if (!Array.isArray(value)) throw odd(`expected a list, got ${JSON.stringify(value)?.slice(0, 100)}`);
+  if (!Array.isArray(value)) throw odd(`expected a list, got ${shownPart(value)}`);
   return value;
 }
 
@@ -145,6 +183,8 @@ function numberOf(text: string): number {
   if (text === '-Inf') return Number.NEGATIVE_INFINITY;
   return Number(text);
 }
+
+const shownPart = (value: unknown) => JSON.stringify(value)?.slice(0, 100);
 
 function odd(why: string): EngineAnswerError {
   return new EngineAnswerError(`cannot read the engine's answer: ${why}`);

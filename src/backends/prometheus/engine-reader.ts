@@ -136,7 +136,8 @@ async function selectSlice(
     { signal },
   );
   const { value } = resultOf(answer, enforced, maxSamples);
-  const series = value.kind === 'matrix' ? value.series : [];
+  // Those of histograms alone have nothing to read here.
+  const series = value.kind === 'matrix' ? value.series.filter(({ times }) => times.length > 0) : [];
   return series.map(({ labels, times, values }) => {
     const [from, to] = [lowerBound(times, start), upperBound(times, end)];
     return { labels, ...withoutRepeats({ times: times.subarray(from, to), values: values.subarray(from, to) }) };

@@ -24,6 +24,8 @@ export interface Comparing {
   readonly tolerance: number;
   /** Whether the order of an instant vector says something. */
   readonly ordered?: boolean;
+  /** Whether the order is that of the values, so that it says nothing where those are equal. */
+  readonly tiesMayTurn?: boolean;
 }
 
 interface Point {
@@ -69,7 +71,7 @@ function errorDifference(want: ApiAnswer, got: ApiAnswer): string | undefined {
 function resultDifference(
   want: NonNullable<ApiAnswer['data']>,
   got: NonNullable<ApiAnswer['data']>,
-  { tolerance, ordered = false }: Comparing,
+  { tolerance, ordered = false, tiesMayTurn = false }: Comparing,
 ): string | undefined {
   if (want.resultType === 'string') {
     const [a, b] = [JSON.stringify(want.result), JSON.stringify(got.result)];
@@ -80,7 +82,9 @@ function resultDifference(
   }
   const wanted = (want.result as unknown[]).map(seriesOf);
   const found = (got.result as unknown[]).map(seriesOf);
-  if (ordered || want.resultType === 'matrix') {
+  // Equal values have no order among each other.
+  const sameOrder = tiesMayTurn && wanted.every(({ points }, i) => samePoints(points, found[i]?.points, tolerance));
+  if ((ordered && !sameOrder) || want.resultType === 'matrix') {
     const [a, b] = [wanted, found].map((all) => JSON.stringify(all.map(({ labels }) => labels)));
     if (
       a !== b &&
@@ -112,6 +116,10 @@ function pointsDifference(want: readonly Point[], got: readonly Point[], toleran
     return `expected ${textOf(want.slice(i))}, got ${textOf(got.slice(i))}`;
   }
   return undefined;
+}
+
+function samePoints(a: readonly Point[], b: readonly Point[] | undefined, tolerance: number): boolean {
+  return a.length === b?.length && pointsDifference(a, b, tolerance) === undefined;
 }
 
 function sameValue(a: Value, b: Value, tolerance: number): boolean {
