@@ -6,12 +6,12 @@
 export function bestRows(
   rows: readonly number[],
   count: number,
-  valueOf: (row: number) => number,
+  valueAt: (row: number) => number,
   which: 'greatest' | 'smallest',
 ): readonly number[] {
   const sign = which === 'greatest' ? 1 : -1;
   // Worse, or not a number, whatever the other one is: Prometheus's order, of which the heap's shape depends.
-  const isLess = (a: number, b: number): boolean => Number.isNaN(valueOf(a)) || sign * valueOf(a) < sign * valueOf(b);
+  const isLess = (a: number, b: number): boolean => Number.isNaN(valueAt(a)) || sign * valueAt(a) < sign * valueAt(b);
   const heap: number[] = [];
   for (const row of rows) {
     if (heap.length < count) {
@@ -19,7 +19,7 @@ export function bestRows(
       moveUp(heap, isLess);
       continue;
     }
-    const [worst, value] = [valueOf(heap[0]!), valueOf(row)];
+    const [worst, value] = [valueAt(heap[0]!), valueAt(row)];
     if (sign * worst < sign * value || (Number.isNaN(worst) && !Number.isNaN(value))) {
       heap[0] = row;
       moveDown(heap, isLess);

@@ -4,7 +4,7 @@ import { placesIn, readYamlTree } from './yaml-tree.ts';
 const block = (depth: number) => `groups:\n${'- '.repeat(depth - 1)}1\n`;
 const indented = (depth: number) => `${Array.from({ length: depth }, (_, i) => `${' '.repeat(i)}a:`).join('\n')} 1\n`;
 const flow = (depth: number) => `groups: ${'['.repeat(depth - 1)}${']'.repeat(depth - 1)}\n`;
-const maps = (depth: number) => `{a: `.repeat(depth) + '1' + '}'.repeat(depth);
+const maps = (depth: number) => `${'{a: '.repeat(depth)}1${'}'.repeat(depth)}`;
 
 test.each([
   ['a list in a list, and so on', block, { line: 2, column: 999 }],

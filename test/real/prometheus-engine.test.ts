@@ -182,4 +182,27 @@ describe('the backend prometheus over Prometheus itself', () => {
       [0, '2', '4', '1'],
     ]);
   });
+
+  test('is read with its native histograms, at an instant and over a range', async () => {
+    await write('at once', 'read_back', kinds[0].sent);
+    await write('at once', 'read_custom', kinds[2].sent);
+    const engine = openPrometheus({
+      write: `${url}/api/v1/write`,
+      query: url,
+      tenantBy: { kind: 'none' },
+      tenants: [DEFAULT_TENANT],
+      clock: systemClock,
+      timeoutMs: 10 * SECOND,
+      credentials: async () => ({}),
+    }).tenant(DEFAULT_TENANT);
+
+    const ofSchema = { schema: 0, zeroCount: 1, positive: { indices: [1, 2], counts: [2, 1] }, count: 4, sum: 10 };
+    const custom = { schema: -53, bounds: [1, 5], positive: { counts: [1, 2] }, count: 3, sum: 7 };
+    expect((await engine.instant('read_back', now)).value).toMatchObject({ samples: [{ histogram: ofSchema }] });
+    expect((await engine.instant('read_custom', now)).value).toMatchObject({ samples: [{ histogram: custom }] });
+    const range = await engine.range('read_back', { start: now, end: now + SECOND, stepMs: SECOND });
+    expect(range.value).toMatchObject({
+      series: [{ times: new Float64Array(), histograms: { times: Float64Array.of(now, now + SECOND) } }],
+    });
+  });
 });

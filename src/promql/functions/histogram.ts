@@ -109,9 +109,9 @@ function* namedByQuantile(vector: Vector, q: Float64Array, label: string, { grid
   return out;
 }
 
-/** As the label of a quantile has it: `0.5`, `1.0`, `1.2345678e+07`, `NaN`. */
+/** As the label of a quantile has it: `0.5`, `1.0`, `0.0` with either sign, `1.2345678e+07`, `NaN`. */
 function quantileLabel(q: number): string {
-  const text = formatGeneral(q);
+  const text = formatGeneral(q === 0 ? 0 : q);
   return Number.isFinite(q) && !/[.e]/.test(text) ? `${text}.0` : text;
 }
 
