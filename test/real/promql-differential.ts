@@ -90,6 +90,7 @@ const ACCEPTED: readonly { readonly query: RegExp; readonly why: string }[] = [
   },
   { query: /histogram_quantiles\(.*""/s, why: 'a label without a name is refused here' },
   { query: /count_values.*\^|\^.*count_values/s, why: 'powers differ in the last digits, which become labels' },
+  { query: /\b(?:cos|sin|tan)\b.*(?:\b(?:exp|sinh|cosh)\b|\^)/s, why: 'as with powers: the angle of a large number' },
   { query: /a?(?:cos|sin|tan)h?2?\b.*%|%.*a?(?:cos|sin|tan)h?2?\b/s, why: 'as with powers' },
 ];
 
