@@ -80,19 +80,33 @@ export function countOf(bytes: usize, length: i32): i32 {
   return varintEnd === 0 || count > (MAX_INTEGERS as u64) ? 0 : (count as i32);
 }
 
+// Where the times end that `decodeTimes` read.
+let behindTimes: usize = 0;
+
+export function timesEnd(): usize {
+  return behindTimes;
+}
+
 /**
  * Decodes into columns of `capacity` samples. Up to eight bytes behind the end may be loaded and are not judged.
  * @returns The count, or -1 where the bytes are not exactly one chunk.
  */
 export function decodeChunk(bytes: usize, length: i32, times: usize, values: usize, capacity: i32): i32 {
-  const end = bytes + length;
+  const count = decodeTimes(bytes, length, times, capacity);
+  return count > 0 && decodeValues(behindTimes, bytes + length, values, count) ? count : -1;
+}
+
+/**
+ * The times alone: what stands behind them is not looked at. `timesEnd` tells where that is.
+ * @returns The count, or -1 where the bytes do not begin as a chunk does.
+ */
+export function decodeTimes(bytes: usize, length: i32, times: usize, capacity: i32): i32 {
   const count = countOf(bytes, length);
   if (count === 0 || count > capacity) return -1;
-  let at = varintEnd;
   const timeKind = load<u8>(bytes);
   if (timeKind !== WHOLE_TIMES && timeKind !== TIME_BITS) return -1;
-  if (!getIntegers(at, end, times, count)) return -1;
-  at = integersEnd;
+  if (!getIntegers(varintEnd, bytes + length, times, count)) return -1;
+  behindTimes = integersEnd;
   if (timeKind === WHOLE_TIMES) {
     for (let p = times, last = times + ((count as usize) << 3); p < last; p += 8) store<f64>(p, load<i64>(p) as f64);
   }
@@ -102,17 +116,21 @@ export function decodeChunk(bytes: usize, length: i32, times: usize, values: usi
     if (!(time > previous)) return -1;
     previous = time;
   }
+  return count;
+}
 
-  if (at >= end) return -1;
+/** The values alone, which stand between a chunk's times and its end. False where these bytes are not exactly that. */
+export function decodeValues(at: usize, end: usize, values: usize, count: i32): bool {
+  if (at >= end) return false;
   const kind = load<u8>(at++) as i32;
   const exponent = kind & ~HAS_EXCEPTIONS;
-  if (exponent > MAX_EXPONENT && exponent !== BITS) return -1;
+  if (exponent > MAX_EXPONENT && exponent !== BITS) return false;
   const excepted = at;
   if ((kind & HAS_EXCEPTIONS) !== 0) {
     at = walkExceptions(at, end, 0, count);
-    if (at === 0) return -1;
+    if (at === 0) return false;
   }
-  if (!getIntegers(at, end, values, count) || integersEnd !== end) return -1;
+  if (!getIntegers(at, end, values, count) || integersEnd !== end) return false;
   const last = values + ((count as usize) << 3);
   if (exponent === BITS) {
     for (let p = values; p < last; p += 8) {
@@ -126,7 +144,7 @@ export function decodeChunk(bytes: usize, length: i32, times: usize, values: usi
     for (let p = values; p < last; p += 8) store<f64>(p, (load<i64>(p) as f64) / power);
   }
   if ((kind & HAS_EXCEPTIONS) !== 0) walkExceptions(excepted, end, values, count);
-  return count;
+  return true;
 }
 
 /** Puts excepted values in their places, where `values` is given. Returns where they end; 0 where they are damaged. */

@@ -1,6 +1,16 @@
 export { appendBatch, limitAppends, recordEnd, restoreColumns, restoreRecord } from './append';
 export { seedHashes } from './bytes';
-export { codecBytes, codecTimes, codecValues, countOf, decodeChunk, encodeChunk } from './codec';
+export {
+  codecBytes,
+  codecTimes,
+  codecValues,
+  countOf,
+  decodeChunk,
+  decodeTimes,
+  decodeValues,
+  encodeChunk,
+  timesEnd,
+} from './codec';
 export { forgetRefs } from './known-labels';
 export {
   addLabelSet,

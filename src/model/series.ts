@@ -28,6 +28,19 @@ export interface SelectedSeries {
   readonly chunks: readonly Chunk[];
   /** Where points were asked for: then there are no chunks. */
   readonly points?: Points;
+  /** Where samples may come so: then there are no chunks. */
+  readonly deferred?: DeferredSamples;
+}
+
+/** Samples that are decoded when somebody reads them, each time anew: so that not all series are in memory at once. */
+export interface DeferredSamples {
+  readonly count: number;
+  /**
+   * The values are good until any others are read: whoever keeps them copies them. Times are good for ever, and one
+   * array for series that have the same.
+   * @throws Where what is stored cannot be read.
+   */
+  read(): Samples;
 }
 
 /** Joins the chunks' samples inside the range, both ends included. Copies bits, so staleness markers survive. */

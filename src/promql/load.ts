@@ -18,6 +18,7 @@ export type Select = (
     readonly pointsMs?: number;
     readonly pause?: (() => Promise<void> | undefined) | undefined;
     readonly newestAlone?: boolean;
+    readonly mayDefer?: boolean;
   },
 ) => Promise<readonly SelectedSeries[]>;
 
@@ -75,6 +76,7 @@ export async function load(
         ...(signal && { signal }),
         ...(pause && { pause }),
         ...(pointsMs !== undefined && { pointsMs }),
+        mayDefer: pointsMs === undefined,
       };
       series = range.end < range.start ? [] : await source.select(matchers, range, { ...options, newestAlone });
       if (pointsMs !== undefined) series = series.map((each) => withPoints(each, range, pointsMs));
@@ -126,8 +128,8 @@ function withPoints(series: SelectedSeries, range: TimeRange, stepMs: number): S
 
 function samplesIn(series: readonly LoadedSeries[]): number {
   let count = 0;
-  for (const { chunks, points, histograms } of series) {
-    count += points?.times.length ?? 0;
+  for (const { chunks, points, deferred, histograms } of series) {
+    count += (points?.times.length ?? 0) + (deferred?.count ?? 0);
     for (const { times } of chunks) count += times.length;
     for (const histogram of histograms ?? []) if (histogram !== undefined) count += samplesOfHistogram(histogram);
   }

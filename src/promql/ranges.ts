@@ -119,7 +119,7 @@ export function samplesAt(source: RangeSource, evaluation: Evaluation, time: num
     }
     const samples =
       source.modifier === undefined
-        ? { times: times.subarray(window.from, window.to), values: values.subarray(window.from, window.to) }
+        ? { times: times.subarray(window.from, window.to), values: values.slice(window.from, window.to) }
         : extendedSamples(window);
     if (samples !== undefined) found.push({ labels, ...samples });
   }

@@ -8,7 +8,10 @@ import type { LoadedSeries } from './loaded-series.ts';
 import type { Rows } from './rows.ts';
 import { type Grid, HISTOGRAM, timeOf, type Vector } from './value.ts';
 
-/** Samples of one series: `from` to `to` (exclusive) of the columns, staleness markers taken out. */
+/**
+ * Samples of one series: `from` to `to` (exclusive) of the columns, staleness markers taken out. Of a series that is
+ * deferred, the values are good until the next run is made.
+ */
 export interface Run {
   readonly labels: Labels;
   readonly dropName: boolean;
@@ -62,9 +65,9 @@ export function runOf(series: LoadedSeries, range: TimeRange): Run {
 }
 
 /** With staleness markers. Copies nothing where one chunk has it all. */
-function rawRunOf({ labels, chunks, histograms, starts }: LoadedSeries, range: TimeRange): Run {
-  const [only] = chunks;
-  if (chunks.length === 1) {
+function rawRunOf({ labels, chunks, deferred, histograms, starts }: LoadedSeries, range: TimeRange): Run {
+  const only = deferred?.read() ?? chunks[0];
+  if (deferred !== undefined || chunks.length === 1) {
     const { times, values } = only!;
     let from = 0;
     let to = times.length;

@@ -16,6 +16,8 @@ export interface SelectOptions {
   readonly pointsMs?: number;
   /** No more of each series than its last sample in the range is looked at: others may be left out. */
   readonly newestAlone?: boolean;
+  /** Samples may come as `deferred`. What is damaged may then be found when they are read. */
+  readonly mayDefer?: boolean;
 }
 
 /** Where samples are kept no longer and points may be. */

@@ -7,6 +7,8 @@ import { encodeLabels, labelsOf } from '../model/labels.ts';
 import { decodeSamples } from '../model/series.ts';
 import { DEFAULT_TENANT } from '../model/tenant.ts';
 import { DAY, HOUR, MINUTE } from '../model/time.ts';
+import { sampleCodecOf } from './codec.ts';
+import { loadCore } from './core.ts';
 import { StoreFaults } from './faults.ts';
 import { openTsdb, type Tsdb } from './open-tsdb.ts';
 import { Partitions } from './partitions.ts';
@@ -121,6 +123,7 @@ test('names of files that could not be made durable are tried again, also where 
     },
   };
   const codec = {
+    ...sampleCodecOf(await loadCore()),
     encode: () => Uint8Array.of(1),
     decode: () => ({ times: Float64Array.of(START), values: Float64Array.of(1) }),
   };

@@ -46,6 +46,9 @@ export function lastTime(chunk: HeadChunk): number {
 
 /** Both in order of time; where both have a time, the first one's sample stays. */
 export function mergeSamples(winner: Samples, other: Samples): Samples {
+  // Most often one is behind the other. What is not a number is neither.
+  if (winner.times.at(-1)! < other.times[0]!) return joinSamples([winner, other]);
+  if (other.times.at(-1)! < winner.times[0]!) return joinSamples([other, winner]);
   const capacity = winner.times.length + other.times.length;
   const times = new Float64Array(capacity);
   const values = new Float64Array(capacity);

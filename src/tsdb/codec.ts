@@ -1,4 +1,5 @@
 import type { Samples } from '../model/series.ts';
+import type { EncodedValues, SampleCodec } from './partition-chunk.ts';
 
 /** The codec's exports of `assembly/`. */
 export interface CodecExports {
@@ -10,6 +11,11 @@ export interface CodecExports {
   encodeChunk(times: number, values: number, count: number, out: number): number;
   countOf(bytes: number, length: number): number;
   decodeChunk(bytes: number, length: number, times: number, values: number, capacity: number): number;
+  /** The times alone; `timesEnd` is where they end. */
+  decodeTimes(bytes: number, length: number, times: number, capacity: number): number;
+  timesEnd(): number;
+  /** 0 where the bytes are damaged. */
+  decodeValues(at: number, end: number, values: number, count: number): number;
 }
 
 /** Samples that one chunk can hold. */
@@ -70,7 +76,7 @@ export function decodeSampleChunks(core: CodecExports, chunks: readonly Uint8Arr
 export function countSamples(bytes: Uint8Array): number {
   const low = bytes[1] ?? 0;
   const count = low < 0x80 ? low : (low & 0x7f) | ((bytes[2] ?? 0) << 7);
-  if (count === 0 || count > MAX_CHUNK_SAMPLES) throw new RangeError('cannot read a chunk: its bytes are damaged');
+  if (count === 0 || count > MAX_CHUNK_SAMPLES) throw damagedBytes();
   return count;
 }
 
@@ -81,7 +87,60 @@ function decodeInPlace(core: CodecExports, bytes: Uint8Array): number {
     const count = core.decodeChunk(at, bytes.length, core.codecTimes(), core.codecValues(), MAX_CHUNK_SAMPLES);
     if (count > 0) return count;
   }
-  throw new RangeError('cannot read a chunk: its bytes are damaged');
+  throw damagedBytes();
+}
+
+/** Samples to bytes and back, in the core's memory. */
+export function sampleCodecOf(core: CodecExports): SampleCodec {
+  return {
+    encode: (times, values) => encodeSamples(core, times, values),
+    decode: (bytes) => decodeSampleBytes(core, bytes),
+    decodeTimes: (bytes) => decodeTimeBytes(core, bytes),
+    decodeValues: (chunks, into, at) => decodeValueBytes(core, chunks, into, at),
+  };
+}
+
+function decodeTimeBytes(core: CodecExports, bytes: Uint8Array) {
+  if (bytes.length > MAX_CHUNK_BYTES) throw damagedBytes();
+  const at = core.codecBytes();
+  new Uint8Array(core.memory.buffer, at, bytes.length).set(bytes);
+  const count = core.decodeTimes(at, bytes.length, core.codecTimes(), MAX_CHUNK_SAMPLES);
+  if (count <= 0) throw damagedBytes();
+  const times = new Float64Array(core.memory.buffer, core.codecTimes(), count).slice();
+  return { times, length: core.timesEnd() - at };
+}
+
+/** As many chunks at once as there is room for: what passes between the core's memory and this one has its price. */
+function decodeValueBytes(core: CodecExports, chunks: EncodedValues, into: Float64Array, at: number): void {
+  const { bytes, ends, counts, to } = chunks;
+  const { buffer } = core.memory;
+  const [room, columns] = [core.codecBytes(), core.codecTimes()];
+  for (let chunk = chunks.from; chunk < to; ) {
+    const start = chunk === 0 ? 0 : ends[chunk - 1]!;
+    let end = start;
+    let samples = 0;
+    const first = chunk;
+    while (chunk < to && ends[chunk]! - start <= MAX_CHUNK_BYTES && samples + counts[chunk]! <= 2 * MAX_CHUNK_SAMPLES) {
+      end = ends[chunk]!;
+      samples += counts[chunk++]!;
+    }
+    if (chunk === first) throw damagedBytes();
+    new Uint8Array(buffer, room, end - start).set(bytes.subarray(start, end));
+    let [from, values] = [room, columns];
+    for (let i = first; i < chunk; i++) {
+      const until = room + ends[i]! - start;
+      if (core.decodeValues(from, until, values, counts[i]!) === 0) throw damagedBytes();
+      from = until;
+      values += 8 * counts[i]!;
+    }
+    // Copied as memory: a NaN's payload may not survive passing through a number.
+    into.set(new Float64Array(buffer, columns, samples), at);
+    at += samples;
+  }
+}
+
+function damagedBytes(): RangeError {
+  return new RangeError('cannot read a chunk: its bytes are damaged');
 }
 
 /** Copies memory, since a NaN's payload may not survive passing through a number. */

@@ -14,6 +14,8 @@ import { OUTCOME } from '../storage/write.ts';
 import { CrashDisk } from '../testing/crash-disk.ts';
 import { restorePast } from '../testing/crash-store.ts';
 import { PROPERTY_RUNS } from '../testing/property-runs.ts';
+import { sampleCodecOf } from './codec.ts';
+import { loadCore } from './core.ts';
 import { StoreFaults } from './faults.ts';
 import { flushHead } from './flush-head.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
@@ -401,6 +403,7 @@ test('what was written to disk is not held in memory until all is', async () => 
     },
   };
   const codec = {
+    ...sampleCodecOf(await loadCore()),
     encode: () => new Uint8Array(1),
     decode: () => ({ times: new Float64Array(), values: new Float64Array() }),
   };

@@ -4,12 +4,13 @@ import type { TenantId } from '../model/tenant.ts';
 import { DAY, type TimeRange } from '../model/time.ts';
 import type { BackfillOutcome } from '../storage/storage.ts';
 import type { RetentionClass } from '../storage/write.ts';
-import { type LayeredSamples, layersOf, type Partition, type StoredChunk } from './partition.ts';
+import { layersOf, type Partition } from './partition.ts';
 import { chunkValue, decodeChunk, type EncodedChunk, encodeChunks, type SampleCodec } from './partition-chunk.ts';
 import type { PartitionSeries } from './partition-index.ts';
 import { chunkKey, dayOf, type PartitionLayer, seriesIdOf, seriesKey, startsKey, timeOfKey } from './partition-key.ts';
 import type { LevelChange } from './safe-level.ts';
 import { indexesOfNew, merged, picked, without } from './sample-columns.ts';
+import type { LayeredSamples, StoredChunk } from './series-day.ts';
 import type { StartTimes } from './start-times.ts';
 import { joinStarts, type StartChanges, startsOf, startsValue } from './starts-on-disk.ts';
 

@@ -9,6 +9,28 @@ export interface SampleCodec {
   encode(times: Float64Array, values: Float64Array): Uint8Array;
   /** @throws {RangeError} If the bytes are damaged. */
   decode(bytes: Uint8Array): Samples;
+  /**
+   * The times alone, and how many bytes they take with all before them; what stands behind them are the values.
+   * @throws {RangeError} If they are damaged.
+   */
+  decodeTimes(bytes: Uint8Array): { readonly times: Float64Array; readonly length: number };
+  /**
+   * Writes values to `into`, from index `at` on.
+   * @throws {RangeError} If they are damaged.
+   */
+  decodeValues(chunks: EncodedValues, into: Float64Array, at: number): void;
+}
+
+/** The values of chunks `from` to `to` (exclusive), whose times are known. */
+export interface EncodedValues {
+  /** Of more chunks, one behind another. */
+  readonly bytes: Uint8Array;
+  /** Where each chunk's values end in them. */
+  readonly ends: Uint32Array;
+  /** How many each chunk has. */
+  readonly counts: Uint32Array;
+  readonly from: number;
+  readonly to: number;
 }
 
 /** Encoded samples of one series and one day. */
@@ -61,13 +83,21 @@ export function lastTimeOf(value: Uint8Array): Millis {
 
 /** @throws {RangeError} If the bytes are damaged, or of a form that this release does not know. */
 export function decodeChunk(codec: SampleCodec, value: Uint8Array): Samples {
-  if (value[0] === UNSUMMED_VERSION) return codec.decode(value.subarray(UNSUMMED_HEADER_BYTES));
+  return codec.decode(chunkBytesOf(value));
+}
+
+/**
+ * The encoded samples of what `chunkValue` made, their sum checked.
+ * @throws {RangeError} If it is wrong, or the value is of a form that this release does not know.
+ */
+export function chunkBytesOf(value: Uint8Array): Uint8Array {
+  if (value[0] === UNSUMMED_VERSION) return value.subarray(UNSUMMED_HEADER_BYTES);
   if (value[0] !== VERSION) throw new RangeError(`cannot read a chunk: it has version ${value[0]}`);
   const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
   if (value.length < HEADER_BYTES || view.getUint32(9, true) !== sumOf(value)) {
     throw new RangeError('cannot read a chunk: its sum is wrong');
   }
-  return codec.decode(value.subarray(HEADER_BYTES));
+  return value.subarray(HEADER_BYTES);
 }
 
 /** Chunks in order of their first times as one run. They may overlap; of two samples at one time the first chunk's stays. */

@@ -8,7 +8,7 @@ import { encodeLabels, formatLabels, labelsOf } from '../model/labels.ts';
 import { decodeSamples } from '../model/series.ts';
 import { DEFAULT_TENANT } from '../model/tenant.ts';
 import { DAY, HOUR, SECOND } from '../model/time.ts';
-import { encodeSamples } from './codec.ts';
+import { encodeSamples, sampleCodecOf } from './codec.ts';
 import { loadCore } from './core.ts';
 import { openTsdb, type Tsdb } from './open-tsdb.ts';
 import { chunkValue, decodeChunk } from './partition-chunk.ts';
@@ -140,7 +140,7 @@ describe('deleteSeries() where a chunk is damaged', () => {
 
 test('values of before, which have no sum, are read', async () => {
   const core = await loadCore();
-  const codec = { encode: () => new Uint8Array(), decode: () => ({ times, values: times }) };
+  const codec = sampleCodecOf(core);
   const times = Float64Array.of(1, 2);
   const bytes = encodeSamples(core, times, times);
   const summed = chunkValue({ first: 1, last: 2, bytes });

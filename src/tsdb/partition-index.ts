@@ -25,9 +25,14 @@ export class PartitionIndex {
 
   /** Those that match any of the lists; none given: all. What is removed later stays as it is in here. */
   select(matcherSets: readonly (readonly Matcher[])[]): readonly PartitionSeries[] {
-    const found =
-      matcherSets.length === 0 ? this.#labels.all : unite(matcherSets.map((matchers) => this.#labels.select(matchers)));
-    return found.map(({ id, labels }) => ({ id, labels }));
+    return this.find(matcherSets).map(({ id, labels }) => ({ id, labels }));
+  }
+
+  /** The same; labels are to be read before anything else is done. */
+  find(matcherSets: readonly (readonly Matcher[])[]): readonly PartitionSeries[] {
+    return matcherSets.length === 0
+      ? this.#labels.all
+      : unite(matcherSets.map((matchers) => this.#labels.select(matchers)));
   }
 
   /** A series whose labels are there already is left as it is. */

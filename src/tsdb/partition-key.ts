@@ -127,6 +127,11 @@ export function chunkRange(tenant: TenantId, id: Uint8Array): LevelRange<Uint8Ar
   return { gte: keyOf(tenant, CHUNK, id), lt: keyOf(tenant, CHUNK, id, Uint8Array.of(LAYERS.length)) };
 }
 
+/** The same of all series from one id to another, both included. */
+export function chunksRange(tenant: TenantId, first: Uint8Array, last: Uint8Array): LevelRange<Uint8Array> {
+  return { gte: chunkRange(tenant, first).gte, lt: chunkRange(tenant, last).lt };
+}
+
 /** The points of one series and day, in a tier's partition. */
 export function pointsKey(tenant: TenantId, id: Uint8Array, day: Millis): Uint8Array {
   return keyOf(tenant, POINTS, id, sortableTime(day));
@@ -163,6 +168,19 @@ export function touchedKeyOf(key: Uint8Array): Uint8Array | undefined {
 
 export function touchedRange(tenant: TenantId): LevelRange<Uint8Array> {
   return { gte: keyOf(tenant, TOUCHED), lt: keyOf(tenant, TOUCHED + 1) };
+}
+
+/** The id of a chunk's series as a text: to be looked up by. */
+export function idTextOfChunkKey(key: Uint8Array): string {
+  return textOfBytes(key, key.length - 9 - ID_BYTES, key.length - 9);
+}
+
+export function idText(id: Uint8Array): string {
+  return textOfBytes(id, 0, id.length);
+}
+
+function textOfBytes(bytes: Uint8Array, start: number, end: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1', start, end);
 }
 
 export function layerOfChunkKey(key: Uint8Array): PartitionLayer {

@@ -7,6 +7,7 @@ import { TooManySamplesError } from '../storage/errors.ts';
 import type { SeriesReader } from '../storage/storage.ts';
 import { mergeSamples } from './chunk.ts';
 import type { Floors, Partitions } from './partitions.ts';
+import { NO_SAMPLES } from './sample-columns.ts';
 
 /**
  * One tenant's series in memory and on disk. Where both have a time the head's sample stays: it is either the same, or
@@ -14,7 +15,7 @@ import type { Floors, Partitions } from './partitions.ts';
  */
 export function readerOfBoth(
   head: SeriesReader,
-  partitions: Pick<Partitions, 'select' | 'series'>,
+  partitions: Pick<Partitions, 'find' | 'series'>,
   { tenant, floors }: { readonly tenant: TenantId; readonly floors: () => Floors },
 ): SeriesReader {
   const series = async (matcherSets: readonly (readonly Matcher[])[], range: TimeRange): Promise<readonly Labels[]> => {
@@ -28,21 +29,30 @@ export function readerOfBoth(
   };
   return {
     async select(matchers, range, options = {}) {
-      const { maxSamples = Number.POSITIVE_INFINITY } = options;
+      const { maxSamples = Number.POSITIVE_INFINITY, mayDefer = false } = options;
       // The head first: what is flushed in between is then found twice, never missed.
       const inMemory = await head.select(matchers, range, options);
-      const onDisk = await partitions.select(tenant, [matchers], range, floors(), options);
+      const onDisk = await partitions.find(tenant, [matchers], range, floors(), options);
       if (onDisk.length === 0) return inMemory;
       const found = new Map<string, SelectedSeries>(inMemory.map((each) => [labelsKey(each.labels), each]));
       let samples = 0;
-      for (const { labels, times, values } of onDisk) {
+      for (const run of onDisk) {
+        const { labels } = run;
         const key = labelsKey(labels);
-        const known = found.get(key);
-        const live = decodeSamples(known?.chunks ?? [], range);
-        const joined = live.times.length === 0 ? { times, values } : mergeSamples(live, { times, values });
-        samples += joined.times.length;
+        const live = decodeSamples(found.get(key)?.chunks ?? [], range);
+        const isBehind = live.times.length === 0 || live.times[0]! > run.last;
+        let count = run.count + live.times.length;
+        if (mayDefer && isBehind) {
+          found.set(key, { labels, chunks: [], deferred: { count, read: () => run.read(live, true) } });
+        } else {
+          const joined = isBehind ? run.read(live, false) : mergeSamples(live, run.read(NO_SAMPLES, false));
+          count = joined.times.length;
+          found.set(key, { labels, chunks: [{ encoding: 'plain', ...joined }] });
+          const rest = options.pause?.();
+          if (rest !== undefined) await rest;
+        }
+        samples += count;
         if (samples > maxSamples) throw new TooManySamplesError(maxSamples);
-        found.set(key, { labels, chunks: [{ encoding: 'plain', ...joined }] });
       }
       return [...found.values()].sort((a, b) => compareLabels(a.labels, b.labels));
     },

@@ -1,4 +1,4 @@
-import { decodeLabels, formatLabels, type Labels } from '../model/labels.ts';
+import { decodeLabels, type Labels } from '../model/labels.ts';
 import type { Samples } from '../model/series.ts';
 import type { TenantId } from '../model/tenant.ts';
 import { MINUTE, type Millis, type TimeRange } from '../model/time.ts';
@@ -8,7 +8,10 @@ import { decodeChunk, joinChunks, lastTimeOf, type SampleCodec } from './partiti
 import { PartitionIndex, type PartitionSeries } from './partition-index.ts';
 import {
   chunkRange,
+  chunksRange,
   FORMAT_KEY,
+  idText,
+  idTextOfChunkKey,
   layerOfChunkKey,
   MADE_KEY,
   NEWEST_KEY,
@@ -27,6 +30,15 @@ import {
   touchedRange,
 } from './partition-key.ts';
 import { type LevelChange, SafeLevel } from './safe-level.ts';
+import {
+  bytesOfDay,
+  dayOfChunks,
+  type LayeredSamples,
+  layersOfDay,
+  type SeriesDay,
+  SharedTimes,
+  type StoredChunk,
+} from './series-day.ts';
 
 const FORMAT = 1;
 /** Kind and tenant's end stand before the id. */
@@ -34,19 +46,13 @@ const ID_BYTES = 16;
 
 /** Bytes of chunks in memory: two weeks of 50 series at 15 s are 10 MB. */
 export const MAX_CHUNK_BYTES = 32 << 20;
-/** What a series takes of memory beside its chunks, and each chunk beside its bytes, as measured with short ones. */
-const KEPT_BYTES = 200;
-const KEPT_CHUNK_BYTES = 800;
-
-/** A series' samples of one day. */
-export type LayeredSamples = Readonly<Record<PartitionLayer, Samples>>;
-
-/** A chunk as it is stored. */
-export interface StoredChunk {
-  readonly key: Uint8Array;
-  readonly layer: PartitionLayer;
-  readonly value: Uint8Array;
-}
+/** Series that are read at once, and how many of their reads wait for the disk together. */
+const BATCH_SERIES = 256;
+const READS_AT_ONCE = 8;
+/** Where at least this share of a tenant's series is asked for, all that lie between them are read too. */
+const SCANNED_SHARE = 1 / 4;
+/** More are not put in order. */
+const MOST_SORTED = 4_096;
 
 /** Which points were made of a day's samples. Since then changed series are marked. */
 export interface PointsMade {
@@ -79,9 +85,12 @@ export class Partition implements AsyncDisposable {
   /** Those of them that are read. */
   readonly #read = new Map<TenantId, PartitionIndex>();
   #indexedSeries = 0;
-  /** Chunks of series that were read last, by the keys that they begin with. Any change takes all of them. */
-  readonly #chunks = new Map<string, readonly StoredChunk[]>();
+  /** Chunks of series that were read last, by tenant and id. Any change takes all of them. */
+  readonly #days = new Map<string, SeriesDay>();
+  readonly #sharedTimes = new SharedTimes();
   #chunkBytes = 0;
+  /** Whether a tenant has starts, where that was asked since the last change. */
+  readonly #startsKnown = new Map<TenantId, boolean>();
   #changes = 0;
 
   /** Whether names of files here may not be durable: a write that failed, of this process or one before, left them so. */
@@ -171,8 +180,13 @@ export class Partition implements AsyncDisposable {
 
   /** Whether any of a tenant's series has a start. */
   async hasStarts(tenant: TenantId): Promise<boolean> {
-    for await (const _ of this.#level.list({ ...startsRange(tenant), limit: 1 })) return true;
-    return false;
+    const known = this.#startsKnown.get(tenant);
+    if (known !== undefined) return known;
+    const changes = this.#changes;
+    let found = false;
+    for await (const _ of this.#level.list({ ...startsRange(tenant), limit: 1 })) found = true;
+    if (changes === this.#changes) this.#startsKnown.set(tenant, found);
+    return found;
   }
 
   /** Those that have anything here. One look for each. */
@@ -192,12 +206,17 @@ export class Partition implements AsyncDisposable {
     try {
       await this.#level.clear(tenantRange(tenant));
     } finally {
-      this.#changes++;
-      this.forgetChunks();
+      this.#changed();
     }
     this.#indexes.delete(tenant);
     this.#indexedSeries -= this.#read.get(tenant)?.size ?? 0;
     this.#read.delete(tenant);
+  }
+
+  #changed(): void {
+    this.#changes++;
+    this.#startsKnown.clear();
+    this.forgetChunks();
   }
 
   /** Series in the indexes that are in memory. */
@@ -207,12 +226,13 @@ export class Partition implements AsyncDisposable {
 
   /** Bytes of the chunks that are in memory. */
   get chunkBytes(): number {
-    return this.#chunkBytes;
+    return this.#chunkBytes + this.#sharedTimes.bytes;
   }
 
   /** Gives their memory back: they are read again when somebody asks. */
   forgetChunks(): void {
-    this.#chunks.clear();
+    this.#days.clear();
+    this.#sharedTimes.clear();
     this.#chunkBytes = 0;
   }
 
@@ -272,33 +292,72 @@ export class Partition implements AsyncDisposable {
 
   /** The samples of all chunks that touch the range. */
   async read(tenant: TenantId, series: PartitionSeries, range: TimeRange, codec: SampleCodec): Promise<LayeredSamples> {
-    const chunks = await this.#readChunks(tenant, series.id);
-    try {
-      return layersOf(chunks, range, codec);
-    } catch (cause) {
-      if (!(cause instanceof RangeError)) throw cause;
-      throw new DamagedDataError(`samples of ${formatLabels(series.labels)}`, this.#folder, { cause });
+    for await (const [[, day] = []] of this.days(tenant, [series], codec)) {
+      return layersOfDay(day!, range, codec, () => series.labels);
+    }
+    throw new TypeError('a series has its day');
+  }
+
+  /** What is stored of some series, each once, some hundreds at a time and in any order. */
+  async *days<S extends Pick<PartitionSeries, 'id'>>(
+    tenant: TenantId,
+    all: readonly S[],
+    codec: SampleCodec,
+  ): AsyncGenerator<readonly (readonly [S, SeriesDay])[]> {
+    const known: (readonly [S, SeriesDay])[] = [];
+    const others: S[] = [];
+    for (const series of all) {
+      const day = this.#days.get(dayKey(tenant, series.id));
+      if (day === undefined) others.push(series);
+      else known.push([series, day]);
+    }
+    if (known.length > 0) yield known;
+    if (others.length === 0) return;
+    const indexed = this.#read.get(tenant)?.size ?? Number.POSITIVE_INFINITY;
+    const isScanned = others.length > 1 && others.length <= MOST_SORTED && others.length >= indexed * SCANNED_SHARE;
+    if (isScanned) others.sort((a, b) => Buffer.compare(a.id, b.id));
+    for (let at = 0; at < others.length; at += BATCH_SERIES) {
+      const batch = others.slice(at, at + BATCH_SERIES);
+      const changes = this.#changes;
+      const chunks = isScanned ? await this.#scanned(tenant, batch) : await this.#readEach(tenant, batch);
+      yield batch.map((series, i) => {
+        const day = dayOfChunks(chunks[i]!, codec, this.#sharedTimes, this.#folder);
+        this.#keep(dayKey(tenant, series.id), day, changes);
+        return [series, day];
+      });
     }
   }
 
-  async #readChunks(tenant: TenantId, id: Uint8Array): Promise<readonly StoredChunk[]> {
-    const key = Buffer.from(chunkRange(tenant, id).gte).toString('latin1');
-    const known = this.#chunks.get(key);
-    if (known !== undefined) return known;
-    const changes = this.#changes;
-    const chunks = await this.storedChunks(tenant, { id });
-    // Others may have asked for the same meanwhile, or changed it.
-    if (changes !== this.#changes || this.#chunks.has(key)) return chunks;
-    const bytes = chunks.reduce(
-      (sum, { key: own, value }) => sum + KEPT_CHUNK_BYTES + own.length + value.length,
-      KEPT_BYTES,
-    );
-    // One query may read all series of a day.
-    if (this.#chunkBytes + bytes > MAX_CHUNK_BYTES) this.forgetChunks();
-    if (bytes > MAX_CHUNK_BYTES) return chunks;
-    this.#chunks.set(key, chunks);
-    this.#chunkBytes += bytes;
+  /** @param all In order of their ids. */
+  async #scanned(tenant: TenantId, all: readonly Pick<PartitionSeries, 'id'>[]) {
+    const chunks = new Map<string, StoredChunk[]>(all.map(({ id }) => [idText(id), []]));
+    for await (const block of this.#level.blocks(chunksRange(tenant, all[0]!.id, all.at(-1)!.id))) {
+      for (const [key, value] of block) {
+        chunks.get(idTextOfChunkKey(key))?.push({ key, layer: layerOfChunkKey(key), value });
+      }
+    }
+    return all.map(({ id }) => chunks.get(idText(id))!);
+  }
+
+  async #readEach(tenant: TenantId, all: readonly Pick<PartitionSeries, 'id'>[]) {
+    const chunks = new Array<readonly StoredChunk[]>(all.length);
+    let next = 0;
+    const readOn = async () => {
+      for (let i = next++; i < all.length; i = next++) chunks[i] = await this.storedChunks(tenant, all[i]!);
+    };
+    await Promise.all(Array.from({ length: Math.min(READS_AT_ONCE, all.length) }, readOn));
     return chunks;
+  }
+
+  #keep(key: string, day: SeriesDay, changes: number): void {
+    // Others may have asked for the same meanwhile, or changed it.
+    if (changes !== this.#changes || this.#days.has(key)) return;
+    const bytes = bytesOfDay(day);
+    // One query may read all series of a day.
+    if (this.chunkBytes + bytes > MAX_CHUNK_BYTES) this.forgetChunks();
+    if (bytes > MAX_CHUNK_BYTES) return;
+    this.#days.set(key, day);
+    this.#chunkBytes += bytes;
   }
 
   readMany(keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]> {
@@ -320,8 +379,7 @@ export class Partition implements AsyncDisposable {
     try {
       await this.#level.write(isNewer ? [...all, { key: NEWEST_KEY, value: timeBytes(newest) }] : all);
     } finally {
-      this.#changes++;
-      this.forgetChunks();
+      this.#changed();
     }
     if (isNewer) this.#storedNewest = newest;
     this.#owesSync = true;
@@ -396,6 +454,10 @@ export function layersOf(
     if (samples.times[0]! <= end) layers[layer].push(samples);
   }
   return { live: joinChunks(layers.live), past: joinChunks(layers.past) };
+}
+
+function dayKey(tenant: TenantId, id: Uint8Array): string {
+  return `${tenant} ${idText(id)}`;
 }
 
 function timeBytes(time: Millis): Uint8Array {

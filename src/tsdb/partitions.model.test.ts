@@ -11,7 +11,7 @@ import { DEFAULT_TENANT, parseTenant } from '../model/tenant.ts';
 import { DAY, HOUR, type TimeRange } from '../model/time.ts';
 import type { RetentionClass } from '../storage/write.ts';
 import { PROPERTY_RUNS } from '../testing/property-runs.ts';
-import { decodeSampleBytes, encodeSamples } from './codec.ts';
+import { sampleCodecOf } from './codec.ts';
 import { loadCore } from './core.ts';
 import { Expiry } from './expire.ts';
 import { StoreFaults } from './faults.ts';
@@ -28,10 +28,7 @@ let codec: SampleCodec;
 let root: string;
 beforeAll(async () => {
   const core = await loadCore();
-  codec = {
-    encode: (times, values) => encodeSamples(core, times, values),
-    decode: (bytes) => decodeSampleBytes(core, bytes),
-  };
+  codec = sampleCodecOf(core);
   root = await mkdtemp(join(tmpdir(), 'foresail-partitions-'));
 });
 afterAll(() => rm(root, { recursive: true }));

@@ -1,7 +1,7 @@
 import { basename, join } from 'node:path';
 import { compareLabels, encodeLabels, formatLabels, type Labels, labelsKey } from '../model/labels.ts';
 import type { Matcher } from '../model/matcher.ts';
-import { joinSamples, type SampledSeries, type Samples } from '../model/series.ts';
+import type { SampledSeries } from '../model/series.ts';
 import type { TenantId } from '../model/tenant.ts';
 import { DAY, type Millis, type TimeRange } from '../model/time.ts';
 import { TooManySamplesError } from '../storage/errors.ts';
@@ -28,15 +28,17 @@ import { type Sweep, sweepPartition } from './partition-expiry.ts';
 import {
   dayOf,
   formatPartitionName,
-  type PartitionLayer,
+  idText,
   type PartitionName,
   parsePartitionName,
   seriesIdOf,
   startsKey,
 } from './partition-key.ts';
 import { PartitionSlots } from './partition-slots.ts';
-import { days, merged, within } from './sample-columns.ts';
+import { days, NO_SAMPLES, within } from './sample-columns.ts';
+import { leastWithin } from './series-day.ts';
 import { findStartsOnDisk, startsOf } from './starts-on-disk.ts';
+import { RunReader, runOfDays, type StoredRun, TimeColumns, type VisibleDay } from './stored-run.ts';
 import { Tiers } from './tiers.ts';
 import { Turns } from './turns.ts';
 
@@ -62,6 +64,7 @@ const BATCH_SERIES = 64;
 export class Partitions implements AsyncDisposable {
   readonly #slots: PartitionSlots;
   readonly #codec: SampleCodec;
+  readonly #reader: RunReader;
   /** Points that were made of raw samples. */
   readonly tiers: Tiers;
   /** Days of which series changed after points were made of them. */
@@ -71,6 +74,7 @@ export class Partitions implements AsyncDisposable {
   private constructor({ slots, codec, tiers, touchedDays }: Pick<Partitions, 'tiers' | 'touchedDays'> & Inner) {
     this.#slots = slots;
     this.#codec = codec;
+    this.#reader = new RunReader(codec);
     this.tiers = tiers;
     this.touchedDays = touchedDays;
   }
@@ -171,46 +175,68 @@ export class Partitions implements AsyncDisposable {
     matcherSets: readonly (readonly Matcher[])[],
     range: TimeRange,
     floors: Floors,
-    { maxSamples = Number.POSITIVE_INFINITY, signal, pause }: SelectOptions = {},
+    options: SelectOptions = {},
   ): Promise<readonly SampledSeries[]> {
+    const found = await this.find(tenant, matcherSets, range, floors, options);
+    return found.map((run) => ({ labels: run.labels, ...run.read(NO_SAMPLES, false) }));
+  }
+
+  /** The same, to be decoded when they are read. */
+  async find(
+    tenant: TenantId,
+    matcherSets: readonly (readonly Matcher[])[],
+    range: TimeRange,
+    floors: Floors,
+    { maxSamples = Number.POSITIVE_INFINITY, signal, pause }: SelectOptions = {},
+  ): Promise<readonly StoredRun[]> {
     // What is in memory is read without waiting for the disk.
     const turns = new Turns();
     const due = pause ?? (() => turns.due());
-    const found = new Map<string, { readonly labels: Labels; readonly days: Samples[] }>();
-    let loaded = 0;
+    /** By their ids, which are the same in all partitions. */
+    const found = new Map<string, { readonly labels: Labels; readonly days: VisibleDay[] }>();
+    let least = 0;
     for (const names of groups(this.#slots.touching(range))) {
-      const ofDay = new Map<string, { readonly labels: Labels; readonly layers: Record<PartitionLayer, Samples[]> }>();
       for (const name of names) {
         const visible = { start: Math.max(range.start, floors[name.retention]), end: range.end };
+        if (visible.start > visible.end) continue;
         await this.#slots.with(name, async (partition) => {
-          for (const series of await seriesIn(partition, tenant, matcherSets)) {
-            signal?.throwIfAborted();
-            const layers = await partition.read(tenant, series, visible, this.#codec);
+          const index = await partition.indexOf(tenant);
+          const wanted = index.find(matcherSets).map((series) => {
+            const text = idText(series.id);
+            let of = found.get(text);
+            if (of === undefined) {
+              of = { labels: series.labels, days: [] };
+              found.set(text, of);
+            }
+            return { id: series.id, of };
+          });
+          for await (const batch of partition.days(tenant, wanted, this.#codec)) {
+            for (const [{ of }, day] of batch) {
+              of.days.push({ day, visible, date: name.day });
+              least += leastWithin(day, visible);
+            }
+            if (least > maxSamples) throw new TooManySamplesError(maxSamples);
             const rest = due();
             if (rest !== undefined) await rest;
-            const live = within(layers.live, visible);
-            const past = within(layers.past, visible);
-            if (live.times.length + past.times.length === 0) continue;
-            loaded += live.times.length + past.times.length;
-            if (loaded > maxSamples) throw new TooManySamplesError(maxSamples);
-            const key = labelsKey(series.labels);
-            const of = ofDay.get(key) ?? { labels: series.labels, layers: { live: [], past: [] } };
-            of.layers.live.push(live);
-            of.layers.past.push(past);
-            ofDay.set(key, of);
+            signal?.throwIfAborted();
           }
         });
       }
-      for (const [key, { labels, layers }] of ofDay) {
-        const samples = merged([...layers.live, ...layers.past]);
-        const of = found.get(key) ?? { labels, days: [] };
-        of.days.push(samples);
-        found.set(key, of);
-      }
     }
-    return [...found.values()]
-      .map(({ labels, days: parts }) => ({ labels, ...joinSamples(parts) }))
-      .sort((a, b) => compareLabels(a.labels, b.labels));
+    const columns = new TimeColumns();
+    const runs: StoredRun[] = [];
+    let loaded = 0;
+    for (const { labels, days } of found.values()) {
+      const run = runOfDays(labels, days, this.#reader, columns);
+      const rest = due();
+      if (rest !== undefined) await rest;
+      signal?.throwIfAborted();
+      if (run === undefined) continue;
+      loaded += run.count;
+      if (loaded > maxSamples) throw new TooManySamplesError(maxSamples);
+      runs.push(run);
+    }
+    return runs.sort((a, b) => compareLabels(a.labels, b.labels));
   }
 
   /** Start times of series that match, of the partitions that the range touches; each from their beginning on. */

@@ -7,8 +7,9 @@ import { StorageInUseError, StorageUnusableError } from './errors.ts';
 
 /** What LevelDB writes when it opens: its log as a table (4 MiB at most), a new log and a new manifest, with room to spare. */
 const REOPEN_BYTES = 16 << 20;
-/** Entries that are read at once. */
+/** Entries that are read at once, and how many of their bytes: each time is a way to another thread and back. */
 const BLOCK_ENTRIES = 1_000;
+const BLOCK_BYTES = 256 << 10;
 
 /** `undefined` deletes. */
 export interface LevelChange<K> {
@@ -100,19 +101,24 @@ export class SafeLevel<K extends string | Uint8Array> implements AsyncDisposable
   }
 
   /** In order of keys, as of one moment. */
-  async *list({
+  async *list(range: LevelRange<K>): AsyncGenerator<readonly [key: K, value: Uint8Array]> {
+    for await (const block of this.blocks(range)) yield* block;
+  }
+
+  /** The same, some hundreds of entries at a time. */
+  async *blocks({
     gte,
     lt,
     reverse = false,
     limit = -1,
-  }: LevelRange<K>): AsyncGenerator<readonly [key: K, value: Uint8Array]> {
+  }: LevelRange<K>): AsyncGenerator<readonly (readonly [key: K, value: Uint8Array])[]> {
     await this.#readable();
-    const iterator = this.#level.iterator({ gte, lt, reverse, limit });
+    const iterator = this.#level.iterator({ gte, lt, reverse, limit, highWaterMarkBytes: BLOCK_BYTES });
     try {
       for (;;) {
         const block = await iterator.nextv(BLOCK_ENTRIES);
         if (block.length === 0) return;
-        yield* block;
+        yield block;
       }
     } finally {
       await iterator.close();

@@ -16,7 +16,7 @@ import {
 import { attach } from './attach.ts';
 import type { StartChanges } from './attachments.ts';
 import { Chores } from './chores.ts';
-import { decodeSampleBytes, encodeSamples } from './codec.ts';
+import { sampleCodecOf } from './codec.ts';
 import { type CoreExports, loadCore } from './core.ts';
 import type { Disk } from './disk.ts';
 import { fullWhereUsedUp } from './errors.ts';
@@ -99,10 +99,7 @@ export class SampleStore implements AsyncDisposable {
     const hooks = { onTake, ...(onSync !== undefined && { onSync }) };
     const log = new Log({ disk, folder, segment: nextSegment, segmentBytes, ...hooks }, logBytes);
     const { core } = head.live;
-    const codec: SampleCodec = {
-      encode: (times, values) => encodeSamples(core, times, values),
-      decode: (bytes) => decodeSampleBytes(core, bytes),
-    };
+    const codec = sampleCodecOf(core);
     const partitions =
       options.partitions && (await Partitions.open({ ...options.partitions, seed: options.seed, codec }));
     const store: SampleStore = new SampleStore(options, { head, recovery: report, log, partitions, codec });

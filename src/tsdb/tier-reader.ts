@@ -15,7 +15,7 @@ export interface TierReaderDeps {
   readonly limits: readonly TierLimits[];
   readonly floors: () => Floors;
   readonly inMemory: SeriesReader;
-  readonly partitions: Pick<Partitions, 'select' | 'series' | 'tiers'>;
+  readonly partitions: Pick<Partitions, 'find' | 'series' | 'tiers'>;
   /** The midnight up to which all points of a length are made. */
   readonly madeTo: (stepMs: number) => Promise<Millis>;
   /** Before when the tenant has no points of a length. */
@@ -103,7 +103,7 @@ async function selectPoints(
     floors: () => ({ raw: Math.min(raw, since), demand }),
   });
   const behind = { start: first - stepMs, end: last };
-  for (const { labels, chunks } of await samples.select(matchers, behind, options)) {
+  for (const { labels, chunks } of await samples.select(matchers, behind, { ...options, mayDefer: false })) {
     const points = pointsWithin(downsample(decodeSamples(chunks, behind), stepMs), { start: first, end: last });
     const key = labelsKey(labels);
     const known = found.get(key);

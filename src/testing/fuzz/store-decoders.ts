@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { decodeLabels, encodeLabels, labelsOf } from '../../model/labels.ts';
 import { DEFAULT_TENANT } from '../../model/tenant.ts';
-import { countSamples, decodeSampleBytes, decodeSampleChunks, encodeSamples } from '../../tsdb/codec.ts';
+import { countSamples, decodeSampleBytes, decodeSampleChunks, encodeSamples, sampleCodecOf } from '../../tsdb/codec.ts';
 import { loadCore } from '../../tsdb/core.ts';
 import { DEFAULT_LIMITS } from '../../tsdb/limits.ts';
 import { chunkValue, decodeChunk, lastTimeOf } from '../../tsdb/partition-chunk.ts';
@@ -27,10 +27,7 @@ export async function storeDecoders(): Promise<readonly FuzzedDecoder[]> {
   const memoryBytes = () => core.memory.buffer.byteLength;
   const isRangeError = (error: Error) => error instanceof RangeError;
   const chunks = columns().map(([times, values]) => encodeSamples(core, times, values));
-  const codec = {
-    encode: (times: Float64Array, values: Float64Array) => encodeSamples(core, times, values),
-    decode: (bytes: Uint8Array) => decodeSampleBytes(core, bytes),
-  };
+  const codec = sampleCodecOf(core);
   const whole = await recordFiles();
   return [
     {
@@ -43,6 +40,10 @@ export async function storeDecoders(): Promise<readonly FuzzedDecoder[]> {
         const alone = decodeSampleBytes(core, bytes);
         const { times } = decodeSampleChunks(core, [bytes, bytes]);
         if (times.length !== 2 * alone.times.length) throw new Error('has another length in a row of chunks');
+        const { length } = codec.decodeTimes(bytes);
+        const [ends, counts] = [Uint32Array.of(bytes.length - length), Uint32Array.of(alone.times.length)];
+        const values = { bytes: bytes.subarray(length), ends, counts, from: 0, to: 1 };
+        codec.decodeValues(values, new Float64Array(alone.times.length), 0);
         return [alone, countSamples(bytes)];
       },
       verify() {
