@@ -104,8 +104,10 @@ export function getIntegers(at: usize, end: usize, integers: usize, count: i32):
   const n = count - 1;
   const to = integers + 8;
   store<i64>(integers, first);
-  if (!getDifferences(at, end, to, n, coding)) return false;
   const last = to + ((n as usize) << 3);
+  // What counters have: added up on the way.
+  if (coding === RICE && prediction === DELTA) return getRice(at, end, to, last, true, first, base, divisor);
+  if (!getDifferences(at, end, to, n, coding)) return false;
   let value = first;
   if (prediction === DELTA) {
     for (let p = to; p < last; p += 8) {
@@ -386,6 +388,7 @@ function getDifferences(at: usize, end: usize, to: usize, n: i32, coding: i32): 
     return true;
   }
   if (coding === SPARSE) return getSparse(at, end, to, last);
+  if (coding === RICE) return getRice(at, end, to, last, false, 0, 0, 0);
   if (coding > EXP_GOLOMB || at >= end) return false;
   const k = load<u8>(at++) as i32;
   if (k > 63) return false;
@@ -409,41 +412,104 @@ function getDifferences(at: usize, end: usize, to: usize, n: i32, coding: i32): 
       bit += k;
     }
   } else {
-    const flagged = coding === FLAGGED_RICE;
     for (let p = to; p < last; p += 8) {
       if (bit >= bits) return false;
-      let word = peekBits(at, bit);
-      if (flagged) {
-        bit++;
-        if (word >> 63 === 0) {
-          store<i64>(p, 0);
-          continue;
-        }
-        word <<= 1;
+      const word = peekBits(at, bit);
+      bit++;
+      if (word >> 63 === 0) {
+        store<i64>(p, 0);
+        continue;
       }
-      const ones = clz<u64>(~word) as i32;
+      const rest = word << 1;
+      const ones = clz<u64>(~rest) as i32;
       let value: u64;
       // Most numbers are in the bits that were loaded already.
       if (ones < ESCAPE && ones + k < 55) {
         bit += ones + 1 + k;
-        if (bit > bits) return false;
         value = (ones as u64) << k;
-        if (k > 0) value |= (word << (ones + 1)) >> (64 - k);
-      } else if (ones >= ESCAPE) {
-        bit += ESCAPE;
-        const length = (getWide(at, bit, 6) as i32) + 1;
-        bit += 6;
-        if (bit + length > bits) return false;
-        value = getWide(at, bit, length);
-        bit += length;
+        if (k > 0) value |= (rest << (ones + 1)) >> (64 - k);
       } else {
-        bit += ones + 1;
-        if (bit + k > bits) return false;
-        value = ((ones as u64) << k) | getWide(at, bit, k);
-        bit += k;
+        bit = getLongRice(at, bit, bits, ones, k);
+        value = longRice;
       }
-      store<i64>(p, unzigzag(flagged ? value + 1 : value));
+      if (bit > bits) return false;
+      store<i64>(p, unzigzag(value + 1));
     }
+  }
+  if (bit > bits) return false;
+  integersEnd = at + ((bit + 7) >> 3);
+  return true;
+}
+
+let longRice: u64 = 0;
+
+/** Reads a number that is not in the bits that are loaded at once into `longRice`. Returns where it ends, behind `bits` where it does not. */
+function getLongRice(at: usize, start: u32, bits: u32, ones: i32, k: i32): u32 {
+  let bit = start;
+  if (ones >= ESCAPE) {
+    bit += ESCAPE;
+    const length = (getWide(at, bit, 6) as i32) + 1;
+    bit += 6;
+    if (bit + length > bits) return bits + 1;
+    longRice = getWide(at, bit, length);
+    return bit + length;
+  }
+  bit += ones + 1;
+  if (bit + k > bits) return bits + 1;
+  longRice = ((ones as u64) << k) | getWide(at, bit, k);
+  return bit + k;
+}
+
+/**
+ * Reads Rice codes to `to` up to `last`: differences, or with `sums` what they add up to from `first` on, each with `base`
+ * and times `divisor`. Bits are loaded some numbers at a time.
+ */
+function getRice(
+  at: usize,
+  end: usize,
+  to: usize,
+  last: usize,
+  sums: bool,
+  first: i64,
+  base: i64,
+  divisor: i64,
+): bool {
+  if (at >= end) return false;
+  const k = load<u8>(at++) as i32;
+  if (k > 63) return false;
+  const bits = ((end - at) as u32) << 3;
+  const low = 63 - k;
+  let bit: u32 = 0;
+  /** The next bits, of which `left` are there, and zeros. */
+  let word: u64 = 0;
+  let left = 0;
+  let sum = first;
+  for (let p = to; p < last; p += 8) {
+    let ones = clz<u64>(~word) as i32;
+    let length = ones + 1 + k;
+    if (length > left) {
+      if (bit >= bits) return false;
+      word = peekBits(at, bit);
+      left = 57;
+      ones = clz<u64>(~word) as i32;
+      length = ones + 1 + k;
+    }
+    let value: u64;
+    if (length <= left && ones < ESCAPE) {
+      value = ((ones as u64) << k) | (((word << (ones + 1)) >> 1) >> low);
+      word <<= length;
+      left -= length;
+      bit += length;
+    } else {
+      bit = getLongRice(at, bit, bits, ones, k);
+      if (bit > bits) return false;
+      value = longRice;
+      left = 0;
+      word = 0;
+    }
+    const difference = unzigzag(value);
+    sum += (difference + base) * divisor;
+    store<i64>(p, sums ? sum : difference);
   }
   if (bit > bits) return false;
   integersEnd = at + ((bit + 7) >> 3);

@@ -35,6 +35,8 @@ export interface SelectedSeries {
 /** Samples that are decoded when somebody reads them, each time anew: so that not all series are in memory at once. */
 export interface DeferredSamples {
   readonly count: number;
+  /** So many of the first ones are numbers, and no staleness markers, for certain. */
+  readonly numbers: number;
   /**
    * The values are good until any others are read: whoever keeps them copies them. Times are good for ever, and one
    * array for series that have the same.

@@ -46,7 +46,8 @@ export function runOf(series: LoadedSeries, range: TimeRange): Run {
   const run = rawRunOf(series, range);
   const { labels, dropName, times, values, from, to, histograms, starts } = run;
   let stale = 0;
-  for (let i = from; i < to; i++) if (Number.isNaN(values[i]!) && isStaleMarker(values, i)) stale++;
+  const first = Math.max(from, series.deferred?.numbers ?? 0);
+  for (let i = first; i < to; i++) if (Number.isNaN(values[i]!) && isStaleMarker(values, i)) stale++;
   if (stale === 0) return run;
   const length = to - from - stale;
   const keptTimes = new Float64Array(length);

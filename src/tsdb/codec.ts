@@ -143,6 +143,14 @@ function damagedBytes(): RangeError {
   return new RangeError('cannot read a chunk: its bytes are damaged');
 }
 
+/** The flag of values that stand as they are beside the others, in the byte before all values. */
+const HAS_EXCEPTIONS = 64;
+
+/** Whether encoded values may be other than finite numbers: those stand beside the others. */
+export function mayHaveSpecial(values: Uint8Array): boolean {
+  return (values[0]! & HAS_EXCEPTIONS) !== 0;
+}
+
 /** Copies memory, since a NaN's payload may not survive passing through a number. */
 function copyBits(from: Float64Array, buffer: ArrayBuffer, at: number): void {
   new Uint8Array(buffer, at, from.byteLength).set(new Uint8Array(from.buffer, from.byteOffset, from.byteLength));

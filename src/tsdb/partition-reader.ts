@@ -43,7 +43,11 @@ export function readerOfBoth(
         const isBehind = live.times.length === 0 || live.times[0]! > run.last;
         let count = run.count + live.times.length;
         if (mayDefer && isBehind) {
-          found.set(key, { labels, chunks: [], deferred: { count, read: () => run.read(live, true) } });
+          found.set(key, {
+            labels,
+            chunks: [],
+            deferred: { count, numbers: run.numbers, read: () => run.read(live, true) },
+          });
         } else {
           const joined = isBehind ? run.read(live, false) : mergeSamples(live, run.read(NO_SAMPLES, false));
           count = joined.times.length;

@@ -1,6 +1,7 @@
 import { formatLabels, type Labels } from '../model/labels.ts';
 import { lowerBound, type Samples, upperBound } from '../model/series.ts';
 import type { Millis, TimeRange } from '../model/time.ts';
+import { mayHaveSpecial } from './codec.ts';
 import { DamagedDataError } from './errors.ts';
 import { chunkBytesOf, type EncodedValues, joinChunks, lastTimeOf, type SampleCodec } from './partition-chunk.ts';
 import type { PartitionLayer } from './partition-key.ts';
@@ -32,6 +33,8 @@ export interface SeriesDay {
   readonly values: Uint8Array;
   /** Where those of each chunk end. */
   readonly ends: Uint32Array;
+  /** Whether any value may be no number. */
+  readonly special: boolean;
   /** So many chunks are live, those that come first. Each layer is in order of first times. */
   readonly live: number;
   /** Chunks that are damaged, and the last time that each says it has. */
@@ -108,7 +111,8 @@ export function dayOfChunks(
     lasts: Float64Array.from(sound, (each) => each.times.at(-1)!),
   });
   const { bytes: values, ends } = joined(sound.map(({ value }) => value));
-  return { times, values, ends, live, damaged, folder };
+  const special = sound.some(({ value }) => mayHaveSpecial(value));
+  return { times, values, ends, special, live, damaged, folder };
 }
 
 function joined(parts: readonly Uint8Array[]): { readonly bytes: Uint8Array; readonly ends: Uint32Array } {

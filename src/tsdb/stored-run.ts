@@ -28,6 +28,8 @@ export interface VisibleDay {
 export interface StoredRun {
   readonly labels: Labels;
   readonly count: number;
+  /** So many of the first ones are finite numbers for certain. */
+  readonly numbers: number;
   readonly last: Millis;
   /**
    * All of them, and behind them some that are later. Times may be others' too, and never change.
@@ -147,6 +149,7 @@ function straightRun(
   return {
     labels,
     count,
+    numbers: parts.some(({ day }) => day.special) ? 0 : count,
     last: left === 0 ? lastOf(tail) : timesOfChunk(tail.day.times, tail.to - 1, codec)[atEnd.to - 1]!,
     read(later, lend) {
       const values = reader.column(held + later.values.length, lend);
@@ -185,6 +188,7 @@ function mergedRun(labels: Labels, days: readonly VisibleDay[], { codec }: RunRe
   return {
     labels,
     count: length,
+    numbers: 0,
     last,
     read: (later) => (later.times.length === 0 ? samples : joinSamples([samples, later])),
   };
