@@ -39,6 +39,9 @@ const LEADS = { '5m': 5 * MINUTE, '15m': 15 * MINUTE, '30m': 30 * MINUTE, '1h': 
 const LEAD = 'lead';
 type Lead = keyof typeof LEADS;
 
+/** All labels that these series have. */
+const LABEL_NAMES: readonly string[] = [METRIC_NAME, 'namespace', 'policy', 'workload', PATH, LEAD];
+
 /**
  * A tenant's series with those that come of its forecasts: `<demand>:predicted{ml_forecast="yhat|yhat_lower|yhat_upper"}`,
  * with times ahead of now, `<demand>:actual`, and `<demand>:ahead{lead="5m|15m|30m|1h"}`, which says at each time what
@@ -111,6 +114,7 @@ export function withForecastSeries(
       return [...new Set([...stored, ...added.flatMap((labels) => labels.map(([name]) => name))])].sort();
     },
     async labelValues(name, matcherSets, range) {
+      if (!LABEL_NAMES.includes(name)) return await reader.labelValues(name, matcherSets, range);
       const [stored, added] = await Promise.all([
         reader.labelValues(name, matcherSets, range),
         labelSetsOf(matcherSets),

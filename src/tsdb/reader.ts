@@ -74,11 +74,13 @@ export function readerOf(head: Head, tenant: () => TenantHead | undefined): Seri
       if (of === undefined) return [];
       const { series: index, attachments } = of;
       if (matcherSets.length > 0) return valuesOf(wanted, matching(matcherSets, range));
-      const { values, texts } = head.labelValues.of(index, wanted);
-      const sampled = index.texts.sampled(index.table, texts, range, head.floorsOf(of.id));
+      const { values, placed, order } = head.labelValues.of(index, wanted);
+      const marks = index.texts.sampled(index.table, placed, range, head.floorsOf(of.id));
+      if (!marks.includes(0)) return values;
+      const sampled = new Uint8Array(marks.length);
+      for (const [i, value] of order.entries()) sampled[value] = marks[i]!;
       const mayHaveOthers = index.rest.size > 0 || attachments.hasHistograms;
       if (!mayHaveOthers) return values.filter((_, i) => sampled[i] === 1);
-      if (!sampled.includes(0)) return values;
       const found = new Set(valuesOf(wanted, matching([[{ name: wanted, op: '!=', value: '' }]], range)));
       return values.filter((value, i) => sampled[i] === 1 || found.has(value));
     },
