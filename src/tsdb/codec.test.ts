@@ -8,13 +8,18 @@ import {
   decodeSampleChunks,
   encodeSamples,
   MAX_CHUNK_SAMPLES,
+  mayHaveSpecial,
+  sampleCodecOf,
 } from './codec.ts';
 import { loadCore } from './core.ts';
+import type { SampleCodec } from './partition-chunk.ts';
 
 const START = Date.parse('2026-08-03T10:00:00Z');
 let core: CodecExports;
+let codec: SampleCodec;
 beforeAll(async () => {
   core = await loadCore();
+  codec = sampleCodecOf(core);
 });
 
 function bitsOf(column: Float64Array): string[] {
@@ -27,6 +32,16 @@ function expectSame(times: Float64Array, values: Float64Array): Uint8Array {
   expect(bitsOf(decoded.times)).toEqual(bitsOf(times));
   expect(bitsOf(decoded.values)).toEqual(bitsOf(values));
   expect(countSamples(bytes)).toBe(times.length);
+  // The same one after the other, two chunks in one go.
+  const apart = codec.decodeTimes(bytes);
+  expect(bitsOf(apart.times)).toEqual(bitsOf(times));
+  const [rest, count] = [bytes.subarray(apart.length), times.length];
+  const ends = Uint32Array.of(rest.length, 2 * rest.length);
+  const chunks = { bytes: Uint8Array.of(...rest, ...rest), ends, counts: Uint32Array.of(count, count), from: 0, to: 2 };
+  const both = new Float64Array(2 * count + 1);
+  codec.decodeValues(chunks, both, 1);
+  expect(bitsOf(both.subarray(1))).toEqual([...bitsOf(values), ...bitsOf(values)]);
+  if (!mayHaveSpecial(rest)) expect(values.every(Number.isFinite)).toBe(true);
   return bytes;
 }
 
@@ -183,6 +198,29 @@ describe('damaged bytes', () => {
       { numRuns: 3 * PROPERTY_RUNS },
     );
   });
+});
+
+test('decodeValues() refuses bytes that are not exactly the values, and chunks that are too long', () => {
+  const bytes = encodeSamples(
+    core,
+    regular(120),
+    Float64Array.from(COUNTS, (i) => i * i),
+  );
+  const rest = bytes.subarray(codec.decodeTimes(bytes).length);
+  const into = new Float64Array(120);
+  const decode = (values: Uint8Array, count = 120) => {
+    const [ends, counts] = [Uint32Array.of(values.length), Uint32Array.of(count)];
+    codec.decodeValues({ bytes: values, ends, counts, from: 0, to: 1 }, into, 0);
+  };
+  for (let length = 0; length < rest.length; length++) {
+    expect(() => decode(rest.subarray(0, length))).toThrow(RangeError);
+  }
+  expect(() => decode(Uint8Array.of(...rest, 0))).toThrow(RangeError);
+  expect(() => decode(new Uint8Array(1 << 20))).toThrow(RangeError);
+  expect(() => decode(rest, 1 << 20)).toThrow(RangeError);
+  expect(() => codec.decodeTimes(new Uint8Array(1 << 20))).toThrow(RangeError);
+  decode(rest);
+  expect([...into]).toEqual(COUNTS.map((i) => i * i));
 });
 
 test('decodeSampleChunks() joins what follows one another', () => {

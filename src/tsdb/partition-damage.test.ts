@@ -138,6 +138,31 @@ describe('deleteSeries() where a chunk is damaged', () => {
   });
 });
 
+test('values that are found damaged when a query comes to decode them are told as all damage', async () => {
+  const day = NOW - 3 * DAY - 10 * HOUR;
+  const labels = labelsOf({ __name__: 'hurt' });
+  const times = Float64Array.from({ length: 100 }, (_, i) => day + i * 15 * SECOND);
+  {
+    await using tsdb = await open();
+    await tsdb.storage.tenant(DEFAULT_TENANT).backfill([{ labels, times, values: times.map(Math.sin) }]);
+  }
+  const folder = join(dir, 'partitions', (await readdir(join(dir, 'partitions')))[0]!);
+  const level = new ClassicLevel<Uint8Array, Uint8Array>(folder, { keyEncoding: 'view', valueEncoding: 'view' });
+  const bytes = encodeSamples(await loadCore(), times, times.map(Math.sin));
+  // The sum is right: such as a release with a fault might write.
+  const value = chunkValue({ first: day, last: times.at(-1)!, bytes: bytes.subarray(0, -1) });
+  await level.put(chunkKey(DEFAULT_TENANT, seriesIdOf(encodeLabels(labels)), 'past', day), value);
+  await level.close();
+  await using tsdb = await open();
+  const tenant = tsdb.storage.tenant(DEFAULT_TENANT);
+  const [found] = await tenant.select([], ALL, { mayDefer: true });
+  expect(found?.deferred?.count).toBe(100);
+  expect(() => found?.deferred?.read()).toThrow('cannot read samples of hurt');
+  await expect(tenant.select([], ALL)).rejects.toMatchObject({ code: 'damaged_data' });
+  const range = { start: day, end: day + HOUR, stepMs: 60_000 };
+  await expect(tenant.range('sum(hurt)', range)).rejects.toMatchObject({ code: 'damaged_data' });
+});
+
 test('values of before, which have no sum, are read', async () => {
   const core = await loadCore();
   const codec = sampleCodecOf(core);

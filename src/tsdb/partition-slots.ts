@@ -99,6 +99,13 @@ export class PartitionSlots<N = PartitionName> implements AsyncDisposable {
     return await this.#use(text, run);
   }
 
+  /** Opens a partition that will be used, and does not wait for it. Whoever uses it is told where it cannot be opened. */
+  openAhead(name: N): void {
+    const text = this.#naming.format(name);
+    if (this.#slots.has(text) || this.#closed.has(text) || !this.#names.has(text)) return;
+    this.#use(text, async () => undefined).catch(() => undefined);
+  }
+
   /** Runs with the partition closed, once all who use it are done; whoever comes meanwhile waits. */
   async withClosed<T>(name: N, run: (folder: string) => Promise<T>): Promise<T> {
     const text = this.#naming.format(name);

@@ -8,7 +8,8 @@ import { sampleCodecOf } from './codec.ts';
 import { loadCore } from './core.ts';
 import { layersOf, Partition } from './partition.ts';
 import { chunkValue } from './partition-chunk.ts';
-import { chunkKey, seriesIdOf, seriesKey } from './partition-key.ts';
+import { chunkKey, seriesIdOf, seriesKey, startsKey } from './partition-key.ts';
+import { layersOfDay } from './series-day.ts';
 
 const core = await loadCore();
 const codec = sampleCodecOf(core);
@@ -27,13 +28,13 @@ function seriesNamed(name: string) {
 test('read() keeps no more chunks than there is room for, however many series are read in one go', async () => {
   await using partition = await Partition.open({ folder, dataFolder: folder, seed: 1 });
   const all = Array.from({ length: 40 }, (_, i) => seriesNamed(`m${i}`));
+  // Chunks of some 64 KiB.
+  const chunks = Array.from({ length: 16 }, (_, n) => {
+    const times = Float64Array.from({ length: 8_192 }, (__, t) => n * 8_192 + t);
+    const bytes = codec.encode(times, times.map(Math.sin));
+    return { first: times[0]!, last: times.at(-1)!, bytes };
+  });
   for (const { id } of all) {
-    // Chunks of some 64 KiB.
-    const chunks = Array.from({ length: 16 }, (_, n) => {
-      const times = Float64Array.from({ length: 8_192 }, (__, t) => n * 8_192 + t);
-      const bytes = codec.encode(times, times.map(Math.sin));
-      return { first: times[0]!, last: times.at(-1)!, bytes };
-    });
     await partition.write(
       chunks.map((chunk) => ({ key: chunkKey(DEFAULT_TENANT, id, 'live', chunk.first), value: chunkValue(chunk) })),
     );
@@ -99,4 +100,56 @@ test('read() gives what is stored, whatever was read while it was written, delet
     await Promise.all([early, changing, ...others]);
     expect(await read()).toEqual(layersOf(await partition.storedChunks(DEFAULT_TENANT, series), range, codec));
   }
+});
+
+test('days() gives what is stored of each series, whether it is read alone, among others or from memory', async () => {
+  await using partition = await Partition.open({ folder, dataFolder: folder, seed: 1 });
+  const all = Array.from({ length: 300 }, (_, i) => seriesNamed(`m${i}`));
+  const changes = all.flatMap(({ id, labels }, i) => {
+    const times = Float64Array.of(i % 7, 10, 20);
+    const chunks = [times.subarray(0, 1), times.subarray(1)].map((part) => {
+      const chunk = {
+        first: part[0]!,
+        last: part.at(-1)!,
+        bytes: codec.encode(
+          part,
+          part.map((time) => time + i),
+        ),
+      };
+      return { key: chunkKey(DEFAULT_TENANT, id, i % 2 === 0 ? 'live' : 'past', part[0]!), value: chunkValue(chunk) };
+    });
+    return [{ key: seriesKey(DEFAULT_TENANT, id), value: encodeLabels(labels) }, ...chunks];
+  });
+  await partition.write(changes);
+  const range = { start: -Infinity, end: Infinity };
+  const expectAll = async (wanted: typeof all) => {
+    let found = 0;
+    for await (const batch of partition.days(DEFAULT_TENANT, wanted, codec)) {
+      for (const [series, day] of batch) {
+        found++;
+        const stored = await partition.storedChunks(DEFAULT_TENANT, series);
+        expect(layersOfDay(day, range, codec, () => series.labels)).toEqual(layersOf(stored, range, codec));
+      }
+    }
+    expect(found).toBe(wanted.length);
+  };
+  // Without the index nobody knows what share of all series this is.
+  await expectAll(all.slice(0, 40));
+  partition.forgetChunks();
+  await partition.indexOf(DEFAULT_TENANT);
+  await expectAll(all.slice(0, 30));
+  await expectAll(all);
+  await expectAll(all);
+});
+
+test('hasStarts() knows of starts that came and went', async () => {
+  await using partition = await Partition.open({ folder, dataFolder: folder, seed: 1 });
+  const { id } = seriesNamed('one');
+  const key = startsKey(DEFAULT_TENANT, id);
+  for (let i = 0; i < 2; i++) expect(await partition.hasStarts(DEFAULT_TENANT)).toBe(false);
+  await partition.write([{ key, value: new Uint8Array(16) }]);
+  for (let i = 0; i < 2; i++) expect(await partition.hasStarts(DEFAULT_TENANT)).toBe(true);
+  expect(await partition.hasStarts(parseTenant('other'))).toBe(false);
+  await partition.write([{ key, value: undefined }]);
+  expect(await partition.hasStarts(DEFAULT_TENANT)).toBe(false);
 });

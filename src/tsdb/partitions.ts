@@ -57,6 +57,9 @@ export interface PartitionsOptions {
 /** Series of one batch: other work gets its turn between two. */
 const BATCH_SERIES = 64;
 
+/** Opening a partition waits for the disk several times: the next ones are opened meanwhile. */
+const OPENED_AHEAD = 3;
+
 /**
  * Samples on disk: a LevelDB for each retention class and day. Everything that changes them is done one after another;
  * what one call writes for one series and day is there as a whole or not at all, and every call may be repeated.
@@ -195,33 +198,33 @@ export class Partitions implements AsyncDisposable {
     /** By their ids, which are the same in all partitions. */
     const found = new Map<string, { readonly labels: Labels; readonly days: VisibleDay[] }>();
     let least = 0;
-    for (const names of groups(this.#slots.touching(range))) {
-      for (const name of names) {
-        const visible = { start: Math.max(range.start, floors[name.retention]), end: range.end };
-        if (visible.start > visible.end) continue;
-        await this.#slots.with(name, async (partition) => {
-          const index = await partition.indexOf(tenant);
-          const wanted = index.find(matcherSets).map((series) => {
-            const text = idText(series.id);
-            let of = found.get(text);
-            if (of === undefined) {
-              of = { labels: series.labels, days: [] };
-              found.set(text, of);
-            }
-            return { id: series.id, of };
-          });
-          for await (const batch of partition.days(tenant, wanted, this.#codec)) {
-            for (const [{ of }, day] of batch) {
-              of.days.push({ day, visible, date: name.day });
-              least += leastWithin(day, visible);
-            }
-            if (least > maxSamples) throw new TooManySamplesError(maxSamples);
-            const rest = due();
-            if (rest !== undefined) await rest;
-            signal?.throwIfAborted();
+    const names = groups(this.#slots.touching(range)).flat();
+    for (const [i, name] of names.entries()) {
+      const visible = { start: Math.max(range.start, floors[name.retention]), end: range.end };
+      if (visible.start > visible.end) continue;
+      for (const next of names.slice(i + 1, i + 1 + OPENED_AHEAD)) this.#slots.openAhead(next);
+      await this.#slots.with(name, async (partition) => {
+        const index = await partition.indexOf(tenant);
+        const wanted = index.find(matcherSets).map((series) => {
+          const text = idText(series.id);
+          let of = found.get(text);
+          if (of === undefined) {
+            of = { labels: series.labels, days: [] };
+            found.set(text, of);
           }
+          return { id: series.id, of };
         });
-      }
+        for await (const batch of partition.days(tenant, wanted, this.#codec)) {
+          for (const [{ of }, day] of batch) {
+            of.days.push({ day, visible, date: name.day });
+            least += leastWithin(day, visible);
+          }
+          if (least > maxSamples) throw new TooManySamplesError(maxSamples);
+          const rest = due();
+          if (rest !== undefined) await rest;
+          signal?.throwIfAborted();
+        }
+      });
     }
     const columns = new TimeColumns();
     const runs: StoredRun[] = [];
