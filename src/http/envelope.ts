@@ -20,8 +20,44 @@ export interface EnvelopeOptions {
   readonly writeSamples?: WriteSamples | undefined;
 }
 
+/** Called between pieces of work: a promise is a rest, so that others get their turn. */
+export type Pause = () => Promise<void> | undefined;
+
 /** Writes a query's result, piece by piece: it may be larger than a text can be. */
-export async function sendQueryResult(response: Response, result: QueryResult, how: EnvelopeOptions): Promise<void> {
+export async function sendQueryResult(
+  response: Response,
+  result: QueryResult,
+  how: EnvelopeOptions & { readonly pause?: Pause },
+): Promise<void> {
+  await sendPieces(response, envelopeOf(result, how), how.pause);
+}
+
+/** Writes a list of values, piece by piece: there may be as many as there are series. */
+export async function sendList<T>(
+  response: Response,
+  all: readonly T[],
+  { toJson, warnings = [], pause }: ListOptions<T>,
+): Promise<void> {
+  function* parts() {
+    yield '{"status":"success","data":[';
+    for (let i = 0; i < all.length; i++) yield i === 0 ? toJson(all[i]!) : `,${toJson(all[i]!)}`;
+    yield warnings.length > 0 ? `],"warnings":${JSON.stringify(warnings)}}` : ']}';
+  }
+  await sendPieces(response, parts(), pause);
+}
+
+export interface ListOptions<T> {
+  readonly toJson: (one: T) => string;
+  readonly warnings?: readonly string[];
+  readonly pause: Pause;
+}
+
+/** Writes JSON in pieces: texts, and bytes that are good until the next. */
+async function sendPieces(
+  response: Response,
+  pieces: Iterable<string | Uint8Array>,
+  pause: Pause = () => undefined,
+): Promise<void> {
   response.status(200).type('application/json');
   let parts: Uint8Array[] = [];
   let length = 0;
@@ -33,22 +69,23 @@ export async function sendQueryResult(response: Response, result: QueryResult, h
     length += bytes.length;
     text = '';
   };
-  for (const part of envelopeOf(result, how)) {
-    if (typeof part === 'string') {
-      text += part;
-      if (text.length + length < PIECE_BYTES) continue;
-    } else {
+  for (const part of pieces) {
+    if (typeof part === 'string') text += part;
+    else {
       flushText();
       // What is written next takes its place.
       parts.push(part.slice());
       length += part.length;
-      if (length < PIECE_BYTES) continue;
     }
-    flushText();
-    if (!response.write(Buffer.concat(parts, length))) await drained(response);
-    if (response.destroyed) return;
-    parts = [];
-    length = 0;
+    if (text.length + length >= PIECE_BYTES) {
+      flushText();
+      if (!response.write(Buffer.concat(parts, length))) await drained(response);
+      if (response.destroyed) return;
+      parts = [];
+      length = 0;
+    }
+    const rest = pause();
+    if (rest !== undefined) await rest;
   }
   flushText();
   response.end(Buffer.concat(parts, length));
@@ -107,16 +144,18 @@ function* resultOf(value: QueryValue, writeSamples: WriteSamples | undefined): G
       yield '[';
       let separator = '';
       for (const series of value.series) {
-        const histograms = histogramsOf(series.histograms);
+        const { histograms } = series;
         const first = firstValue(series);
-        if (first === series.times.length && histograms === '') continue;
+        const hasHistograms = histograms !== undefined && histograms.times.length > 0;
+        if (first === series.times.length && !hasHistograms) continue;
         yield `${separator}{"metric":${metricOf(series.labels, texts)}`;
         if (first < series.times.length) {
           yield ',"values":[';
           yield* valuesOf(series, { first, texts, writeSamples });
           yield ']';
         }
-        yield `${histograms}}`;
+        if (hasHistograms) yield* histogramsOf(histograms);
+        yield '}';
         separator = ',';
       }
       yield ']';
@@ -170,10 +209,10 @@ function textOf({ times, values }: SampledSeries, part: { readonly from: number;
   return text;
 }
 
-function histogramsOf(histograms: HistogramSamples | undefined): string {
-  if (histograms === undefined || histograms.times.length === 0) return '';
-  const { times, values } = histograms;
-  return `,"histograms":[${values.map((histogram, i) => histogramAt(times[i]!, histogram)).join(',')}]`;
+function* histogramsOf({ times, values }: HistogramSamples): Generator<string> {
+  yield ',"histograms":[';
+  for (let i = 0; i < values.length; i++) yield `${i === 0 ? '' : ','}${histogramAt(times[i]!, values[i]!)}`;
+  yield ']';
 }
 
 /** As Prometheus has it: empty buckets are left out, and `buckets` where there are none. */

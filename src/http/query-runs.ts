@@ -70,6 +70,8 @@ export interface QueryRun {
   readonly limits: { readonly maxSamples: number };
   /** For whoever evaluates. */
   readonly watch: EvaluationWatch;
+  /** Called between pieces of work. A promise is a rest, which rejects where the run has ended meanwhile. */
+  readonly pause: () => Promise<void> | undefined;
   phase(next: Phase): void;
   /** @throws {QueryLimitError} If the query has more series than it may have. */
   selected(selector: string, series: number, samples: number, ms: number): void;
@@ -105,7 +107,8 @@ export function openQueryRuns(deps: QueryRunsDeps): QueryRuns {
       const limits = deps.limitsOf(tenant);
       const labels = { tenant: tenantName(tenant), kind: about.kind };
       const mostMs = Math.min(timeoutMs ?? Number.POSITIVE_INFINITY, limits.query_timeout);
-      const { run, finish } = beginRun(limits, mostMs, response);
+      const pause = pauseOf(tenant);
+      const { run, finish } = beginRun(limits, mostMs, response, pause);
       let error: unknown;
       let entered = false;
       try {
@@ -115,7 +118,7 @@ export function openQueryRuns(deps: QueryRunsDeps): QueryRuns {
         metrics.queriesRunning.inc({ tenant: labels.tenant });
         try {
           // One that is alone has its first turn at once.
-          if (gate.running(tenant) > 1) await pauseOf(tenant)();
+          if (gate.running(tenant) > 1) await pause();
           run.phase('select');
           return await action(run);
         } finally {
@@ -143,7 +146,12 @@ export function openQueryRuns(deps: QueryRunsDeps): QueryRuns {
   };
 }
 
-function beginRun(limits: RunLimits, mostMs: number, response: Response) {
+function beginRun(
+  limits: RunLimits,
+  mostMs: number,
+  response: Response,
+  pauseThread: () => Promise<void> | undefined,
+) {
   const stop = new AbortController();
   let ended: 'gone' | 'timeout' | undefined;
   const end = (how: 'gone' | 'timeout') => {
@@ -193,6 +201,7 @@ function beginRun(limits: RunLimits, mostMs: number, response: Response) {
       },
       evaluating: () => enter('evaluate'),
     },
+    pause: () => pauseThread()?.then(() => stop.signal.throwIfAborted()),
     phase: enter,
     selected: note,
     stats: () => ({ seconds, selected }),

@@ -1,6 +1,5 @@
 import type { Router } from 'express';
-import { compareLabels } from '../../model/labels.ts';
-import type { QueryResult, StepRange } from '../../model/query-result.ts';
+import type { StepRange } from '../../model/query-result.ts';
 import { sendQueryResult } from '../envelope.ts';
 import { BadParameterError, QueryTooFineError } from '../errors.ts';
 import { durationOf, instantOf, limitOf, type Parameters, parametersOf, queryText } from '../parameters.ts';
@@ -25,11 +24,11 @@ export function queryRangeRoute(
       const { watch, signal, limits: own } = run;
       const bounded = { ...options, maxSamples: own.maxSamples, watch, signal };
       const result = await asParameter('query', () => storage.tenant(tenant).range(expression, range, bounded));
-      const { value, truncated } = truncate(sorted(result).value, limit);
+      const { value, truncated } = truncate(result.value, limit);
       run.phase('answer');
       const stats = statsOf(parameters, run.stats());
       const answer = { ...result, value, warnings: [...result.warnings, ...truncated] };
-      await sendQueryResult(response, answer, { stats, writeSamples });
+      await sendQueryResult(response, answer, { stats, writeSamples, pause: run.pause });
     });
   });
 }
@@ -48,11 +47,4 @@ function stepRangeOf(parameters: Parameters, maxPoints: number): StepRange {
   // Prometheus counts the steps between the points and allows as many as its limit, not one less.
   if ((end - start) / stepMs > maxPoints) throw new QueryTooFineError(maxPoints);
   return { start, end, stepMs };
-}
-
-function sorted(result: QueryResult): QueryResult {
-  const { value } = result;
-  if (value.kind !== 'matrix') return result;
-  const series = [...value.series].sort((a, b) => compareLabels(a.labels, b.labels));
-  return { ...result, value: { kind: 'matrix', series } };
 }

@@ -31,7 +31,7 @@ export function queryRoute(
       run.phase('answer');
       const stats = statsOf(parameters, run.stats());
       const answer = { ...result, value, warnings: [...result.warnings, ...truncated] };
-      await sendQueryResult(response, answer, { stats, writeSamples });
+      await sendQueryResult(response, answer, { stats, writeSamples, pause: run.pause });
     });
   });
 }
