@@ -34,9 +34,9 @@ export function withinLookback<R extends Reader>(reader: R, since: () => Millis)
           }),
         }));
       }),
-    series: (sets, range) => cut(range, (seen) => reader.series(sets, seen)),
-    labelNames: (sets, range) => cut(range, (seen) => reader.labelNames(sets, seen)),
-    labelValues: (name, sets, range) => cut(range, (seen) => reader.labelValues(name, sets, seen)),
+    series: (sets, range, options) => cut(range, (seen) => reader.series(sets, seen, options)),
+    labelNames: (sets, range, options) => cut(range, (seen) => reader.labelNames(sets, seen, options)),
+    labelValues: (name, sets, range, options) => cut(range, (seen) => reader.labelValues(name, sets, seen, options)),
     exemplars: (sets, range) => cut(range, (seen) => reader.exemplars(sets, seen)),
     ...(histograms && {
       histograms: (matchers, range, options) => cut(range, (seen) => histograms(matchers, seen, options)),

@@ -103,20 +103,24 @@ export function withForecastSeries(
         const { maxSamples = Number.POSITIVE_INFINITY } = options ?? {};
         if (samples > maxSamples) throw new TooManySamplesError(maxSamples);
       }
+      if (added.length === 0) return stored;
       return [...stored, ...added].sort((a, b) => compareLabels(a.labels, b.labels));
     },
-    async series(matcherSets, range) {
-      const [stored, added] = await Promise.all([reader.series(matcherSets, range), labelSetsOf(matcherSets)]);
-      return [...stored, ...added].sort(compareLabels);
+    async series(matcherSets, range, options) {
+      const [stored, added] = await Promise.all([reader.series(matcherSets, range, options), labelSetsOf(matcherSets)]);
+      return added.length === 0 ? stored : [...stored, ...added].sort(compareLabels);
     },
-    async labelNames(matcherSets, range) {
-      const [stored, added] = await Promise.all([reader.labelNames(matcherSets, range), labelSetsOf(matcherSets)]);
+    async labelNames(matcherSets, range, options) {
+      const [stored, added] = await Promise.all([
+        reader.labelNames(matcherSets, range, options),
+        labelSetsOf(matcherSets),
+      ]);
       return [...new Set([...stored, ...added.flatMap((labels) => labels.map(([name]) => name))])].sort();
     },
-    async labelValues(name, matcherSets, range) {
-      if (!LABEL_NAMES.includes(name)) return await reader.labelValues(name, matcherSets, range);
+    async labelValues(name, matcherSets, range, options) {
+      if (!LABEL_NAMES.includes(name)) return await reader.labelValues(name, matcherSets, range, options);
       const [stored, added] = await Promise.all([
-        reader.labelValues(name, matcherSets, range),
+        reader.labelValues(name, matcherSets, range, options),
         labelSetsOf(matcherSets),
       ]);
       const values = added.map((labels) => labelValue(labels, name)).filter((value) => value !== '');

@@ -20,6 +20,9 @@ export interface SelectOptions {
   readonly mayDefer?: boolean;
 }
 
+/** How label sets are looked for. */
+export type FindOptions = Pick<SelectOptions, 'signal' | 'pause'>;
+
 /** Where samples are kept no longer and points may be. */
 export interface TierCoverage {
   /** There are no older samples. */
@@ -33,9 +36,22 @@ export interface SeriesReader {
   /** Series that match all matchers, with every chunk that touches the range, in the order of `compareLabels`. */
   select(matchers: readonly Matcher[], range: TimeRange, options?: SelectOptions): Promise<readonly SelectedSeries[]>;
   /** Label sets that match any of the matcher lists (none given: all) and have a sample in the range, sorted. */
-  series(matcherSets: readonly (readonly Matcher[])[], range: TimeRange): Promise<readonly Labels[]>;
-  labelNames(matcherSets: readonly (readonly Matcher[])[], range: TimeRange): Promise<readonly string[]>;
-  labelValues(name: string, matcherSets: readonly (readonly Matcher[])[], range: TimeRange): Promise<readonly string[]>;
+  series(
+    matcherSets: readonly (readonly Matcher[])[],
+    range: TimeRange,
+    options?: FindOptions,
+  ): Promise<readonly Labels[]>;
+  labelNames(
+    matcherSets: readonly (readonly Matcher[])[],
+    range: TimeRange,
+    options?: FindOptions,
+  ): Promise<readonly string[]>;
+  labelValues(
+    name: string,
+    matcherSets: readonly (readonly Matcher[])[],
+    range: TimeRange,
+    options?: FindOptions,
+  ): Promise<readonly string[]>;
   metadata(): Promise<readonly MetricMetadata[]>;
   /** Left out: there are samples alone. */
   coverage?(): TierCoverage;

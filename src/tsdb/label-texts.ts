@@ -1,5 +1,6 @@
 import { encodeLabels, type Label, type Labels } from '../model/labels.ts';
 import type { Millis, TimeRange } from '../model/time.ts';
+import { finished, type Work } from '../model/work.ts';
 import type { RetentionClass } from '../storage/write.ts';
 
 /** The exports of `assembly/` that hold label sets of series. Indexes, texts and label sets are addresses. */
@@ -50,6 +51,9 @@ const BLOCK_HEAD_BYTES = 8;
 
 /** Labels that were read last are held as they are, twice as many at most: readers ask for the same ones again. */
 const CACHED = 32_768;
+
+/** After so many that were given up, work is done in one go. */
+const MOST_TRIES = 4;
 
 /** Labels in WebAssembly memory, each held once. Read in one turn: what is added may move that memory. */
 export class LabelTexts {
@@ -189,6 +193,23 @@ export class LabelTexts {
     const out = at + texts.byteLength;
     this.core.markSampled(table, at, length, start, end, floors.raw, floors.demand, out);
     return new Uint8Array(this.core.memory.buffer, out, length).slice();
+  }
+
+  /**
+   * Work that knows addresses of texts: it begins anew where one was freed during a rest, since another may be there
+   * then. What that happens to again and again is done in one go.
+   */
+  *steadily<T>(begin: () => Work<T>): Work<T> {
+    for (let tries = 1; tries < MOST_TRIES; tries++) {
+      const freed = this.core.freedTexts();
+      const work = begin();
+      while (this.core.freedTexts() === freed) {
+        const { done, value } = work.next();
+        if (done === true) return value;
+        yield;
+      }
+    }
+    return finished(begin());
   }
 
   #forgetFreed(): void {

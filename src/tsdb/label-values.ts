@@ -1,4 +1,4 @@
-import type { LabelTexts } from './label-texts.ts';
+import { mergedInPieces, sortedInPieces, type Work } from '../model/work.ts';
 import type { SeriesIndex } from './series-index.ts';
 
 /** The values of a label in order, and beside each the text of the label. */
@@ -28,6 +28,7 @@ interface Kept extends SortedValues, PlacedValues {
 const MOST_VALUES = 200_000;
 /** Clients may ask for any name. */
 const MOST_NAMES = 1_000;
+const READ_AT_ONCE = 256;
 
 /** Remembers the values of labels that were asked for last: reading and sorting them is most of the work. */
 export class LabelValues {
@@ -35,11 +36,17 @@ export class LabelValues {
   readonly #kept = new Map<string, Kept>();
   #values = 0;
 
-  /** All values of a label that a tenant's series have. */
-  of(index: SeriesIndex, name: string): PlacedValues {
+  /**
+   * All values of a label that a tenant's series have. Looked for in pieces; texts are good until one is freed, as they
+   * are when it is done.
+   */
+  *of(index: SeriesIndex, name: string): Work<PlacedValues> {
     const key = `${index.table} ${name}`;
+    const found = yield* index.texts.steadily(() => {
+      const kept = this.#kept.get(key);
+      return renewed(index, name, kept?.index === index ? kept : undefined);
+    });
     const known = this.#kept.get(key);
-    const found = renewed(index, name, known?.index === index ? known : undefined);
     this.#values += found.values.length - (known?.values.length ?? 0);
     this.#kept.delete(key);
     this.#kept.set(key, found);
@@ -52,7 +59,7 @@ export class LabelValues {
   }
 }
 
-function renewed(index: SeriesIndex, name: string, known: Kept | undefined): Kept {
+function* renewed(index: SeriesIndex, name: string, known: Kept | undefined): Work<Kept> {
   const { texts } = index;
   const freed = texts.core.freedTexts();
   const base = known?.freed === freed ? known : undefined;
@@ -63,10 +70,16 @@ function renewed(index: SeriesIndex, name: string, known: Kept | undefined): Kep
     added.push(text);
   }
   if (base !== undefined && added.length === 0) return base;
-  const newest = added[0] ?? 0;
-  const fresh = sorted(texts, added);
-  const merged = base === undefined ? fresh : mergedValues(base, fresh);
-  return { index, newest, freed, ...merged, ...placedOf(merged.texts) };
+  const newest = added[0] ?? base?.newest ?? 0;
+  const fresh: TextValue[] = [];
+  for (const text of added) {
+    fresh.push({ value: texts.valueOf(text), text });
+    if (fresh.length % READ_AT_ONCE === 0) yield;
+  }
+  const ordered = yield* sortedInPieces(fresh, byValue);
+  const all = base === undefined ? ordered : yield* mergedInPieces(entriesOf(base), ordered, byValue);
+  const ofValues = Uint32Array.from(all, ({ text }) => text);
+  return { index, newest, freed, values: all.map(({ value }) => value), texts: ofValues, ...placedOf(ofValues) };
 }
 
 /** Each address with its place in one number: so they are sorted as numbers. */
@@ -77,20 +90,16 @@ function placedOf(texts: Uint32Array): Pick<PlacedValues, 'placed' | 'order'> {
   return { order, placed: order.map((i) => texts[i]!) };
 }
 
-function sorted(texts: LabelTexts, added: readonly number[]): SortedValues {
-  const byValue = new Map(added.map((text) => [texts.valueOf(text), text]));
-  const values = [...byValue.keys()].sort();
-  return { values, texts: Uint32Array.from(values, (value) => byValue.get(value)!) };
+interface TextValue {
+  readonly value: string;
+  readonly text: number;
 }
 
-/** No value is in both. */
-function mergedValues(a: SortedValues, b: SortedValues): SortedValues {
-  const values: string[] = [];
-  const texts = new Uint32Array(a.texts.length + b.texts.length);
-  for (let i = 0, j = 0; i < a.values.length || j < b.values.length; ) {
-    const isFirst = j === b.values.length || (i < a.values.length && a.values[i]! < b.values[j]!);
-    texts[values.length] = isFirst ? a.texts[i]! : b.texts[j]!;
-    values.push(isFirst ? a.values[i++]! : b.values[j++]!);
-  }
-  return { values, texts };
+function entriesOf({ values, texts }: SortedValues): readonly TextValue[] {
+  return values.map((value, i) => ({ value, text: texts[i]! }));
+}
+
+/** No value is there twice. */
+function byValue(a: TextValue, b: TextValue): number {
+  return a.value < b.value ? -1 : 1;
 }

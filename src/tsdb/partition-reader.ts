@@ -1,8 +1,8 @@
-import { compareLabels, type Labels, labelsKey } from '../model/labels.ts';
+import { compareLabels, type Labels, labelsKey, labelValue } from '../model/labels.ts';
 import type { Matcher } from '../model/matcher.ts';
 import { decodeSamples, type SelectedSeries } from '../model/series.ts';
 import type { TenantId } from '../model/tenant.ts';
-import type { TimeRange } from '../model/time.ts';
+import { finishPaced, mergedInPieces, type Work } from '../model/work.ts';
 import { TooManySamplesError } from '../storage/errors.ts';
 import type { SeriesReader } from '../storage/storage.ts';
 import { mergeSamples } from './chunk.ts';
@@ -18,14 +18,11 @@ export function readerOfBoth(
   partitions: Pick<Partitions, 'find' | 'series'>,
   { tenant, floors }: { readonly tenant: TenantId; readonly floors: () => Floors },
 ): SeriesReader {
-  const series = async (matcherSets: readonly (readonly Matcher[])[], range: TimeRange): Promise<readonly Labels[]> => {
-    const found = new Map<string, Labels>();
-    const parts = [
-      await head.series(matcherSets, range),
-      await partitions.series(tenant, matcherSets, range, floors()),
-    ];
-    for (const labels of parts.flat()) found.set(labelsKey(labels), labels);
-    return [...found.values()].sort(compareLabels);
+  const series: SeriesReader['series'] = async (matcherSets, range, options = {}) => {
+    const inMemory = await head.series(matcherSets, range, options);
+    const onDisk = await partitions.series(tenant, matcherSets, range, floors(), options);
+    if (onDisk.length === 0) return inMemory;
+    return await finishPaced(united(inMemory, onDisk), { pause: options.pause, signal: options.signal });
   };
   return {
     async select(matchers, range, options = {}) {
@@ -61,12 +58,14 @@ export function readerOfBoth(
       return [...found.values()].sort((a, b) => compareLabels(a.labels, b.labels));
     },
     series,
-    async labelNames(matcherSets, range) {
-      return namesOf(await series(matcherSets, range));
+    async labelNames(matcherSets, range, options) {
+      const inMemory = await head.labelNames(matcherSets, range, options);
+      const onDisk = await partitions.series(tenant, matcherSets, range, floors(), options);
+      return onDisk.length === 0 ? inMemory : [...new Set([...inMemory, ...namesOf(onDisk)])].sort();
     },
-    async labelValues(wanted, matcherSets, range) {
-      const inMemory = await head.labelValues(wanted, matcherSets, range);
-      const onDisk = await partitions.series(tenant, matcherSets, range, floors());
+    async labelValues(wanted, matcherSets, range, options) {
+      const inMemory = await head.labelValues(wanted, matcherSets, range, options);
+      const onDisk = await partitions.series(tenant, matcherSets, range, floors(), options);
       if (onDisk.length === 0) return inMemory;
       return [...new Set([...inMemory, ...valuesOf(wanted, onDisk)])].sort();
     },
@@ -74,10 +73,23 @@ export function readerOfBoth(
   };
 }
 
+/** Both in order; what is in both once. */
+function* united(a: readonly Labels[], b: readonly Labels[]): Work<readonly Labels[]> {
+  const all = yield* mergedInPieces(a, b, compareLabels);
+  return all.filter((labels, i) => i === 0 || compareLabels(all[i - 1]!, labels) !== 0);
+}
+
 export function namesOf(series: readonly Labels[]): readonly string[] {
-  return [...new Set(series.flatMap((labels) => labels.map(([name]) => name)))].sort();
+  const names = new Set<string>();
+  for (const labels of series) for (const [name] of labels) names.add(name);
+  return [...names].sort();
 }
 
 export function valuesOf(wanted: string, series: readonly Labels[]): readonly string[] {
-  return [...new Set(series.flat().flatMap(([name, value]) => (name === wanted ? [value] : [])))].sort();
+  const values = new Set<string>();
+  for (const labels of series) {
+    const value = labelValue(labels, wanted);
+    if (value !== '') values.add(value);
+  }
+  return [...values].sort();
 }

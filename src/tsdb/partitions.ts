@@ -4,8 +4,9 @@ import type { Matcher } from '../model/matcher.ts';
 import type { SampledSeries } from '../model/series.ts';
 import type { TenantId } from '../model/tenant.ts';
 import { DAY, type Millis, type TimeRange } from '../model/time.ts';
+import { finishPaced, sortedInPieces } from '../model/work.ts';
 import { TooManySamplesError } from '../storage/errors.ts';
-import type { BackfillOutcome, SelectOptions } from '../storage/storage.ts';
+import type { BackfillOutcome, FindOptions, SelectOptions } from '../storage/storage.ts';
 import type { RetentionClass } from '../storage/write.ts';
 import { type Disk, nodeDisk } from './disk.ts';
 import type { StoreFaults } from './faults.ts';
@@ -258,26 +259,30 @@ export class Partitions implements AsyncDisposable {
     matcherSets: readonly (readonly Matcher[])[],
     range: TimeRange,
     floors: Floors,
+    { signal, pause }: FindOptions = {},
   ): Promise<readonly Labels[]> {
     const found = new Map<string, Labels>();
     const turns = new Turns();
+    const due = pause ?? (() => turns.due());
     for (const name of this.#slots.touching(range)) {
       const visible = { start: Math.max(range.start, floors[name.retention]), end: range.end };
       const isWhole = visible.start <= name.day && visible.end >= name.day + DAY - 1;
       await this.#slots.with(name, async (partition) => {
         for (const series of await seriesIn(partition, tenant, matcherSets)) {
+          const rest = due();
+          if (rest !== undefined) await rest;
+          signal?.throwIfAborted();
           const key = labelsKey(series.labels);
           if (found.has(key)) continue;
           if (!isWhole) {
             const { live, past } = await partition.read(tenant, series, visible, this.#codec);
-            await turns.due();
             if (within(live, visible).times.length + within(past, visible).times.length === 0) continue;
           }
           found.set(key, series.labels);
         }
       });
     }
-    return [...found.values()].sort(compareLabels);
+    return await finishPaced(sortedInPieces([...found.values()], compareLabels), { pause: due, signal });
   }
 
   /** Deletes samples of the range, both ends included, and series that have no others. Returns how many samples went. */

@@ -2,25 +2,63 @@ import { compareLabels, type Labels, labelValue } from '../model/labels.ts';
 import type { Matcher } from '../model/matcher.ts';
 import { lowerBound, type Samples, type SelectedSeries, upperBound } from '../model/series.ts';
 import type { TimeRange } from '../model/time.ts';
+import { finishPaced, sortedInPieces, type Work } from '../model/work.ts';
 import { TooManySamplesError } from '../storage/errors.ts';
-import type { SelectOptions, SeriesReader } from '../storage/storage.ts';
+import type { FindOptions, SelectOptions, SeriesReader } from '../storage/storage.ts';
+import type { SeriesRef } from '../storage/write.ts';
 import type { Head } from './head.ts';
-import { chunksOf, type HeadSeries, hasSampleIn } from './head-series.ts';
+import { chunksOf, hasSampleIn } from './head-series.ts';
 import type { TenantHead } from './tenant-head.ts';
 import { Turns } from './turns.ts';
 
+/** Series that are looked at in one go. */
+const LOOKED_AT_ONCE = 128;
+
 /** Reads one tenant. `tenant` is asked each time: a tenant exists from its first write on. */
 export function readerOf(head: Head, tenant: () => TenantHead | undefined): SeriesReader {
-  const matching = (matcherSets: readonly (readonly Matcher[])[], range: TimeRange): readonly HeadSeries[] => {
+  /** Labels of series that match any of the lists (none given: all) and have something in the range, in no order. */
+  function* matching(matcherSets: readonly (readonly Matcher[])[], range: TimeRange): Work<readonly Labels[]> {
     const of = tenant();
     if (of === undefined) return [];
     const { id, series: all, attachments } = of;
     const floors = head.floorsOf(id);
-    return all.selectAny(matcherSets).filter((series) => {
+    const sets = matcherSets.length === 0 ? [[]] : matcherSets;
+    const refs = new Set<SeriesRef>();
+    for (const matchers of sets) {
+      for (const ref of yield* all.selectRefs(matchers)) refs.add(ref);
+      yield;
+    }
+    const found: Labels[] = [];
+    let looked = 0;
+    for (const ref of refs) {
+      if (++looked % LOOKED_AT_ONCE === 0) yield;
+      const series = all.get(ref);
+      if (series === undefined) continue;
       const floor = floors[series.retention];
-      return hasSampleIn(head.live, series, range, floor) || attachments.hasHistogramIn(series.ref, range, floor);
-    });
-  };
+      if (hasSampleIn(head.live, series, range, floor) || attachments.hasHistogramIn(ref, range, floor)) {
+        found.push(series.labels);
+      }
+    }
+    return found;
+  }
+
+  function* valuesOf(wanted: string, matcherSets: readonly (readonly Matcher[])[], range: TimeRange) {
+    if (matcherSets.length > 0) return yield* valuesIn(wanted, yield* matching(matcherSets, range));
+    const of = tenant();
+    if (of === undefined) return [];
+    const { series: index, attachments } = of;
+    const { values, placed, order } = yield* head.labelValues.of(index, wanted);
+    const marks = index.texts.sampled(index.table, placed, range, head.floorsOf(of.id));
+    if (!marks.includes(0)) return values;
+    const sampled = new Uint8Array(marks.length);
+    for (const [i, value] of order.entries()) sampled[value] = marks[i]!;
+    const mayHaveOthers = index.rest.size > 0 || attachments.hasHistograms;
+    if (!mayHaveOthers) return values.filter((_, i) => sampled[i] === 1);
+    const having = yield* matching([[{ name: wanted, op: '!=', value: '' }]], range);
+    const found = new Set(yield* valuesIn(wanted, having));
+    return values.filter((value, i) => sampled[i] === 1 || found.has(value));
+  }
+
   return {
     async select(matchers, range, { maxSamples, signal, pause, newestAlone = false }: SelectOptions = {}) {
       signal?.throwIfAborted();
@@ -59,31 +97,11 @@ export function readerOf(head: Head, tenant: () => TenantHead | undefined): Seri
       }
       return selected;
     },
-    async series(matcherSets, range) {
-      return matching(matcherSets, range)
-        .map(({ labels }): Labels => labels)
-        .sort(compareLabels);
-    },
-    async labelNames(matcherSets, range) {
-      const names = new Set<string>();
-      for (const { labels } of matching(matcherSets, range)) for (const [name] of labels) names.add(name);
-      return [...names].sort();
-    },
-    async labelValues(wanted, matcherSets, range) {
-      const of = tenant();
-      if (of === undefined) return [];
-      const { series: index, attachments } = of;
-      if (matcherSets.length > 0) return valuesOf(wanted, matching(matcherSets, range));
-      const { values, placed, order } = head.labelValues.of(index, wanted);
-      const marks = index.texts.sampled(index.table, placed, range, head.floorsOf(of.id));
-      if (!marks.includes(0)) return values;
-      const sampled = new Uint8Array(marks.length);
-      for (const [i, value] of order.entries()) sampled[value] = marks[i]!;
-      const mayHaveOthers = index.rest.size > 0 || attachments.hasHistograms;
-      if (!mayHaveOthers) return values.filter((_, i) => sampled[i] === 1);
-      const found = new Set(valuesOf(wanted, matching([[{ name: wanted, op: '!=', value: '' }]], range)));
-      return values.filter((value, i) => sampled[i] === 1 || found.has(value));
-    },
+    series: async (matcherSets, range, options) =>
+      await paced(sortedSets(matching(matcherSets, range)), options),
+    labelNames: async (matcherSets, range, options) => await paced(namesIn(matching(matcherSets, range)), options),
+    labelValues: async (wanted, matcherSets, range, options) =>
+      await paced(valuesOf(wanted, matcherSets, range), options),
     async metadata() {
       return [...(tenant()?.metadata.values() ?? [])].sort((a, b) => (a.metric < b.metric ? -1 : 1));
     },
@@ -94,6 +112,33 @@ function countWithin(times: Float64Array, { start, end }: TimeRange): number {
   return upperBound(times, end) - lowerBound(times, start);
 }
 
-function valuesOf(wanted: string, series: readonly HeadSeries[]): readonly string[] {
-  return [...new Set(series.map(({ labels }) => labelValue(labels, wanted)))].filter((value) => value !== '').sort();
+function* sortedSets(found: Work<readonly Labels[]>): Work<readonly Labels[]> {
+  return yield* sortedInPieces(yield* found, compareLabels);
+}
+
+function* namesIn(found: Work<readonly Labels[]>): Work<readonly string[]> {
+  const names = new Set<string>();
+  let looked = 0;
+  for (const labels of yield* found) {
+    for (const [name] of labels) names.add(name);
+    if (++looked % LOOKED_AT_ONCE === 0) yield;
+  }
+  return [...names].sort();
+}
+
+function* valuesIn(wanted: string, sets: readonly Labels[]): Work<readonly string[]> {
+  const values = new Set<string>();
+  for (let i = 0; i < sets.length; i++) {
+    const value = labelValue(sets[i]!, wanted);
+    if (value !== '') values.add(value);
+    if (i % LOOKED_AT_ONCE === 0) yield;
+  }
+  return yield* sortedInPieces([...values], (a, b) => (a < b ? -1 : 1));
+}
+
+/** In turns: the caller's where there are some. */
+async function paced<T>(work: Work<T>, { pause, signal }: FindOptions = {}): Promise<T> {
+  signal?.throwIfAborted();
+  const turns = new Turns();
+  return await finishPaced(work, { pause: pause ?? (() => turns.due()), signal });
 }

@@ -1,5 +1,6 @@
 import { compareLabels, type Labels } from '../model/labels.ts';
 import { type Matcher, matchersKey } from '../model/matcher.ts';
+import { finishPaced, mergedInPieces, sortedInPieces, type Work } from '../model/work.ts';
 import type { SeriesRef } from '../storage/write.ts';
 import type { SeriesIndex } from './series-index.ts';
 
@@ -31,8 +32,8 @@ const MOST_SERIES = 100_000;
 const MOST_SELECTIONS = 256;
 /** Of the matchers' text: longer ones are not remembered. A list of values may be as long as a request. */
 const MOST_KEY_CHARS = 64 * 1024;
-/** Sorted in one go; longer lists are merged of those. */
-const BLOCK = 2_048;
+/** Series whose labels are read in one go. */
+const READ_AT_ONCE = 256;
 
 /**
  * Remembers what was selected last: the same queries come again and again, and decoding and sorting labels is most of the
@@ -71,8 +72,10 @@ export class Selections {
 
 async function selected(index: SeriesIndex, matchers: readonly Matcher[], due: Due): Promise<Kept> {
   const state = stateOf(index);
-  const refs = index.select(matchers).map(({ ref }) => ref);
-  return { ...state, ...columnsOf(await sorted(index, refs, due)) };
+  const refs = await finishPaced(index.selectRefs(matchers), { pause: due, signal: undefined });
+  // Who came while it was looked for comes with the next one, found or not.
+  const known = refs.filter((ref) => ref <= state.newest);
+  return { ...state, ...columnsOf(await sorted(index, known, due)) };
 }
 
 async function renewed(known: Kept, matchers: readonly Matcher[], due: Due): Promise<Kept> {
@@ -82,10 +85,10 @@ async function renewed(known: Kept, matchers: readonly Matcher[], due: Due): Pro
   let all: readonly Found[] = known.labels.map((labels, i) => ({ ref: known.refs[i]!, labels }));
   if (known.removed !== state.removed) all = all.filter(({ ref }) => index.has(ref));
   if (known.added !== state.added) {
-    const matches = index.matches(matchers);
-    const refs: SeriesRef[] = [];
-    for (const { ref, slot } of index.values(known.newest + 1)) if (matches(slot)) refs.push(ref);
-    all = merged(all, await sorted(index, refs, due));
+    const pacing = { pause: due, signal: undefined };
+    const refs = await finishPaced(index.selectRefsFrom(known.newest + 1, matchers), pacing);
+    const fresh = refs.filter((ref) => ref <= state.newest);
+    all = await finishPaced(mergedInPieces(all, await sorted(index, fresh, due), byLabels), pacing);
   }
   return { ...state, ...columnsOf(all) };
 }
@@ -101,38 +104,20 @@ function columnsOf(found: readonly Found[]): Selection {
 
 /** Those that are not gone by then. */
 async function sorted(index: SeriesIndex, refs: readonly SeriesRef[], due: Due): Promise<readonly Found[]> {
-  let blocks: (readonly Found[])[] = [];
-  for (let at = 0; at < refs.length; at += BLOCK) {
-    const block: Found[] = [];
-    for (const ref of refs.slice(at, at + BLOCK)) {
-      const series = index.get(ref);
-      if (series !== undefined) block.push({ ref, labels: series.labels });
-    }
-    blocks.push(block.sort(byLabels));
-    await due();
+  return await finishPaced(sorting(index, refs), { pause: due, signal: undefined });
+}
+
+function* sorting(index: SeriesIndex, refs: readonly SeriesRef[]): Work<readonly Found[]> {
+  const found: Found[] = [];
+  for (let i = 0; i < refs.length; i++) {
+    const series = index.get(refs[i]!);
+    if (series !== undefined) found.push({ ref: refs[i]!, labels: series.labels });
+    if (i % READ_AT_ONCE === READ_AT_ONCE - 1) yield;
   }
-  while (blocks.length > 1) {
-    const halved: (readonly Found[])[] = [];
-    for (let i = 0; i < blocks.length; i += 2) {
-      halved.push(merged(blocks[i]!, blocks[i + 1] ?? []));
-      await due();
-    }
-    blocks = halved;
-  }
-  return blocks[0] ?? [];
+  yield;
+  return yield* sortedInPieces(found, byLabels);
 }
 
 function byLabels(a: Found, b: Found): number {
   return compareLabels(a.labels, b.labels);
-}
-
-function merged(a: readonly Found[], b: readonly Found[]): readonly Found[] {
-  if (a.length === 0 || b.length === 0) return a.length === 0 ? b : a;
-  const out: Found[] = [];
-  let i = 0;
-  let j = 0;
-  while (i < a.length && j < b.length) out.push(byLabels(a[i]!, b[j]!) <= 0 ? a[i++]! : b[j++]!);
-  while (i < a.length) out.push(a[i++]!);
-  while (j < b.length) out.push(b[j++]!);
-  return out;
 }

@@ -1,6 +1,7 @@
 import { decodeLabels, encodeLabels, type Labels } from '../model/labels.ts';
 import { compileMatcher, type Matcher } from '../model/matcher.ts';
 import type { Millis } from '../model/time.ts';
+import { finished, type Work } from '../model/work.ts';
 import type { RetentionClass, SeriesRef } from '../storage/write.ts';
 import type { HeadChunk } from './chunk.ts';
 import type { HeadSeries } from './head-series.ts';
@@ -10,6 +11,10 @@ import { RETENTION_CLASSES } from './record.ts';
 
 /** An index without series takes less. */
 const INDEX_BYTES = 2_048;
+
+/** Looked at in one go: by their labels, and values by a regular expression. */
+const PIECE_SERIES = 256;
+const PIECE_VALUES = 64;
 
 /** What few series have. */
 interface Rest {
@@ -131,12 +136,43 @@ export class SeriesIndex {
    * @throws {RangeError} If a regular expression is not valid.
    */
   select(matchers: readonly Matcher[]): readonly HeadSeries[] {
+    return finished(this.#selecting(matchers)).map((ref) => this.get(ref)!);
+  }
+
+  /**
+   * References of series that match all matchers, looked for in pieces: those may be gone by its end, and others there
+   * that came meanwhile.
+   * @throws {RangeError} If a regular expression is not valid.
+   */
+  selectRefs(matchers: readonly Matcher[]): Work<readonly SeriesRef[]> {
+    return this.texts.steadily(() => this.#selecting(matchers));
+  }
+
+  /** Those of the series from a reference on, in its order. Good as `selectRefs` is. */
+  selectRefsFrom(first: SeriesRef, matchers: readonly Matcher[]): Work<readonly SeriesRef[]> {
+    return this.texts.steadily(() => this.#selectingFrom(first, this.matches(matchers)));
+  }
+
+  *#selectingFrom(first: SeriesRef, passes: (slot: number) => boolean): Work<readonly SeriesRef[]> {
+    const { core } = this.live;
+    const found: SeriesRef[] = [];
+    let looked = 0;
+    for (let ref = core.nextRef(this.table, first) >>> 0; ref !== 0; ref = core.nextRef(this.table, ref + 1) >>> 0) {
+      if (passes(core.slotOf(this.table, ref) >>> 0)) found.push(ref);
+      if (++looked % PIECE_SERIES === 0) yield;
+    }
+    return found;
+  }
+
+  /** Goes on for as long as no text is freed: what it knows is the addresses of texts. */
+  *#selecting(matchers: readonly Matcher[]): Work<readonly SeriesRef[]> {
     const tests = matchers.map((matcher) => ({ matcher, test: compileMatcher(matcher) }));
     let smallest: { readonly texts: readonly number[]; readonly size: number; readonly by: Matcher } | undefined;
     for (const { matcher, test } of tests) {
       // A matcher that accepts the empty value also accepts series without the label: it can only filter.
       if (test('')) continue;
-      const texts = this.#textsOf(matcher, test);
+      const texts = yield* this.#textsOf(matcher, test);
+      yield;
       const size = texts.reduce((sum, text) => sum + this.texts.seriesWith(text), 0);
       if (size === 0) return [];
       if (smallest === undefined || size < smallest.size) smallest = { texts, size, by: matcher };
@@ -145,16 +181,15 @@ export class SeriesIndex {
       .filter(({ matcher }) => matcher !== smallest?.by)
       .map(({ matcher, test }) => this.#acceptor(matcher.name, test));
     const passes = (slot: number) => rest.every((accepts) => accepts(slot));
-    const found: HeadSeries[] = [];
-    if (smallest === undefined) {
-      for (const series of this.values()) if (passes(series.slot)) found.push(series);
-      return found;
-    }
     const { core } = this.live;
+    const found: SeriesRef[] = [];
+    let looked = 0;
+    if (smallest === undefined) return yield* this.#selectingFrom(1, passes);
     for (const text of smallest.texts) {
-      for (const ref of this.texts.refsOf(text)) {
+      for (const ref of [...this.texts.refsOf(text)]) {
         const slot = core.slotOf(this.table, ref) >>> 0;
-        if (slot !== 0 && passes(slot)) found.push(new IndexedSeries(this, ref, slot));
+        if (slot !== 0 && passes(slot)) found.push(ref);
+        if (++looked % PIECE_SERIES === 0) yield;
       }
     }
     return found;
@@ -183,7 +218,7 @@ export class SeriesIndex {
     return of === 0 ? [] : this.texts.labelsNamed(of);
   }
 
-  #textsOf({ name, op, value }: Matcher, test: (value: string) => boolean): readonly number[] {
+  *#textsOf({ name, op, value }: Matcher, test: (value: string) => boolean): Work<readonly number[]> {
     if (op === '=') {
       const text = this.texts.textOf(this.#index, [name, value]);
       return text === 0 ? [] : [text];
@@ -191,7 +226,11 @@ export class SeriesIndex {
     const of = this.texts.nameOf(this.#index, name);
     if (of === 0) return [];
     const found: number[] = [];
-    for (const text of this.texts.labelsNamed(of)) if (test(this.texts.valueOf(text))) found.push(text);
+    let tested = 0;
+    for (const text of [...this.texts.labelsNamed(of)]) {
+      if (test(this.texts.valueOf(text))) found.push(text);
+      if (++tested % PIECE_VALUES === 0) yield;
+    }
     return found;
   }
 

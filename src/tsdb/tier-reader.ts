@@ -44,8 +44,8 @@ export function readerWithTiers(reader: SeriesReader, deps: TierReaderDeps): Ser
   }
 
   const reachesBack = ({ start }: TimeRange) => start < floors().raw;
-  const series: SeriesReader['series'] = async (matcherSets, range) => {
-    const ofSamples = await reader.series(matcherSets, range);
+  const series: SeriesReader['series'] = async (matcherSets, range, options) => {
+    const ofSamples = await reader.series(matcherSets, range, options);
     if (!reachesBack(range)) return ofSamples;
     const found = new Map([...(await seriesOfPoints(matcherSets, range))]);
     for (const labels of ofSamples) found.set(labelsKey(labels), labels);
@@ -61,13 +61,15 @@ export function readerWithTiers(reader: SeriesReader, deps: TierReaderDeps): Ser
         : selectPoints(deps, matchers, { range, stepMs: pointsMs }, options);
     },
     series,
-    async labelNames(matcherSets, range) {
-      return reachesBack(range) ? namesOf(await series(matcherSets, range)) : reader.labelNames(matcherSets, range);
-    },
-    async labelValues(wanted, matcherSets, range) {
+    async labelNames(matcherSets, range, options) {
       return reachesBack(range)
-        ? valuesOf(wanted, await series(matcherSets, range))
-        : reader.labelValues(wanted, matcherSets, range);
+        ? namesOf(await series(matcherSets, range, options))
+        : reader.labelNames(matcherSets, range, options);
+    },
+    async labelValues(wanted, matcherSets, range, options) {
+      return reachesBack(range)
+        ? valuesOf(wanted, await series(matcherSets, range, options))
+        : reader.labelValues(wanted, matcherSets, range, options);
     },
     coverage(): TierCoverage {
       const tiers = limits.map(({ stepMs }) => ({ stepMs, since: pointsSince(stepMs) }));

@@ -1,8 +1,11 @@
 import type { Router } from 'express';
-import type { StepRange } from '../../model/query-result.ts';
+import { compareLabels } from '../../model/labels.ts';
+import type { QueryValue, StepRange } from '../../model/query-result.ts';
+import { finishPaced, sortedInPieces } from '../../model/work.ts';
 import { sendQueryResult } from '../envelope.ts';
 import { BadParameterError, QueryTooFineError } from '../errors.ts';
 import { durationOf, instantOf, limitOf, type Parameters, parametersOf, queryText } from '../parameters.ts';
+import type { QueryRun } from '../query-runs.ts';
 import { mountQuery } from '../route.ts';
 import { asParameter, lookbackOf, type QueryRouteDeps, resolutionOf, statsOf, timeoutOf, truncate } from './query.ts';
 
@@ -24,7 +27,7 @@ export function queryRangeRoute(
       const { watch, signal, limits: own } = run;
       const bounded = { ...options, maxSamples: own.maxSamples, watch, signal };
       const result = await asParameter('query', () => storage.tenant(tenant).range(expression, range, bounded));
-      const { value, truncated } = truncate(result.value, limit);
+      const { value, truncated } = truncate(await sorted(result.value, run), limit);
       run.phase('answer');
       const stats = statsOf(parameters, run.stats());
       const answer = { ...result, value, warnings: [...result.warnings, ...truncated] };
@@ -47,4 +50,13 @@ function stepRangeOf(parameters: Parameters, maxPoints: number): StepRange {
   // Prometheus counts the steps between the points and allows as many as its limit, not one less.
   if ((end - start) / stepMs > maxPoints) throw new QueryTooFineError(maxPoints);
   return { start, end, stepMs };
+}
+
+async function sorted(value: QueryValue, run: QueryRun): Promise<QueryValue> {
+  if (value.kind !== 'matrix') return value;
+  const series = await finishPaced(
+    sortedInPieces(value.series, (a, b) => compareLabels(a.labels, b.labels)),
+    run,
+  );
+  return { kind: 'matrix', series };
 }
