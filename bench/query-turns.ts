@@ -157,7 +157,17 @@ try {
     return (await fetch(`http://127.0.0.1:${port}/-/ready`).catch(() => undefined))?.ok === true;
   });
   await load();
-  console.log('kind'.padEnd(34), 'status', 'MB'.padStart(6), 'CPU ms', 'turns', 'median', '   p99', 'longest', 'gc in it');
+  console.log(
+    'kind'.padEnd(34),
+    'status',
+    'MB'.padStart(6),
+    'CPU ms',
+    'turns',
+    'median',
+    '   p99',
+    'longest',
+    'gc in it',
+  );
   for (const [kind, path] of Object.entries(KINDS)) {
     if (!options.only.test(kind)) continue;
     for (let run = 1; run <= options.runs; run++) await one(kind, path, run === options.runs);
@@ -188,8 +198,19 @@ async function one(kind: string, path: string, tell: boolean): Promise<void> {
   const quantile = (q: number) => (sorted[Math.max(0, Math.ceil(sorted.length * q) - 1)] ?? 0).toFixed(1).padStart(6);
   const total = sorted.reduce((sum, each) => sum + each, 0);
   console.log(
-    ...[kind.padEnd(34), status.toString().padStart(6), (bytes / 1e6).toFixed(1).padStart(6), total.toFixed(0).padStart(6)],
-    ...[sorted.length.toString().padStart(5), quantile(0.5), quantile(0.99), quantile(1).padStart(7), gc.toFixed(0).padStart(4)],
+    ...[
+      kind.padEnd(34),
+      status.toString().padStart(6),
+      (bytes / 1e6).toFixed(1).padStart(6),
+      total.toFixed(0).padStart(6),
+    ],
+    ...[
+      sorted.length.toString().padStart(5),
+      quantile(0.5),
+      quantile(0.99),
+      quantile(1).padStart(7),
+      gc.toFixed(0).padStart(4),
+    ],
   );
   if (where !== undefined && (sorted.at(-1) ?? 0) > options.over) {
     console.log(`    own: ${where.own.slice(0, 5).join('; ')}\n    all: ${where.all.join('; ')}`);
@@ -210,7 +231,15 @@ async function load(): Promise<void> {
   const newest = times.slice(-1);
   for (let i = 0; i < 1_000; i++) sets.push({ labels: [...named('target_info', i), ['extra', `e${i}`]], times });
   for (let i = 0; i < options.wide; i++) {
-    sets.push({ labels: [['__name__', 'wide'], ['group', `${i % 20}`], ['job', 'a'], ['v', `v${i}`]], times: newest });
+    sets.push({
+      labels: [
+        ['__name__', 'wide'],
+        ['group', `${i % 20}`],
+        ['job', 'a'],
+        ['v', `v${i}`],
+      ],
+      times: newest,
+    });
   }
   for (let from = 0; from < sets.length; from += at) {
     const body = encodeSnappy(

@@ -8,10 +8,10 @@ import { sendData } from './envelope.ts';
 import { BadParameterError } from './errors.ts';
 import { parametersOf } from './parameters.ts';
 import { mount } from './route.ts';
-import { matcherSetsOf, rangeOf, type SeriesRouteDeps } from './routes/series.ts';
+import { type LabelQuestionDeps, matcherSetsOf, rangeOf } from './routes/label-question.ts';
 import { textBody } from './text-body.ts';
 
-export interface AdminRouteDeps extends Pick<SeriesRouteDeps, 'parseSelector' | 'now'> {
+export interface AdminRouteDeps extends Pick<LabelQuestionDeps, 'parseSelector' | 'now'> {
   readonly callerOf: (request: Request) => Caller;
   readonly requestBytes: number;
   /** Undefined where samples are not kept here. */

@@ -39,7 +39,8 @@ export interface QueryRunsDeps {
 export type PauseOf = (tenant: TenantId) => () => Promise<void> | undefined;
 
 export interface QueryAbout {
-  readonly kind: 'instant' | 'range' | 'read' | 'federate';
+  /** `labels`: of what is known beside samples. */
+  readonly kind: 'instant' | 'range' | 'read' | 'federate' | 'labels';
   readonly tenant: TenantId;
   /** The expression, or the selectors. */
   readonly text: string;
@@ -146,12 +147,7 @@ export function openQueryRuns(deps: QueryRunsDeps): QueryRuns {
   };
 }
 
-function beginRun(
-  limits: RunLimits,
-  mostMs: number,
-  response: Response,
-  pauseThread: () => Promise<void> | undefined,
-) {
+function beginRun(limits: RunLimits, mostMs: number, response: Response, pauseThread: () => Promise<void> | undefined) {
   const stop = new AbortController();
   let ended: 'gone' | 'timeout' | undefined;
   const end = (how: 'gone' | 'timeout') => {
@@ -247,7 +243,8 @@ function checkText({ text, range, kind }: QueryAbout, limits: RunLimits): void {
     const message = `the raw query size in bytes exceeds the limit (query size: ${bytes}, limit: ${mostBytes})`;
     throw refused(message, 'max-query-expression-size-bytes', 'query-frontend.max-query-expression-size-bytes');
   }
-  const length: Millis = kind === 'instant' ? 0 : range.end - range.start;
+  // Who asks for labels gives no range as a rule, and is told of all.
+  const length: Millis = kind === 'instant' || kind === 'labels' ? 0 : range.end - range.start;
   if (mostMs > 0 && length > mostMs) {
     const limit = `query length: ${formatDuration(length)}, limit: ${formatDuration(mostMs)}`;
     const message = `the total query time range exceeds the limit (${limit})`;

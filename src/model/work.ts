@@ -45,7 +45,8 @@ export function* sortedInPieces<T>(all: readonly T[], compare: (a: T, b: T) => n
   }
   while (blocks.length > 1) {
     const halved: (readonly T[])[] = [];
-    for (let i = 0; i < blocks.length; i += 2) halved.push(yield* mergedInPieces(blocks[i]!, blocks[i + 1] ?? [], compare));
+    for (let i = 0; i < blocks.length; i += 2)
+      halved.push(yield* mergedInPieces(blocks[i]!, blocks[i + 1] ?? [], compare));
     blocks = halved;
   }
   return blocks[0]!;

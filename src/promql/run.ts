@@ -1,6 +1,7 @@
 import { compareLabels, labelsKey, NO_LABELS } from '../model/labels.ts';
 import type { QueryResult, QueryValue, ResultSeries, StepRange, VectorSample } from '../model/query-result.ts';
 import { MINUTE, type Millis } from '../model/time.ts';
+import { finishPaced, sortedInPieces } from '../model/work.ts';
 import { type CollectedAnnotations, collectAnnotations } from './annotations.ts';
 import { type Expr, unwrap } from './ast.ts';
 import { typeName, typeOf } from './check.ts';
@@ -24,7 +25,7 @@ import {
   withoutEmptyRows,
   withoutMetadata,
 } from './value.ts';
-import { finishPaced, rowsPerPiece, type Work } from './work.ts';
+import { rowsPerPiece, type Work } from './work.ts';
 
 export interface EngineOptions {
   /** How far back an instant looks for a sample. Default 5 minutes. */

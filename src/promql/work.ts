@@ -1,4 +1,6 @@
-export { finishPaced, sortedInPieces, type Work } from '../model/work.ts';
+import type { Work as AnyWork } from '../model/work.ts';
+
+export type Work<T> = AnyWork<T>;
 
 /** Cells, and rows at 32 cells each for their labels, that are well under a millisecond of work. */
 const PIECE_CELLS = 8_192;

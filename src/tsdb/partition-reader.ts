@@ -1,5 +1,4 @@
 import { compareLabels, type Labels, labelsKey, labelValue } from '../model/labels.ts';
-import type { Matcher } from '../model/matcher.ts';
 import { decodeSamples, type SelectedSeries } from '../model/series.ts';
 import type { TenantId } from '../model/tenant.ts';
 import { finishPaced, mergedInPieces, type Work } from '../model/work.ts';

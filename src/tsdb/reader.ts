@@ -97,8 +97,7 @@ export function readerOf(head: Head, tenant: () => TenantHead | undefined): Seri
       }
       return selected;
     },
-    series: async (matcherSets, range, options) =>
-      await paced(sortedSets(matching(matcherSets, range)), options),
+    series: async (matcherSets, range, options) => await paced(sortedSets(matching(matcherSets, range)), options),
     labelNames: async (matcherSets, range, options) => await paced(namesIn(matching(matcherSets, range)), options),
     labelValues: async (wanted, matcherSets, range, options) =>
       await paced(valuesOf(wanted, matcherSets, range), options),

@@ -8,7 +8,7 @@ import { sendData } from '../envelope.ts';
 import { BadParameterError } from '../errors.ts';
 import { limitOf, onlyParameters, type Parameters, parametersOf } from '../parameters.ts';
 import { mount, mountQuery } from '../route.ts';
-import { matcherSetsOf, type SeriesRouteDeps } from './series.ts';
+import { type LabelQuestionDeps, matcherSetsOf } from './label-question.ts';
 
 /** Mimir's bounds of its cardinality API. */
 const MOST_ITEMS = 500;
@@ -25,7 +25,7 @@ const MOST_STATUS_ITEMS = 10_000;
 /** What fills a tenant's memory: Mimir's `/api/v1/cardinality/…`, and Prometheus's `/api/v1/status/tsdb`. */
 export function cardinalityRoutes(
   router: Router,
-  deps: SeriesRouteDeps & Pick<HttpDeps, 'userLimits' | 'headChunks'>,
+  deps: LabelQuestionDeps & Pick<HttpDeps, 'userLimits' | 'headChunks'>,
 ): void {
   const { callerOf, storage, now, limits, userLimits, headChunks } = deps;
 

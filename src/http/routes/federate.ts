@@ -2,31 +2,32 @@ import type { Router } from 'express';
 import { type Labels, labelValue, METRIC_NAME } from '../../model/labels.ts';
 import { isStaleMarker, type SelectedSeries, upperBound } from '../../model/series.ts';
 import { MINUTE, type Millis } from '../../model/time.ts';
+import { finishPaced, sortedInPieces } from '../../model/work.ts';
 import type { HttpDeps } from '../deps.ts';
 import { drained, formatValue } from '../envelope.ts';
 import { BadParameterError } from '../errors.ts';
 import { mergeExternalLabels } from '../external-labels.ts';
 import { parametersOf } from '../parameters.ts';
 import { mount } from '../route.ts';
-import { matcherSetsOf } from './series.ts';
+import { matcherSetsOf } from './label-question.ts';
 
 export type FederateRouteDeps = Pick<
   HttpDeps,
-  'callerOf' | 'storage' | 'parseSelector' | 'now' | 'queries' | 'externalLabels' | 'pauseOf'
+  'callerOf' | 'storage' | 'parseSelector' | 'now' | 'queries' | 'externalLabels'
 >;
 
 /** As far back as an instant looks for a sample. */
 const LOOKBACK_MS = 5 * MINUTE;
 const PLAIN_METRIC = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
 const PLAIN_LABEL = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
-const LINES_AT_ONCE = 200;
+const LINES_AT_ONCE = 100;
 
 /**
  * `GET /federate`: the newest sample of each series that a `match[]` selects, in the text format with its time, for a
  * Prometheus to scrape with `honor_labels: true`. Native histograms have no text form, and are left out.
  */
 export function federateRoute(router: Router, deps: FederateRouteDeps): void {
-  const { callerOf, storage, now, queries, externalLabels, pauseOf } = deps;
+  const { callerOf, storage, now, queries, externalLabels } = deps;
   mount(router, '/federate', {
     GET: async (request, response) => {
       const { tenant } = callerOf(request);
@@ -37,17 +38,15 @@ export function federateRoute(router: Router, deps: FederateRouteDeps): void {
       const text = parameters.getAll('match[]').join(' ');
       await queries.run(response, { kind: 'federate', tenant, text, range }, undefined, async (run) => {
         const reader = storage.tenant(tenant);
-        const pause = pauseOf(tenant);
+        const { pause } = run;
         const newest = new Map<string, string>();
         let left = run.limits.maxSamples;
         for (const [i, matchers] of matcherSets.entries()) {
           const began = performance.now();
           const options = { maxSamples: left, signal: run.signal, pause };
           const found = await reader.select(matchers, range, options);
-          const samples = found.reduce(
-            (sum, { chunks }) => chunks.reduce((of, { times }) => of + times.length, sum),
-            0,
-          );
+          let samples = 0;
+          for (const { chunks } of found) for (const { times } of chunks) samples += times.length;
           left -= Math.min(left, samples);
           run.selected(parameters.getAll('match[]')[i]!, found.length, samples, performance.now() - began);
           for (const series of found) {
@@ -63,7 +62,8 @@ export function federateRoute(router: Router, deps: FederateRouteDeps): void {
         }
         run.phase('answer');
         response.status(200).set('Content-Type', 'text/plain; version=0.0.4; charset=utf-8; escaping=allow-utf-8');
-        for (const piece of texts(newest)) {
+        const lines = await finishPaced(sortedInPieces([...newest], byName), run);
+        for (const piece of texts(lines)) {
           if (!response.write(piece)) await drained(response);
           const rest = pause();
           if (rest !== undefined) await rest;
@@ -87,12 +87,19 @@ function newestOf({ chunks }: SelectedSeries, end: Millis, start: Millis): { tim
   return undefined;
 }
 
+/** What stands before the value, and the whole. */
+type Line = readonly [series: string, line: string];
+
+function byName([a]: Line, [b]: Line): number {
+  return a < b ? -1 : 1;
+}
+
 /** Lines in order, so that those of a metric stand together behind its type. */
-function* texts(lines: ReadonlyMap<string, string>): Generator<string> {
+function* texts(lines: readonly Line[]): Generator<string> {
   let piece = '';
   let count = 0;
   let family = '';
-  for (const [series, line] of [...lines].sort(([a], [b]) => (a < b ? -1 : 1))) {
+  for (const [series, line] of lines) {
     const name = nameOf(series);
     if (name !== family) piece += `# TYPE ${name} untyped\n`;
     family = name;

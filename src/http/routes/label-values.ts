@@ -1,22 +1,21 @@
 import type { Router } from 'express';
-import { sendData } from '../envelope.ts';
 import { BadParameterError } from '../errors.ts';
-import { limitOf, parametersOf } from '../parameters.ts';
 import { mount } from '../route.ts';
-import { limited, matcherSetsOf, rangeOf, type SeriesRouteDeps } from './series.ts';
+import { answerAboutLabels, type LabelQuestionDeps } from './label-question.ts';
 
 /** `GET /api/v1/label/NAME/values`. A name outside `[a-zA-Z0-9_]` may come escaped, as `U__my_2e_label`. */
-export function labelValuesRoute(router: Router, deps: SeriesRouteDeps): void {
+export function labelValuesRoute(router: Router, deps: LabelQuestionDeps): void {
   mount(router, '/api/v1/label/:name/values', {
     GET: async (request, response) => {
-      const { tenant } = deps.callerOf(request);
       const name = unescapeName(String(request.params['name']));
-      if (name === '') throw new BadParameterError('name', 'the label name is empty');
-      const parameters = parametersOf(request);
-      const reader = deps.storage.tenant(tenant);
-      const values = await reader.labelValues(name, matcherSetsOf(parameters, deps), rangeOf(parameters, deps));
-      const { kept, warnings } = limited(values, limitOf(parameters));
-      sendData(response, kept, warnings);
+      await answerAboutLabels(request, response, deps, {
+        find: (reader, ...question) => {
+          if (name === '') throw new BadParameterError('name', 'the label name is empty');
+          return reader.labelValues(name, ...question);
+        },
+        toJson: (value) => JSON.stringify(value),
+        mayBeAll: true,
+      });
     },
   });
 }

@@ -1,11 +1,11 @@
 import type { Router } from 'express';
+import type { HttpDeps } from '../deps.ts';
 import { sendData } from '../envelope.ts';
 import { limitOf, parametersOf } from '../parameters.ts';
 import { mount } from '../route.ts';
-import type { SeriesRouteDeps } from './series.ts';
 
 /** `GET /api/v1/metadata`: what senders say about their metrics. */
-export function metadataRoute(router: Router, { callerOf, storage }: SeriesRouteDeps): void {
+export function metadataRoute(router: Router, { callerOf, storage }: Pick<HttpDeps, 'callerOf' | 'storage'>): void {
   mount(router, '/api/v1/metadata', {
     GET: async (request, response) => {
       const { tenant } = callerOf(request);
