@@ -21,10 +21,13 @@ import {
   withLabel,
   withoutEmptyRows,
 } from './value.ts';
-import { rowsPerPiece, type Work } from './work.ts';
+import { PIECE_CELLS, rowsPerPiece, type Work } from './work.ts';
 
 /** Cells of a quantile, which sorts its members, are the dearest. */
 const CELLS_PER_PIECE = 256;
+const HASHES_PER_PIECE = 32;
+/** A text is made of each. */
+const COUNTED_PER_PIECE = 256;
 
 type AggregationContext = Pick<CallContext, 'grid' | 'annotations' | 'error' | 'hold'>;
 
@@ -46,9 +49,12 @@ export function* reduceGroups(
   let seen = new Uint8Array();
   for (let index = 0; index < rows.count; index++) {
     if (index % piece === piece - 1) yield;
+    if (rows.ready !== undefined) yield* rows.ready(index);
     const head = rows.read(index, row.values, row.present, 0, taken);
     if (head === undefined) continue;
+    const known = groups.heads.length;
     const base = groups.ordinalOf(head) * steps;
+    if (groups.heads.length > known) context.hold(steps);
     if (base === seen.length) {
       seen = grown(seen, Math.max(steps, 2 * base));
       reducer.grow(seen.length);
@@ -68,13 +74,14 @@ export function* reduceGroups(
   if (ofHistograms === undefined) return { kind: 'vector', heads: groups.heads, values, present };
   const histograms: HistogramCells = new Array<undefined>(cells);
   ofHistograms.finish(present, histograms);
-  return withoutEmptyRows({ kind: 'vector', heads: groups.heads, values, present, histograms }, steps);
+  return yield* withoutEmptyRows({ kind: 'vector', heads: groups.heads, values, present, histograms }, steps);
 }
 
 /** `topk` and `bottomk` keep the k greatest or smallest elements of each group, `limitk` the first k. */
 export function* limitGroups(expr: AggregateExpr, given: Vector, k: Scalar, context: AggregationContext): Work<Vector> {
   const { steps } = context.grid;
   const counts = checkCounts(k.values, expr, context);
+  if (steps > 1) context.hold(given.values.length);
   const vector = expr.op === 'limitk' ? given : floatsOf(given);
   if (vector !== given && given.present.some((state, cell) => state === HISTOGRAM && counts[cell % steps]! >= 1)) {
     context.annotations.info(ignoredIn(expr.op), expr.span);
@@ -91,6 +98,7 @@ export function* limitGroups(expr: AggregateExpr, given: Vector, k: Scalar, cont
     for (const list of members) list.length = 0;
     for (let row = 0; row < vector.heads.length; row++) {
       if (vector.present[row * steps + step] !== 0) members[groupOf[row]!]!.push(row);
+      if (row % PIECE_CELLS === 0) yield;
     }
     for (const rows of members) {
       const valueAt = (row: number): number => vector.values[row * steps + step]!;
@@ -104,7 +112,7 @@ export function* limitGroups(expr: AggregateExpr, given: Vector, k: Scalar, cont
       }
     }
   }
-  if (steps > 1) return withoutEmptyRows(copied(vector, present), steps);
+  if (steps > 1) return yield* withoutEmptyRows(copied(vector, present), steps);
   return {
     kind: 'vector',
     heads: order.map((row) => vector.heads[row]!),
@@ -118,7 +126,12 @@ export function* limitGroups(expr: AggregateExpr, given: Vector, k: Scalar, cont
  * `limit_ratio(r, v)`: about that share of all series, always the same ones; a negative ratio gives those that
  * 1 + r leaves out. Which ones the labels' hash decides, as in Prometheus.
  */
-export function limitRatio(expr: AggregateExpr, vector: Vector, ratio: Scalar, context: AggregationContext): Vector {
+export function* limitRatio(
+  expr: AggregateExpr,
+  vector: Vector,
+  ratio: Scalar,
+  context: AggregationContext,
+): Work<Vector> {
   const { steps } = context.grid;
   const { span } = expr.parameter!;
   if (ratio.values.some(Number.isNaN)) throw context.error(span, 'Ratio value is NaN');
@@ -129,25 +142,34 @@ export function limitRatio(expr: AggregateExpr, vector: Vector, ratio: Scalar, c
   }
   const ratios = ratio.values.map((given) => Math.max(-1, Math.min(1, given)));
   const present = vector.present.slice();
-  vector.heads.forEach(({ labels }, row) => {
-    const place = Number(hashOfLabels(labels)) / 2 ** 64;
+  for (let row = 0; row < vector.heads.length; row++) {
+    if (row % HASHES_PER_PIECE === 0) yield;
+    const place = Number(hashOfLabels(vector.heads[row]!.labels)) / 2 ** 64;
     for (let step = 0; step < steps; step++) {
       const wanted = ratios[step]!;
       const kept = wanted >= 0 ? place < wanted : place >= 1 + wanted;
       if (!kept) present[row * steps + step] = 0;
     }
-  });
-  return withoutEmptyRows(copied(vector, present), steps);
+  }
+  return yield* withoutEmptyRows(copied(vector, present), steps);
 }
 
 /** `count_values("label", v)`: how often each value occurs in each group. */
-export function countValues(expr: AggregateExpr, vector: Vector, label: string, context: AggregationContext): Vector {
+export function* countValues(
+  expr: AggregateExpr,
+  vector: Vector,
+  label: string,
+  context: AggregationContext,
+): Work<Vector> {
   const { steps } = context.grid;
   if (!isLabelName(label)) throw context.error(expr.parameter!.span, `invalid label name ${quote(label)}`);
   const names = new Set(expr.without ? expr.grouping : [...expr.grouping, label]);
   const rows = new Map<string, { readonly labels: Labels; readonly counts: Float64Array }>();
-  vector.heads.forEach(({ labels }, row) => {
+  let counted = 0;
+  for (let row = 0; row < vector.heads.length; row++) {
+    const { labels } = vector.heads[row]!;
     for (let step = 0; step < steps; step++) {
+      if (counted++ % COUNTED_PER_PIECE === 0) yield;
       const cell = row * steps + step;
       if (vector.present[cell] === 0) continue;
       const histogram = vector.present[cell] === HISTOGRAM ? vector.histograms![cell] : undefined;
@@ -156,8 +178,7 @@ export function countValues(expr: AggregateExpr, vector: Vector, label: string, 
         throw context.error(expr.span, 'histograms with custom buckets have no zero bucket');
       }
       const text = histogram === undefined ? formatFloat(vector.values[cell]!) : formatHistogram(histogram);
-      const counted = withLabel(labels, label, text);
-      const group = groupLabels(counted, names, expr.without);
+      const group = groupLabels(withLabel(labels, label, text), names, expr.without);
       const key = labelsKey(group);
       let found = rows.get(key);
       if (found === undefined) {
@@ -167,16 +188,19 @@ export function countValues(expr: AggregateExpr, vector: Vector, label: string, 
       }
       found.counts[step]!++;
     }
-  });
+  }
   const groups = [...rows.values()];
   const out = emptyVector(
     groups.map(({ labels }) => ({ labels, dropName: false })),
     steps,
   );
-  groups.forEach(({ counts }, row) => {
+  const piece = rowsPerPiece(steps);
+  for (let row = 0; row < groups.length; row++) {
+    const { counts } = groups[row]!;
     out.values.set(counts, row * steps);
     for (let step = 0; step < steps; step++) if (counts[step]! > 0) out.present[row * steps + step] = 1;
-  });
+    if (row % piece === piece - 1) yield;
+  }
   return out;
 }
 

@@ -42,6 +42,7 @@ export function vectorScalarRows(
   return {
     count: rows.count,
     mixed: false,
+    ready: rows.ready,
     read(row, values, present, at) {
       const head = rows.read(row, values, present, at);
       if (head === undefined) return undefined;
@@ -66,6 +67,7 @@ export function negatedRows(rows: Rows, steps: number): Rows {
   return {
     count: rows.count,
     mixed: true,
+    ready: rows.ready,
     read(row, values, present, at, histograms) {
       const head = rows.read(row, values, present, at, histograms);
       if (head === undefined) return undefined;
@@ -93,6 +95,7 @@ function mixedRows(
   return {
     count: rows.count,
     mixed: rows.mixed,
+    ready: rows.ready,
     read(row, values, present, at, histograms = own) {
       const head = rows.read(row, values, present, at, histograms);
       if (head === undefined) return undefined;

@@ -32,10 +32,13 @@ export function* evaluate(expr: Expr, evaluation: Evaluation, grid: Grid): Work<
 
 function* evaluateNode(expr: Expr, evaluation: Evaluation, grid: Grid): Work<Value> {
   if (!grid.instant && isStepInvariant(expr)) {
-    return repeated(yield* evaluateNode(expr, evaluation, { ...grid, steps: 1, instant: true }), grid.steps);
+    const value = yield* evaluateNode(expr, evaluation, { ...grid, steps: 1, instant: true });
+    if (value.kind !== 'string') hold(value.values.length * grid.steps, expr.span, evaluation);
+    return yield* repeated(value, grid.steps);
   }
   switch (expr.kind) {
     case 'number':
+      hold(grid.steps, expr.span, evaluation);
       return { kind: 'scalar', values: new Float64Array(grid.steps).fill(expr.value) };
     case 'string':
       return { kind: 'string', value: expr.value };
@@ -72,7 +75,7 @@ function* evaluateNode(expr: Expr, evaluation: Evaluation, grid: Grid): Work<Val
 /** An instant vector row by row: of selectors, range functions and what goes value by value, without holding it. */
 function* evaluateRows(expr: Expr, evaluation: Evaluation, grid: Grid): Work<Rows> {
   if (!grid.instant && isStepInvariant(expr)) {
-    return rowsOf(vectorArg([yield* evaluate(expr, evaluation, grid)], 0), grid.steps);
+    return yield* rowsOf(vectorArg([yield* evaluate(expr, evaluation, grid)], 0), grid.steps);
   }
   switch (expr.kind) {
     case 'paren':
@@ -113,7 +116,7 @@ function* evaluateRows(expr: Expr, evaluation: Evaluation, grid: Grid): Work<Row
     default:
       break;
   }
-  return rowsOf(vectorArg([yield* evaluate(expr, evaluation, grid)], 0), grid.steps);
+  return yield* rowsOf(vectorArg([yield* evaluate(expr, evaluation, grid)], 0), grid.steps);
 }
 
 /** A range function over points, where its selector was answered with them. */
@@ -171,14 +174,15 @@ function selectorRows(
 
 function* evaluateBinary(expr: BinaryExpr, evaluation: Evaluation, grid: Grid): Work<Value> {
   const { op } = expr;
+  const held = (cells: number) => hold(cells, expr.span, evaluation);
   const left = yield* evaluate(expr.left, evaluation, grid);
   const right = yield* evaluate(expr.right, evaluation, grid);
   if (left.kind === 'scalar' && right.kind === 'scalar') {
     return scalarBinary(expr, left, right, errorsOf(evaluation));
   }
   if (left.kind !== 'vector' || right.kind !== 'vector') throw new TypeError('a string is no operand');
-  const context = { grid, annotations: evaluation.annotations, error: errorsOf(evaluation) };
-  if (isSetOp(op)) return setBinary(expr as BinaryExpr & { op: SetOp }, left, right, context);
+  const context = { grid, annotations: evaluation.annotations, error: errorsOf(evaluation), hold: held };
+  if (isSetOp(op)) return yield* setBinary(expr as BinaryExpr & { op: SetOp }, left, right, context);
   return yield* vectorBinary(expr, left, right, context);
 }
 
@@ -196,9 +200,9 @@ function* evaluateAggregate(whole: AggregateExpr, evaluation: Evaluation, grid: 
     case 'limitk':
     case 'limit_ratio': {
       const vector = vectorArg([yield* evaluate(expr.operand, evaluation, grid)], 0);
-      if (parameter?.kind === 'string') return countValues(expr, vector, parameter.value, context);
+      if (parameter?.kind === 'string') return yield* countValues(expr, vector, parameter.value, context);
       if (parameter?.kind !== 'scalar') throw new TypeError(`${op} needs a parameter`);
-      if (op === 'limit_ratio') return limitRatio(expr, vector, parameter, context);
+      if (op === 'limit_ratio') return yield* limitRatio(expr, vector, parameter, context);
       return yield* limitGroups(expr, vector, parameter, context);
     }
     default: {
@@ -281,7 +285,7 @@ function* absentOverTime(call: CallExpr, evaluation: Evaluation, grid: Grid): Wo
   if (present.kind !== 'range') throw new TypeError('present_over_time is a range function');
   const rows = windowRows(source, present, [], callContext(call, evaluation, grid), evaluation);
   hold(rows.count * grid.steps, call.span, evaluation);
-  return absentWhere(yield* collect(rows, grid.steps), grid.steps, unwrap(call.args[0]!));
+  return yield* absentWhere(yield* collect(rows, grid.steps), grid.steps, unwrap(call.args[0]!));
 }
 
 function* scalarValues(arg: Expr, evaluation: Evaluation, grid: Grid): Work<Float64Array> {

@@ -21,9 +21,9 @@ import {
   withoutEmptyRows,
   withoutMetadata,
 } from './value.ts';
-import { rowsPerPiece, type Work } from './work.ts';
+import { PIECE_CELLS, rowsPerPiece, type Work } from './work.ts';
 
-export type MatchingContext = Pick<CallContext, 'grid' | 'error' | 'annotations'>;
+export type MatchingContext = Pick<CallContext, 'grid' | 'error' | 'annotations' | 'hold'>;
 
 /** Rows of both sides that share the labels they are matched by. */
 interface Group {
@@ -55,8 +55,8 @@ export function* vectorBinary(expr: BinaryExpr, left: Vector, right: Vector, con
   const manyFill = matching.fillLeft;
   const oneFill = matching.fillRight;
   const filled = manyFill !== undefined || oneFill !== undefined;
-  const anyMany = anyAt(many, steps);
-  const anyOne = anyAt(one, steps);
+  const anyMany = yield* anyAt(many, steps);
+  const anyOne = yield* anyAt(one, steps);
 
   const mixed = left.histograms !== undefined || right.histograms !== undefined;
   const isTrim = op === '</' || op === '>/';
@@ -64,7 +64,7 @@ export function* vectorBinary(expr: BinaryExpr, left: Vector, right: Vector, con
   const computeElement = mixed || isTrim ? elementOperation(expr, context.annotations) : undefined;
   const filter = isComparison(op) && !bool;
   const groups = yield* groupsOf(many, one, matching);
-  const out = outputOf(expr, many, one, steps);
+  const out = outputOf(expr, many, one, context);
   let met = 0;
   let fault: Fault | undefined;
   const blame = (step: number, row: number, error: () => QueryError): void => {
@@ -105,6 +105,7 @@ export function* vectorBinary(expr: BinaryExpr, left: Vector, right: Vector, con
   const piece = rowsPerPiece(steps);
   let mayMerge = matching.group !== 'none' || matching.labels.includes(METRIC_NAME);
   let rows = 0;
+  let looked = 0;
   for (const group of groups) {
     rows += group.many.length + 1;
     if (rows > piece) {
@@ -112,8 +113,14 @@ export function* vectorBinary(expr: BinaryExpr, left: Vector, right: Vector, con
       yield;
     }
     if (group.many.length > 1 || group.one.length > 1) mayMerge = true;
+    const members = group.many.length + group.one.length;
     for (let step = 0; step <= (fault?.step ?? steps - 1); step++) {
       if (!filled && (anyMany[step] === 0 || anyOne[step] === 0)) continue;
+      looked += members;
+      if (looked > PIECE_CELLS) {
+        looked = 0;
+        yield;
+      }
       const [oneRow, twin] = presentOf(group, one, step, steps);
       if (twin !== undefined) {
         blame(step, twin, () => twinsError(group, one, [oneRow!, twin], expr, context));
@@ -129,12 +136,12 @@ export function* vectorBinary(expr: BinaryExpr, left: Vector, right: Vector, con
     }
   }
   if (fault !== undefined) throw fault.error;
-  const result = assembled(out.heads, out, steps, mixed);
-  return mayMerge ? mergeRows(result, steps, () => overlapError(expr, context)) : result;
+  const result = yield* assembled(out.heads, out, steps, mixed);
+  return mayMerge ? yield* mergeRows(result, steps, () => overlapError(expr, context)) : result;
 }
 
 /** The rows of the result, which grow as pairs meet. */
-function outputOf(expr: BinaryExpr, many: Vector, one: Vector, steps: number) {
+function outputOf(expr: BinaryExpr, many: Vector, one: Vector, { grid: { steps }, hold }: MatchingContext) {
   const chosen = new Set(expr.matching.labels);
   const rowOfPair = new Map<number, number>();
   const rowsOfGroup = new Map<Group, Map<string, number>>();
@@ -169,6 +176,7 @@ function outputOf(expr: BinaryExpr, many: Vector, one: Vector, steps: number) {
   }
 
   function addRow(labels: Labels): void {
+    hold(steps);
     heads.push({ labels, dropName: expr.bool });
     if (heads.length * steps <= out.values.length) return;
     out.values = grown(out.values, 2 * out.values.length);
@@ -179,39 +187,48 @@ function outputOf(expr: BinaryExpr, many: Vector, one: Vector, steps: number) {
 }
 
 /** `and`, `or`, `unless`: whole elements of one side by the presence of the other. */
-export function setBinary(
+export function* setBinary(
   { op, matching, span }: BinaryExpr & { readonly op: SetOp },
   left: Vector,
   right: Vector,
-  { grid, error }: MatchingContext,
-): Vector {
+  { grid, error, hold }: MatchingContext,
+): Work<Vector> {
   const { steps } = grid;
+  hold(op === 'or' ? left.values.length + right.values.length : left.values.length);
   const ordinals = new Map<string, number>();
   const signature = groupKeys(matching.labels, !matching.on);
-  const ordinalsOf = (vector: Vector): number[] =>
-    vector.heads.map(({ labels }) => {
-      const key = signature(labels);
+  const keyPiece = rowsPerPiece(1);
+  const ordinalsOf = function* ({ heads }: Vector): Work<number[]> {
+    const found: number[] = [];
+    for (let row = 0; row < heads.length; row++) {
+      const key = signature(heads[row]!.labels);
       const known = ordinals.get(key);
       if (known === undefined) ordinals.set(key, ordinals.size);
-      return known ?? ordinals.size - 1;
-    });
-  const leftOrdinals = ordinalsOf(left);
-  const rightOrdinals = ordinalsOf(right);
+      found.push(known ?? ordinals.size - 1);
+      if (row % keyPiece === keyPiece - 1) yield;
+    }
+    return found;
+  };
+  const leftOrdinals = yield* ordinalsOf(left);
+  const rightOrdinals = yield* ordinalsOf(right);
   const other = op === 'or' ? left : right;
-  const there = presence(other, op === 'or' ? leftOrdinals : rightOrdinals, ordinals.size, steps);
-  const kept = (vector: Vector, own: number[], wanted: 0 | 1): Uint8Array => {
+  const there = yield* presence(other, op === 'or' ? leftOrdinals : rightOrdinals, ordinals.size, steps);
+  const piece = rowsPerPiece(steps);
+  const kept = function* (vector: Vector, own: number[], wanted: 0 | 1): Work<Uint8Array> {
     const present = vector.present.slice();
-    own.forEach((ordinal, row) => {
+    for (let row = 0; row < own.length; row++) {
+      const ordinal = own[row]!;
       for (let step = 0; step < steps; step++) {
         if ((there[ordinal * steps + step] === 0) === (wanted === 1)) present[row * steps + step] = 0;
       }
-    });
+      if (row % piece === piece - 1) yield;
+    }
     return present;
   };
   if (op !== 'or') {
-    const present = kept(left, leftOrdinals, op === 'and' ? 1 : 0);
+    const present = yield* kept(left, leftOrdinals, op === 'and' ? 1 : 0);
     const copy = { ...left, values: left.values.slice(), present, histograms: left.histograms?.slice() };
-    return withoutEmptyRows(copy, steps);
+    return yield* withoutEmptyRows(copy, steps);
   }
   const mixed = left.histograms !== undefined || right.histograms !== undefined;
   const out = emptyVector([...left.heads, ...right.heads], steps, mixed);
@@ -224,9 +241,9 @@ export function setBinary(
   out.values.set(left.values);
   out.values.set(right.values, left.values.length);
   out.present.set(left.present);
-  out.present.set(kept(right, rightOrdinals, 0), left.present.length);
-  const present = withoutEmptyRows(out, steps);
-  return mergeRows(present, steps, () => {
+  out.present.set(yield* kept(right, rightOrdinals, 0), left.present.length);
+  const present = yield* withoutEmptyRows(out, steps);
+  return yield* mergeRows(present, steps, () => {
     if (!grid.instant) throw error(span, 'vector cannot contain metrics with the same labelset');
   });
 }
@@ -302,20 +319,23 @@ function resultLabels(many: Labels, one: Labels, { op, matching }: BinaryExpr, c
   return labels;
 }
 
-function assembled(
+function* assembled(
   heads: readonly Head[],
   { values, present, histograms }: Pick<Vector, 'values' | 'present'> & { readonly histograms: HistogramCells },
   steps: number,
   mixed: boolean,
-): Vector {
+): Work<Vector> {
   const cells = heads.length * steps;
-  for (let cell = 0; cell < cells; cell++) if (present[cell] === UNMET) present[cell] = 0;
+  for (let cell = 0; cell < cells; cell++) {
+    if (present[cell] === UNMET) present[cell] = 0;
+    if (cell % PIECE_CELLS === 0) yield;
+  }
   histograms.length = mixed ? cells : 0;
   const vector = {
     ...{ values: values.subarray(0, cells), present: present.subarray(0, cells) },
     histograms: mixed ? histograms : undefined,
   };
-  return withoutEmptyRows({ kind: 'vector', heads, ...vector }, steps);
+  return yield* withoutEmptyRows({ kind: 'vector', heads, ...vector }, steps);
 }
 
 /** In an instant query, equal label sets may still come apart by the end; in a range query they cannot. */
@@ -323,21 +343,23 @@ function overlapError({ span }: BinaryExpr, { grid, error }: MatchingContext): v
   if (!grid.instant) throw error(span, 'vector cannot contain metrics with the same labelset');
 }
 
-function presence({ present }: Vector, ordinals: readonly number[], count: number, steps: number): Uint8Array {
+function* presence({ present }: Vector, ordinals: readonly number[], count: number, steps: number): Work<Uint8Array> {
   const there = new Uint8Array(count * steps);
-  ordinals.forEach((ordinal, row) => {
-    for (let step = 0; step < steps; step++) {
-      if (present[row * steps + step] !== 0) there[ordinal * steps + step] = 1;
-    }
-  });
+  const piece = rowsPerPiece(steps);
+  for (let row = 0; row < ordinals.length; row++) {
+    const base = ordinals[row]! * steps;
+    for (let step = 0; step < steps; step++) if (present[row * steps + step] !== 0) there[base + step] = 1;
+    if (row % piece === piece - 1) yield;
+  }
   return there;
 }
 
-function anyAt({ present }: Vector, steps: number): Uint8Array {
+function* anyAt({ present }: Vector, steps: number): Work<Uint8Array> {
   const any = new Uint8Array(steps);
   for (let cell = 0, step = 0; cell < present.length; cell++) {
     if (present[cell] !== 0) any[step] = 1;
     if (++step === steps) step = 0;
+    if (cell % PIECE_CELLS === 0) yield;
   }
   return any;
 }

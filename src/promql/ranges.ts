@@ -1,16 +1,18 @@
 import { labelValue, METRIC_NAME } from '../model/labels.ts';
 import type { ResultSeries } from '../model/query-result.ts';
+import { finished } from '../model/work.ts';
 import type { MatrixSelector, SubqueryExpr } from './ast.ts';
 import { durationMs, subqueryStepMs } from './duration.ts';
 import { QueryError } from './errors.ts';
 import { type Evaluation, loadedOf } from './evaluation.ts';
-import type { CallContext, Implementation, RunFunction, Windows } from './functions/definition.ts';
+import type { CallContext, Implementation, RowTarget, Windows } from './functions/definition.ts';
 import { extendedSamples } from './functions/extended.ts';
 import { fillMixed, isMixed } from './mixed-ranges.ts';
 import { moveWindow, type RangeSource, windowOf } from './range-source.ts';
 import type { Rows } from './rows.ts';
 import { type Grid, timeOf, withoutMetadata } from './value.ts';
 import { type Run, runOf, type Sight, sightOf, sightsOf } from './windows.ts';
+import { PIECE_CELLS, rowsPerPiece, type Work } from './work.ts';
 
 /** Functions that work with samples outside of the window. */
 const EXTENDED: Readonly<Record<'anchored' | 'smoothed', readonly string[]>> = {
@@ -57,7 +59,9 @@ export function windowRows(
   const hint = hintOf(context);
   // A pinned window is the same at every step, and so is its result but for arguments that change and predict_linear.
   const once = source.sight.pinned !== undefined && scalars.length === 0;
-  const byWindow: RunFunction = (run, _, { values, present, at }) => {
+  /** Samples of windows since the last rest, whatever rows they are of: some functions sort them. */
+  let looked = 0;
+  const byWindow = function* (run: Run, { values, present, at }: RowTarget): Work<number> {
     const window = windowOf(run, source);
     let found = 0;
     for (let step = 0; step < grid.steps; step++) {
@@ -69,6 +73,11 @@ export function windowRows(
       moveWindow(window, run, source, evaluation.lookbackMs, ends[step]!);
       present[at + step] = 0;
       if (window.from === window.to) continue;
+      looked += window.to - window.from;
+      if (looked > PIECE_CELLS) {
+        looked = 0;
+        yield;
+      }
       window.time = timeOf(grid, step);
       for (let i = 0; i < scalars.length; i++) window.scalars[i] = scalars[i]![step]!;
       implementation.check?.(window.scalars, true, context);
@@ -76,13 +85,23 @@ export function windowRows(
     }
     return found;
   };
-  const fill = modifier === undefined ? (overRun ?? byWindow) : byWindow;
+  const inOneGo = modifier === undefined ? overRun : undefined;
   const windows: Windows = { ends, rangeMs };
+  const computed = { values: new Float64Array(grid.steps), present: new Uint8Array(grid.steps), at: 0 };
+  let isReady: { readonly row: number; readonly run: Run; readonly found: number } | undefined;
   return {
     count: source.count,
     mixed: source.mixed && implementation.mixed !== undefined,
+    ready:
+      inOneGo === undefined
+        ? function* (row) {
+            const run = source.run(row);
+            if (!isMixed(run, windows)) isReady = { row, run, found: yield* byWindow(run, computed) };
+          }
+        : undefined,
     read(row, values, present, at, histograms) {
-      const run = source.run(row);
+      const ready = isReady?.row === row ? isReady : undefined;
+      const run = ready?.run ?? source.run(row);
       const target = { values, present, at };
       if (isMixed(run, windows)) {
         const found = fillMixed(
@@ -93,7 +112,15 @@ export function windowRows(
         if (found.all === 0) return undefined;
         if (found.floats > 0) hint?.(run.labels);
       } else {
-        if (fill(run, windows, target) === 0) return undefined;
+        let found: number;
+        if (inOneGo !== undefined) found = inOneGo(run, windows, target);
+        else if (ready === undefined) found = finished(byWindow(run, target));
+        else {
+          found = ready.found;
+          values.set(computed.values, at);
+          present.set(computed.present, at);
+        }
+        if (found === 0) return undefined;
         hint?.(run.labels);
       }
       return { labels: run.labels, dropName: run.dropName || !keepsName };
@@ -102,9 +129,11 @@ export function windowRows(
 }
 
 /** What a range vector holds at the only step of an instant query. */
-export function samplesAt(source: RangeSource, evaluation: Evaluation, time: number): readonly ResultSeries[] {
+export function* samplesAt(source: RangeSource, evaluation: Evaluation, time: number): Work<readonly ResultSeries[]> {
   const found: ResultSeries[] = [];
+  const piece = rowsPerPiece(64);
   for (let index = 0; index < source.count; index++) {
+    if (index % piece === piece - 1) yield;
     const run = source.run(index);
     const window = windowOf(run, source);
     moveWindow(window, run, source, evaluation.lookbackMs, (source.sight.pinned ?? time) - source.sight.offsetMs);

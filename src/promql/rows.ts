@@ -9,6 +9,8 @@ export interface Rows {
   readonly count: number;
   /** Whether there may be histograms: then `read` is given a place for them. */
   readonly mixed: boolean;
+  /** Computes a row in pieces, where that may take long: to be done right before it is read. */
+  readonly ready?: ((row: number) => Work<void>) | undefined;
   /**
    * Writes the cells of one row, `values` where there are any and `present` for each step (as a vector has it), from
    * index `at` on. Undefined if the row is empty at all steps. Rows are read in order, each once.
@@ -31,6 +33,7 @@ export function* collect(rows: Rows, steps: number): Work<Vector> {
   const piece = rowsPerPiece(steps);
   for (let row = 0; row < rows.count; row++) {
     if (row % piece === piece - 1) yield;
+    if (rows.ready !== undefined) yield* rows.ready(row);
     const head = rows.read(row, values, present, heads.length * steps, histograms);
     if (head !== undefined) heads.push(head);
   }
@@ -41,8 +44,8 @@ export function* collect(rows: Rows, steps: number): Work<Vector> {
   };
 }
 
-export function rowsOf(vector: Vector, steps: number): Rows {
-  const { heads, values, present, histograms } = withoutEmptyRows(vector, steps);
+export function* rowsOf(vector: Vector, steps: number): Work<Rows> {
+  const { heads, values, present, histograms } = yield* withoutEmptyRows(vector, steps);
   return {
     count: heads.length,
     mixed: histograms !== undefined,

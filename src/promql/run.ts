@@ -53,7 +53,7 @@ export interface QueryOptions {
 const LOOKBACK_MS = 5 * MINUTE;
 const MAX_SAMPLES = 50_000_000;
 /** A row's labels cost about a microsecond. */
-const ROWS_PER_PIECE = 512;
+const ROWS_PER_PIECE = 256;
 
 /** PromQL over anything that selects series: `storage/`'s Evaluator. */
 export function evaluatorOver(reader: SeriesSource, engine: EngineOptions = {}) {
@@ -126,8 +126,8 @@ function* instantValue(expr: Expr, evaluation: Evaluation, grid: Grid): Work<Que
   const { start: time } = grid;
   const { kind } = unwrap(expr);
   if (kind === 'matrix' || kind === 'subquery') {
-    const series = samplesAt(yield* evaluateRange(expr, evaluation, grid), evaluation, time);
-    return { kind: 'matrix', series: joinedSeries(series).sort((a, b) => compareLabels(a.labels, b.labels)) };
+    const series = yield* samplesAt(yield* evaluateRange(expr, evaluation, grid), evaluation, time);
+    return { kind: 'matrix', series: yield* sortedInPieces(yield* joinedSeries(series), byLabels) };
   }
   const value = yield* evaluate(expr, evaluation, grid);
   switch (value.kind) {
@@ -137,24 +137,28 @@ function* instantValue(expr: Expr, evaluation: Evaluation, grid: Grid): Work<Que
       return { kind: 'scalar', time, value: value.values[0]! };
     case 'vector': {
       const { heads, values, present, histograms } = yield* named(value, 1);
-      const samples = heads.map(({ labels }, row): VectorSample => {
-        if (present[row] !== HISTOGRAM) return { labels, time, value: values[row]! };
-        return { labels, time, value: Number.NaN, histogram: histograms![row] };
-      });
+      const samples: VectorSample[] = [];
+      for (let row = 0; row < heads.length; row++) {
+        const { labels } = heads[row]!;
+        if (present[row] !== HISTOGRAM) samples.push({ labels, time, value: values[row]! });
+        else samples.push({ labels, time, value: Number.NaN, histogram: histograms![row] });
+        if (row % ROWS_PER_PIECE === 0) yield;
+      }
       return { kind: 'vector', samples };
     }
   }
 }
 
 /** Series that are the same once their names are dropped become one, unless they have samples of one time. */
-function joinedSeries(all: readonly ResultSeries[]): ResultSeries[] {
-  const byLabels = new Map<string, ResultSeries>();
+function* joinedSeries(all: readonly ResultSeries[]): Work<readonly ResultSeries[]> {
+  const byKey = new Map<string, ResultSeries>();
   for (const series of all) {
     const key = labelsKey(series.labels);
-    const other = byLabels.get(key);
-    byLabels.set(key, other === undefined ? series : joined(other, series));
+    const other = byKey.get(key);
+    byKey.set(key, other === undefined ? series : joined(other, series));
+    if (byKey.size % ROWS_PER_PIECE === 0) yield;
   }
-  return [...byLabels.values()];
+  return [...byKey.values()];
 }
 
 function joined(a: ResultSeries, b: ResultSeries): ResultSeries {
@@ -198,7 +202,11 @@ function* rangeValue(expr: Expr, evaluation: Evaluation, grid: Grid): Work<Query
     if (row % piece === piece - 1) yield;
     series.push({ labels: vector.heads[row]!.labels, ...samplesOfRow(vector, row, allTimes) });
   }
-  return { kind: 'matrix', series: series.sort((a, b) => compareLabels(a.labels, b.labels)) };
+  return { kind: 'matrix', series: yield* sortedInPieces(series, byLabels) };
+}
+
+function byLabels(a: ResultSeries, b: ResultSeries): number {
+  return compareLabels(a.labels, b.labels);
 }
 
 /** Series without gaps share their times. */
@@ -243,8 +251,8 @@ function* named(vector: Vector, steps: number): Work<Vector> {
     heads.push(head.dropName ? { labels: withoutMetadata(head.labels), dropName: false } : head);
     if (heads.length % ROWS_PER_PIECE === 0) yield;
   }
-  const kept = withoutEmptyRows({ ...vector, heads }, steps);
-  return mergeRows(kept, steps, () => {
+  const kept = yield* withoutEmptyRows({ ...vector, heads }, steps);
+  return yield* mergeRows(kept, steps, () => {
     throw equalLabels();
   });
 }

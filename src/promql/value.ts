@@ -1,6 +1,10 @@
 import type { HistogramValue } from '../model/histogram-value.ts';
 import { compareLabels, type Label, type Labels, labelsKey } from '../model/labels.ts';
 import type { Millis } from '../model/time.ts';
+import { rowsPerPiece, type Work } from './work.ts';
+
+/** Whose labels are compared, or made one text, in one go. */
+const HEADS_PER_PIECE = 256;
 
 /** The instants of one evaluation: `start + i * stepMs`. An instant query has one. */
 export interface Grid {
@@ -64,28 +68,35 @@ export function floatsOf(vector: Vector): Vector {
 }
 
 /** What has one value, at each of so many steps. */
-export function repeated(value: Value, steps: number): Value {
+export function* repeated(value: Value, steps: number): Work<Value> {
   if (value.kind === 'string') return value;
-  const spread = <T extends Float64Array | Uint8Array>(from: T, to: T): T => {
-    for (let row = 0; row < from.length; row++) to.fill(from[row]!, row * steps, (row + 1) * steps);
-    return to;
-  };
-  const values = spread(value.values, new Float64Array(value.values.length * steps));
+  const rows = value.values.length;
+  const values = new Float64Array(rows * steps);
+  const piece = rowsPerPiece(steps);
+  for (let row = 0; row < rows; row++) {
+    values.fill(value.values[row]!, row * steps, (row + 1) * steps);
+    if (row % piece === piece - 1) yield;
+  }
   if (value.kind === 'scalar') return { kind: 'scalar', values };
-  const { heads, present, histograms } = value;
-  return {
-    ...{ kind: 'vector', heads, values, present: spread(present, new Uint8Array(values.length)) },
-    histograms: histograms && Array.from({ length: values.length }, (_, cell) => histograms[Math.floor(cell / steps)]),
-  };
+  const present = new Uint8Array(values.length);
+  const histograms = value.histograms && new Array<HistogramValue | undefined>(values.length);
+  for (let row = 0; row < rows; row++) {
+    present.fill(value.present[row]!, row * steps, (row + 1) * steps);
+    histograms?.fill(value.histograms![row], row * steps, (row + 1) * steps);
+    if (row % piece === piece - 1) yield;
+  }
+  return { kind: 'vector', heads: value.heads, values, present, histograms };
 }
 
 /** Without rows that are present nowhere. */
-export function withoutEmptyRows(vector: Vector, steps: number): Vector {
+export function* withoutEmptyRows(vector: Vector, steps: number): Work<Vector> {
   const { heads, values, present, histograms } = vector;
   const kept: Head[] = [];
+  const piece = 4 * rowsPerPiece(steps);
   for (let row = 0; row < heads.length; row++) {
     const from = row * steps;
-    if (!hasCell(present, from, steps, histograms !== undefined)) continue;
+    if (row % piece === piece - 1) yield;
+    if (!hasCell(present, from, steps)) continue;
     if (kept.length !== row) {
       values.copyWithin(kept.length * steps, from, from + steps);
       present.copyWithin(kept.length * steps, from, from + steps);
@@ -101,11 +112,9 @@ export function withoutEmptyRows(vector: Vector, steps: number): Vector {
   };
 }
 
-function hasCell(present: Uint8Array, from: number, steps: number, mixed: boolean): boolean {
-  if (steps === 1) return present[from] !== 0;
-  const first = present.indexOf(1, from);
-  if (first !== -1 && first < from + steps) return true;
-  return mixed && present.subarray(from, from + steps).includes(HISTOGRAM);
+function hasCell(present: Uint8Array, from: number, steps: number): boolean {
+  for (let cell = from; cell < from + steps; cell++) if (present[cell] !== 0) return true;
+  return false;
 }
 
 /** `__type__` and `__unit__` describe the metric that the name names, and go with it. */
@@ -134,21 +143,29 @@ export function pickLabels(labels: Labels, names: ReadonlySet<string>, keep: boo
  * Joins rows of equal label sets, which a query may give where they are never present at the same step.
  * `overlap` is called where they are; it throws, or returns to leave the rows apart.
  */
-export function mergeRows(vector: Vector, steps: number, overlap: () => void): Vector {
+export function* mergeRows(vector: Vector, steps: number, overlap: () => void): Work<Vector> {
   const { heads, values, present, histograms } = vector;
-  if (ascend(heads)) return vector;
+  if (yield* ascend(heads)) return vector;
   const rowOf = new Map<string, number>();
-  const target = heads.map((head, row) => {
-    const key = labelsKey(head.labels);
+  const target: number[] = [];
+  for (let row = 0; row < heads.length; row++) {
+    const key = labelsKey(heads[row]!.labels);
     const first = rowOf.get(key);
     if (first === undefined) rowOf.set(key, row);
-    return first ?? row;
-  });
+    target.push(first ?? row);
+    if (row % HEADS_PER_PIECE === HEADS_PER_PIECE - 1) yield;
+  }
   if (rowOf.size === heads.length) return vector;
   const named = heads.slice();
   const first = (row: number) => present.subarray(row * steps, (row + 1) * steps).findIndex((state) => state !== 0);
-  const begins = heads.map((_, row) => first(row));
+  const piece = rowsPerPiece(steps);
+  const begins: number[] = [];
   for (let row = 0; row < heads.length; row++) {
+    begins.push(first(row));
+    if (row % piece === piece - 1) yield;
+  }
+  for (let row = 0; row < heads.length; row++) {
+    if (row % piece === piece - 1) yield;
     const into = target[row]!;
     if (into === row) continue;
     // As in Prometheus, whose sample comes first says whether the name is dropped from all.
@@ -170,12 +187,13 @@ export function mergeRows(vector: Vector, steps: number, overlap: () => void): V
       present[from] = 0;
     }
   }
-  return withoutEmptyRows({ ...vector, heads: named }, steps);
+  return yield* withoutEmptyRows({ ...vector, heads: named }, steps);
 }
 
 /** Whether each label set is greater than the one before, as those of a selector are: then none comes twice. */
-function ascend(heads: readonly Head[]): boolean {
+function* ascend(heads: readonly Head[]): Work<boolean> {
   for (let row = 1; row < heads.length; row++) {
+    if (row % HEADS_PER_PIECE === 0) yield;
     if (compareLabels(heads[row - 1]!.labels, heads[row]!.labels) >= 0) return false;
   }
   return true;

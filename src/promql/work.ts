@@ -3,7 +3,7 @@ import type { Work as AnyWork } from '../model/work.ts';
 export type Work<T> = AnyWork<T>;
 
 /** Cells, and rows at 32 cells each for their labels, that are well under a millisecond of work. */
-const PIECE_CELLS = 8_192;
+export const PIECE_CELLS = 8_192;
 
 /** After how many rows of so many steps a loop over rows should yield. */
 export function rowsPerPiece(steps: number): number {

@@ -1,6 +1,7 @@
 import type { HistogramValue } from '../../model/histogram-value.ts';
 import { dropHistograms, type Rows } from '../rows.ts';
 import { floatsOf, type Head, HISTOGRAM, type HistogramCells, type Value, type Vector } from '../value.ts';
+import { PIECE_CELLS, type Work } from '../work.ts';
 
 /* The type checker has run before these, so a wrong kind is our own mistake. */
 
@@ -23,12 +24,13 @@ export function stringArg(args: readonly Value[], index: number): string {
 }
 
 /** A function of each float, and of its step if that matters; the name is dropped, and so are histograms. */
-export function mapped(vector: Vector, steps: number, compute: (value: number, step: number) => number): Vector {
+export function* mapped(vector: Vector, steps: number, compute: (value: number, step: number) => number): Work<Vector> {
   const { heads, values, present } = floatsOf(vector);
   const out = new Float64Array(values.length);
   for (let cell = 0, step = 0; cell < out.length; cell++) {
     if (present[cell] === 1) out[cell] = compute(values[cell]!, step);
     if (++step === steps) step = 0;
+    if (cell % PIECE_CELLS === 0) yield;
   }
   return { kind: 'vector', heads: heads.map(withDroppedName), values: out, present: present.slice() };
 }
@@ -39,6 +41,7 @@ export function mappedRows(rows: Rows, steps: number, compute: (value: number, s
   return {
     count: rows.count,
     mixed: false,
+    ready: rows.ready,
     read(row, values, present, at) {
       const head = rows.read(row, values, present, at, cells);
       if (head === undefined || (rows.mixed && !dropHistograms(present, at, steps))) return undefined;
@@ -65,6 +68,7 @@ export function histogramRows(
   return {
     count: rows.count,
     mixed: false,
+    ready: rows.ready,
     read(row, values, present, at) {
       const head = rows.read(row, values, present, at, histograms);
       if (head === undefined) return undefined;

@@ -1,15 +1,18 @@
 import { type Labels, labelsOf, METRIC_NAME, NO_LABELS } from '../../model/labels.ts';
 import type { Expr } from '../ast.ts';
 import { emptyVector, type Scalar, timeOf, type Value, type Vector } from '../value.ts';
+import { rowsPerPiece, type Work } from '../work.ts';
 import { scalarArg, vectorArg } from './arguments.ts';
 import type { CallContext } from './definition.ts';
 
 /** The value of the only series, or NaN. */
-export function scalarOf(args: readonly Value[], { grid }: CallContext): Scalar {
+export function* scalarOf(args: readonly Value[], { grid }: CallContext): Work<Scalar> {
   const { heads, values, present } = vectorArg(args, 0);
   const out = new Float64Array(grid.steps).fill(Number.NaN);
   const found = new Uint32Array(grid.steps);
+  const piece = rowsPerPiece(grid.steps);
   for (let row = 0; row < heads.length; row++) {
+    if (row % piece === piece - 1) yield;
     for (let step = 0; step < grid.steps; step++) {
       const cell = row * grid.steps + step;
       if (present[cell] === 1) out[step] = ++found[step]! > 1 ? Number.NaN : values[cell]!;
@@ -45,15 +48,17 @@ export function ofTwo(choose: (a: number, b: number) => number): (args: readonly
 }
 
 /** 1 at the steps where the vector is empty, with the labels that its selector asks for. */
-export function absent(args: readonly Value[], { call, grid }: CallContext): Vector {
+export function absent(args: readonly Value[], { call, grid }: CallContext): Work<Vector> {
   return absentWhere(vectorArg(args, 0), grid.steps, call.args[0]!);
 }
 
-export function absentWhere({ heads, present }: Vector, steps: number, selected: Expr): Vector {
+export function* absentWhere({ heads, present }: Vector, steps: number, selected: Expr): Work<Vector> {
   const out = emptyVector([{ labels: absentLabels(selected), dropName: false }], steps);
   out.values.fill(1);
   out.present.fill(1);
+  const piece = rowsPerPiece(steps);
   for (let row = 0; row < heads.length; row++) {
+    if (row % piece === piece - 1) yield;
     for (let step = 0; step < steps; step++) if (present[row * steps + step] !== 0) out.present[step] = 0;
   }
   return out;

@@ -1,5 +1,6 @@
 import { NO_LABELS } from '../../model/labels.ts';
 import { emptyVector, timeOf, type Value, type Vector } from '../value.ts';
+import type { Work } from '../work.ts';
 import { mapped, vectorArg } from './arguments.ts';
 import type { CallContext } from './definition.ts';
 
@@ -32,10 +33,12 @@ export const DATES: Readonly<Record<string, (moment: Moment) => number>> = {
 };
 
 /** Of each value in epoch seconds, or, without an argument, of the step itself. */
-export function dateOf(part: (moment: Moment) => number): (args: readonly Value[], context: CallContext) => Vector {
-  return (args, { grid }) => {
+export function dateOf(
+  part: (moment: Moment) => number,
+): (args: readonly Value[], context: CallContext) => Work<Vector> {
+  return function* (args, { grid }) {
     const compute = (seconds: number): number => part(momentOf(seconds));
-    if (args.length > 0) return mapped(vectorArg(args, 0), 1, compute);
+    if (args.length > 0) return yield* mapped(vectorArg(args, 0), 1, compute);
     const now = emptyVector([{ labels: NO_LABELS, dropName: false }], grid.steps);
     now.present.fill(1);
     for (let step = 0; step < grid.steps; step++) now.values[step] = compute(timeOf(grid, step) / 1000);

@@ -64,7 +64,7 @@ export function* histogramQuantiles(args: readonly Value[], context: CallContext
     parts.push(yield* namedByQuantile(part, q, label, context));
   }
   const { steps } = context.grid;
-  return mergeRows(joined(parts, steps), steps, () => {
+  return yield* mergeRows(joined(parts, steps), steps, () => {
     // What is equal at an instant may still come apart by the end.
     if (!context.grid.instant) throw context.error(call.span, 'vector cannot contain metrics with the same labelset');
   });
@@ -172,7 +172,7 @@ function* evaluate(
       out.present[index * steps + step] = 1;
     }
   }
-  return withoutEmptyRows(out, steps);
+  return yield* withoutEmptyRows(out, steps);
 }
 
 const NAN_EFFECTS: Readonly<Record<NanEffect, string>> = {

@@ -2,11 +2,15 @@ import { RE2JS, RE2JSSyntaxException } from 're2js';
 import { labelValue, METRIC_NAME } from '../../model/labels.ts';
 import { isLabelName, quote } from '../unquote.ts';
 import { type Head, mergeRows, type Value, type Vector, withLabel } from '../value.ts';
+import type { Work } from '../work.ts';
 import { stringArg, vectorArg } from './arguments.ts';
 import type { CallContext } from './definition.ts';
 
+/** A regular expression looks at the value of each. */
+const HEADS_PER_PIECE = 128;
+
 /** `label_replace(v, dst, replacement, src, regex)`: where the whole value of `src` matches. */
-export function labelReplace(args: readonly Value[], context: CallContext): Vector {
+export function* labelReplace(args: readonly Value[], context: CallContext): Work<Vector> {
   const target = stringArg(args, 1);
   const replacement = stringArg(args, 2);
   const source = stringArg(args, 3);
@@ -14,7 +18,7 @@ export function labelReplace(args: readonly Value[], context: CallContext): Vect
   const regex = compile(pattern, context);
   checkName(target, 'destination', context);
   const expanded = new Map<string, string | undefined>();
-  return relabelled(vectorArg(args, 0), context, target, (head) => {
+  return yield* relabelled(vectorArg(args, 0), context, target, (head) => {
     const value = labelValue(head.labels, source);
     if (!expanded.has(value)) expanded.set(value, expand(regex, value, replacement));
     return expanded.get(value);
@@ -35,35 +39,37 @@ export function checkLabelCall(context: CallContext): void {
 }
 
 /** `label_join(v, dst, separator, src…)`. */
-export function labelJoin(args: readonly Value[], context: CallContext): Vector {
+export function* labelJoin(args: readonly Value[], context: CallContext): Work<Vector> {
   const target = stringArg(args, 1);
   const separator = stringArg(args, 2);
   const sources = args.slice(3).map((_, i) => stringArg(args, i + 3));
   for (const source of sources) checkName(source, 'source', context);
   checkName(target, 'destination', context);
-  return relabelled(vectorArg(args, 0), context, target, ({ labels }) =>
+  return yield* relabelled(vectorArg(args, 0), context, target, ({ labels }) =>
     sources.map((source) => labelValue(labels, source)).join(separator),
   );
 }
 
-function relabelled(
+function* relabelled(
   vector: Vector,
   context: CallContext,
   target: string,
   newValue: (head: Head) => string | undefined,
-): Vector {
-  const heads = vector.heads.map((head) => {
+): Work<Vector> {
+  context.hold(vector.values.length);
+  const heads: Head[] = [];
+  for (const head of vector.heads) {
     const value = newValue(head);
-    if (value === undefined) return head;
     // A name that was written on purpose stays.
     const dropName = head.dropName && target !== METRIC_NAME;
-    return { labels: withLabel(head.labels, target, value), dropName };
-  });
+    heads.push(value === undefined ? head : { labels: withLabel(head.labels, target, value), dropName });
+    if (heads.length % HEADS_PER_PIECE === 0) yield;
+  }
   const { call, grid } = context;
   const values = vector.values.slice();
   const present = vector.present.slice();
   const histograms = vector.histograms?.slice();
-  return mergeRows({ kind: 'vector', heads, values, present, histograms }, grid.steps, () => {
+  return yield* mergeRows({ kind: 'vector', heads, values, present, histograms }, grid.steps, () => {
     throw context.error(call.span, 'vector cannot contain metrics with the same labelset');
   });
 }

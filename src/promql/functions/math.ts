@@ -1,5 +1,6 @@
 import { greater, smaller } from '../numeric.ts';
 import type { Value, Vector } from '../value.ts';
+import { PIECE_CELLS, type Work } from '../work.ts';
 import { mapped, scalarArg, vectorArg } from './arguments.ts';
 
 export const EACH: Readonly<Record<string, (value: number) => number>> = {
@@ -29,32 +30,33 @@ export const EACH: Readonly<Record<string, (value: number) => number>> = {
   sgn: (value) => (value < 0 ? -1 : value > 0 ? 1 : value),
 };
 
-export function clamp(args: readonly Value[]): Vector {
+export function clamp(args: readonly Value[]): Work<Vector> {
   return clampBetween(vectorArg(args, 0), scalarArg(args, 1), scalarArg(args, 2));
 }
 
-export function clampMin(args: readonly Value[]): Vector {
+export function clampMin(args: readonly Value[]): Work<Vector> {
   const low = scalarArg(args, 1);
   return clampBetween(vectorArg(args, 0), low, new Float64Array(low.length).fill(Number.POSITIVE_INFINITY));
 }
 
-export function clampMax(args: readonly Value[]): Vector {
+export function clampMax(args: readonly Value[]): Work<Vector> {
   const high = scalarArg(args, 1);
   return clampBetween(vectorArg(args, 0), new Float64Array(high.length).fill(Number.NEGATIVE_INFINITY), high);
 }
 
 /** Nothing where the bounds cross. */
-function clampBetween(vector: Vector, low: Float64Array, high: Float64Array): Vector {
-  const clamped = mapped(vector, low.length, (value, step) => greater(low[step]!, smaller(high[step]!, value)));
+function* clampBetween(vector: Vector, low: Float64Array, high: Float64Array): Work<Vector> {
+  const clamped = yield* mapped(vector, low.length, (value, step) => greater(low[step]!, smaller(high[step]!, value)));
   for (let cell = 0; cell < clamped.present.length; cell++) {
     const step = cell % low.length;
+    if (cell % PIECE_CELLS === 0) yield;
     if (high[step]! < low[step]!) clamped.present[cell] = 0;
   }
   return clamped;
 }
 
 /** To the nearest multiple of the second argument (1); ties go up. */
-export function round(args: readonly Value[]): Vector {
+export function round(args: readonly Value[]): Work<Vector> {
   const vector = vectorArg(args, 0);
   const nearest = args.length > 1 ? scalarArg(args, 1) : undefined;
   if (nearest === undefined) return mapped(vector, 1, (value) => Math.floor(value + 0.5));

@@ -1,14 +1,16 @@
 import { compareLabels, labelValue } from '../../model/labels.ts';
+import { sortedInPieces } from '../../model/work.ts';
 import { compareNanLast } from '../numeric.ts';
 import { floatsOf, type Value, type Vector, withoutEmptyRows } from '../value.ts';
+import type { Work } from '../work.ts';
 import { stringArg, vectorArg } from './arguments.ts';
 import type { CallContext } from './definition.ts';
 
 /** By value, NaN last both ways. */
-export function sortByValue(direction: 1 | -1): (args: readonly Value[], context: CallContext) => Vector {
-  return (args, context) => {
-    const vector = withoutEmptyRows(floatsOf(vectorArg(args, 0)), context.grid.steps);
-    return sorted(vector, context, (a, b) => {
+export function sortByValue(direction: 1 | -1): (args: readonly Value[], context: CallContext) => Work<Vector> {
+  return function* (args, context) {
+    const vector = yield* withoutEmptyRows(floatsOf(vectorArg(args, 0)), context.grid.steps);
+    return yield* sorted(vector, context, (a, b) => {
       const x = vector.values[a]!;
       const y = vector.values[b]!;
       return Number.isNaN(x) || Number.isNaN(y) ? compareNanLast(x, y) : direction * compareNanLast(x, y);
@@ -17,11 +19,11 @@ export function sortByValue(direction: 1 | -1): (args: readonly Value[], context
 }
 
 /** By the labels that are named, then by all of them. */
-export function sortByLabel(direction: 1 | -1): (args: readonly Value[], context: CallContext) => Vector {
-  return (args, context) => {
+export function sortByLabel(direction: 1 | -1): (args: readonly Value[], context: CallContext) => Work<Vector> {
+  return function* (args, context) {
     const vector = vectorArg(args, 0);
     const names = args.slice(1).map((_, i) => stringArg(args, i + 1));
-    return sorted(vector, context, (a, b) => {
+    return yield* sorted(vector, context, (a, b) => {
       const x = vector.heads[a]!.labels;
       const y = vector.heads[b]!.labels;
       for (const name of names) {
@@ -34,14 +36,14 @@ export function sortByLabel(direction: 1 | -1): (args: readonly Value[], context
 }
 
 /** Only an instant vector has an order: a row's cell is its index. */
-function sorted(vector: Vector, context: CallContext, compare: (a: number, b: number) => number): Vector {
+function* sorted(vector: Vector, context: CallContext, compare: (a: number, b: number) => number): Work<Vector> {
   const { call, grid, annotations } = context;
   if (!grid.instant) {
     const message = 'sort is ineffective for range queries since results are always ordered by labels';
     annotations.warn(message, call.span);
     return vector;
   }
-  const order = vector.heads.map((_, row) => row).sort(compare);
+  const order = yield* sortedInPieces([...vector.heads.keys()], compare);
   return {
     kind: 'vector',
     heads: order.map((row) => vector.heads[row]!),

@@ -64,10 +64,7 @@ const HISTOGRAM: Readonly<Record<string, (Implementation & { kind: 'histogram' }
 };
 
 const WHOLE: Readonly<Record<string, Whole>> = {
-  ...{ clamp, round, time, absent },
-  clamp_min: clampMin,
-  clamp_max: clampMax,
-  scalar: scalarOf,
+  time,
   vector: vectorOf,
   pi: constant(() => Math.PI),
   start: constant(({ query }) => query.start / 1000),
@@ -76,15 +73,19 @@ const WHOLE: Readonly<Record<string, Whole>> = {
   step: constant(({ query }) => (query.end === query.start ? 0 : query.stepMs / 1000)),
   max_of: ofTwo(greater),
   min_of: ofTwo(smaller),
+};
+
+const PIECES: Readonly<Record<string, (Implementation & { kind: 'pieces' })['compute']>> = {
+  ...{ clamp, round, absent },
+  clamp_min: clampMin,
+  clamp_max: clampMax,
+  scalar: scalarOf,
   label_replace: labelReplace,
   label_join: labelJoin,
   sort: sortByValue(1),
   sort_desc: sortByValue(-1),
   sort_by_label: sortByLabel(1),
   sort_by_label_desc: sortByLabel(-1),
-};
-
-const PIECES: Readonly<Record<string, (Implementation & { kind: 'pieces' })['compute']>> = {
   histogram_quantile: histogramQuantile,
   histogram_quantiles: histogramQuantiles,
   histogram_fraction: histogramFraction,
@@ -99,7 +100,7 @@ function checkQuantile(scalars: readonly number[], hasFloats: boolean, context: 
 
 const TABLE: ReadonlyMap<string, Implementation> = new Map<string, Implementation>([
   ...Object.entries(EACH).map(([name, compute]) => [name, { kind: 'each', compute }] as const),
-  ...Object.entries(DATES).map(([name, part]) => [name, { kind: 'whole', compute: dateOf(part) }] as const),
+  ...Object.entries(DATES).map(([name, part]) => [name, { kind: 'pieces', compute: dateOf(part) }] as const),
   ...Object.entries(RANGE).map(([name, compute]) => [name, { kind: 'range', compute }] as const),
   ...Object.entries(MIXED).map(([name, parts]) => [name, { kind: 'range', ...parts }] as const),
   ...Object.entries(HISTOGRAM).map(([name, compute]) => [name, { kind: 'histogram', compute }] as const),
