@@ -140,7 +140,7 @@ const KINDS: Readonly<Record<string, string>> = {
   series: '/api/v1/series?match[]=wide',
   'series of two selectors': '/api/v1/series?match[]=wide&match[]=heavy_total',
   federate: '/federate?match[]=wide',
-  'federate of samples': '/federate?match[]=heavy_total&match[]={i=~".*"}',
+  'federate of samples': '/federate?match[]=heavy_total&match[]={i=~".%2B"}',
 };
 
 const folder = await mkdtemp(join(tmpdir(), 'foresail-query-turns-'));

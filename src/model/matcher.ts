@@ -1,4 +1,4 @@
-import { RE2JS, RE2JSSyntaxException } from 're2js';
+import { wholeValueTest } from './regex.ts';
 
 export type MatcherOp = '=' | '!=' | '=~' | '!~';
 
@@ -15,7 +15,7 @@ export interface Matcher {
  * Tenants' regular expressions run in linear time (RE2), never on the JavaScript engine: one hostile pattern would
  * hold the process for seconds. The dot matches line breaks, as in Prometheus 3.
  *
- * @throws {RangeError} If the regular expression is not valid RE2.
+ * @throws {RangeError} If the regular expression is not valid RE2, or would take the thread for too long to compile.
  */
 export function compileMatcher(matcher: Matcher): (value: string) => boolean {
   const { op, value } = matcher;
@@ -25,38 +25,12 @@ export function compileMatcher(matcher: Matcher): (value: string) => boolean {
     case '!=':
       return (text) => text !== value;
     case '=~':
-      return compileRegex(value);
+      return wholeValueTest(value);
     case '!~': {
-      const matches = compileRegex(value);
+      const matches = wholeValueTest(value);
       return (text) => !matches(text);
     }
   }
-}
-
-const LITERALS = /^[a-zA-Z0-9_:\-/ ]*(?:\|[a-zA-Z0-9_:\-/ ]*)*$/;
-
-/** A whole-value test. Lists of plain texts (`a|b|c`), `.*` and `.+` need no automaton. */
-function compileRegex(pattern: string): (value: string) => boolean {
-  if (pattern === '.*') return () => true;
-  if (pattern === '.+') return (text) => text !== '';
-  if (LITERALS.test(pattern)) {
-    const texts = new Set(pattern.split('|'));
-    return (text) => texts.has(text);
-  }
-  try {
-    const compiled = RE2JS.compile(pattern, RE2JS.DOTALL);
-    return (text) => compiled.matches(text);
-  } catch (error) {
-    if (error instanceof RE2JSSyntaxException) {
-      throw new RangeError(goMessage(error, pattern), { cause: error });
-    }
-    throw error;
-  }
-}
-
-/** Go tells the pattern as it is written; the flags that hold for it here are not in it. */
-function goMessage({ message }: RE2JSSyntaxException, pattern: string): string {
-  return message.replace(`\`(?s)${pattern}\``, `\`${pattern}\``);
 }
 
 /** A text that other matchers do not have: names may be any text, and look like what is behind them when written out. */

@@ -99,7 +99,9 @@ function stateOf(index: SeriesIndex) {
 }
 
 function columnsOf(found: readonly Found[]): Selection {
-  return { refs: Uint32Array.from(found, ({ ref }) => ref), labels: found.map(({ labels }) => labels) };
+  const refs = new Uint32Array(found.length);
+  for (let i = 0; i < found.length; i++) refs[i] = found[i]!.ref;
+  return { refs, labels: found.map(({ labels }) => labels) };
 }
 
 /** Those that are not gone by then. */

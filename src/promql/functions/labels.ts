@@ -1,5 +1,6 @@
 import { RE2JS, RE2JSSyntaxException } from 're2js';
 import { labelValue, METRIC_NAME } from '../../model/labels.ts';
+import { checkRegexSize } from '../../model/regex.ts';
 import { isLabelName, quote } from '../unquote.ts';
 import { type Head, mergeRows, type Value, type Vector, withLabel } from '../value.ts';
 import type { Work } from '../work.ts';
@@ -81,9 +82,10 @@ function checkName(name: string, which: string, { call, error }: CallContext): v
 
 function compile(pattern: string, { call, error }: CallContext): RE2JS {
   try {
+    checkRegexSize(pattern);
     return RE2JS.compile(`^(?s:${pattern})$`);
   } catch (cause) {
-    if (cause instanceof RE2JSSyntaxException) {
+    if (cause instanceof RE2JSSyntaxException || cause instanceof RangeError) {
       throw error(call.args[4]!.span, `invalid regular expression in label_replace(): ${pattern}`);
     }
     throw cause;
