@@ -101,6 +101,10 @@ describe('evaluatorOver()', () => {
     await expect(store.instant('rate(a_total[10m])', 600_000, limit)).rejects.toThrow(/too many samples/);
     const range = { start: 0, end: 600_000, stepMs: 15_000 };
     await expect(store.range('a_total', range, limit)).rejects.toThrow(/too many samples/);
+    // One series with a value of its own at each of 41 steps makes as many series of 41 steps.
+    const counted = 'count_values("v", a_total{job="x"})';
+    await expect(store.range(counted, range, { maxSamples: 1_000 })).rejects.toThrow(/too many samples/);
+    expect((await store.range(counted, range, { maxSamples: 3_000 })).value).toMatchObject({ kind: 'matrix' });
     const query = 'count_over_time(vector(1)[1d:1s])';
     await expect(store.instant(query, 600_000, { maxSamples: 86_000 })).rejects.toThrow(/too many samples/);
   });
