@@ -173,9 +173,9 @@ function annotationDifference(
 
 const OF_OPERATORS = / for binary operator | during (?:addition|subtraction)/;
 
-/** Prometheus counts samples twice there, over and over. */
+/** Prometheus counts samples twice there, over and over. Numbers are calculated with what differs in the last digits. */
 function comparable(text: string): string {
-  return text.replace(/over -?\d+ samples from/, 'over some samples from');
+  return withFewerDigits(text.replace(/over -?\d+ samples from/, 'over some samples from'));
 }
 
 function seriesOf(each: unknown): Series {
