@@ -90,8 +90,10 @@ function* evaluateRows(expr: Expr, evaluation: Evaluation, grid: Grid): Work<Row
       if (sidesOf(expr) !== 'mixed') break;
       const scalarIsLeft = typeOf(expr.left) === 'scalar';
       const [vector, scalar] = scalarIsLeft ? [expr.right, expr.left] : [expr.left, expr.right];
+      // Of two faults the left one is told.
+      const early = scalarIsLeft ? yield* scalarValues(scalar, evaluation, grid) : undefined;
       const rows = yield* evaluateRows(vector, evaluation, grid);
-      const side = { scalar: yield* scalarValues(scalar, evaluation, grid), scalarIsLeft };
+      const side = { scalar: early ?? (yield* scalarValues(scalar, evaluation, grid)), scalarIsLeft };
       return vectorScalarRows(expr, rows, side, evaluation.annotations);
     }
     case 'call': {
