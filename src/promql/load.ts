@@ -7,6 +7,7 @@ import { type Evaluation, type LoadedSelector, tooManySamples } from './evaluati
 import { joinSelected, type LoadedSeries, type StoredHistograms, type StoredStarts } from './loaded-series.ts';
 import type { Coverage } from './resolution.ts';
 import type { SelectorNeed } from './selectors.ts';
+import type { Pacing } from './work.ts';
 
 /** Loads the series that match, with every chunk that touches the range (both ends included). */
 export type Select = (
@@ -82,7 +83,7 @@ export async function load(
       if (pointsMs !== undefined) series = series.map((each) => withPoints(each, range, pointsMs));
       else if (range.end >= range.start) {
         const about = { matchers, range, usesStarts, countsAlone, again: newestAlone };
-        series = await withAttachments(source, series, about, { maxSamples: left, signal });
+        series = await withAttachments(source, series, about, { maxSamples: left, signal, pause });
       }
       const samples = samplesIn(series);
       left -= samples;
@@ -106,7 +107,7 @@ async function withAttachments(
   source: SeriesSource,
   series: readonly SelectedSeries[],
   { matchers, range, usesStarts, countsAlone, again }: Attached,
-  { maxSamples, signal }: { readonly maxSamples: number; readonly signal: AbortSignal | undefined },
+  { maxSamples, signal, pause }: { readonly maxSamples: number } & Pacing,
 ): Promise<readonly LoadedSeries[]> {
   const before = { start: range.start - HINT_MS, end: range.end };
   const histograms = (await source.histograms?.(matchers, before, { maxSamples, ...(signal && { signal }) })) ?? [];
@@ -116,7 +117,25 @@ async function withAttachments(
     again && histograms.length > 0
       ? await source.select(matchers, range, { maxSamples, ...(signal && { signal }) })
       : series;
-  return joinSelected(floats, histograms, starts, { range, countsAlone });
+  if (histograms.length + starts.length === 0) return floats;
+  return joinSelected(await decoded(floats, { pause, signal }), histograms, starts, { range, countsAlone });
+}
+
+/** Each with its samples in memory. */
+async function decoded(all: readonly SelectedSeries[], { pause, signal }: Pacing): Promise<readonly SelectedSeries[]> {
+  const found: SelectedSeries[] = [];
+  for (const { deferred, ...series } of all) {
+    if (deferred === undefined) {
+      found.push(series);
+      continue;
+    }
+    const { times, values } = deferred.read();
+    found.push({ ...series, chunks: [{ encoding: 'plain', times, values: values.slice() }] });
+    const rest = pause?.();
+    if (rest !== undefined) await rest;
+    signal?.throwIfAborted();
+  }
+  return found;
 }
 
 /** Series that have samples alone, such as forecasts, are made points of here. */

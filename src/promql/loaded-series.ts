@@ -65,21 +65,14 @@ function joinSeries(
   wanted: Wanted,
 ): LoadedSeries {
   if (!reaches(stored, wanted) && (began === undefined || began.times.length === 0)) return series;
-  const floats = floatsOf(series, wanted.range);
+  const floats = decodeSamples(series.chunks, wanted.range);
   const all = reaches(stored, wanted) ? interleaved(floats, stored.histograms, wanted) : undefined;
   const { times, values } = all ?? floats;
   const starts = began && startsAt(times, began);
   const ofHistograms = all?.starts;
   for (const [i, start] of ofHistograms?.entries() ?? []) if (starts && all!.histograms[i]) starts[i] = start;
   const chunk = { encoding: 'plain', times, values } as const;
-  const { deferred: _, ...rest } = series;
-  return { ...rest, chunks: [chunk], histograms: all?.histograms, starts: starts ?? ofHistograms };
-}
-
-function floatsOf({ chunks, deferred }: SelectedSeries, range: TimeRange): Samples {
-  if (deferred === undefined) return decodeSamples(chunks, range);
-  const { times, values } = deferred.read();
-  return decodeSamples([{ encoding: 'plain', times, values: values.slice() }], range);
+  return { ...series, chunks: [chunk], histograms: all?.histograms, starts: starts ?? ofHistograms };
 }
 
 /** Whether there is more than what was before the range. */

@@ -131,7 +131,7 @@ export function windowRows(
 /** What a range vector holds at the only step of an instant query. */
 export function* samplesAt(source: RangeSource, evaluation: Evaluation, time: number): Work<readonly ResultSeries[]> {
   const found: ResultSeries[] = [];
-  const piece = rowsPerPiece(64);
+  const piece = rowsPerPiece(1);
   for (let index = 0; index < source.count; index++) {
     if (index % piece === piece - 1) yield;
     const run = source.run(index);
