@@ -19,7 +19,7 @@ const policy = parsedPolicy('web', {
 });
 
 /** A store in which an engine of its own answers expressions: with what it was asked. */
-async function withEngine() {
+async function withEngine(since?: number) {
   const storage = memoryStorage();
   const sample = { times: Float64Array.of(NOW), values: Float64Array.of(5) };
   await appendSeries(storage.tenant(DEFAULT_TENANT), [
@@ -41,6 +41,7 @@ async function withEngine() {
     policies: { list: async () => [{ tenant: DEFAULT_TENANT, policy }] },
     evaluator: (reader) => evaluatorOver(reader),
     hasEngine: true,
+    sinceOf: () => (since === undefined ? undefined : () => since),
   }).tenant(DEFAULT_TENANT);
 }
 
@@ -66,4 +67,27 @@ test.each([
 test('with an engine, what comes of forecasts has the values that the engine keeps', async () => {
   const storage = await withEngine();
   expect((await storage.instant('rps:actual', NOW)).value).toMatchObject({ samples: [{ value: 5 }] });
+});
+
+test.each([
+  { query: 'rps', where: 'there' },
+  { query: 'rate(rps[50m])', where: 'there' },
+  { query: 'rate(rps[61m])', where: 'here' },
+  { query: 'rps offset 1h', where: 'here' },
+  { query: 'rps @ 0', where: 'here' },
+  { query: 'max_over_time(rps[56m:1m])', where: 'here' },
+])('an engine does not answer what looks further back than the tenant may: $query', async ({ query, where }) => {
+  const storage = await withEngine(NOW - 3_600_000);
+  const { value } = await storage.instant(query, NOW);
+  expect(value.kind === 'string' ? 'there' : 'here').toBe(where);
+});
+
+test('a tenant with a lookback asks its engine nothing in words that are not judged here', async () => {
+  const storage = await withEngine(NOW - 3_600_000);
+  await expect(storage.instant('keep_last_value(x) default 0', NOW)).rejects.toThrow('parse error');
+  const range = { start: NOW - 7_200_000, end: NOW, stepMs: 60_000 };
+  expect((await storage.range('rps', range)).value).toMatchObject({
+    kind: 'matrix',
+    series: [{ times: { length: 1 } }],
+  });
 });

@@ -2,12 +2,17 @@ import type { StoredPolicy } from '../config/policy-store.ts';
 import { findsForecasts, withForecastSeries } from '../forecasts/forecast-series.ts';
 import type { ForecastStore } from '../forecasts/forecast-store.ts';
 import { demandLabels } from '../loops/demand-series.ts';
+import type { StepRange } from '../model/query-result.ts';
 import type { TenantId } from '../model/tenant.ts';
-import type { Millis } from '../model/time.ts';
+import { MINUTE, type Millis } from '../model/time.ts';
 import { childrenOf, type Expr, type VectorSelector } from '../promql/ast.ts';
 import { parseQuery } from '../promql/parse.ts';
+import { selectorsOf } from '../promql/selectors.ts';
 import type { AttachmentReader, Evaluator, QuerySource, SeriesReader, Storage } from '../storage/storage.ts';
 import { withinLookback } from './within-lookback.ts';
+
+/** As the engines have it where they are told nothing else. */
+const LOOKBACK_MS = 5 * MINUTE;
 
 export interface QueryStorageDeps {
   readonly storage: Storage;
@@ -48,7 +53,9 @@ export function queryStorage(deps: QueryStorageDeps) {
       const here = evaluator(reader, tenant);
       if (!hasEngine) return { ...reader, ...here };
       // The engine has no forecasts, and knows best about all else.
-      const answerer = async (expression: string): Promise<Evaluator> => {
+      const answerer = async (expression: string, range: StepRange, lookbackMs?: number): Promise<Evaluator> => {
+        // The engine would look further back than the tenant may.
+        if (since !== undefined && looksBefore(since(), expression, range, lookbackMs)) return here;
         const selectors = selectorsIn(expression);
         if (selectors === undefined) return stored;
         const demanded = selectors.length === 0 ? [] : await demands();
@@ -57,11 +64,25 @@ export function queryStorage(deps: QueryStorageDeps) {
       };
       return {
         ...reader,
-        instant: async (expression, ...rest) => (await answerer(expression)).instant(expression, ...rest),
-        range: async (expression, ...rest) => (await answerer(expression)).range(expression, ...rest),
+        instant: async (expression, time, options) => {
+          const range = { start: time, end: time, stepMs: 1 };
+          return await (await answerer(expression, range, options?.lookbackMs)).instant(expression, time, options);
+        },
+        range: async (expression, range, options) =>
+          await (await answerer(expression, range, options?.lookbackMs)).range(expression, range, options),
       };
     },
   };
+}
+
+/** Whether what a query looks at may begin before a time. What is not PromQL, or not to be judged, may. */
+function looksBefore(time: Millis, query: string, range: StepRange, lookbackMs = LOOKBACK_MS): boolean {
+  try {
+    const needs = selectorsOf(parseQuery(query), range, { query, lookbackMs, subqueryStepMs: MINUTE });
+    return needs.some(({ range: { start } }) => start < time);
+  } catch {
+    return true;
+  }
 }
 
 /** Undefined where the text is not PromQL: an engine may have words of its own. */

@@ -152,6 +152,45 @@ describe('limits of queries', () => {
     expect(await counted()).toEqual(['range canceled query_canceled 1']);
     expect(lines[0]).toMatchObject({ reason: 'query_canceled' });
   });
+
+  test.each([0, 0.25, 0.5, 0.75, 0.95])('a client that goes away after %d of the work ends it there', async (share) => {
+    const fine = `/api/v1/query_range?query=sort(load)&start=${NOW / 1000 - 120}&end=${NOW / 1000}&step=0.011`;
+    let rests = 0;
+    let leaveAt = Number.POSITIVE_INFINITY;
+    let leave = () => {};
+    const pause = () => {
+      if (++rests === leaveAt) leave();
+      return new Promise<void>((resolve) => setTimeout(resolve, rests >= leaveAt ? 5 : 0));
+    };
+    const { url, counted } = await serveWithin({ max_samples_per_query: 50_000_000 }, { pause });
+    await (await fetch(`${url}${fine}`)).arrayBuffer();
+    const whole = rests;
+    expect(whole).toBeGreaterThan(40);
+    rests = 0;
+    leaveAt = Math.ceil(1 + share * (whole - 10));
+    const ended = new AbortController();
+    leave = () => ended.abort();
+    await expect(
+      fetch(`${url}${fine}`, { signal: ended.signal }).then((answer) => answer.arrayBuffer()),
+    ).rejects.toThrow();
+    while ((await counted()).length < 2) await new Promise((resolve) => setImmediate(resolve));
+    expect(await counted()).toContain('range canceled query_canceled 1');
+    expect(rests).toBeLessThan(whole);
+  });
+
+  test.each([
+    { path: '/api/v1/series?match[]=load', kept: 10 },
+    { path: '/api/v1/labels', kept: 2 },
+    { path: '/api/v1/label/i/values', kept: 10 },
+  ])('$path waits for its place as a query does, and has a time', async ({ path, kept }) => {
+    const { ask, counted } = await serveWithin({});
+    expect((await ask(path)).body['data']).toHaveLength(kept);
+    expect(await counted()).toEqual(['labels answered  1']);
+    const full = await serveWithin({ max_query_parallelism: 0, max_outstanding_requests_per_tenant: 0 });
+    expect(await full.ask(path)).toMatchObject({ status: 429, body: { code: 'too_many_queries' } });
+    const late = await serveWithin({ query_timeout: 1 }, { pause: () => new Promise((r) => setTimeout(r, 20)) });
+    expect(await late.ask(path)).toMatchObject({ status: 503, body: { code: 'query_timeout' } });
+  });
 });
 
 test('a slow query is written with what it selected and where its time went', async () => {
