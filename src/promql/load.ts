@@ -3,11 +3,11 @@ import { type Matcher, matchersKey } from '../model/matcher.ts';
 import { downsample } from '../model/points.ts';
 import { decodeSamples, type SelectedSeries } from '../model/series.ts';
 import { MINUTE, type TimeRange } from '../model/time.ts';
+import type { Pacing } from '../model/work.ts';
 import { type Evaluation, type LoadedSelector, tooManySamples } from './evaluation.ts';
 import { joinSelected, type LoadedSeries, type StoredHistograms, type StoredStarts } from './loaded-series.ts';
 import type { Coverage } from './resolution.ts';
 import type { SelectorNeed } from './selectors.ts';
-import type { Pacing } from './work.ts';
 
 /** Loads the series that match, with every chunk that touches the range (both ends included). */
 export type Select = (
