@@ -464,16 +464,7 @@ function getLongRice(at: usize, start: u32, bits: u32, ones: i32, k: i32): u32 {
  * Reads Rice codes to `to` up to `last`: differences, or with `sums` what they add up to from `first` on, each with `base`
  * and times `divisor`. Bits are loaded some numbers at a time.
  */
-function getRice(
-  at: usize,
-  end: usize,
-  to: usize,
-  last: usize,
-  sums: bool,
-  first: i64,
-  base: i64,
-  divisor: i64,
-): bool {
+function getRice(at: usize, end: usize, to: usize, last: usize, sums: bool, first: i64, base: i64, divisor: i64): bool {
   if (at >= end) return false;
   const k = load<u8>(at++) as i32;
   if (k > 63) return false;

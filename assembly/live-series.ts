@@ -1,3 +1,4 @@
+import { equalBytes } from './bytes';
 import { decodeChunk, encodeChunk } from './codec';
 
 /*
@@ -250,13 +251,18 @@ export function openCount(slot: usize): i32 {
   return load<u16>(slot, OPEN_COUNT) as i32;
 }
 
-/** Copies the open buffer to two columns. Returns how many samples it has. */
-export function copyOpen(slot: usize, toTimes: usize, toBits: usize): i32 {
-  const count = openCount(slot);
-  const from = load<u32>(slot, OPEN) as usize;
-  memory.copy(toTimes, from, (count as usize) << 3);
-  memory.copy(toBits, from + ((load<u16>(slot, OPEN_CAPACITY) as usize) << 3), (count as usize) << 3);
-  return count;
+/** Copies the times of the open buffer, unless they are there already. Returns whether they were not. */
+export function copyOpenTimes(slot: usize, to: usize): bool {
+  const bytes = (openCount(slot) as usize) << 3;
+  const open = load<u32>(slot, OPEN) as usize;
+  if (equalBytes(to, open, bytes as u32)) return false;
+  memory.copy(to, open, bytes);
+  return true;
+}
+
+export function copyOpenValues(slot: usize, to: usize): void {
+  const open = load<u32>(slot, OPEN) as usize;
+  memory.copy(to, open + ((load<u16>(slot, OPEN_CAPACITY) as usize) << 3), (openCount(slot) as usize) << 3);
 }
 
 /** How many chunks from the first on will not change by themselves any more, and are visible as a whole. */

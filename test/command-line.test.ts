@@ -139,7 +139,10 @@ describe('on several threads', () => {
     { name: 'forecast', line: 'forecast --input several.csv.gz --horizon 5 --quantiles 0.9', threads: 3 },
     { name: 'decompose', line: 'decompose --input several.csv.gz', threads: 2 },
     { name: 'forecast as JSON', line: 'forecast --input several.csv.gz --horizon 5 --json', threads: 2 },
-  ])('$name: the same bytes in the same order as on one, and what has no answer is named', async ({ line, threads }) => {
+  ])('$name: the same bytes in the same order as on one, and what has no answer is named', async ({
+    line,
+    threads,
+  }) => {
     const several = await run(`${line} --threads ${threads} --output several.out`);
     const one = await run(`${line} --threads 1 --output one.out`);
     expect(several).toEqual(one);

@@ -17,7 +17,7 @@ export function withinLookback<R extends Reader>(reader: R, since: () => Millis)
     const seen = within(range);
     return seen === undefined ? [] : await read(seen);
   };
-  const { histograms, starts } = reader;
+  const { histograms, starts, selectEach } = reader;
   return {
     ...reader,
     select: (matchers, range, options) =>
@@ -34,6 +34,12 @@ export function withinLookback<R extends Reader>(reader: R, since: () => Millis)
           }),
         }));
       }),
+    ...(selectEach && {
+      async selectEach(matchers, range, take, options) {
+        const seen = within(range);
+        return seen === undefined || (await selectEach(matchers, seen, take, options));
+      },
+    }),
     series: (sets, range, options) => cut(range, (seen) => reader.series(sets, seen, options)),
     labelNames: (sets, range, options) => cut(range, (seen) => reader.labelNames(sets, seen, options)),
     labelValues: (name, sets, range, options) => cut(range, (seen) => reader.labelValues(name, sets, seen, options)),

@@ -66,8 +66,12 @@ export function withForecastSeries(
     ]);
     return wanted.length === 0 ? all : all.filter((labels) => wanted.some((matches) => matches(labels)));
   };
-  const { coverage, histograms, starts } = reader;
+  const { coverage, histograms, starts, selectEach } = reader;
   return {
+    ...(selectEach && {
+      selectEach: async (matchers, range, take, options) =>
+        !namesForecasts(matchers) && (await selectEach(matchers, range, take, options)),
+    }),
     ...(coverage && { coverage }),
     ...(histograms && { histograms }),
     ...(starts && { starts }),

@@ -8,7 +8,7 @@ test.each([
   ['(x{1,1000}){1,1000}', 'Go refuses it too'],
   ['a{1000}'.repeat(20), 'repetitions one behind another'],
   ['(a{20}){20}b{1000}(c{30}){30}'.repeat(20), 'nested ones'],
-  ['\\Q[\\E' + 'a{1000}'.repeat(20), 'behind a quoted bracket'],
+  [`\\Q[\\E${'a{1000}'.repeat(20)}`, 'behind a quoted bracket'],
   [`[]a{1000}]${'a{1000}'.repeat(20)}`, 'behind a bracket in a class'],
   [list(10_000, (i) => `v${i}.`), 'a long list of expressions'],
   ['\\pL'.repeat(1_000), 'classes of Unicode'],

@@ -20,7 +20,11 @@ export interface RegularSeries {
 }
 
 /** A run of samples as the store keeps it. More encodings join this union; readers go through `decodeSamples`. */
-export type Chunk = { readonly encoding: 'plain'; readonly times: Float64Array; readonly values: Float64Array };
+export interface Chunk extends Samples {
+  readonly encoding: 'plain';
+  /** No value is NaN or below the one before it. Left out: not so, or not known. */
+  readonly ascends?: true | undefined;
+}
 
 /** What `select` returns: a series and its chunks in order of time, not overlapping. */
 export interface SelectedSeries {

@@ -8,7 +8,7 @@ import { groupLabels, groupsOf } from './groups.ts';
 import { histogramReducer, ignoredIn } from './histograms/reduce.ts';
 import { formatHistogram } from './histograms/text.ts';
 import { hashOfLabels } from './labels-hash.ts';
-import { grown, reducerOf } from './reduce.ts';
+import { grown, type Row, reducerOf } from './reduce.ts';
 import type { Rows } from './rows.ts';
 import { isLabelName, quote } from './unquote.ts';
 import {
@@ -38,43 +38,92 @@ export function* reduceGroups(
   q: Scalar | undefined,
   context: AggregationContext,
 ): Work<Vector> {
+  const reduction = beginReduction(expr, rows, q, context);
+  const piece = rowsPerPiece(context.grid.steps);
+  for (let index = 0; index < rows.count; index++) {
+    if (index % piece === piece - 1) yield;
+    if (rows.ready !== undefined) yield* rows.ready(index);
+    reduction.take(index);
+  }
+  return yield* reduction.finish();
+}
+
+/** An aggregation whose rows are taken one by one. */
+export interface Reduction {
+  /** Reads the row of this index. */
+  take(index: number): void;
+  finish(): Work<Vector>;
+}
+
+/** @param q For `quantile`: which, at each step. */
+export function beginReduction(
+  expr: AggregateExpr,
+  rows: Pick<Rows, 'mixed' | 'read'>,
+  q: Scalar | undefined,
+  context: AggregationContext,
+): Reduction {
   const { steps } = context.grid;
   if (q !== undefined) checkQuantiles(q.values, expr, context);
   const groups = groupsOf(expr);
   const reducer = reducerOf(expr.op, q?.values);
-  const row = { values: new Float64Array(steps), present: new Uint8Array(steps) };
+  const row = emptyRow(steps);
   const ofHistograms = rows.mixed ? histogramReducer(expr, context) : undefined;
   const taken: HistogramCells | undefined = rows.mixed ? new Array<undefined>(steps) : undefined;
-  const piece = rowsPerPiece(steps);
   let seen = new Uint8Array();
-  for (let index = 0; index < rows.count; index++) {
-    if (index % piece === piece - 1) yield;
-    if (rows.ready !== undefined) yield* rows.ready(index);
-    const head = rows.read(index, row.values, row.present, 0, taken);
-    if (head === undefined) continue;
-    const known = groups.heads.length;
-    const base = groups.ordinalOf(head) * steps;
-    if (groups.heads.length > known) context.hold(steps);
-    if (base === seen.length) {
-      seen = grown(seen, Math.max(steps, 2 * base));
-      reducer.grow(seen.length);
-    }
-    ofHistograms?.take(base, head, row.present, taken!);
-    reducer.add(base, row, seen);
-    for (let step = 0; step < steps; step++) if (row.present[step] === 1) seen[base + step] = 1;
-  }
-  const cells = groups.heads.length * steps;
-  const values = new Float64Array(cells);
-  for (let cell = 0, step = 0; cell < cells; cell++) {
-    if (seen[cell] === 1) values[cell] = reducer.finish(cell, step);
-    if (++step === steps) step = 0;
-    if (cell % CELLS_PER_PIECE === 0) yield;
-  }
-  const present = seen.subarray(0, cells);
-  if (ofHistograms === undefined) return { kind: 'vector', heads: groups.heads, values, present };
-  const histograms: HistogramCells = new Array<undefined>(cells);
-  ofHistograms.finish(present, histograms);
-  return yield* withoutEmptyRows({ kind: 'vector', heads: groups.heads, values, present, histograms }, steps);
+  /** Of each group: whether all its cells have had a value. */
+  const filled: boolean[] = [];
+  return {
+    take(index) {
+      const head = rows.read(index, row.values, row.present, 0, taken);
+      if (head === undefined) return;
+      const known = groups.heads.length;
+      const group = groups.ordinalOf(head);
+      const base = group * steps;
+      if (group === known) context.hold(steps);
+      if (base === seen.length) {
+        seen = grown(seen, Math.max(steps, 2 * base));
+        reducer.grow(seen.length);
+      }
+      ofHistograms?.take(base, head, row.present, taken!);
+      const whole = isWhole(row);
+      if (whole && filled[group] === true && reducer.addWhole !== undefined) {
+        reducer.addWhole(base, row.values);
+        return;
+      }
+      reducer.add(base, row, seen);
+      if (whole) seen.fill(1, base, base + steps);
+      else for (let step = 0; step < steps; step++) if (row.present[step] === 1) seen[base + step] = 1;
+      filled[group] ||= whole;
+    },
+    *finish() {
+      const cells = groups.heads.length * steps;
+      const values = new Float64Array(cells);
+      for (let cell = 0, step = 0; cell < cells; cell++) {
+        if (seen[cell] === 1) values[cell] = reducer.finish(cell, step);
+        if (++step === steps) step = 0;
+        if (cell % CELLS_PER_PIECE === 0) yield;
+      }
+      const present = seen.subarray(0, cells);
+      if (ofHistograms === undefined) return { kind: 'vector', heads: groups.heads, values, present };
+      const histograms: HistogramCells = new Array<undefined>(cells);
+      ofHistograms.finish(present, histograms);
+      return yield* withoutEmptyRows({ kind: 'vector', heads: groups.heads, values, present, histograms }, steps);
+    },
+  };
+}
+
+/** Room for one row, whose `present` can be read in words too. */
+function emptyRow(steps: number): Row & { readonly words: Uint32Array } {
+  const words = new Uint32Array(Math.ceil(steps / 4)).fill(WHOLE_WORD);
+  return { values: new Float64Array(steps), present: new Uint8Array(words.buffer, 0, steps), words };
+}
+
+/** Four cells that all have a float. */
+const WHOLE_WORD = 0x01010101;
+
+function isWhole({ words }: { readonly words: Uint32Array }): boolean {
+  for (let i = 0; i < words.length; i++) if (words[i] !== WHOLE_WORD) return false;
+  return true;
 }
 
 /** `topk` and `bottomk` keep the k greatest or smallest elements of each group, `limitk` the first k. */

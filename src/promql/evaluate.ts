@@ -6,6 +6,7 @@ import { typeOf } from './check.ts';
 import { durationMs } from './duration.ts';
 import { notImplemented, QueryError } from './errors.ts';
 import { type Evaluation, hold, holding, loadedOf } from './evaluation.ts';
+import { foldedSelector } from './foldable.ts';
 import { histogramRows, mappedRows, vectorArg } from './functions/arguments.ts';
 import { absentWhere } from './functions/conversion.ts';
 import type { CallContext } from './functions/definition.ts';
@@ -73,7 +74,7 @@ function* evaluateNode(expr: Expr, evaluation: Evaluation, grid: Grid): Work<Val
 }
 
 /** An instant vector row by row: of selectors, range functions and what goes value by value, without holding it. */
-function* evaluateRows(expr: Expr, evaluation: Evaluation, grid: Grid): Work<Rows> {
+export function* evaluateRows(expr: Expr, evaluation: Evaluation, grid: Grid): Work<Rows> {
   if (!grid.instant && isStepInvariant(expr)) {
     return yield* rowsOf(vectorArg([yield* evaluate(expr, evaluation, grid)], 0), grid.steps);
   }
@@ -209,6 +210,9 @@ function* evaluateAggregate(whole: AggregateExpr, evaluation: Evaluation, grid: 
     }
     default: {
       if (parameter !== undefined && parameter.kind !== 'scalar') throw new TypeError(`${op} needs a scalar`);
+      const folded = foldedSelector(whole);
+      const fold = folded && evaluation.loaded.get(folded)?.fold;
+      if (fold !== undefined) return yield* fold.finish();
       const rows = yield* evaluateRows(expr.operand, evaluation, grid);
       return yield* reduceGroups(expr, rows, parameter, context);
     }
@@ -297,7 +301,7 @@ function* scalarValues(arg: Expr, evaluation: Evaluation, grid: Grid): Work<Floa
 }
 
 /** Whether a vector meets a scalar, or both sides are alike. */
-function sidesOf({ left, right }: BinaryExpr): 'mixed' | 'alike' {
+export function sidesOf({ left, right }: BinaryExpr): 'mixed' | 'alike' {
   return typeOf(left) === typeOf(right) ? 'alike' : 'mixed';
 }
 

@@ -6,7 +6,7 @@ import type { DurationContext } from './duration.ts';
 import { QueryError } from './errors.ts';
 import type { LoadedSeries } from './loaded-series.ts';
 import { positionOf, type Span } from './span.ts';
-import type { Value } from './value.ts';
+import type { Value, Vector } from './value.ts';
 import type { Work } from './work.ts';
 
 /** Samples of one selector, and the range that they were loaded for. */
@@ -17,6 +17,16 @@ export interface LoadedSelector {
   readonly ofPoints: boolean;
   /** Whether any series has histograms. */
   readonly mixed: boolean;
+  /** Of an aggregation that took the series while they were read: there are none here then. */
+  readonly fold?: Fold;
+}
+
+/** An aggregation that takes series one by one, so that their samples need not be held. */
+export interface Fold {
+  /** Takes what is good until this returns. */
+  take(series: LoadedSeries): void;
+  /** The result. What is to be told of the series is told now. To be asked once. */
+  finish(): Work<Vector>;
 }
 
 /** All that evaluating needs besides the tree. Nothing is loaded any more: evaluation is pure, though in pieces. */
@@ -45,7 +55,7 @@ export function loadedOf(evaluation: Evaluation, node: VectorSelector | CallExpr
 }
 
 /** Before memory for so many cells is taken. */
-export function hold(cells: number, span: Span, { query, account }: Evaluation): void {
+export function hold(cells: number, span: Span, { query, account }: Pick<Evaluation, 'query' | 'account'>): void {
   account.held += cells;
   if (account.held > account.most) throw tooManySamples(positionOf(query, span));
 }

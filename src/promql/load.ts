@@ -4,7 +4,7 @@ import { downsample } from '../model/points.ts';
 import { decodeSamples, type SelectedSeries } from '../model/series.ts';
 import { MINUTE, type TimeRange } from '../model/time.ts';
 import type { Pacing } from '../model/work.ts';
-import { type Evaluation, type LoadedSelector, tooManySamples } from './evaluation.ts';
+import { type Evaluation, type Fold, type LoadedSelector, tooManySamples } from './evaluation.ts';
 import { joinSelected, type LoadedSeries, type StoredHistograms, type StoredStarts } from './loaded-series.ts';
 import type { Coverage } from './resolution.ts';
 import type { SelectorNeed } from './selectors.ts';
@@ -26,6 +26,13 @@ export type Select = (
 /** What the engine reads. Without the last two, there are float samples alone. */
 export interface SeriesSource {
   readonly select: Select;
+  /** The same, one series at a time, as `SeriesReader` has it. */
+  readonly selectEach?: (
+    matchers: readonly Matcher[],
+    range: TimeRange,
+    take: (series: SelectedSeries) => void,
+    options?: Parameters<Select>[2],
+  ) => Promise<boolean>;
   readonly coverage?: () => Coverage;
   /** The native histograms of series that match, in the range. */
   readonly histograms?: (
@@ -57,7 +64,10 @@ export async function load(
     signal,
     watch,
     pause,
+    foldOf,
   }: {
+    /** Begins the aggregation that can take a selector's series one by one, where there is one. */
+    readonly foldOf?: (node: SelectorNeed['node'], range: TimeRange) => Fold | undefined;
     readonly signal?: AbortSignal | undefined;
     readonly watch?: QueryWatch | undefined;
     readonly pause?: (() => Promise<void> | undefined) | undefined;
@@ -66,9 +76,17 @@ export async function load(
   const byNode = new Map<SelectorNeed['node'], LoadedSelector>();
   const byKey = new Map<string, readonly LoadedSeries[]>();
   let left = maxSamples;
-  for (const { node, matchers, range, pointsMs, usesStarts, countsAlone, newestAlone = false } of needs) {
+  const keyOf = ({ matchers, range, pointsMs, usesStarts, countsAlone, newestAlone = false }: (typeof needs)[number]) =>
+    `${range.start} ${range.end} ${pointsMs ?? ''} ${usesStarts} ${countsAlone} ${newestAlone} ${matchersKey(matchers)}`;
+  const keys = needs.map(keyOf);
+  /** Whether another selector looks at the same series. */
+  const isShared = (key: string) => keys.indexOf(key) !== keys.lastIndexOf(key);
+  for (const [
+    i,
+    { node, matchers, range, pointsMs, usesStarts, countsAlone, newestAlone = false },
+  ] of needs.entries()) {
     signal?.throwIfAborted();
-    const key = `${range.start} ${range.end} ${pointsMs ?? ''} ${usesStarts} ${countsAlone} ${newestAlone} ${matchersKey(matchers)}`;
+    const key = keys[i]!;
     let series = byKey.get(key);
     if (series === undefined) {
       const done = watch?.selecting(matchers, range);
@@ -79,11 +97,27 @@ export async function load(
         ...(pointsMs !== undefined && { pointsMs }),
         mayDefer: pointsMs === undefined,
       };
+      const about = { matchers, range, usesStarts, countsAlone, again: newestAlone };
+      const isRead = pointsMs === undefined && range.end >= range.start;
+      const bounds = { maxSamples: left, signal };
+      const mayFold = isRead && source.selectEach !== undefined && !isShared(key);
+      const fold = mayFold ? foldOf?.(node, range) : undefined;
+      let attached: Attachments | undefined;
+      if (fold !== undefined) {
+        attached = await attachmentsOf(source, about, bounds);
+        const read = isEmpty(attached) && (await readFolded(source, fold, about, { ...options, newestAlone }));
+        if (read) {
+          left -= read.samples;
+          done?.(read.series, read.samples);
+          byNode.set(node, { series: [], range, ofPoints: false, mixed: false, fold });
+          continue;
+        }
+      }
       series = range.end < range.start ? [] : await source.select(matchers, range, { ...options, newestAlone });
       if (pointsMs !== undefined) series = series.map((each) => withPoints(each, range, pointsMs));
-      else if (range.end >= range.start) {
-        const about = { matchers, range, usesStarts, countsAlone, again: newestAlone };
-        series = await withAttachments(source, series, about, { maxSamples: left, signal, pause });
+      else if (isRead) {
+        attached ??= await attachmentsOf(source, about, bounds);
+        series = await withAttachments(source, series, attached, about, { maxSamples: left, signal, pause });
       }
       const samples = samplesIn(series);
       left -= samples;
@@ -102,16 +136,57 @@ interface Attached extends Pick<SelectorNeed, 'matchers' | 'range' | 'usesStarts
   readonly again: boolean;
 }
 
+interface Attachments {
+  readonly histograms: readonly StoredHistograms[];
+  /** Where they matter. */
+  readonly starts: readonly StoredStarts[];
+}
+
+interface Bounds {
+  readonly maxSamples: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function attachmentsOf(
+  source: SeriesSource,
+  { matchers, range, usesStarts }: Attached,
+  { maxSamples, signal }: Bounds,
+): Promise<Attachments> {
+  const before = { start: range.start - HINT_MS, end: range.end };
+  const histograms = (await source.histograms?.(matchers, before, { maxSamples, ...(signal && { signal }) })) ?? [];
+  const starts = usesStarts ? ((await source.starts?.(matchers, range)) ?? []) : [];
+  return { histograms, starts };
+}
+
+/** Then series are no more than their float samples. */
+function isEmpty({ histograms, starts }: Attachments): boolean {
+  return histograms.length === 0 && starts.length === 0;
+}
+
+/** How much an aggregation took; undefined where it was given what it must forget. */
+async function readFolded(
+  source: SeriesSource,
+  fold: Fold,
+  { matchers, range }: Attached,
+  options: Parameters<Select>[2],
+): Promise<{ readonly series: number; readonly samples: number } | undefined> {
+  const read = { series: 0, samples: 0 };
+  const take = (series: SelectedSeries): void => {
+    read.series++;
+    for (const { times } of series.chunks) read.samples += times.length;
+    fold.take(series);
+  };
+  return (await source.selectEach!(matchers, range, take, options)) ? read : undefined;
+}
+
 /** With their histograms, those that have nothing else, and the starts of their samples where those matter. */
 async function withAttachments(
   source: SeriesSource,
   series: readonly SelectedSeries[],
-  { matchers, range, usesStarts, countsAlone, again }: Attached,
+  { histograms, starts }: Attachments,
+  { matchers, range, countsAlone, again }: Attached,
   { maxSamples, signal, pause }: { readonly maxSamples: number } & Pacing,
 ): Promise<readonly LoadedSeries[]> {
-  const before = { start: range.start - HINT_MS, end: range.end };
-  const histograms = (await source.histograms?.(matchers, before, { maxSamples, ...(signal && { signal }) })) ?? [];
-  const starts = usesStarts ? ((await source.starts?.(matchers, range)) ?? []) : [];
   // What floats stand between histograms tells whether those count on.
   const floats =
     again && histograms.length > 0

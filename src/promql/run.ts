@@ -3,12 +3,14 @@ import type { QueryResult, QueryValue, ResultSeries, StepRange, VectorSample } f
 import { MINUTE, type Millis } from '../model/time.ts';
 import { finishPaced, sortedInPieces } from '../model/work.ts';
 import { type CollectedAnnotations, collectAnnotations } from './annotations.ts';
-import { type Expr, unwrap } from './ast.ts';
+import { type AggregateExpr, type Expr, unwrap, type VectorSelector } from './ast.ts';
 import { typeName, typeOf } from './check.ts';
 import { checkDurations } from './duration.ts';
 import { QueryError } from './errors.ts';
 import { evaluate, evaluateRange } from './evaluate.ts';
 import { type Evaluation, tooManySamples } from './evaluation.ts';
+import { beginFold } from './fold.ts';
+import { foldableOf } from './foldable.ts';
 import { load, type QueryWatch, type SeriesSource } from './load.ts';
 import { parseQuery } from './parse.ts';
 import { samplesAt } from './ranges.ts';
@@ -108,15 +110,21 @@ async function runQuery(
     if (coverage !== undefined) tellResolution(resolution, coverage, need, { maxMs, annotations });
     return { ...need, pointsMs: resolution.kind === 'points' ? resolution.tier.stepMs : undefined };
   });
-  const loaded = await load(source, needs, maxSamples, { signal, watch: options.watch, pause });
+  const grid: Grid = { start: range.start, stepMs: range.stepMs, steps, instant: range.end === range.start };
+  const account = { held: 0, most: maxSamples };
+  const about = { query, range, lookbackMs, subqueryStepMs, annotations, durations, account };
+  const foldable = steps === 0 ? new Map<VectorSelector, AggregateExpr>() : foldableOf(expr, steps);
+  const loaded = await load(source, needs, maxSamples, {
+    ...{ signal, watch: options.watch, pause },
+    foldOf(node, seen) {
+      const whole = node.kind === 'selector' ? foldable.get(node) : undefined;
+      return whole && beginFold(whole, node as VectorSelector, seen, about, grid);
+    },
+  });
   signal?.throwIfAborted();
   options.watch?.evaluating();
-  const evaluation: Evaluation = {
-    ...{ query, range, loaded: loaded.byNode, lookbackMs, subqueryStepMs, annotations },
-    durations,
-    account: { held: loaded.samples, most: maxSamples },
-  };
-  const grid: Grid = { start: range.start, stepMs: range.stepMs, steps, instant: range.end === range.start };
+  account.held = loaded.samples;
+  const evaluation: Evaluation = { ...about, loaded: loaded.byNode };
   const work = instant ? instantValue(expr, evaluation, grid) : rangeValue(expr, evaluation, grid);
   const value = await finishPaced(work, { pause, signal });
   return { value, ...told(annotations) };

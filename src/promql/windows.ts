@@ -1,6 +1,6 @@
 import type { HistogramValue } from '../model/histogram-value.ts';
 import type { Labels } from '../model/labels.ts';
-import { decodeSamples, isStaleMarker, lowerBound, upperBound } from '../model/series.ts';
+import { type Chunk, decodeSamples, isStaleMarker, lowerBound, upperBound } from '../model/series.ts';
 import type { Millis, TimeRange } from '../model/time.ts';
 import type { LoadedSelector } from './evaluation.ts';
 import { withHint } from './histograms/scale.ts';
@@ -19,6 +19,8 @@ export interface Run {
   readonly values: Float64Array;
   readonly from: number;
   readonly to: number;
+  /** No value is NaN or below the one before it. Left out: not so, or not known. */
+  readonly ascends?: true | undefined;
   /** As `LoadedSeries` has them, beside `times` and `values`. */
   readonly histograms?: readonly (HistogramValue | undefined)[] | undefined;
   readonly starts?: Float64Array | undefined;
@@ -44,6 +46,7 @@ export function sightsOf(sight: Sight, grid: Grid): Float64Array {
 /** The samples of a series for range functions. */
 export function runOf(series: LoadedSeries, range: TimeRange): Run {
   const run = rawRunOf(series, range);
+  if (run.ascends === true) return run;
   const { labels, dropName, times, values, from, to, histograms, starts } = run;
   let stale = 0;
   const first = Math.max(from, series.deferred?.numbers ?? 0);
@@ -67,14 +70,14 @@ export function runOf(series: LoadedSeries, range: TimeRange): Run {
 
 /** With staleness markers. Copies nothing where one chunk has it all. */
 function rawRunOf({ labels, chunks, deferred, histograms, starts }: LoadedSeries, range: TimeRange): Run {
-  const only = deferred?.read() ?? chunks[0];
+  const only: Omit<Chunk, 'encoding'> | undefined = deferred?.read() ?? chunks[0];
   if (deferred !== undefined || chunks.length === 1) {
-    const { times, values } = only!;
+    const { times, values, ascends } = only!;
     let from = 0;
     let to = times.length;
     if (to > 0 && times[0]! < range.start) from = lowerBound(times, range.start);
     if (to > from && times[to - 1]! > range.end) to = upperBound(times, range.end);
-    return { labels, dropName: false, times, values, from, to, histograms, starts };
+    return { labels, dropName: false, times, values, from, to, ascends, histograms, starts };
   }
   const { times, values } = decodeSamples(chunks, range);
   return { labels, dropName: false, times, values, from: 0, to: times.length };

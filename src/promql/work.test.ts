@@ -92,7 +92,6 @@ test.each([
   'count_values("v", a_total)',
   'label_join(a_total, "x", "-", "pod", "le")',
   'a_total * on (job) group_left () sum by (job) (a_total)',
-  'a_total[5m]',
 ])('rests more than once: %s', async (query) => {
   const store = await tenant();
   let rests = 0;
@@ -105,6 +104,17 @@ test.each([
   rests = 0;
   await evaluatorOver(store, { pause }).instant(query, 300_000);
   expect(rests).toBeGreaterThan(ofSelector);
+});
+
+test('the samples of windows are told with a rest every few series', async () => {
+  const store = await tenant();
+  let rests = 0;
+  const pause = () => {
+    rests++;
+    return undefined;
+  };
+  await evaluatorOver(store, { pause }).instant('a_total[5m]', 300_000);
+  expect(rests).toBeGreaterThan(700 / 10);
 });
 
 test('a function of long windows rests within a series', async () => {

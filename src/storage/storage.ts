@@ -35,6 +35,17 @@ export interface TierCoverage {
 export interface SeriesReader {
   /** Series that match all matchers, with every chunk that touches the range, in the order of `compareLabels`. */
   select(matchers: readonly Matcher[], range: TimeRange, options?: SelectOptions): Promise<readonly SelectedSeries[]>;
+  /**
+   * `select`, one series at a time and with the samples of the range alone: what `take` is given is good until it
+   * returns. False where it turns out that this cannot be done, and what was given must be forgotten. Left out: it
+   * never can.
+   */
+  selectEach?(
+    matchers: readonly Matcher[],
+    range: TimeRange,
+    take: (series: SelectedSeries) => void,
+    options?: SelectOptions,
+  ): Promise<boolean>;
   /** Label sets that match any of the matcher lists (none given: all) and have a sample in the range, sorted. */
   series(
     matcherSets: readonly (readonly Matcher[])[],
@@ -94,7 +105,7 @@ export interface AttachmentReader {
  * What a query is answered from. Without histograms and starts there are float samples alone, and counters of which is
  * not known when they began.
  */
-export type QuerySource = Pick<SeriesReader, 'select' | 'coverage'> &
+export type QuerySource = Pick<SeriesReader, 'select' | 'selectEach' | 'coverage'> &
   Partial<Pick<AttachmentReader, 'histograms' | 'starts'>>;
 
 /** What became of a backfill. Counts of samples. */

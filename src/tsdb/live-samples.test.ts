@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { Samples } from '../model/series.ts';
+import type { Chunk } from '../model/series.ts';
 import type { TimeRange } from '../model/time.ts';
 import { OUTCOME } from '../storage/write.ts';
 import { PROPERTY_RUNS } from '../testing/property-runs.ts';
@@ -40,7 +40,7 @@ function contents(live: LiveSamples, slot: number, range = ALL): [number, number
 
 function many(live: LiveSamples, table: number, refs: readonly number[], range: TimeRange, newestAlone: boolean) {
   const floors = { raw: -Infinity, demand: -Infinity };
-  const read: (Samples | undefined)[] = [];
+  const read: (Chunk | undefined)[] = [];
   while (read.length < refs.length) {
     live.readMany(table, Uint32Array.from(refs), read.length, { range, floors, newestAlone }, read);
   }

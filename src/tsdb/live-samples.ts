@@ -1,4 +1,4 @@
-import type { Samples } from '../model/series.ts';
+import type { Chunk, Samples } from '../model/series.ts';
 import type { Millis, TimeRange } from '../model/time.ts';
 import type { RetentionClass, SeriesRef, WriteBatch } from '../storage/write.ts';
 import { type CodecExports, MAX_CHUNK_BYTES, MAX_CHUNK_SAMPLES } from './codec.ts';
@@ -278,17 +278,19 @@ export class LiveSamples {
   /**
    * Reads the series `from` on, as many as there is room for at once: what `read` gives of each, `undefined` for none.
    * Series that have the same times as the one before share the column. Returns which series is next.
+   * @param asViews Whether what is given may be views of the memory, good until anything else is called here.
    */
   readMany(
     table: number,
     refs: Uint32Array,
     from: number,
     { range, floors, newestAlone }: ManyWanted,
-    into: (Samples | undefined)[],
+    into: (Chunk | undefined)[],
+    asViews = false,
   ): number {
     const { core } = this;
     const count = Math.min(refs.length - from, MANY_SERIES);
-    const at = this.#reserve(count * 16);
+    const at = this.#reserve(count * 20);
     const out = at + count * 4;
     copyBits(refs.subarray(from, from + count), core.memory.buffer, at);
     const { start, end } = range;
@@ -299,12 +301,13 @@ export class LiveSamples {
     }
     const { buffer } = core.memory;
     const [timesAt, valuesAt] = [core.manyTimesAt() >>> 0, core.manyValuesAt() >>> 0];
-    const times = buffer.slice(timesAt, timesAt + core.manyTimesCount() * 8);
-    const values = buffer.slice(valuesAt, valuesAt + core.manyValuesCount() * 8);
-    const entries = new Int32Array(buffer, out, 3 * read);
+    const times = asViews ? buffer : buffer.slice(timesAt, timesAt + core.manyTimesCount() * 8);
+    const values = asViews ? buffer : buffer.slice(valuesAt, valuesAt + core.manyValuesCount() * 8);
+    const [firstTime, firstValue] = asViews ? [timesAt, valuesAt] : [0, 0];
+    const entries = new Int32Array(buffer, out, 4 * read);
     let shared: Float64Array | undefined;
     let sharedAt = 0;
-    for (let i = 0; i < entries.length; i += 3) {
+    for (let i = 0; i < entries.length; i += 4) {
       const length = entries[i + 2]!;
       if (length === 0) {
         into.push(undefined);
@@ -312,9 +315,14 @@ export class LiveSamples {
       }
       if (shared === undefined || sharedAt !== entries[i] || shared.length !== length) {
         sharedAt = entries[i]!;
-        shared = new Float64Array(times, sharedAt * 8, length);
+        shared = new Float64Array(times, firstTime + sharedAt * 8, length);
       }
-      into.push({ times: shared, values: new Float64Array(values, entries[i + 1]! * 8, length) });
+      into.push({
+        encoding: 'plain',
+        times: shared,
+        values: new Float64Array(values, firstValue + entries[i + 1]! * 8, length),
+        ascends: entries[i + 3] === 1 ? true : undefined,
+      });
     }
     return from + read;
   }
@@ -323,7 +331,7 @@ export class LiveSamples {
     const slot = this.core.slotOf(table, ref) >>> 0;
     const floor = floors[this.retentionOf(slot)];
     const read = this.read(slot, { start: Math.max(range.start, floor), end: range.end });
-    return read.times.length === 0 ? undefined : read;
+    return read.times.length === 0 ? undefined : ({ encoding: 'plain', ...read } as const);
   }
 
   retentionOf(slot: number): RetentionClass {

@@ -23,7 +23,17 @@ export function readerOfBoth(
     if (onDisk.length === 0) return inMemory;
     return await finishPaced(united(inMemory, onDisk), { pause: options.pause, signal: options.signal });
   };
+  /** The newest sample that was found on disk: what begins behind it is asked of the head alone first. */
+  let newestOnDisk = Number.NEGATIVE_INFINITY;
   return {
+    async selectEach(matchers, range, take, options) {
+      if (range.start <= newestOnDisk) return false;
+      // The head first, as below; what is on disk as well can be merged by `select` alone.
+      if ((await head.selectEach?.(matchers, range, take, options)) !== true) return false;
+      const onDisk = await partitions.find(tenant, [matchers], range, floors(), options);
+      for (const { last } of onDisk) newestOnDisk = Math.max(newestOnDisk, last);
+      return onDisk.length === 0;
+    },
     async select(matchers, range, options = {}) {
       const { maxSamples = Number.POSITIVE_INFINITY, mayDefer = false } = options;
       // The head first: what is flushed in between is then found twice, never missed.

@@ -1,6 +1,6 @@
 import { compareLabels, type Labels, labelValue } from '../model/labels.ts';
 import type { Matcher } from '../model/matcher.ts';
-import { lowerBound, type Samples, type SelectedSeries, upperBound } from '../model/series.ts';
+import { type Chunk, lowerBound, type SelectedSeries, upperBound } from '../model/series.ts';
 import type { TimeRange } from '../model/time.ts';
 import { finishPaced, sortedInPieces, type Work } from '../model/work.ts';
 import { TooManySamplesError } from '../storage/errors.ts';
@@ -71,7 +71,7 @@ export function readerOf(head: Head, tenant: () => TenantHead | undefined): Seri
       const selected: SelectedSeries[] = [];
       let samples = 0;
       for (let from = 0; from < refs.length; ) {
-        const read: (Samples | undefined)[] = [];
+        const read: (Chunk | undefined)[] = [];
         const next = head.live.readMany(of.table, refs, from, { range, floors, newestAlone }, read);
         for (let i = from; i < next; i++) {
           const live = read[i - from];
@@ -80,7 +80,7 @@ export function readerOf(head: Head, tenant: () => TenantHead | undefined): Seri
           if (past !== undefined && past.length > 0) {
             const series = of.series.get(refs[i]!);
             chunks = series === undefined ? [] : chunksOf(head.live, series, range, floors[series.retention]);
-          } else chunks = live === undefined ? [] : [{ encoding: 'plain', times: live.times, values: live.values }];
+          } else chunks = live === undefined ? [] : [live];
           if (chunks.length === 0) continue;
           if (maxSamples !== undefined) {
             for (const { times } of chunks) {
@@ -96,6 +96,34 @@ export function readerOf(head: Head, tenant: () => TenantHead | undefined): Seri
         signal?.throwIfAborted();
       }
       return selected;
+    },
+    async selectEach(matchers, range, take, { maxSamples, signal, pause, newestAlone = false } = {}) {
+      signal?.throwIfAborted();
+      const of = tenant();
+      if (of === undefined) return true;
+      const turns = new Turns();
+      const due = pause ?? (() => turns.due());
+      const floors = head.floorsOf(of.id);
+      const { refs, labels } = await head.selections.select(of.series, matchers, due);
+      let samples = 0;
+      for (let from = 0; from < refs.length; ) {
+        const read: (Chunk | undefined)[] = [];
+        const next = head.live.readMany(of.table, refs, from, { range, floors, newestAlone }, read, true);
+        for (let i = from; i < next; i++) {
+          // What was imported is merged by `select`.
+          if (of.series.rest.size > 0 && (of.series.rest.get(refs[i]!)?.past?.length ?? 0) > 0) return false;
+          const live = read[i - from];
+          if (live === undefined) continue;
+          samples += live.times.length;
+          if (maxSamples !== undefined && samples > maxSamples) throw new TooManySamplesError(maxSamples);
+          take({ labels: labels[i]!, chunks: [live] });
+        }
+        from = next;
+        const rest = due();
+        if (rest !== undefined) await rest;
+        signal?.throwIfAborted();
+      }
+      return true;
     },
     series: async (matcherSets, range, options) => await paced(sortedSets(matching(matcherSets, range)), options),
     labelNames: async (matcherSets, range, options) => await paced(namesIn(matching(matcherSets, range)), options),

@@ -75,6 +75,8 @@ export interface WindowLayout {
   readonly factorsPerSecond: Float64Array;
   /** At how many steps there are two samples. */
   found: number;
+  /** Whether any change is extended further back than its samples reach. */
+  reaches: boolean;
 }
 
 /** Where a row's results go: `values` and, for each step, `present` (0 or 1), from index `at` on. */

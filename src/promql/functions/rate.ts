@@ -30,10 +30,24 @@ function extrapolated(
   perSecond: boolean,
 ): number {
   const { values } = run;
-  const resetAt = counter ? resetsOf(run) : NO_RESETS;
-  const rangeSeconds = windows.rangeMs / 1000;
-  const { firsts, lasts, sampled, toStart, toEnd, factors, factorsPerSecond, found } = layoutOf(run, windows);
-  const usual = perSecond ? factorsPerSecond : factors;
+  const resetAt = counter && run.ascends !== true ? resetsOf(run) : NO_RESETS;
+  const layout = layoutOf(run, windows);
+  const { firsts, lasts, found } = layout;
+  const usual = perSecond ? layout.factorsPerSecond : layout.factors;
+  const unitSeconds = perSecond ? windows.rangeMs / 1000 : 1;
+  if (resetAt.length === 0 && found === firsts.length) {
+    present.fill(1, at, at + found);
+    if (extendAll(values, layout, usual, out, at) && counter) {
+      for (let step = 0; step < firsts.length; step++) {
+        const first = values[firsts[step]!]!;
+        const change = values[lasts[step]!]! - first;
+        if (mayCrossZero(layout, step, first, change)) {
+          out[at + step] = change * factorFromZero(layout, step, first / change, usual, unitSeconds);
+        }
+      }
+    }
+    return found;
+  }
   let nextReset = 0;
   for (let step = 0; step < firsts.length; step++) {
     const from = firsts[step]!;
@@ -44,23 +58,53 @@ function extrapolated(
     const last = lasts[step]!;
     const first = values[from]!;
     let change = values[last]! - first;
-    if (resetAt.length > 0) {
-      while (nextReset < resetAt.length && resetAt[nextReset]! <= from) nextReset++;
-      for (let i = nextReset; i < resetAt.length && resetAt[i]! <= last; i++) change += values[resetAt[i]! - 1]!;
-    }
-    let factor = usual[step]!;
-    // Where it begins with its change or more, zero lies as far back as the samples reach, or further.
-    if (counter && change > 0 && first >= 0 && (first < change || toStart[step]! > sampled[step]!)) {
-      const toZero = sampled[step]! * (first / change);
-      if (toZero < toStart[step]!) {
-        factor = (sampled[step]! + toZero + toEnd[step]!) / sampled[step]!;
-        if (perSecond) factor /= rangeSeconds;
-      }
-    }
-    out[at + step] = change * factor;
+    while (nextReset < resetAt.length && resetAt[nextReset]! <= from) nextReset++;
+    for (let i = nextReset; i < resetAt.length && resetAt[i]! <= last; i++) change += values[resetAt[i]! - 1]!;
+    const crosses = counter && mayCrossZero(layout, step, first, change);
+    out[at + step] =
+      change * (crosses ? factorFromZero(layout, step, first / change, usual, unitSeconds) : usual[step]!);
     present[at + step] = 1;
   }
   return found;
+}
+
+/**
+ * The changes of a run without resets whose windows all have two samples, as most are: in a loop without branches.
+ * Returns whether any may have to be less, since a counter is not extended below zero.
+ */
+function extendAll(
+  values: Float64Array,
+  layout: WindowLayout,
+  by: Float64Array,
+  out: Float64Array,
+  at: number,
+): boolean {
+  const { firsts, lasts } = layout;
+  let nearest = layout.reaches ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+  for (let step = 0; step < firsts.length; step++) {
+    const first = values[firsts[step]!]!;
+    const change = values[lasts[step]!]! - first;
+    nearest = Math.min(nearest, first - change);
+    out[at + step] = change * by[step]!;
+  }
+  return !(nearest >= 0);
+}
+
+/** Where it begins with its change or more, zero lies as far back as the samples reach, or further. */
+function mayCrossZero({ toStart, sampled }: WindowLayout, step: number, first: number, change: number): boolean {
+  return change > 0 && first >= 0 && (first < change || toStart[step]! > sampled[step]!);
+}
+
+function factorFromZero(
+  { sampled, toStart, toEnd }: WindowLayout,
+  step: number,
+  ratio: number,
+  usual: Float64Array,
+  unitSeconds: number,
+): number {
+  const toZero = sampled[step]! * ratio;
+  if (!(toZero < toStart[step]!)) return usual[step]!;
+  return (sampled[step]! + toZero + toEnd[step]!) / sampled[step]! / unitSeconds;
 }
 
 /** The series of one scrape have the same times: then the windows are looked for once. */
@@ -74,7 +118,7 @@ function layoutOf(run: Run, windows: Windows): WindowLayout {
 
 function emptyLayout(steps: number): WindowLayout {
   return {
-    ...{ times: new Float64Array(), from: 0, to: 0, found: 0 },
+    ...{ times: new Float64Array(), from: 0, to: 0, found: 0, reaches: false },
     ...{ firsts: new Int32Array(steps), lasts: new Int32Array(steps), sampled: new Float64Array(steps) },
     ...{ toStart: new Float64Array(steps), toEnd: new Float64Array(steps) },
     ...{ factors: new Float64Array(steps), factorsPerSecond: new Float64Array(steps) },
@@ -87,6 +131,7 @@ function fillLayout(layout: WindowLayout, run: Run, { ends, rangeMs }: Windows):
   layout.from = run.from;
   layout.to = run.to;
   layout.found = 0;
+  layout.reaches = false;
   const rangeSeconds = rangeMs / 1000;
   let { from, from: to } = run;
   for (let step = 0; step < ends.length; step++) {
@@ -114,6 +159,7 @@ function fillLayout(layout: WindowLayout, run: Run, { ends, rangeMs }: Windows):
     layout.toEnd[step] = toEnd;
     layout.factors[step] = factor;
     layout.factorsPerSecond[step] = factor / rangeSeconds;
+    if (toStart > sampled) layout.reaches = true;
     layout.found++;
   }
 }
