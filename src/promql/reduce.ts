@@ -55,18 +55,21 @@ export function grown<T extends Float64Array | Uint8Array>(column: T, length: nu
 type Whole = (states: Float64Array, base: number, values: Float64Array) => void;
 
 const countWhole: Whole = (states, base, values) => {
-  for (let cell = base; cell < base + values.length; cell++) states[cell]!++;
+  const end = base + values.length;
+  for (let cell = base; cell < end; cell++) states[cell]!++;
 };
 
 const leastWhole: Whole = (states, base, values) => {
-  for (let step = 0, cell = base; step < values.length; step++, cell++) {
+  const steps = values.length;
+  for (let step = 0, cell = base; step < steps; step++, cell++) {
     const best = states[cell]!;
     if (values[step]! < best || Number.isNaN(best)) states[cell] = values[step]!;
   }
 };
 
 const greatestWhole: Whole = (states, base, values) => {
-  for (let step = 0, cell = base; step < values.length; step++, cell++) {
+  const steps = values.length;
+  for (let step = 0, cell = base; step < steps; step++, cell++) {
     const best = states[cell]!;
     if (values[step]! > best || Number.isNaN(best)) states[cell] = values[step]!;
   }
@@ -128,7 +131,9 @@ function sum(): Reducer {
 }
 
 function addCompensated(sums: Float64Array, errors: Float64Array, base: number, values: Float64Array): void {
-  for (let step = 0, cell = base; step < values.length; step++, cell++) {
+  // Once the process has seen a buffer detached, as a store's is when it grows, each look at a length costs a check.
+  const steps = values.length;
+  for (let step = 0, cell = base; step < steps; step++, cell++) {
     const value = values[step]!;
     const before = sums[cell]!;
     const total = before + value;
@@ -184,8 +189,8 @@ function average(): Reducer {
       }
     },
     addWhole(base, values) {
-      const [into, lost, many] = [sums, errors, counts];
-      for (let step = 0, cell = base; step < values.length; step++, cell++) {
+      const [into, lost, many, steps] = [sums, errors, counts, values.length];
+      for (let step = 0, cell = base; step < steps; step++, cell++) {
         const value = values[step]!;
         const before = into[cell]!;
         const total = before + value;

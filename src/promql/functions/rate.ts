@@ -80,8 +80,9 @@ function extendAll(
   at: number,
 ): boolean {
   const { firsts, lasts } = layout;
+  const steps = firsts.length;
   let nearest = layout.reaches ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
-  for (let step = 0; step < firsts.length; step++) {
+  for (let step = 0; step < steps; step++) {
     const first = values[firsts[step]!]!;
     const change = values[lasts[step]!]! - first;
     nearest = Math.min(nearest, first - change);
