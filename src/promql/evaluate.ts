@@ -301,7 +301,7 @@ function* scalarValues(arg: Expr, evaluation: Evaluation, grid: Grid): Work<Floa
 }
 
 /** Whether a vector meets a scalar, or both sides are alike. */
-export function sidesOf({ left, right }: BinaryExpr): 'mixed' | 'alike' {
+function sidesOf({ left, right }: BinaryExpr): 'mixed' | 'alike' {
   return typeOf(left) === typeOf(right) ? 'alike' : 'mixed';
 }
 
