@@ -5,7 +5,7 @@ import { queryPace } from './query-pace.ts';
 
 test('queryPace() gives each tenant a turn, however many queries it has', async () => {
   let now = 0;
-  const pauseOf = queryPace(openTenantTurns().turn, () => now, 4);
+  const pauseOf = queryPace(openTenantTurns().turn, () => now, { turnMs: 4 });
   const seen: string[] = [];
   const query = async (tenant: string, pieces: number) => {
     const pause = pauseOf(parseTenant(tenant));
@@ -23,7 +23,7 @@ test('queryPace() gives each tenant a turn, however many queries it has', async 
 
 test('queryPace() goes on within a turn, and rests once another tenant has had its own', async () => {
   let now = 0;
-  const pauseOf = queryPace(openTenantTurns().turn, () => now, 4);
+  const pauseOf = queryPace(openTenantTurns().turn, () => now, { turnMs: 4 });
   const [a, b] = [pauseOf(parseTenant('a')), pauseOf(parseTenant('b'))];
   await a();
   expect(a()).toBeUndefined();
@@ -32,4 +32,20 @@ test('queryPace() goes on within a turn, and rests once another tenant has had i
   await b();
   expect(b()).toBeUndefined();
   expect(a()).toBeInstanceOf(Promise);
+});
+
+test('queryPace() makes turns short while another tenant waits', async () => {
+  let now = 0;
+  const pauseOf = queryPace(openTenantTurns().turn, () => now, { turnMs: 4, shortTurnMs: 1 });
+  const [a, b] = [pauseOf(parseTenant('a')), pauseOf(parseTenant('b'))];
+  await a();
+  const ofB = b();
+  expect(a()).toBeUndefined();
+  now = 1;
+  const ofA = a();
+  expect(ofA).toBeInstanceOf(Promise);
+  await ofB;
+  await ofA;
+  now = 2;
+  expect(a()).toBeUndefined();
 });

@@ -4,7 +4,7 @@ import type { HistogramValue } from '../model/histogram-value.ts';
 import { setStaleMarker } from '../model/series.ts';
 import { loadCore } from '../tsdb/core.ts';
 import { MOST_WRITTEN, sampleWriter } from '../wire/sample-text.ts';
-import { envelopeOf, formatValue, metricOf } from './envelope.ts';
+import { envelopeOf, formatValue, metricOf, quotedJson } from './envelope.ts';
 import { unescapeName } from './routes/label-values.ts';
 
 test.each([
@@ -123,4 +123,13 @@ test.each([
   { text: 'U___110000_', want: 'U___110000_' },
 ])('unescapeName($text)', ({ text, want }) => {
   expect(unescapeName(text)).toBe(want);
+});
+
+test('quotedJson() writes any text as JSON.stringify does', () => {
+  const texts = fc.oneof(
+    fc.string(),
+    fc.string({ unit: 'binary' }),
+    fc.constantFrom('"', '\\', 'a\n', '\u2028', '\ud800'),
+  );
+  fc.assert(fc.property(texts, (text) => expect(quotedJson(text)).toBe(JSON.stringify(text))));
 });

@@ -13,6 +13,9 @@ export function sendData(response: Response, data: unknown, warnings: readonly s
 
 /** Long enough that a long answer rests seldom, and written within some milliseconds. */
 const PIECE_BYTES = 256 * 1024;
+/** Written in well under a millisecond: no need to look at the clock more often. */
+const UNPAUSED_LENGTH = 8 * 1024;
+const LISTED_AT_ONCE = 128;
 
 export interface EnvelopeOptions {
   /** What the evaluation took, as Prometheus tells it. */
@@ -40,7 +43,13 @@ export async function sendList<T>(
 ): Promise<void> {
   function* parts() {
     yield '{"status":"success","data":[';
-    for (let i = 0; i < all.length; i++) yield i === 0 ? toJson(all[i]!) : `,${toJson(all[i]!)}`;
+    for (let at = 0; at < all.length; at += LISTED_AT_ONCE) {
+      const block = all
+        .slice(at, at + LISTED_AT_ONCE)
+        .map(toJson)
+        .join();
+      yield at === 0 ? block : `,${block}`;
+    }
     yield warnings.length > 0 ? `],"warnings":${JSON.stringify(warnings)}}` : ']}';
   }
   await sendPieces(response, parts(), pause);
@@ -62,6 +71,7 @@ async function sendPieces(
   let parts: Uint8Array[] = [];
   let length = 0;
   let text = '';
+  let unpaused = 0;
   const flushText = (): void => {
     if (text === '') return;
     const bytes = Buffer.from(text);
@@ -84,6 +94,9 @@ async function sendPieces(
       parts = [];
       length = 0;
     }
+    unpaused += part.length;
+    if (unpaused < UNPAUSED_LENGTH) continue;
+    unpaused = 0;
     const rest = pause();
     if (rest !== undefined) await rest;
   }
@@ -247,7 +260,15 @@ export function metricOf(labels: Labels, texts?: Pick<Texts, 'labels'>): string 
 }
 
 function pairOf([name, value]: Label): string {
-  return `${JSON.stringify(name)}:${JSON.stringify(value)}`;
+  return `${quotedJson(name)}:${quotedJson(value)}`;
+}
+
+/** Most labels: nothing in them needs to be escaped. */
+const PLAIN = /^[\w ./:@=,+*()[\]{}<>|&%$#!?;~^-]*$/;
+
+/** As JSON.stringify, which takes three times as long for a short text. */
+export function quotedJson(text: string): string {
+  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
 }
 
 /** `[1785751200.5,"`: the value and `"]` follow. */

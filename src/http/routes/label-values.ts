@@ -1,4 +1,5 @@
 import type { Router } from 'express';
+import { quotedJson } from '../envelope.ts';
 import { BadParameterError } from '../errors.ts';
 import { mount } from '../route.ts';
 import { answerAboutLabels, type LabelQuestionDeps } from './label-question.ts';
@@ -13,7 +14,7 @@ export function labelValuesRoute(router: Router, deps: LabelQuestionDeps): void 
           if (name === '') throw new BadParameterError('name', 'the label name is empty');
           return reader.labelValues(name, ...question);
         },
-        toJson: (value) => JSON.stringify(value),
+        toJson: quotedJson,
         mayBeAll: true,
       });
     },
