@@ -131,5 +131,9 @@ test('quotedJson() writes any text as JSON.stringify does', () => {
     fc.string({ unit: 'binary' }),
     fc.constantFrom('"', '\\', 'a\n', '\u2028', '\ud800'),
   );
-  fc.assert(fc.property(texts, (text) => expect(quotedJson(text)).toBe(JSON.stringify(text))));
+  fc.assert(
+    fc.property(texts, (text) => {
+      expect(quotedJson(text)).toBe(JSON.stringify(text));
+    }),
+  );
 });

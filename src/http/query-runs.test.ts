@@ -12,7 +12,7 @@ import { openQueryRuns, type RunLimits } from './query-runs.ts';
 
 const running: Listening[] = [];
 afterEach(async () => {
-  for (const each of running.splice(0)) await each.close();
+  for (const each of running.splice(0)) await each.close(0);
 });
 
 /** A server over ten series of ten samples each, whose queries have these limits. */
@@ -160,7 +160,7 @@ describe('limits of queries', () => {
     let leave = () => {};
     const pause = () => {
       if (++rests === leaveAt) leave();
-      return new Promise<void>((resolve) => setTimeout(resolve, rests >= leaveAt ? 5 : 0));
+      return new Promise<void>((resolve) => (rests >= leaveAt ? setTimeout(resolve, 5) : setImmediate(resolve)));
     };
     const { url, counted } = await serveWithin({ max_samples_per_query: 50_000_000 }, { pause });
     await (await fetch(`${url}${fine}`)).arrayBuffer();
