@@ -58,3 +58,38 @@ test('judge() learns nothing from a row that is not newer', () => {
   judge(detector, 100 * STEP, 1e6);
   expect(detector).toEqual(before);
 });
+
+/** Repeatable noise in [-0.5, 0.5). */
+function noise(t: number): number {
+  const x = Math.sin(t * 12.9898) * 43758.5453;
+  return x - Math.floor(x) - 0.5;
+}
+
+const daily = (t: number) => 100 + 30 * Math.sin((2 * Math.PI * t) / 288);
+/** What goes wrong at sample 3000. */
+const CHANGES: Readonly<Record<string, (t: number) => number>> = {
+  'a spike': (t) => (t === 3000 ? 300 : daily(t) + 10 * noise(t)),
+  'a drop to nothing': (t) => (t >= 3000 && t < 3020 ? 0 : daily(t) + 10 * noise(t)),
+  'a level shift': (t) => (t >= 3000 ? 150 : 100) + 10 * noise(t),
+  'a slow bleed': (t) => 100 + 10 * noise(t) + (t >= 3000 ? 0.5 * (t - 3000) : 0),
+  'more variance': (t) => 100 + (t >= 3000 ? 60 : 10) * noise(t),
+  'a flat line': (t) => (t >= 3000 && t < 3300 ? 50 : daily(t) + 10 * noise(t)),
+};
+
+test.each(Object.entries(CHANGES))('judge() finds %s soon, and tells it a few times at most', (_, valueOf) => {
+  const flagged = judgeAll(Array.from({ length: 4000 }, (_, t) => valueOf(t))).flatMap(({ anomaly }, t) =>
+    anomaly ? [t] : [],
+  );
+  const found = flagged.filter((t) => t >= 3000);
+  expect(found[0]).toBeLessThan(3030);
+  expect(found.length).toBeLessThanOrEqual(8);
+  expect(flagged.length - found.length).toBeLessThanOrEqual(2);
+});
+
+test('judge() is used to what comes each day at the same time', () => {
+  const atNoon = (t: number) => t % 288 === 144 && t > 600;
+  const values = Array.from({ length: 288 * 28 }, (_, t) => 100 + 10 * noise(t) + (atNoon(t) ? 60 : 0));
+  const flagged = judgeAll(values).flatMap(({ anomaly }, t) => (anomaly ? [t] : []));
+  expect(flagged.filter((t) => t < 288 * 7).length).toBeGreaterThan(0);
+  expect(flagged.filter((t) => t >= 288 * 21)).toEqual([]);
+});
