@@ -11,7 +11,7 @@ import { fillMixed, isMixed } from './mixed-ranges.ts';
 import { moveWindow, type RangeSource, windowOf } from './range-source.ts';
 import type { Rows } from './rows.ts';
 import { type Grid, timeOf, withoutMetadata } from './value.ts';
-import { type Run, runOf, type Sight, sightOf, sightsOf } from './windows.ts';
+import { keptRun, type Run, runOf, type Sight, sightOf, sightsOf } from './windows.ts';
 import { PIECE_CELLS, rowsPerPiece, type Work } from './work.ts';
 
 /** Functions that work with samples outside of the window. */
@@ -95,7 +95,7 @@ export function windowRows(
     ready:
       inOneGo === undefined
         ? function* (row) {
-            const run = source.run(row);
+            const run = keptRun(source.run(row));
             if (!isMixed(run, windows)) isReady = { row, run, found: yield* byWindow(run, computed) };
           }
         : undefined,

@@ -9,14 +9,15 @@ import type { Rows } from './rows.ts';
 import { type Grid, HISTOGRAM, timeOf, type Vector } from './value.ts';
 
 /**
- * Samples of one series: `from` to `to` (exclusive) of the columns, staleness markers taken out. Of a series that is
- * deferred, the values are good until the next run is made.
+ * Samples of one series: `from` to `to` (exclusive) of the columns, staleness markers taken out.
  */
 export interface Run {
   readonly labels: Labels;
   readonly dropName: boolean;
   readonly times: Float64Array;
   readonly values: Float64Array;
+  /** Whether the values are good only until any other run is made, by another query too: see `keptRun`. */
+  readonly lent?: boolean;
   readonly from: number;
   readonly to: number;
   /** No value is NaN or below the one before it. Left out: not so, or not known. */
@@ -68,6 +69,11 @@ export function runOf(series: LoadedSeries, range: TimeRange): Run {
   return { labels, dropName, ...columns, from: 0, to: length };
 }
 
+/** A run that stays good while others are made: for what rests before it is done with it. */
+export function keptRun(run: Run): Run {
+  return run.lent === true ? { ...run, values: run.values.slice(), lent: false } : run;
+}
+
 /** With staleness markers. Copies nothing where one chunk has it all. */
 function rawRunOf({ labels, chunks, deferred, histograms, starts }: LoadedSeries, range: TimeRange): Run {
   const only: Omit<Chunk, 'encoding'> | undefined = deferred?.read() ?? chunks[0];
@@ -77,7 +83,8 @@ function rawRunOf({ labels, chunks, deferred, histograms, starts }: LoadedSeries
     let to = times.length;
     if (to > 0 && times[0]! < range.start) from = lowerBound(times, range.start);
     if (to > from && times[to - 1]! > range.end) to = upperBound(times, range.end);
-    return { labels, dropName: false, times, values, from, to, ascends, histograms, starts };
+    const lent = deferred !== undefined;
+    return { labels, dropName: false, times, values, lent, from, to, ascends, histograms, starts };
   }
   const { times, values } = decodeSamples(chunks, range);
   return { labels, dropName: false, times, values, from: 0, to: times.length };

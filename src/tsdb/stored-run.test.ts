@@ -2,12 +2,14 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { encodeLabels, formatLabels, labelsOf } from '../model/labels.ts';
 import { decodeSamples, type Samples, setStaleMarker } from '../model/series.ts';
-import { DEFAULT_TENANT } from '../model/tenant.ts';
-import { DAY, HOUR, MINUTE } from '../model/time.ts';
+import { DEFAULT_TENANT, parseTenant } from '../model/tenant.ts';
+import { DAY, HOUR, MINUTE, SECOND } from '../model/time.ts';
 import { seededRandom } from '../numeric/seeded-random.ts';
+import { evaluatorOver } from '../promql/run.ts';
 import { openTsdb } from './open-tsdb.ts';
 
 const FIRST = Date.parse('2026-08-01T05:00:00Z');
@@ -98,4 +100,26 @@ test('samples that are decoded when they are read are those that are decoded at 
   for (const [i, name] of (['a', 'b'] as const).entries()) {
     expect(bits(instant.value.series[i]!)).toEqual(bits(samplesOf(name, LAST - DAY, LAST)));
   }
+});
+
+test('a query that rests within a long row keeps the values of that row while others read theirs', async () => {
+  const now = FIRST;
+  const rest = () => setImmediate();
+  await using tsdb = await openTsdb({
+    ...{ dir, clock: { now: () => now } },
+    evaluator: (reader) => evaluatorOver(reader, { pause: rest }),
+  });
+  const [one, other] = [DEFAULT_TENANT, parseTenant('other')].map((id) => tsdb.storage.tenant(id));
+  const times = Float64Array.from({ length: 2_000 }, (_, i) => FIRST + i * SECOND);
+  for (const [tenant, value] of [
+    [one!, 1],
+    [other!, 2],
+  ] as const) {
+    await tenant.backfill([{ labels: labelsOf({ __name__: 'm' }), times, values: times.map(() => value) }]);
+  }
+  const range = { start: FIRST + 1_000 * SECOND, end: FIRST + 1_999 * SECOND, stepMs: 10 * SECOND };
+  const ask = (of: typeof one) => of!.range('quantile_over_time(0.5, m[1000s])', range);
+  const answers = await Promise.all([ask(one), ask(other), ask(one)]);
+  const seen = answers.map(({ value }) => (value.kind === 'matrix' ? [...new Set(value.series[0]!.values)] : []));
+  expect(seen).toEqual([[1], [2], [1]]);
 });
