@@ -25,7 +25,7 @@ export function collectAnnotations(query: string): CollectedAnnotations {
   const infos = new Map<string, Kept>();
   const add = (to: Map<string, Kept>, text: string, span: Span, details?: Details): void => {
     const before = to.get(text)?.details;
-    to.set(text, { span, details: details === undefined ? before : (before?.with(details.value) ?? details) });
+    to.set(text, { span, details: joinedDetails(before, details) });
   };
   const texts = (all: ReadonlyMap<string, Kept>): readonly string[] =>
     [...all].map(([text, { span, details }]) => {
@@ -42,6 +42,11 @@ export function collectAnnotations(query: string): CollectedAnnotations {
     warn: (message, span) => add(warnings, `PromQL warning: ${message}`, span),
     info: (message, span, details) => add(infos, `PromQL info: ${message}`, span, details as Details | undefined),
   };
+}
+
+/** Of what arises again. */
+export function joinedDetails(before: Details | undefined, details: Details | undefined): Details | undefined {
+  return details === undefined ? before : (before?.with(details.value) ?? details);
 }
 
 interface Kept {

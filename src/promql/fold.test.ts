@@ -1,13 +1,19 @@
 import { expect, test } from 'vitest';
+import { labelsOf } from '../model/labels.ts';
 import type { QueryResult } from '../model/query-result.ts';
 import { decodeSamples } from '../model/series.ts';
+import { finished } from '../model/work.ts';
 import { seededRandom } from '../numeric/seeded-random.ts';
 import { pick } from '../testing/fuzz/mutate.ts';
 import { memoryTenant } from '../testing/memory-storage.ts';
 import { randomQuestion } from '../testing/promql/random-query.ts';
 import { shopHour } from '../testing/promql/shop-hour.ts';
+import type { AggregateExpr } from './ast.ts';
+import { beginFold } from './fold.ts';
+import { foldableOf } from './foldable.ts';
 import { functionNames, signatureOf } from './functions/signatures.ts';
 import type { SeriesSource } from './load.ts';
+import { parseQuery } from './parse.ts';
 import { evaluatorOver } from './run.ts';
 
 const OPS = ['sum', 'avg', 'count', 'min', 'max', 'group', 'stddev', 'stdvar'];
@@ -113,4 +119,25 @@ test('samples that are taken one series at a time count as those that are held',
     await expect(evaluatorOver(of).range('sum(rate(up[5m]))', range, { maxSamples: 30 })).rejects.toThrow(/too many/);
   }
   expect(told[1]).toEqual(told[0]);
+});
+
+test('what is to be told of every cell of every series is held back once', async () => {
+  const query = 'sum(quantile_over_time(2, a[30s]))';
+  const expr = parseQuery(query) as AggregateExpr;
+  const [selector] = foldableOf(expr, 100).keys();
+  const range = { start: 60_000, end: 1_050_000, stepMs: 10_000 };
+  const grid = { start: range.start, stepMs: range.stepMs, steps: 100, instant: false };
+  const told: string[] = [];
+  const annotations = { warn: (message: string) => void told.push(message), info: () => undefined };
+  const about = { query, range, lookbackMs: 300_000, subqueryStepMs: 60_000, annotations };
+  const durations = { query, stepMs: range.stepMs, rangeMs: range.end - range.start };
+  const account = { held: 0, most: 1_000 };
+  const fold = beginFold(expr, selector!, { ...range, start: 0 }, { ...about, durations, account }, grid);
+  const times = Float64Array.from({ length: 70 }, (_, i) => i * 15_000);
+  for (const pod of ['a', 'b']) {
+    fold.take({ labels: labelsOf({ __name__: 'a', pod }), chunks: [{ encoding: 'plain', times, values: times }] });
+  }
+  expect(told).toEqual([]);
+  finished(fold.finish());
+  expect(told).toEqual(['quantile value should be between 0 and 1, got 2']);
 });

@@ -1,12 +1,12 @@
 import type { TimeRange } from '../model/time.ts';
 import { beginReduction } from './aggregate.ts';
-import type { Annotations } from './annotations.ts';
+import { type Annotations, type Details, joinedDetails } from './annotations.ts';
 import { type AggregateExpr, unwrap, type VectorSelector } from './ast.ts';
 import { QueryError } from './errors.ts';
 import { evaluateRows } from './evaluate.ts';
 import { type Evaluation, type Fold, hold } from './evaluation.ts';
 import type { LoadedSeries } from './loaded-series.ts';
-import { positionOf } from './span.ts';
+import { positionOf, type Span } from './span.ts';
 import type { Grid } from './value.ts';
 
 /** An aggregation that is to take the series of its selector, float samples alone, while they are read for a range. */
@@ -20,11 +20,7 @@ export function beginFold(
   const { query } = about;
   /** Its own: what is taken in vain is not held. */
   const account = { held: 0, most: about.account.most };
-  const told: ((to: Annotations) => void)[] = [];
-  const annotations: Annotations = {
-    warn: (message, span) => told.push((to) => to.warn(message, span)),
-    info: (message, span, details) => told.push((to) => to.info(message, span, details)),
-  };
+  const { annotations, tell } = heldBack();
   /** The series that is taken now stands for all. */
   const series: LoadedSeries[] = [{ labels: [], chunks: [] }];
   const loaded: Evaluation['loaded'] = new Map([[selector, { series, range, ofPoints: false, mixed: false }]]);
@@ -44,8 +40,27 @@ export function beginFold(
     },
     *finish() {
       hold(account.held, whole.span, about);
-      for (const tell of told) tell(about.annotations);
+      tell(about.annotations);
       return yield* reduction.finish();
+    },
+  };
+}
+
+/** Annotations to be told later, each once: every cell of every series may have the same. */
+function heldBack(): { readonly annotations: Annotations; readonly tell: (to: Annotations) => void } {
+  const warnings = new Map<string, Span>();
+  const infos = new Map<string, { readonly span: Span; readonly details: Details | undefined }>();
+  return {
+    annotations: {
+      warn: (message, span) => void warnings.set(message, span),
+      info(message, span, details) {
+        const before = infos.get(message)?.details;
+        infos.set(message, { span, details: joinedDetails(before, details as Details | undefined) });
+      },
+    },
+    tell(to) {
+      for (const [message, span] of warnings) to.warn(message, span);
+      for (const [message, { span, details }] of infos) to.info(message, span, details);
     },
   };
 }
