@@ -45,7 +45,9 @@ export function readerOfBoth(
       for (const run of onDisk) {
         const { labels } = run;
         const key = labelsKey(labels);
-        const live = decodeSamples(found.get(key)?.chunks ?? [], range);
+        const inHead = found.get(key);
+        // The same empty columns for all: runs of equal times, and of none behind them, share these.
+        const live = inHead === undefined ? NO_SAMPLES : decodeSamples(inHead.chunks, range);
         const isBehind = live.times.length === 0 || live.times[0]! > run.last;
         let count = run.count + live.times.length;
         if (mayDefer && isBehind) {
