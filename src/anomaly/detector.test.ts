@@ -76,8 +76,8 @@ const CHANGES: Readonly<Record<string, (t: number) => number>> = {
   'a flat line': (t) => (t >= 3000 && t < 3300 ? 50 : daily(t) + 10 * noise(t)),
 };
 
-test.each(Object.entries(CHANGES))('judge() finds %s soon, and tells it a few times at most', (_, valueOf) => {
-  const flagged = judgeAll(Array.from({ length: 4000 }, (_, t) => valueOf(t))).flatMap(({ anomaly }, t) =>
+test.each(Object.entries(CHANGES))('judge() finds %s soon, and tells it a few times at most', (_, change) => {
+  const flagged = judgeAll(Array.from({ length: 4000 }, (_, t) => change(t))).flatMap(({ anomaly }, t) =>
     anomaly ? [t] : [],
   );
   const found = flagged.filter((t) => t >= 3000);
