@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { ClassicLevel } from 'classic-level';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type RunningProgram, startingAt, startProgram } from './program.ts';
+import { type RunningProgram, startingAt, startProgram } from '../program.ts';
 
 /** Data folders as earlier releases left them, each with what is in it: `fixtures/make-data-folder.ts` makes them. */
-const FIXTURES = join(import.meta.dirname, 'fixtures');
+const FIXTURES = join(import.meta.dirname, '..', 'fixtures');
 const RELEASES = readdirSync(FIXTURES).filter((name) => existsSync(join(FIXTURES, name, 'contents.json')));
 
 interface Contents {
@@ -67,7 +67,7 @@ async function samplesOf(server: RunningProgram, labels: object, end: number): P
 }
 
 test('there is a data folder of this release', () => {
-  const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8'));
+  const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '..', '..', 'package.json'), 'utf8'));
   expect(RELEASES).toContain(version);
 });
 

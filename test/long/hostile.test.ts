@@ -2,7 +2,7 @@ import { Agent, request as httpRequest } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type RunningProgram, startProgram } from './program.ts';
+import { type RunningProgram, startProgram } from '../program.ts';
 
 /** What a stranger may send to the real program: each gets a clear 4xx, memory stays bounded, and the server lives. */
 

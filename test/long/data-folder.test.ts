@@ -4,11 +4,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { encodeWriteRequest } from '../src/wire/encode-write-request.ts';
-import { encodeSnappy } from '../src/wire/snappy.ts';
-import { type ServeProcess, startServe } from './serve-process.ts';
+import { encodeWriteRequest } from '../../src/wire/encode-write-request.ts';
+import { encodeSnappy } from '../../src/wire/snappy.ts';
+import { type ServeProcess, startServe } from '../serve-process.ts';
 
-const MAIN = join(import.meta.dirname, '..', 'dist', 'main.js');
+const MAIN = join(import.meta.dirname, '..', '..', 'dist', 'main.js');
 /** In a data folder and in no snapshot of it: they are made anew, or are snapshots themselves. */
 const NOT_IN_SNAPSHOTS = ['snapshots', 'external-metrics', 'demo.json'];
 
