@@ -1,9 +1,13 @@
+import { openAlerting } from './app/alerting.ts';
+import { openCosts } from './app/costs.ts';
 import { openExternalMetricsPart } from './app/external-metrics.ts';
 import { openHandlers } from './app/handlers.ts';
 import { openKedaScaler } from './app/keda-scaler.ts';
 import { openLoops } from './app/loops.ts';
 import { openParts, type Target } from './app/parts.ts';
+import { openRules } from './app/rules.ts';
 import { openScraping } from './app/scraping.ts';
+import { openWatching } from './app/watching.ts';
 import { openWorkloadPasses } from './app/workload-passes.ts';
 import type { Settings } from './config/load.ts';
 import type { ReplayTable } from './http/deps.ts';
@@ -40,12 +44,18 @@ export async function startApp({ replay, ...options }: AppOptions): Promise<App>
   const loops = openLoops(parts, passes, external.board);
   const { historyChanged } = loops;
   const scraping = openScraping(parts);
+  const alerting = openAlerting(parts);
+  const rules = openRules(parts, alerting.tell);
+  const watching = openWatching(parts, alerting.tell);
+  const costs = openCosts(parts, alerting.tell);
+  const watchers = [alerting, rules, watching, costs];
   const { handler, rawHandlers } = openHandlers(parts, {
     passes,
     historyChanged,
     replay,
     problems: external.problems,
     scraping,
+    routes: watchers.flatMap(({ routes }) => routes),
   });
   const server: Listening = await listen({
     ...options.settings.listen,
@@ -63,7 +73,13 @@ export async function startApp({ replay, ...options }: AppOptions): Promise<App>
   return {
     url: server.url,
     async run(signal) {
-      await Promise.all([loops.run(signal), external.run(signal), scaler.run(signal), scraping.run(signal)]);
+      await Promise.all([
+        loops.run(signal),
+        external.run(signal),
+        scaler.run(signal),
+        scraping.run(signal),
+        ...watchers.map((part) => part.run(signal)),
+      ]);
     },
     async [Symbol.asyncDispose]() {
       await scaler[Symbol.asyncDispose]();

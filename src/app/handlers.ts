@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Router } from 'express';
 import { rightPolicy } from '../config/check-policy.ts';
 import { isLoopback } from '../config/schema.ts';
 import { adminRoute } from '../http/admin-route.ts';
@@ -44,6 +45,8 @@ export interface HandlerOptions {
   readonly scraping: Pick<Scraping, 'targets' | 'targetMetadata'>;
   /** What is wrong beside the policies, a sentence each. */
   readonly problems: () => readonly string[];
+  /** Of parts that bring their own. */
+  readonly routes: readonly ((router: Router) => void)[];
 }
 
 const NOT_RELEASED =
@@ -150,6 +153,7 @@ export function openHandlers(parts: Parts, { passes, historyChanged, replay, scr
       };
     },
     routes: [
+      ...others.routes,
       (router) =>
         importRoute(router, {
           callerOf,

@@ -6,8 +6,12 @@ import type { Problem } from '../model/problem.ts';
 import { parseTenant, type TenantId } from '../model/tenant.ts';
 import type { LimitsByTenant } from '../model/tenant-limits.ts';
 import { parseDuration } from '../model/time.ts';
+import { type AlertingSettings, resolveAlerting } from './alerting-settings.ts';
+import { type AnomalySettings, resolveAnomaly } from './anomaly-settings.ts';
 import { checkSettings } from './check-settings.ts';
+import { type CostSettings, resolveCost } from './cost-settings.ts';
 import { SettingsError } from './errors.ts';
+import { type RulesSettings, resolveRules } from './rules-settings.ts';
 import { type SettingsDocument, splitListen } from './schema.ts';
 import { resolveScrape, type ScrapeSettings } from './scrape-settings.ts';
 import { resolveTenantLimits } from './tenant-limits.ts';
@@ -57,6 +61,12 @@ export interface Settings {
   };
   readonly tenantLimits: LimitsByTenant;
   readonly externalLabels: Readonly<Record<string, string>>;
+  /** Where people reach this server; undefined: the address that it listens on. Without a slash at its end. */
+  readonly externalUrl: string | undefined;
+  readonly rules: RulesSettings;
+  readonly anomalies: AnomalySettings;
+  readonly cost: CostSettings;
+  readonly alerting: AlertingSettings;
   readonly logLevel: SettingsDocument['log']['level'];
   /** Infinite where slow queries are not told. */
   readonly slowQueryMs: number;
@@ -195,6 +205,11 @@ export function loadSettings({ file, flags = {}, env = process.env }: LoadOption
     limits: limitsOf(document.limits),
     tenantLimits: resolveTenantLimits(document),
     externalLabels: document.externalLabels,
+    externalUrl: document.externalUrl?.replace(/\/+$/, ''),
+    rules: resolveRules(document.rules, folder),
+    anomalies: resolveAnomaly(document.anomalies, folder),
+    cost: resolveCost(document.cost, folder),
+    alerting: resolveAlerting(document.alerting, folder),
     logLevel: document.log.level,
     slowQueryMs: document.log.slowQuery === 'off' ? Number.POSITIVE_INFINITY : parseDuration(document.log.slowQuery),
   };

@@ -2,6 +2,10 @@ import { z } from 'zod';
 import { ROLES } from '../model/caller.ts';
 import { parseDuration } from '../model/time.ts';
 import { TRANSLATION_STRATEGIES } from '../wire/otlp-names.ts';
+import { AlertingSection } from './alerting-schema.ts';
+import { AnomalySection } from './anomaly-schema.ts';
+import { CostSection } from './cost-schema.ts';
+import { RulesSection } from './rules-schema.ts';
 import { ScrapeSection } from './scrape-schema.ts';
 import { TenantLimitsDocument } from './tenant-limits.ts';
 
@@ -427,6 +431,17 @@ export const SettingsDocument = z.strictObject({
       'Labels that other programs see on every series that they read from here, by remote read and /federate, as external_labels of Prometheus; a label of the series itself wins.',
     )
     .meta({ examples: [{ cluster: 'eu-1' }] }),
+  externalUrl: z
+    .url({ protocol: /^https?$/, error: 'expected an address such as https://foresail.example' })
+    .optional()
+    .describe(
+      'Where people reach this server, for links in alerts and reports. Not set: the address that it listens on.',
+    )
+    .meta({ examples: ['https://foresail.example'] }),
+  rules: RulesSection.prefault({}).describe('Recording and alerting rules that are evaluated here.'),
+  anomalies: AnomalySection.prefault({}).describe('What is watched for anomalies.'),
+  cost: CostSection.prefault({}).describe('What replicas cost, and what may be spent.'),
+  alerting: AlertingSection.prefault({}).describe('Who is told of alerts.'),
   log: z
     .strictObject({
       level: z
