@@ -1,5 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
+const LONG = ['test/long/*.test.ts', 'src/**/*.long.test.ts'];
+
 /**
  * Four sets of tests: beside the code, the real program with nothing but npm, the same over days and weeks of a clock or
  * of computing (not in the everyday run), and the real program with real servers.
@@ -15,6 +17,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['src/**/*.test.ts', 'alerts/*.test.ts', 'dashboards/*.test.ts', 'scaling-policies/*.test.ts'],
+          exclude: LONG,
           isolate: false,
           testTimeout: 300_000,
         },
@@ -28,7 +31,7 @@ export default defineConfig({
           hookTimeout: 300_000,
         },
       },
-      { test: { name: 'long', include: ['test/long/*.test.ts'], testTimeout: 600_000, hookTimeout: 300_000 } },
+      { test: { name: 'long', include: LONG, testTimeout: 600_000, hookTimeout: 300_000 } },
       {
         test: {
           name: 'real',
