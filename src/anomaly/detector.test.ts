@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createDetector, judge, type Verdict } from './detector.ts';
+import { type Context, createDetector, type DetectorState, judge, type Verdict } from './detector.ts';
+import { restoreDetector, saveDetector } from './saved-detector.ts';
 
 const STEP = 300_000;
 
@@ -19,29 +20,93 @@ test('judge() finds a spike and a drop in a daily rhythm, and little else', () =
   expect(verdicts.filter(({ anomaly }) => anomaly).length).toBeLessThan(10);
 });
 
+/** Steps of time from backwards to long gaps, samples of any kind, and what may be known beside them. */
+const anySample = fc.oneof(
+  { weight: 6, arbitrary: fc.integer({ min: 0, max: 60 }) },
+  { weight: 1, arbitrary: fc.double() },
+);
+const anyForecast = fc.record({
+  expected: fc.double({ noNaN: true, min: -1e3, max: 1e3 }),
+  lower: fc.double({ noNaN: true, min: -1e3, max: 1e3 }),
+  upper: fc.double({ noNaN: true, min: -1e3, max: 1e3 }),
+});
+const anyRow = fc.record({
+  step: fc.oneof(
+    { weight: 6, arbitrary: fc.constant(900) },
+    { weight: 1, arbitrary: fc.integer({ min: -5, max: 90_000 }) },
+  ),
+  value: anySample,
+  context: fc.record(
+    { localOffsetMs: fc.constantFrom(0, 7_200_000), forecast: anyForecast, learn: fc.boolean() },
+    { requiredKeys: [] },
+  ),
+});
+interface Row {
+  readonly step: number;
+  readonly value: number;
+  readonly context: Context;
+}
+
+function judgeRows(detector: DetectorState, rows: readonly Row[], start = 0): Verdict[] {
+  let time = start;
+  return rows.map(({ step, value, context }) => {
+    time += step * 1000;
+    return judge(detector, time, value, context);
+  });
+}
+
 test('judge() depends on no later row, and every score is a number from 0 to 1', () => {
-  const row = fc.tuple(fc.integer({ min: -5, max: 500 }), fc.double());
   fc.assert(
-    fc.property(fc.array(row, { minLength: 2, maxLength: 200 }), fc.array(row, { maxLength: 50 }), (rows, later) => {
-      let time = 0;
-      const stamped = [...rows, ...later].map(([step, value]) => {
-        time += step * 1000;
-        return { time, value };
-      });
-      const all = judgeAll(
-        stamped.map(({ value }) => value),
-        stamped.map((one) => one.time),
-      );
-      const first = stamped.slice(0, rows.length);
-      expect(
-        judgeAll(
-          first.map(({ value }) => value),
-          first.map((one) => one.time),
-        ),
-      ).toEqual(all.slice(0, rows.length));
-      for (const { score } of all) expect(score >= 0 && score <= 1).toBe(true);
-    }),
+    fc.property(
+      fc.array(anyRow, { minLength: 1, maxLength: 200, size: 'max' }),
+      fc.array(anyRow, { maxLength: 50 }),
+      (rows, later) => {
+        const all = judgeRows(createDetector(), [...rows, ...later]);
+        expect(judgeRows(createDetector(), rows)).toEqual(all.slice(0, rows.length));
+        for (const { score } of all) expect(score >= 0 && score <= 1).toBe(true);
+      },
+    ),
+    { numRuns: 30 },
   );
+});
+
+test('a detector that was saved and restored goes on with the same bits', () => {
+  fc.assert(
+    fc.property(fc.array(anyRow, { minLength: 2, maxLength: 400, size: 'max' }), fc.nat(), (rows, cut) => {
+      const at = cut % rows.length;
+      const detector = createDetector();
+      judgeRows(detector, rows.slice(0, at));
+      const restored = restoreDetector(saveDetector(detector))!;
+      const start = rows.slice(0, at).reduce((sum, { step }) => sum + step * 1000, 0);
+      expect(judgeRows(restored, rows.slice(at), start)).toEqual(judgeRows(detector, rows.slice(at), start));
+      expect(saveDetector(restored)).toEqual(saveDetector(detector));
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test('restoreDetector() refuses what it did not save', () => {
+  const bytes = saveDetector(createDetector());
+  const otherVersion = bytes.slice();
+  otherVersion[0]!++;
+  for (const bad of [
+    otherVersion,
+    bytes.slice(1),
+    bytes.slice(0, -8),
+    new Uint8Array(0),
+    new Uint8Array([...bytes, 0]),
+  ])
+    expect(restoreDetector(bad)).toBeUndefined();
+  const within = Uint8Array.from([1, 2, 3, ...bytes, 4]).subarray(3, -1);
+  expect(restoreDetector(within)).toEqual(createDetector());
+});
+
+test('what a detector keeps is under 4 kB and does not grow', () => {
+  const detector = createDetector();
+  const bytes = saveDetector(detector).length;
+  for (let t = 0; t < 5000; t++) judge(detector, t * STEP, wave(t));
+  expect(saveDetector(detector).length).toBe(bytes);
+  expect(bytes).toBeLessThan(3700);
 });
 
 test.each([
@@ -49,6 +114,59 @@ test.each([
   { name: 'all zero', values: new Array(500).fill(0) },
 ])('judge() has nothing to say about $name', ({ values }) => {
   expect(judgeAll(values).every(({ score, anomaly }) => score === 0 && !anomaly)).toBe(true);
+});
+
+test('judge() says that it learns until it has seen enough', () => {
+  const verdicts = judgeAll(Array.from({ length: 200 }, (_, t) => (t === 50 || t === 190 ? 2000 : wave(t))));
+  expect(verdicts[50]).toMatchObject({ learning: true, score: 0, anomaly: false });
+  expect(verdicts.findIndex(({ learning }) => !learning)).toBe(89);
+  expect(verdicts[190]).toMatchObject({ learning: false, part: 'jump', direction: 'up' });
+  expect(verdicts[190]!.score).toBeGreaterThan(0);
+});
+
+test('judge() follows a sample that teaches nothing, and knows as much as before', () => {
+  const detectors = [true, false].map((learn) => {
+    const detector = createDetector();
+    for (let t = 0; t < 3000; t++) judge(detector, t * STEP, wave(t));
+    for (let t = 3000; t < 3100; t++) judge(detector, t * STEP, 3 * wave(t), { learn });
+    for (let t = 3100; t < 3600; t++) judge(detector, t * STEP, wave(t), { learn });
+    return detector;
+  });
+  const again = (detector: DetectorState) =>
+    Array.from({ length: 60 }, (_, i) => judge(detector, (3600 + i) * STEP, 3 * wave(3600 + i)));
+  const [taught, muted] = detectors.map(again) as [Verdict[], Verdict[]];
+  expect(Math.max(...muted.map(({ score }) => score))).toBeGreaterThan(Math.max(...taught.map(({ score }) => score)));
+});
+
+test('judge() takes the days of the local time that it is told', () => {
+  const offset = (t: number) => (t < 288 * 20 ? 0 : 3_600_000);
+  // From day 20 on the clocks are an hour ahead, and the series with them.
+  const local = (t: number) => Math.sin((2 * Math.PI * (t + offset(t) / STEP)) / 288) > 0.2;
+  const flagged = (told: boolean) => {
+    const detector = createDetector();
+    const all = Array.from({ length: 288 * 24 }, (_, t) => {
+      const value = 100 + (local(t) ? 60 : 0) + 10 * noise(t);
+      return judge(detector, t * STEP, value, told ? { localOffsetMs: offset(t) } : {}).score;
+    });
+    return Math.max(...all.slice(288 * 20 + 20));
+  };
+  expect(flagged(true)).toBeLessThan(0.6);
+  expect(flagged(false)).toBeGreaterThan(flagged(true));
+});
+
+test('judge() takes a forecast for what is expected, and finds what is not as forecast', () => {
+  const detector = createDetector();
+  // No rhythm of days: a week of seven levels, which the forecast knows.
+  const week = [100, 160, 90, 170, 110, 30, 20];
+  const usual = (t: number) => week[Math.floor(t / 288) % 7]! + 10 * noise(t);
+  const verdicts = Array.from({ length: 288 * 21 }, (_, t) => {
+    const expected = week[Math.floor(t / 288) % 7]!;
+    const value = t >= 288 * 20.5 ? usual(t) + 15 : usual(t);
+    return judge(detector, t * STEP, value, { forecast: { expected, lower: expected - 6, upper: expected + 6 } });
+  });
+  expect(verdicts[1000]).toMatchObject({ expected: week[3], lower: week[3]! - 6, upper: week[3]! + 6 });
+  const found = verdicts.slice(288 * 20.5, 288 * 20.5 + 20);
+  expect(found.find(({ anomaly }) => anomaly)).toMatchObject({ part: 'season', direction: 'up' });
 });
 
 test('judge() learns nothing from a row that is not newer', () => {
@@ -92,4 +210,28 @@ test('judge() is used to what comes each day at the same time', () => {
   const flagged = judgeAll(values).flatMap(({ anomaly }, t) => (anomaly ? [t] : []));
   expect(flagged.filter((t) => t < 288 * 7).length).toBeGreaterThan(0);
   expect(flagged.filter((t) => t >= 288 * 21)).toEqual([]);
+});
+
+test.each([
+  { change: 'a spike', part: 'jump', direction: 'up', at: 3000 },
+  { change: 'a drop to nothing', part: 'jump', direction: 'down', at: 3000 },
+  { change: 'a level shift', part: 'shift', direction: 'up', at: 3012 },
+  { change: 'a slow bleed', part: 'shift', direction: 'up', at: 3030 },
+  { change: 'more variance', part: 'spread', direction: 'up', at: 3060 },
+])('judge() says of $change what strikes: $part, $direction', ({ change, part, direction, at }) => {
+  const verdicts = judgeAll(Array.from({ length: at + 1 }, (_, t) => CHANGES[change]!(t)));
+  expect(verdicts.slice(3000).map((each) => `${each.part} ${each.direction}`)).toContain(`${part} ${direction}`);
+});
+
+test('judge() finds a series that used to move and stands still, at any level', () => {
+  const values = Array.from({ length: 3400 }, (_, t) => (t >= 3000 && t < 3300 ? 100 : 100 + 10 * noise(t)));
+  const verdicts = judgeAll(values);
+  const found = verdicts.findIndex(({ anomaly, part }) => anomaly && part === 'flat');
+  expect(found).toBeGreaterThanOrEqual(3024);
+  expect(found).toBeLessThan(3060);
+});
+
+test('judge() is used to a series that often stands still', () => {
+  const steps = Array.from({ length: 6000 }, (_, t) => Math.floor(noise(Math.floor(t / 37)) * 20));
+  expect(judgeAll(steps).filter(({ part, anomaly }) => anomaly && part === 'flat')).toEqual([]);
 });

@@ -1,8 +1,27 @@
 import { HOUR, type Millis } from '../model/time.ts';
-import { type DayShape, dayShape, learnShape, meanResidual, rhythmOf, shapeAt } from './day-shape.ts';
-import { learnTransition, surprise, type Transitions, transitions } from './surprise.ts';
-import { learnTail, rarity, type Tail, tailOf } from './tail.ts';
-import { learnTime, type UsualTimes, usualAt, usualTimes } from './usual-times.ts';
+import {
+  beginDay,
+  DAY_CELLS,
+  DAY_NUMBERS,
+  type DayShape,
+  learnShape,
+  meanResidual,
+  RESIDUALS,
+  rhythmOf,
+  shapeAt,
+} from './day-shape.ts';
+import { blankMemory, type Memory } from './memory.ts';
+import { meanWith, type Recent, recentNumbers, remember } from './recent.ts';
+import {
+  beginTransitions,
+  learnTransition,
+  surprise,
+  TRANSITION_CELLS,
+  TRANSITION_NUMBERS,
+  type Transitions,
+} from './surprise.ts';
+import { learnTail, rarity, TAIL_NUMBERS, type Tail, valueAt } from './tail.ts';
+import { beginUsual, learnTime, USUAL_CELLS, USUAL_NUMBERS, type UsualTimes, usualAt } from './usual-times.ts';
 
 /** What a detector thinks of one sample, from the samples before it alone. */
 export interface Verdict {
@@ -12,34 +31,52 @@ export interface Verdict {
   /** 0 to 1; 0 while learning. An anomaly from `ANOMALY_SCORE` on. */
   readonly score: number;
   readonly anomaly: boolean;
+  /** Whether too few samples were seen for a score. */
+  readonly learning: boolean;
+  /** Where the most striking part went; of `spread`: more or less of it. */
+  readonly direction: 'up' | 'down';
+  /** The most striking part. Undefined where nothing strikes. */
+  readonly part: Part | undefined;
 }
 
-const ANOMALY_SCORE = 0.6;
+/** What is known of a sample beside its time and value. */
+export interface Context {
+  /** What is added to UTC for the local time of day and week: of the time zone by whose days the series goes, at this time. */
+  readonly localOffsetMs?: number;
+  /** What was forecast for this time before it came. Takes the place of the days before it. */
+  readonly forecast?: { readonly expected: number; readonly lower: number; readonly upper: number };
+  /** False: the sample is judged and followed, and what is usual is not learnt from it. */
+  readonly learn?: boolean;
+}
+
+export const ANOMALY_SCORE = 0.6;
 /** What scores so: the sum of how rare each part is, in powers of ten that are weighed. */
 const ANOMALY_EVIDENCE = 2.95;
 /** Samples before the first score. */
 const LEARNING = 90;
 
 /**
- * What is looked at. `weight` of each power of ten by which it is rare, of which at most `most` count; `share` of what is
- * seen begins to be rare. Fitted on the public half of NAB (`bench/detect.ts`), and neither changed for nor told of a file.
+ * What is looked at; of equally rare ones the first is told. `weight` of each power of ten by which it is rare, of which at
+ * most `most` count; `share` of what is seen begins to be rare. Fitted on the public half of NAB (`bench/detect.ts`), and neither changed for nor told of a file.
  */
 const PARTS = {
-  /** Transitions between levels that are seldom seen, of late. */
-  surprise: { weight: 0.62, most: 25, share: 0.047 },
-  /** The mean of the last samples, far from the median of all. */
-  shift: { weight: 1.05, most: 22, share: 0.05 },
   /** A sample far from those just before it. */
   jump: { weight: 0.51, most: 20, share: 0.026 },
-  /** The mean of the last samples, far from what the days before had at these times. */
+  /** The mean of the last samples, far from the median of all. */
+  shift: { weight: 1.05, most: 22, share: 0.05 },
+  /** The mean of the last samples, far from what was forecast or else from what the days before had at these times. */
   season: { weight: 0.93, most: 20, share: 0.046 },
+  /** Transitions between levels that are seldom seen, of late. */
+  pattern: { weight: 0.62, most: 25, share: 0.047 },
   /** Samples that move more or less than they used to. */
   spread: { weight: 0.21, most: 10, share: 0.05 },
 } as const;
-type Part = keyof typeof PARTS;
-const PART_NAMES = Object.keys(PARTS) as Part[];
+export type Part = keyof typeof PARTS | 'flat';
+type Rated = keyof typeof PARTS;
+const RATED = Object.keys(PARTS) as Rated[];
 /** Of the sum. */
 const SUM_SHARE = 0.017;
+const TAIL_LEARNING = 60;
 const SUM_LEARNING = 120;
 
 const SURPRISE_RATE = 0.23;
@@ -56,6 +93,16 @@ const STILL = 1e-3;
 const MOST_SCALES = 6;
 /** A sample that moves while none ever did. */
 const FIRST_MOVE = 10;
+/**
+ * Of a series of whose samples no more than `FLAT_SHARE` are as the one before: so many same ones in a row strike as the
+ * most so far, times this, and some more. Twice as many strike twice as much.
+ */
+const FLAT_SHARE = 0.1;
+const FLAT_TIMES = 3;
+const FLAT_MORE = 24;
+const FLAT_WEIGHT = 8;
+/** What is left of the most from one sample to the next: half after 2,000. */
+const FLAT_FADES = 1 - 3.5e-4;
 
 /** After an anomaly, for so long and for so many samples, there is another only if it is so many times as striking; less so as time goes by. */
 const QUIET_MS = 22 * HOUR;
@@ -64,174 +111,276 @@ const AGAIN = 2.1;
 /** A sample that is held back scores below an anomaly. */
 const HELD_BACK = 0.9;
 
-/** Everything known about one series after some samples. Plain data of about 6 kB in memory; its size does not grow. */
-export interface DetectorState {
-  samples: number;
-  lastTime: Millis;
-  level: number;
-  median: number;
-  /** Mean distance from the median. */
-  distance: number;
-  /** Mean move from the level. */
-  scale: number;
-  shortSpread: number;
-  longSpread: number;
-  surprise: number;
-  /** The last samples, and their sum. */
-  readonly last: Float64Array;
-  sum: number;
-  readonly transitions: Transitions;
-  readonly day: DayShape;
-  readonly usual: UsualTimes;
-  readonly tails: Readonly<Record<Part | 'sum', Tail>>;
-  /** The last anomaly. */
-  peak: number;
-  peakTime: Millis;
-  peakSample: number;
-}
+/** Numbers beyond this are taken for this: what is larger could not be summed. */
+const GREATEST = 1e30;
+
+/** Everything known about one series after some samples: about 3.4 kB in memory, a buffer whose size does not grow. */
+export type DetectorState = Memory;
+
+const SAMPLES = 0;
+const LAST_TIME = 1;
+const LAST_VALUE = 2;
+const LEVEL = 3;
+const MEDIAN = 4;
+/** Mean distance from the median. */
+const DISTANCE = 5;
+/** Mean move from the level. */
+const SCALE = 6;
+const SHORT_SPREAD = 7;
+const LONG_SPREAD = 8;
+const SURPRISE = 9;
+/** How many samples in a row are as the one before; the most of late, and how many in all, until the last move. */
+const SAME = 10;
+const MOST_SAME = 11;
+const ALL_SAME = 12;
+/** The last anomaly. */
+const PEAK = 13;
+const PEAK_TIME = 14;
+const PEAK_SAMPLE = 15;
+const TAILS = 16;
+const tailAt = (index: number, share: number, learning = TAIL_LEARNING): Tail => ({
+  at: TAILS + index * TAIL_NUMBERS,
+  share,
+  learning,
+});
+const TAIL_OF = Object.fromEntries(RATED.map((part, i) => [part, tailAt(i, PARTS[part].share)])) as Record<Rated, Tail>;
+/** Of the residuals of forecasts. */
+const TAIL_OF_ISSUED = tailAt(RATED.length, PARTS.season.share);
+const TAIL_OF_SUM = tailAt(RATED.length + 1, SUM_SHARE, SUM_LEARNING);
+const LATEST: Recent = { at: TAILS + (RATED.length + 2) * TAIL_NUMBERS, kept: SHIFT_SAMPLES };
+/** Residuals of forecasts, in halves of their interval. */
+const ISSUED: Recent = { at: LATEST.at + recentNumbers(SHIFT_SAMPLES), kept: RESIDUALS };
+const DAY_OF: DayShape = { at: ISSUED.at + recentNumbers(RESIDUALS), cellsAt: 0 };
+const TRANSITIONS: Transitions = { at: DAY_OF.at + DAY_NUMBERS, cellsAt: DAY_CELLS };
+const USUAL: UsualTimes = { at: TRANSITIONS.at + TRANSITION_NUMBERS, cellsAt: DAY_CELLS + TRANSITION_CELLS };
+/** How large a state is. */
+export const STATE_NUMBERS = USUAL.at + USUAL_NUMBERS;
+export const STATE_CELLS = USUAL.cellsAt + USUAL_CELLS;
 
 export function createDetector(): DetectorState {
-  const tails = Object.fromEntries(PART_NAMES.map((part) => [part, tailOf(PARTS[part].share)]));
-  return {
-    samples: 0,
-    lastTime: Number.NEGATIVE_INFINITY,
-    level: 0,
-    median: 0,
-    distance: 0,
-    scale: 0,
-    shortSpread: 0,
-    longSpread: 0,
-    surprise: 0,
-    last: new Float64Array(SHIFT_SAMPLES),
-    sum: 0,
-    transitions: transitions(),
-    day: dayShape(),
-    usual: usualTimes(),
-    tails: { ...(tails as Record<Part, Tail>), sum: tailOf(SUM_SHARE, SUM_LEARNING) },
-    peak: 0,
-    peakTime: Number.NEGATIVE_INFINITY,
-    peakSample: 0,
-  };
+  const state = blankMemory(STATE_NUMBERS, STATE_CELLS);
+  state.numbers[LAST_TIME] = Number.NEGATIVE_INFINITY;
+  state.numbers[PEAK_TIME] = Number.NEGATIVE_INFINITY;
+  beginDay(state, DAY_OF);
+  beginTransitions(state, TRANSITIONS);
+  beginUsual(state, USUAL);
+  return state;
 }
 
 /**
  * Judges a sample, then learns from it. A sample that is not newer than the last one is judged and not learnt from; one
  * that is not finite is neither. Depends on earlier calls alone: no later sample can change a verdict.
  */
-export function judge(state: DetectorState, time: Millis, value: number): Verdict {
-  const expected = expectedAt(state, time, Number.isFinite(value) ? value : 0);
-  if (!Number.isFinite(value)) return { expected, lower: expected, upper: expected, score: 0, anomaly: false };
-  const measured = measure(state, time, value);
+export function judge(state: DetectorState, time: Millis, sample: number, context: Context = {}): Verdict {
+  const { numbers } = state;
+  const learning = numbers[SAMPLES]! + 1 < LEARNING;
+  const local = time + (context.localOffsetMs ?? 0);
+  const value = Math.max(-GREATEST, Math.min(GREATEST, sample));
+  const isGap = Number.isNaN(value) || !Number.isFinite(sample);
+  const { expected, lower, upper } = context.forecast ?? boundsAt(state, local, isGap ? 0 : value);
+  const bounds = { expected, lower, upper, learning };
+  if (isGap) return { ...bounds, score: 0, anomaly: false, direction: 'up', part: undefined };
+  const measured = measure(state, local, value, context);
   const strikes = strikesOf(state, measured);
-  const evidence = evidenceOf(state, time, strikes);
-  const half = bandOf(state);
-  const score = evidence / (evidence + (ANOMALY_EVIDENCE * (1 - ANOMALY_SCORE)) / ANOMALY_SCORE);
+  const unusual = Math.max(0, strikes.sum - usualAt(state, USUAL, local));
+  const evidence = learning ? 0 : evidenceOf(state, time, unusual);
   const anomaly = evidence >= ANOMALY_EVIDENCE;
-  if (time > state.lastTime) {
-    learn(state, time, value, measured, strikes);
-    if (anomaly) {
-      state.peak = evidence;
-      state.peakTime = time;
-      state.peakSample = state.samples;
+  if (time > numbers[LAST_TIME]!) {
+    const teaches = context.learn ?? true;
+    if (teaches) {
+      learnRarity(state, measured, unusual);
+      learnTime(state, USUAL, local, strikes.sum);
+    }
+    follow(state, time, local, value, measured, teaches);
+    if (anomaly && teaches) {
+      numbers[PEAK] = evidence;
+      numbers[PEAK_TIME] = time;
+      numbers[PEAK_SAMPLE] = numbers[SAMPLES]!;
     }
   }
-  return { expected, lower: expected - half, upper: expected + half, score, anomaly };
-}
-
-/** Each part of what is looked at, if this sample came now. */
-type Measured = Readonly<Record<Part, number>> & { readonly surpriseNow: number };
-
-function measure(state: DetectorState, time: Millis, value: number): Measured {
-  const { samples, scale, last } = state;
-  const isFirst = samples === 0;
-  const move = isFirst ? 0 : Math.abs(value - state.level);
-  const surpriseNow = state.surprise + SURPRISE_RATE * (surprise(state.transitions, value) - state.surprise);
-  const leaves = samples >= SHIFT_SAMPLES ? last[samples % SHIFT_SAMPLES]! : 0;
-  const mean = (state.sum + value - leaves) / Math.min(samples + 1, SHIFT_SAMPLES);
-  const ofDay = shapeAt(state.day, time);
-  const short = state.shortSpread + SHORT_SPREAD_RATE * (move - state.shortSpread);
-  const long = state.longSpread + spreadRate(samples) * (move - state.longSpread);
-  const still = STILL * long + Number.MIN_VALUE;
   return {
-    surpriseNow,
-    surprise: surpriseNow,
-    shift: isFirst ? 0 : Math.abs(mean - state.median),
-    jump: scale > 0 ? move / scale : move > 0 ? FIRST_MOVE : 0,
-    season: ofDay === undefined ? 0 : Math.abs(meanResidual(state.day, value - ofDay)),
-    spread: Math.abs(Math.log((short + still) / (long + still))),
+    ...bounds,
+    score: evidence / (evidence + (ANOMALY_EVIDENCE * (1 - ANOMALY_SCORE)) / ANOMALY_SCORE),
+    anomaly,
+    direction: directionOf(strikes.part, measured, value - expected),
+    part: strikes.part,
   };
 }
 
-function strikesOf({ tails, day }: DetectorState, measured: Measured): number {
-  let sum = 0;
-  for (const part of PART_NAMES) {
-    const { weight, most } = PARTS[part];
-    const rare = rarity(tails[part], measured[part]) * (part === 'season' ? rhythmOf(day) : 1);
-    sum += weight * Math.min(rare, most);
-  }
-  return sum;
+/** Each part of what is looked at, if this sample came now. */
+interface Measured extends Readonly<Record<Rated, number>> {
+  /** How many samples were the same until now, of how many strike. */
+  readonly flat: number;
+  /** Undefined where the days are not known yet. */
+  readonly ofDay: number | undefined;
+  /** The mean of the last residuals of forecasts, and the one of this sample, if it was forecast. */
+  readonly issued: { readonly mean: number; readonly last: number } | undefined;
 }
 
-/** What is left once what is usual at this time, and what was told already, are taken off. */
-function evidenceOf(state: DetectorState, time: Millis, strikes: number): number {
-  if (state.samples + 1 < LEARNING) return 0;
-  const unusual = Math.max(0, strikes - usualAt(state.usual, time));
-  const evidence = (unusual + rarity(state.tails.sum, unusual)) / 2;
-  const age = Math.max(
-    0,
-    Math.min((time - state.peakTime) / QUIET_MS, (state.samples + 1 - state.peakSample) / QUIET_SAMPLES),
-  );
+function measure(state: DetectorState, local: Millis, value: number, { forecast }: Context): Measured {
+  const { numbers } = state;
+  const samples = numbers[SAMPLES]!;
+  const isFirst = samples === 0;
+  const scale = numbers[SCALE]!;
+  const move = isFirst ? 0 : value - numbers[LEVEL]!;
+  const moved = Math.abs(move);
+  const ofDay = shapeAt(state, DAY_OF, local);
+  const residual = ofDay === undefined ? 0 : meanResidual(state, DAY_OF, value - ofDay);
+  const short = numbers[SHORT_SPREAD]! + SHORT_SPREAD_RATE * (moved - numbers[SHORT_SPREAD]!);
+  const long = numbers[LONG_SPREAD]! + spreadRate(samples) * (moved - numbers[LONG_SPREAD]!);
+  const still = STILL * long + Number.MIN_VALUE;
+  const moving = samples - numbers[SAME]!;
+  const isStill = value === numbers[LAST_VALUE] && moving >= LEARNING && numbers[ALL_SAME]! <= FLAT_SHARE * moving;
+  return {
+    pattern: numbers[SURPRISE]! + SURPRISE_RATE * (surprise(state, TRANSITIONS, value) - numbers[SURPRISE]!),
+    shift: isFirst ? 0 : meanWith(state, LATEST, value) - numbers[MEDIAN]!,
+    jump: scale > 0 ? move / scale : move === 0 ? 0 : Math.sign(move) * FIRST_MOVE,
+    season: residual,
+    spread: Math.log((short + still) / (long + still)),
+    flat: isStill ? numbers[SAME]! / mostSame(numbers) : 0,
+    ofDay,
+    issued: forecast === undefined ? undefined : issuedOf(state, value, forecast),
+  };
+}
+
+function issuedOf(
+  state: DetectorState,
+  value: number,
+  { expected, lower, upper }: NonNullable<Context['forecast']>,
+): Measured['issued'] {
+  const half = Math.max((upper - lower) / 2, 1e-6 * Math.abs(expected), Number.MIN_VALUE);
+  const last = Math.max(-GREATEST, Math.min(GREATEST, (value - expected) / half));
+  return Number.isNaN(last) ? undefined : { mean: meanWith(state, ISSUED, last), last };
+}
+
+/** How striking the parts are together, and which of them is rarest. */
+function strikesOf(state: DetectorState, measured: Measured): { sum: number; part: Part | undefined } {
+  const isFlat = measured.flat >= 1;
+  let part: Part | undefined = isFlat ? 'flat' : undefined;
+  let rarest = isFlat ? Number.POSITIVE_INFINITY : 0;
+  let sum = isFlat ? FLAT_WEIGHT * Math.min(2, measured.flat) : 0;
+  for (const each of RATED) {
+    const { weight, most } = PARTS[each];
+    const rare =
+      each === 'season' ? seasonRarity(state, measured) : rarity(state, TAIL_OF[each], Math.abs(measured[each]));
+    sum += weight * Math.min(rare, most);
+    if (rare > rarest) {
+      rarest = rare;
+      part = each;
+    }
+  }
+  return { sum, part };
+}
+
+/** Of the forecast once enough of them came; else of the days before, as far as the series follows them. */
+function seasonRarity(state: DetectorState, { issued, season }: Measured): number {
+  if (issued !== undefined && state.numbers[TAIL_OF_ISSUED.at]! >= TAIL_LEARNING)
+    return rarity(state, TAIL_OF_ISSUED, Math.abs(issued.mean));
+  return rarity(state, TAIL_OF.season, Math.abs(season)) * rhythmOf(state, DAY_OF);
+}
+
+function directionOf(part: Part | undefined, measured: Measured, off: number): 'up' | 'down' {
+  const towards =
+    part === undefined || part === 'flat' || part === 'pattern'
+      ? off
+      : part === 'season'
+        ? (measured.issued?.mean ?? measured.season)
+        : measured[part];
+  return towards < 0 ? 'down' : 'up';
+}
+
+/** What is left once what was told already is taken off. */
+function evidenceOf(state: DetectorState, time: Millis, unusual: number): number {
+  const { numbers } = state;
+  const evidence = (unusual + rarity(state, TAIL_OF_SUM, unusual)) / 2;
+  const sinceMs = time - numbers[PEAK_TIME]!;
+  const since = numbers[SAMPLES]! + 1 - numbers[PEAK_SAMPLE]!;
+  const age = Math.max(0, Math.min(sinceMs / QUIET_MS, since / QUIET_SAMPLES));
   if (age >= 1) return evidence;
-  const needed = state.peak * AGAIN * (1 - age);
+  const needed = numbers[PEAK]! * AGAIN * (1 - age);
   return evidence >= needed ? evidence : Math.min(evidence, (HELD_BACK * ANOMALY_EVIDENCE * evidence) / needed);
 }
 
-function learn(state: DetectorState, time: Millis, value: number, measured: Measured, strikes: number): void {
-  const isFirst = state.samples === 0;
-  if (isFirst) {
-    state.level = value;
-    state.median = value;
+function learnRarity(state: DetectorState, measured: Measured, unusual: number): void {
+  for (const part of RATED)
+    if (part !== 'season' || measured.ofDay !== undefined) learnTail(state, TAIL_OF[part], Math.abs(measured[part]));
+  if (measured.issued !== undefined) learnTail(state, TAIL_OF_ISSUED, Math.abs(measured.issued.mean));
+  learnTail(state, TAIL_OF_SUM, unusual);
+}
+
+/** Goes on to this sample; learns what is usual from it only if it `teaches`. */
+function follow(
+  state: DetectorState,
+  time: Millis,
+  local: Millis,
+  value: number,
+  measured: Measured,
+  teaches: boolean,
+): void {
+  const { numbers } = state;
+  const before = numbers[SAMPLES]!;
+  if (before === 0) {
+    numbers[LEVEL] = value;
+    numbers[MEDIAN] = value;
   }
-  const move = Math.abs(value - state.level);
-  const ofDay = shapeAt(state.day, time);
-  const unusual = Math.max(0, strikes - usualAt(state.usual, time));
-  for (const part of PART_NAMES)
-    if (part !== 'season' || ofDay !== undefined) learnTail(state.tails[part], measured[part]);
-  learnTail(state.tails.sum, unusual);
-  learnTime(state.usual, time, strikes);
-  learnTransition(state.transitions, value);
-  learnShape(state.day, time, value, state.median);
-  state.surprise = measured.surpriseNow;
-  const slot = state.samples % SHIFT_SAMPLES;
-  state.sum += value - state.last[slot]!;
-  state.last[slot] = value;
-  state.shortSpread += SHORT_SPREAD_RATE * (move - state.shortSpread);
-  state.longSpread += spreadRate(state.samples) * (move - state.longSpread);
-  state.samples++;
-  const rate = 1 / state.samples;
-  const counted = state.samples > LEARNING && state.scale > 0 ? Math.min(move, MOST_SCALES * state.scale) : move;
-  state.scale += Math.max(SCALE_RATE, rate) * (counted - state.scale);
+  const move = Math.abs(value - numbers[LEVEL]!);
+  learnTransition(state, TRANSITIONS, value, teaches);
+  learnShape(state, DAY_OF, local, value, numbers[MEDIAN]!, teaches);
+  if (measured.issued !== undefined) remember(state, ISSUED, measured.issued.last);
+  numbers[SURPRISE] = measured.pattern;
+  remember(state, LATEST, value);
+  followSame(numbers, value, teaches);
+  numbers[SHORT_SPREAD]! += SHORT_SPREAD_RATE * (move - numbers[SHORT_SPREAD]!);
+  if (teaches) learnScale(numbers, value, move);
+  numbers[LEVEL]! += LEVEL_RATE * (value - numbers[LEVEL]!);
+  numbers[LAST_TIME] = time;
+}
+
+/** How many may be the same in a row before it strikes. */
+function mostSame(numbers: Float64Array): number {
+  return FLAT_TIMES * numbers[MOST_SAME]! + FLAT_MORE;
+}
+
+function followSame(numbers: Float64Array, value: number, teaches: boolean): void {
+  if (numbers[SAMPLES]! > 0 && value === numbers[LAST_VALUE]) numbers[SAME]!++;
+  else {
+    if (teaches) {
+      // What struck counts as no more than what would just have struck: a long stop does not hide the next.
+      numbers[MOST_SAME] = Math.max(numbers[MOST_SAME]!, Math.min(numbers[SAME]!, mostSame(numbers)));
+      numbers[ALL_SAME]! += numbers[SAME]!;
+    }
+    numbers[SAME] = 0;
+  }
+  if (teaches) numbers[MOST_SAME]! *= FLAT_FADES;
+  numbers[LAST_VALUE] = value;
+}
+
+function learnScale(numbers: Float64Array, value: number, move: number): void {
+  numbers[LONG_SPREAD]! += spreadRate(numbers[SAMPLES]!) * (move - numbers[LONG_SPREAD]!);
+  const samples = ++numbers[SAMPLES]!;
+  const rate = 1 / samples;
+  const scale = numbers[SCALE]!;
+  const counted = samples > LEARNING && scale > 0 ? Math.min(move, MOST_SCALES * scale) : move;
+  numbers[SCALE] = scale + Math.max(SCALE_RATE, rate) * (counted - scale);
   // A median of a stream: steps that balance where as many samples are above as below.
-  state.median += Math.sign(value - state.median) * (state.distance || Number.MIN_VALUE) * Math.max(MEDIAN_RATE, rate);
-  state.distance += Math.max(DISTANCE_RATE, rate) * (Math.abs(value - state.median) - state.distance);
-  state.level += LEVEL_RATE * (value - state.level);
-  state.lastTime = time;
+  const step = (numbers[DISTANCE]! || Number.MIN_VALUE) * Math.max(MEDIAN_RATE, rate);
+  numbers[MEDIAN]! += Math.sign(value - numbers[MEDIAN]!) * step;
+  numbers[DISTANCE]! += Math.max(DISTANCE_RATE, rate) * (Math.abs(value - numbers[MEDIAN]!) - numbers[DISTANCE]!);
 }
 
 function spreadRate(samples: number): number {
   return Math.max(LONG_SPREAD_RATE, 1 / (samples + 1));
 }
 
-/** Between the level and what the days before had, by how much the series follows its days. */
-function expectedAt({ samples, level, day }: DetectorState, time: Millis, value: number): number {
-  const near = samples === 0 ? value : level;
-  const ofDay = shapeAt(day, time);
-  return ofDay === undefined ? near : near + rhythmOf(day) * (ofDay - near);
-}
-
-/** How far a jump alone may go before it is an anomaly. */
-function bandOf({ scale, tails: { jump } }: DetectorState): number {
-  const { weight } = PARTS.jump;
-  const rare = Math.max(0, ANOMALY_EVIDENCE / weight + Math.log10(jump.share));
-  return scale * (jump.threshold + rare * Math.LN10 * Math.max(jump.excess, jump.largest / Math.log(jump.seen + 3)));
+/**
+ * Expected is between the level and what the days before had, by how much the series follows its days; the bounds are how
+ * far a jump alone may go before it is an anomaly.
+ */
+function boundsAt(state: DetectorState, local: Millis, value: number): Pick<Verdict, 'expected' | 'lower' | 'upper'> {
+  const { numbers } = state;
+  const near = numbers[SAMPLES] === 0 ? value : numbers[LEVEL]!;
+  const ofDay = shapeAt(state, DAY_OF, local);
+  const expected = ofDay === undefined ? near : near + rhythmOf(state, DAY_OF) * (ofDay - near);
+  const half = numbers[SCALE]! * valueAt(state, TAIL_OF.jump, ANOMALY_EVIDENCE / PARTS.jump.weight);
+  return { expected, lower: expected - half, upper: expected + half };
 }
