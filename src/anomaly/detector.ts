@@ -178,8 +178,8 @@ export function judge(state: DetectorState, time: Millis, sample: number, contex
   const value = Math.max(-GREATEST, Math.min(GREATEST, sample));
   const isGap = Number.isNaN(value) || !Number.isFinite(sample);
   const { expected, lower, upper } = context.forecast ?? boundsAt(state, local, isGap ? 0 : value);
-  const bounds = { expected, lower, upper, learning };
-  if (isGap) return { ...bounds, score: 0, anomaly: false, direction: 'up', part: undefined };
+  if (isGap)
+    return { expected, lower, upper, score: 0, anomaly: false, learning, direction: 'up', part: undefined };
   const measured = measure(state, local, value, context);
   const strikes = strikesOf(state, measured);
   const unusual = Math.max(0, strikes.sum - usualAt(state, USUAL, local));
@@ -198,10 +198,14 @@ export function judge(state: DetectorState, time: Millis, sample: number, contex
       numbers[PEAK_SAMPLE] = numbers[SAMPLES]!;
     }
   }
+  // No spread: it would take longer than all else here.
   return {
-    ...bounds,
+    expected,
+    lower,
+    upper,
     score: evidence / (evidence + (ANOMALY_EVIDENCE * (1 - ANOMALY_SCORE)) / ANOMALY_SCORE),
     anomaly,
+    learning,
     direction: directionOf(strikes.part, measured, value - expected),
     part: strikes.part,
   };
