@@ -24,9 +24,19 @@ export type LoopCount =
   | 'statusWrites'
   | 'trainings'
   | 'trainingFailures'
-  | 'networkUnusable';
-export type LoopGauge = 'loopLastPass' | 'floor' | 'leadTime' | 'demoted' | 'trainingEpoch' | 'networkLoss';
-export type LoopTiming = 'loopSeconds' | 'forecastSeconds';
+  | 'networkUnusable'
+  | 'anomalies'
+  | 'watchSkips';
+export type LoopGauge =
+  | 'loopLastPass'
+  | 'floor'
+  | 'leadTime'
+  | 'demoted'
+  | 'trainingEpoch'
+  | 'networkLoss'
+  | 'watchedSeries'
+  | 'anomaliesNow';
+export type LoopTiming = 'loopSeconds' | 'forecastSeconds' | 'watchSeconds';
 
 export interface LoopLog {
   info(fields: object, message: string): void;

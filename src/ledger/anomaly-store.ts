@@ -1,0 +1,160 @@
+import type { Anomaly, AnomalyDemand, Feedback } from '../anomaly/anomaly.ts';
+import type { Incident } from '../anomaly/incident.ts';
+import { nanJson } from '../anomaly/watched-series.ts';
+import type { TenantId } from '../model/tenant.ts';
+import { DAY, type Millis, type TimeRange } from '../model/time.ts';
+import { decodeJson, encodeJson } from '../storage/json-value.ts';
+import { type KeyChange, type KeyValue, keysUnder } from '../storage/key-value.ts';
+
+export interface AnomalyQuery {
+  /** Anomalies that lasted at some time of it. */
+  readonly range: TimeRange;
+  readonly limit: number;
+  readonly isMeant?: (anomaly: Anomaly) => boolean;
+}
+
+/** Where a watch is: what it learnt before `since` it does not tell, and `through` was judged last. */
+interface Head {
+  readonly fingerprint: string;
+  readonly since: Millis;
+  readonly through: Millis;
+}
+
+export type AnomalyStore = ReturnType<typeof openAnomalyStore>;
+export type TenantAnomalies = ReturnType<AnomalyStore['tenant']>;
+
+const KEPT_MS = 400 * DAY;
+/** None lasts longer, but for one whose series came seldom. */
+const MOST_MS = 8 * DAY;
+
+/** Anomalies, what was said of them, their incidents, and the state of what is watched. Keys: docs/reference/on-disk-format.md. */
+export function openAnomalyStore(keyValue: KeyValue) {
+  function tenant(id: TenantId) {
+    const prefix = `anomaly/${id}/`;
+    const keyOf = (anomaly: string) => {
+      const since = Number.parseInt(anomaly.slice(0, anomaly.indexOf('-')), 36);
+      return Number.isFinite(since) ? `${prefix}${digits(since)}/${anomaly}` : undefined;
+    };
+
+    async function read(anomaly: string): Promise<Anomaly | undefined> {
+      const key = /^[0-9a-z]{1,12}-[0-9a-z]{1,12}$/.test(anomaly) ? keyOf(anomaly) : undefined;
+      const bytes = key === undefined ? undefined : await keyValue.read(key);
+      return bytes && nanJson.decode<Anomaly>(bytes);
+    }
+
+    async function list({ range, limit, isMeant = () => true }: AnomalyQuery): Promise<readonly Anomaly[]> {
+      const found: Anomaly[] = [];
+      const keys = { gte: `${prefix}${digits(range.start - MOST_MS)}`, lt: `${prefix}${digits(range.end + 1)}` };
+      for await (const [, bytes] of keyValue.list({ ...keys, reverse: true })) {
+        const anomaly = nanJson.decode<Anomaly>(bytes);
+        if ((anomaly.endedAt ?? Number.POSITIVE_INFINITY) < range.start || !isMeant(anomaly)) continue;
+        found.push(anomaly);
+        if (found.length >= limit) break;
+      }
+      return found;
+    }
+
+    return {
+      read,
+      /** Newest first. */
+      list,
+      /** Keeps what is known of them now; what was said of them stays. @returns Those that are new. */
+      async put(anomalies: readonly Anomaly[]): Promise<readonly Anomaly[]> {
+        const fresh: Anomaly[] = [];
+        const changes: KeyChange[] = [];
+        for (const anomaly of anomalies) {
+          const known = await read(anomaly.id);
+          if (known === undefined) fresh.push(anomaly);
+          const feedback = anomaly.feedback ?? known?.feedback;
+          changes.push({ key: keyOf(anomaly.id)!, value: nanJson.encode({ ...anomaly, feedback }) });
+        }
+        if (changes.length > 0) await keyValue.write(changes);
+        return fresh;
+      },
+      /** Undefined: there is no such anomaly. */
+      async say(anomaly: string, feedback: Feedback): Promise<Anomaly | undefined> {
+        const known = await read(anomaly);
+        if (known === undefined) return undefined;
+        const said = { ...known, feedback };
+        await keyValue.write([{ key: keyOf(anomaly)!, value: nanJson.encode(said) }]);
+        return said;
+      },
+      /** When a demand had confirmed anomalies that nobody called normal; one that goes on ends with the range. */
+      async confirmed(demand: AnomalyDemand, range: TimeRange): Promise<readonly TimeRange[]> {
+        const found = await list({
+          range,
+          limit: Number.POSITIVE_INFINITY,
+          isMeant: ({ confirmed, feedback, demand: of, peak }) =>
+            (confirmed ? feedback?.verdict !== 'normal' : feedback?.verdict === 'anomaly') &&
+            peak.part !== 'missing' &&
+            of?.namespace === demand.namespace &&
+            of.policy === demand.policy &&
+            of.demand === demand.demand,
+        });
+        return found.map(({ since, lastAt, endedAt }) => ({ start: since, end: endedAt === undefined ? range.end : lastAt }));
+      },
+      states: {
+        async read(key: string) {
+          const bytes = await keyValue.read(`watch/${id}/${key}/head`);
+          if (bytes === undefined) return undefined;
+          const series: Uint8Array[] = [];
+          for await (const [, value] of keyValue.list(keysUnder(`watch/${id}/${key}/series/`))) series.push(value);
+          return { head: decodeJson<Head>(bytes), series };
+        },
+        async write(
+          key: string,
+          head: Head,
+          series: readonly { readonly name: string; readonly bytes: Uint8Array | undefined }[],
+        ) {
+          await keyValue.write([
+            { key: `watch/${id}/${key}/head`, value: encodeJson(head) },
+            ...series.map(({ name, bytes }) => ({ key: `watch/${id}/${key}/series/${name}`, value: bytes })),
+          ]);
+        },
+      },
+      async incidents(): Promise<readonly Incident[]> {
+        const bytes = await keyValue.read(`incidents/${id}`);
+        return bytes === undefined ? [] : nanJson.decode<readonly Incident[]>(bytes);
+      },
+      async keepIncidents(incidents: readonly Incident[]): Promise<void> {
+        const value = incidents.length === 0 ? undefined : nanJson.encode(incidents);
+        await keyValue.write([{ key: `incidents/${id}`, value }]);
+      },
+    };
+  }
+
+  return {
+    tenant,
+    /** Tenants that have incidents. */
+    async tenants(): Promise<readonly TenantId[]> {
+      const found: TenantId[] = [];
+      for await (const [key] of keyValue.list(keysUnder('incidents/'))) found.push(key.slice('incidents/'.length) as TenantId);
+      return found;
+    },
+    /** Deletes what is older than 400 days. */
+    async sweep(now: Millis): Promise<number> {
+      const changes: KeyChange[] = [];
+      for await (const [key] of keyValue.list(keysUnder('anomaly/'))) {
+        if (Number(key.split('/')[2]) < now - KEPT_MS) changes.push({ key, value: undefined });
+      }
+      if (changes.length > 0) await keyValue.write(changes);
+      return changes.length;
+    },
+    /** Deletes the state of watches that are no more. @param inForce `tenant/key` of each. */
+    async sweepStates(inForce: ReadonlySet<string>): Promise<number> {
+      const changes: KeyChange[] = [];
+      for await (const [key] of keyValue.list(keysUnder('watch/'))) {
+        const rest = key.slice('watch/'.length);
+        const end = rest.endsWith('/head') ? rest.length - '/head'.length : rest.lastIndexOf('/series/');
+        if (!inForce.has(rest.slice(0, end))) changes.push({ key, value: undefined });
+      }
+      if (changes.length > 0) await keyValue.write(changes);
+      return changes.length;
+    },
+  };
+}
+
+/** Milliseconds that sort as text until the year 5138. */
+function digits(at: Millis): string {
+  return String(Math.max(0, Math.trunc(at))).padStart(14, '0');
+}

@@ -1,0 +1,113 @@
+import type { Anomaly } from '../anomaly/anomaly.ts';
+import { type Incident, type IncidentGroup, joinIncident, type RecentMoves, relatedTo } from '../anomaly/incident.ts';
+import { incidentAlerts } from '../anomaly/incident-alert.ts';
+import { movesOf } from '../anomaly/watched-series.ts';
+import { type Alert, END_TOLD_FOR_MS } from '../model/alert.ts';
+import { labelsKey, labelValue } from '../model/labels.ts';
+import type { TenantId } from '../model/tenant.ts';
+import { DAY, type Millis } from '../model/time.ts';
+import type { Watch } from './watch.ts';
+import { groupOf, type Watcher } from './watcher.ts';
+
+export interface IncidentBookDeps {
+  /** Of one tenant; kept over a restart. */
+  readonly read: (tenant: TenantId) => Promise<readonly Incident[]>;
+  readonly write: (tenant: TenantId, incidents: readonly Incident[]) => Promise<void>;
+  /** The workload that a series is of, where its labels name one that a policy scales: `namespace`, `workload`. */
+  readonly workloadOf: (anomaly: Anomaly, tenant: TenantId) => Readonly<Record<string, string>> | undefined;
+  readonly watchersOf: (tenant: TenantId) => readonly Watcher[];
+  readonly externalUrl: string;
+}
+
+/** No anomaly lasts as long: its watch was taken away while the program did not run. */
+const MOST_MS = 2 * DAY;
+
+/** Puts anomalies together to incidents, and says what is told of them. */
+export function openIncidentBook(deps: IncidentBookDeps) {
+  const books = new Map<TenantId, Promise<Incident[]>>();
+
+  function bookOf(tenant: TenantId): Promise<Incident[]> {
+    const known = books.get(tenant);
+    if (known !== undefined) return known;
+    const read = deps.read(tenant).then((incidents) => [...incidents]);
+    read.catch(() => books.delete(tenant));
+    books.set(tenant, read);
+    return read;
+  }
+
+  return {
+    /** Takes anomalies in, and gives them back with their incidents. Resolves once that is kept. */
+    async take(tenant: TenantId, watch: Watch, anomalies: readonly Anomaly[]): Promise<readonly Anomaly[]> {
+      if (anomalies.length === 0) return [];
+      const book = await bookOf(tenant);
+      const taken = anomalies.map((anomaly) => {
+        const group = incidentGroup(watch, anomaly, deps.workloadOf(anomaly, tenant));
+        const i = book.findIndex(
+          (each) =>
+            each.members.some((member) => member.anomaly === anomaly.id) ||
+            (each.endedAt === undefined && each.group === group.group),
+        );
+        const joined = joinIncident(book[i], anomaly, group);
+        const incident = joined.endedAt === undefined ? { ...joined, related: related(tenant, joined) } : joined;
+        if (i === -1) book.push(incident);
+        else book[i] = incident;
+        return { ...anomaly, incident: incident.id };
+      });
+      await deps.write(tenant, book);
+      return taken;
+    },
+
+    /** All that is told now; what ended long ago is forgotten. */
+    async alerts(tenant: TenantId, now: Millis): Promise<readonly Alert[]> {
+      const book = await bookOf(tenant);
+      const kept = book.filter(({ endedAt, members }) =>
+        endedAt === undefined
+          ? members.some(({ since }) => now - since < MOST_MS)
+          : now - endedAt < END_TOLD_FOR_MS,
+      );
+      if (kept.length < book.length) {
+        book.splice(0, book.length, ...kept);
+        await deps.write(tenant, book);
+      }
+      return book.flatMap((incident) => incidentAlerts(incident, now, deps.externalUrl));
+    },
+
+    /** The incident, while it is told of. */
+    async read(tenant: TenantId, id: string): Promise<Incident | undefined> {
+      return (await bookOf(tenant)).find((incident) => incident.id === id);
+    },
+  };
+
+  function related(tenant: TenantId, { members }: Incident) {
+    const others: RecentMoves[] = [];
+    let first: RecentMoves | undefined;
+    const isIn = new Set(members.map(({ watch, labels }) => `${watch}${labelsKey(labels)}`));
+    const firstKey = `${members[0]!.watch}${labelsKey(members[0]!.labels)}`;
+    for (const watcher of deps.watchersOf(tenant)) {
+      const { name, stepMs } = watcher.watch;
+      for (const series of watcher.series()) {
+        const moves = { watch: name, labels: series.labels, at: series.movedAt, stepMs, moves: movesOf(series) };
+        const key = `${name}${series.key}`;
+        if (key === firstKey) first = moves;
+        else if (!isIn.has(key)) others.push(moves);
+      }
+    }
+    return first === undefined ? [] : relatedTo(first, others, () => false);
+  }
+}
+
+/** Series of one workload are one group, whatever watches them; else those that the watch puts together. */
+function incidentGroup(
+  watch: Watch,
+  anomaly: Anomaly,
+  workload: Readonly<Record<string, string>> | undefined,
+): IncidentGroup {
+  if (watch.group.length > 0) {
+    const shared = Object.fromEntries(watch.group.map((name) => [name, labelValue(anomaly.labels, name)]));
+    return { group: `${watch.key} ${groupOf(watch, anomaly.labels)}`, labels: { watch: watch.name, ...shared } };
+  }
+  if (workload !== undefined) {
+    return { group: `workload ${JSON.stringify(workload)}`, labels: { watch: watch.name, ...workload } };
+  }
+  return { group: watch.key, labels: { watch: watch.name } };
+}
