@@ -57,7 +57,9 @@ interface Lesson {
 /** What the alarm looks at of a verdict. */
 export interface Judged extends Pick<Strike, 'expected' | 'lower' | 'upper' | 'score'> {
   readonly learning: boolean;
-  readonly part?: string | undefined;
+  /** The most striking part, and where it went; undefined where nothing strikes. */
+  readonly part: string | undefined;
+  readonly direction: Direction;
 }
 
 /** What became of one sample. */
@@ -84,7 +86,7 @@ const LESSON_MS = 90 * DAY;
 /** A deviation is as one that was called normal up to so many times its size. */
 const ALIKE = 1.25;
 /** Parts for which the size of the deviation says nothing. */
-const WITHOUT_DEVIATION: readonly string[] = ['flat', 'flatline', 'missing', 'still'];
+const WITHOUT_DEVIATION: readonly string[] = ['flat', 'missing', 'pattern', 'spread'];
 
 export function createAlarm(): AlarmState {
   return {
@@ -111,8 +113,8 @@ export function takeVerdict(
     at: time,
     value,
     ...pick(judged),
-    direction: value >= judged.expected ? 'up' : 'down',
-    part: judged.part ?? 'jump',
+    direction: judged.part !== undefined ? judged.direction : value >= judged.expected ? 'up' : 'down',
+    part: judged.part ?? state.peak?.part ?? state.open?.peak.part ?? 'jump',
   };
   const isHit = !muted && !judged.learning && isStriking(state, options, strike);
   return note(state, options, isHit ? strike : undefined, time);

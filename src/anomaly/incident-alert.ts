@@ -11,15 +11,12 @@ const LISTED = 5;
 
 /** What each part of a detector looks at, in words. */
 const PART_WORDS: Readonly<Record<string, string>> = {
-  surprise: 'a pattern that is seldom seen',
-  shift: 'another level than before',
   jump: 'a jump',
-  season: 'unlike what these times of day have had',
+  pattern: 'a pattern that is seldom seen',
+  shift: 'another level than before',
+  season: 'unlike what was forecast, or what these times of day have had',
   spread: 'moves more, or less, than it used to',
-  forecast: 'far from its forecast',
-  residual: 'far from its forecast',
   flat: 'stands still',
-  flatline: 'stands still',
   missing: 'no samples any more',
 };
 
@@ -76,7 +73,7 @@ function alertOf(
 
 export function partText({ part, direction }: Pick<Strike, 'part' | 'direction'>): string {
   const words = PART_WORDS[part] ?? part;
-  return ['jump', 'shift', 'season', 'forecast', 'residual'].includes(part) ? `${words} (${direction})` : words;
+  return ['jump', 'shift', 'season'].includes(part) ? `${words} (${direction})` : words;
 }
 
 function numbersOf({ at, value, expected, lower, upper, score }: Strike): string {

@@ -1,14 +1,8 @@
 import { type Labels, labelsKey } from '../model/labels.ts';
 import type { Millis } from '../model/time.ts';
 import { type AlarmOptions, type AlarmState, type AlarmStep, createAlarm, takeMissing, takeVerdict } from './alarm.ts';
-import {
-  createDetector,
-  type DetectorState,
-  type JudgeContext,
-  judge,
-  restoreDetector,
-  saveDetector,
-} from './detector.ts';
+import { type Context, createDetector, type DetectorState, judge } from './detector.ts';
+import { restoreDetector, saveDetector } from './saved-detector.ts';
 
 /** All that is known of one watched series. Its size is bounded. */
 export interface WatchedSeries {
@@ -36,7 +30,7 @@ export interface JudgedSample {
   readonly step: AlarmStep;
 }
 
-export interface SampleContext extends JudgeContext {
+export interface SampleContext extends Context {
   readonly muted: boolean;
 }
 
@@ -57,12 +51,12 @@ export function judgeSample(
   { muted, ...context }: SampleContext,
 ): JudgedSample {
   const verdict = judge(series.detector, time, value, { ...context, ...(muted && { learn: false }) });
-  const { expected, lower, upper, score, learning, part } = verdict;
+  const { expected, lower, upper, score, learning, part, direction } = verdict;
   series.isLearning = learning;
   series.expected = expected;
   const half = Math.max((upper - lower) / 2, Number.MIN_VALUE);
   noteMove(series, time, Math.max(-MOST_MOVE, Math.min(MOST_MOVE, (value - expected) / half)));
-  const judged = { expected, lower, upper, score, learning, part: part ?? undefined };
+  const judged = { expected, lower, upper, score, learning, part, direction };
   return { expected, lower, upper, score, step: takeVerdict(series.alarm, options, { time, value, judged, muted }) };
 }
 

@@ -12,6 +12,7 @@ export interface CallerSettings {
     readonly token: string;
     readonly tenant: TenantId;
     readonly role: Role;
+    readonly name?: string;
     /** Whether it may send the series of every tenant. */
     readonly anyTenant?: boolean;
   }[];

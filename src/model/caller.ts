@@ -8,6 +8,8 @@ export type Role = (typeof ROLES)[number];
 export interface Caller {
   readonly tenant: TenantId;
   readonly role: Role;
+  /** Of the credential, where there is one. */
+  readonly name?: string;
 }
 
 /** True where `role` includes `needed`. */
