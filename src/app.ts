@@ -46,7 +46,7 @@ export async function startApp({ replay, ...options }: AppOptions): Promise<App>
   const scraping = openScraping(parts);
   const alerting = openAlerting(parts);
   const rules = openRules(parts, alerting.tell);
-  const watching = openWatching(parts, alerting.tell);
+  const watching = openWatching(parts, alerting.tell, loops.anomaliesChanged);
   const costs = openCosts(parts, alerting.tell);
   const watchers = [alerting, rules, watching, costs];
   const { handler, rawHandlers } = openHandlers(parts, {

@@ -28,7 +28,8 @@ export function incidentAlerts(incident: Incident, now: Millis, externalUrl: str
   const { startedAt, endedAt, severity, severitySince } = incident;
   const isTold = (end: Millis | undefined) => end === undefined || now - end < END_TOLD_FOR_MS;
   const alerts: Alert[] = [];
-  if (isTold(endedAt)) alerts.push(alertOf(incident, { severity, startsAt: severitySince, endsAt: endedAt }, externalUrl));
+  if (isTold(endedAt))
+    alerts.push(alertOf(incident, { severity, startsAt: severitySince, endsAt: endedAt }, externalUrl));
   if (severity === 'incident' && severitySince > startedAt && isTold(severitySince)) {
     alerts.push(alertOf(incident, { severity: 'alert', startsAt: startedAt, endsAt: severitySince }, externalUrl));
   }
@@ -50,7 +51,8 @@ function alertOf(
     numbersOf(peak),
     others > 0 &&
       `With it, in the order in which they moved: ${listed(members.slice(1).map((m) => nameOf(m.watch, m.labels)))}.`,
-    related.length > 0 && `Moved alike: ${listed(related.map((r) => `${nameOf(r.watch, r.labels)} (${r.correlation})`))}.`,
+    related.length > 0 &&
+      `Moved alike: ${listed(related.map((r) => `${nameOf(r.watch, r.labels)} (${r.correlation})`))}.`,
   ].filter((sentence) => sentence !== false);
   return {
     labels: labelsOf({ ...incident.labels, alertname: ANOMALY_ALERT, severity: SEVERITY[when.severity] }),

@@ -69,7 +69,11 @@ export interface IncidentGroup {
  * Takes an anomaly in: into its group's open incident, or as a new one. The same anomaly again replaces what was known of it.
  * @param incident The open incident of the group, or the one that the anomaly is in already.
  */
-export function joinIncident(incident: Incident | undefined, anomaly: Anomaly, { group, labels }: IncidentGroup): Incident {
+export function joinIncident(
+  incident: Incident | undefined,
+  anomaly: Anomaly,
+  { group, labels }: IncidentGroup,
+): Incident {
   const member: IncidentMember = {
     ...{ anomaly: anomaly.id, watch: anomaly.watch, labels: anomaly.labels, since: anomaly.since },
     ...{ stepMs: anomaly.stepMs, peak: anomaly.peak, severity: anomaly.severity, endedAt: anomaly.endedAt },

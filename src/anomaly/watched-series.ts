@@ -39,7 +39,17 @@ const MOST_MOVE = 20;
 
 export function watchSeries(labels: Labels, detector = createDetector(), alarm = createAlarm()): WatchedSeries {
   const ring = { moves: new Float32Array(MOVES).fill(Number.NaN), moved: 0, movedAt: 0 };
-  return { labels, key: labelsKey(labels), detector, alarm, isLearning: true, expected: Number.NaN, isPresent: false, hasEnded: false, ...ring };
+  return {
+    labels,
+    key: labelsKey(labels),
+    detector,
+    alarm,
+    isLearning: true,
+    expected: Number.NaN,
+    isPresent: false,
+    hasEnded: false,
+    ...ring,
+  };
 }
 
 /** Judges one sample and learns from it, but for a muted one. Later samples change nothing of it. */

@@ -40,6 +40,18 @@ export function openLoops(parts: Parts, passes: WorkloadPasses, board: ExternalM
     statesOf: states.tenant,
     forecasters,
     calendarOf: parts.calendarOf,
+    anomaliesOf: (
+      {
+        tenant,
+        policy: {
+          namespace,
+          name,
+          target: { name: workload },
+        },
+        spec,
+      },
+      range,
+    ) => parts.anomalies.tenant(tenant).confirmed({ namespace, policy: name, workload, demand: spec.name }, range),
     networkOf: parts.networks.versionOf,
     learnedLeadMs: shared.learnedLeadMs,
     onDrift: trainingLoop.drifted,
@@ -136,6 +148,7 @@ export function openLoops(parts: Parts, passes: WorkloadPasses, board: ExternalM
   return {
     close: () => forecasters[Symbol.asyncDispose](),
     historyChanged: forecastLoop.historyChanged,
+    anomaliesChanged: forecastLoop.anomaliesChanged,
     async run(signal: AbortSignal): Promise<void> {
       const { membership } = parts.coordination;
       await Promise.all([

@@ -9,6 +9,7 @@ import { openTenantTurns } from '../ingest/tenant-turns.ts';
 import { openKubeCluster } from '../kube/cluster.ts';
 import type { Membership } from '../kube/membership.ts';
 import { noCluster } from '../kube/no-cluster.ts';
+import { openAnomalyStore } from '../ledger/anomaly-store.ts';
 import { openLedger } from '../ledger/ledger.ts';
 import { decisionText } from '../loops/decision-text.ts';
 import { demandLabels } from '../loops/demand-series.ts';
@@ -168,6 +169,7 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
     coordination,
     ledger: openLedger(keyValue, decisionText),
     states: openForecasterStates(keyValue),
+    anomalies: openAnomalyStore(keyValue),
     threads,
     jobs,
     checkDeps,

@@ -57,7 +57,9 @@ const watch = z.strictObject({
   compare: z
     .enum(['past', 'peers'])
     .default('past')
-    .describe('past: each series with its own. peers: what it is off the median of its group, with the same of its past.'),
+    .describe(
+      'past: each series with its own. peers: what it is off the median of its group, with the same of its past.',
+    ),
   timeZone: timeZone.optional().describe('Of days and weeks. Not set: that of the section.'),
   maxSeries: z.int().min(1).max(100_000).default(1000).describe('Series beyond are not watched, and counted.'),
   alertScore: thresholds.alertScore.optional(),

@@ -9,14 +9,20 @@ export function anomalyAnswer(anomaly: Anomaly): z.infer<typeof AnomalyAnswer> {
   const { id, watch, labels, demand, severity, confirmed, since, endedAt, end, peak, incident, feedback } = anomaly;
   return {
     ...{ id, watch, labels: Object.fromEntries(labels), severity, confirmed, incident },
-    policy: demand === undefined ? null : { namespace: demand.namespace, policy: demand.policy, workload: demand.workload },
+    policy:
+      demand === undefined ? null : { namespace: demand.namespace, policy: demand.policy, workload: demand.workload },
     state: endedAt === undefined ? 'open' : 'ended',
     startedAt: since / SECOND,
     endedAt: endedAt === undefined ? null : endedAt / SECOND,
     end: end ?? null,
     peak: {
       ...{ at: peak.at / SECOND, score: peak.score, direction: peak.direction, part: peak.part },
-      ...{ value: finite(peak.value), expected: finite(peak.expected), lower: finite(peak.lower), upper: finite(peak.upper) },
+      ...{
+        value: finite(peak.value),
+        expected: finite(peak.expected),
+        lower: finite(peak.lower),
+        upper: finite(peak.upper),
+      },
     },
     feedback: feedback === undefined ? null : { ...feedback, at: feedback.at / SECOND },
     picture: `/api/v1/anomalies/${id}/picture.svg`,

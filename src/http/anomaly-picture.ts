@@ -4,7 +4,7 @@ import { formatLabels, METRIC_NAME } from '../model/labels.ts';
 import type { Samples } from '../model/series.ts';
 import type { Millis } from '../model/time.ts';
 import { html } from './page/html.ts';
-import { type Panel, chart } from './svg/chart.ts';
+import { chart, type Panel } from './svg/chart.ts';
 import { CHART_STYLES } from './svg/chart-styles.ts';
 
 /** A series, what was expected of it, and where it was unusual. */

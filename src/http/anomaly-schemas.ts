@@ -10,7 +10,9 @@ const labels = z.record(z.string(), z.string());
 export const FeedbackRequest = z.strictObject({
   verdict: z
     .enum(['normal', 'anomaly'])
-    .describe('normal: it was none, and one like it is none for three months. anomaly: it was one, and does not teach.'),
+    .describe(
+      'normal: it was none, and one like it is none for three months. anomaly: it was one, and does not teach.',
+    ),
   note: z.string().max(1000).default('').describe('Why, for those who come after.'),
   who: z.string().max(200).default('').describe('Who says so, where the credential does not.'),
 });

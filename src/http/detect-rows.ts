@@ -17,9 +17,7 @@ const Row = z.strictObject({
 
 /** `{"rows": […], "timeZone": "Europe/Berlin"}` */
 export const DetectRequest = z.strictObject({
-  rows: z
-    .array(Row)
-    .describe('In order of time within each series. Timestamps are seconds since 1970, or ISO 8601.'),
+  rows: z.array(Row).describe('In order of time within each series. Timestamps are seconds since 1970, or ISO 8601.'),
   timeZone: z.string().max(64).default('UTC').describe('By whose days and weeks the series go.'),
 });
 

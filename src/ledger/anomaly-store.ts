@@ -79,19 +79,21 @@ export function openAnomalyStore(keyValue: KeyValue) {
         await keyValue.write([{ key: keyOf(anomaly)!, value: nanJson.encode(said) }]);
         return said;
       },
-      /** When a demand had confirmed anomalies that nobody called normal; one that goes on ends with the range. */
+      /** When a demand had confirmed anomalies that nobody called normal, as far as they have ended within the range. */
       async confirmed(demand: AnomalyDemand, range: TimeRange): Promise<readonly TimeRange[]> {
         const found = await list({
           range,
           limit: Number.POSITIVE_INFINITY,
-          isMeant: ({ confirmed, feedback, demand: of, peak }) =>
+          isMeant: ({ confirmed, feedback, demand: of, peak, endedAt, lastAt }) =>
             (confirmed ? feedback?.verdict !== 'normal' : feedback?.verdict === 'anomaly') &&
             peak.part !== 'missing' &&
+            endedAt !== undefined &&
+            lastAt <= range.end &&
             of?.namespace === demand.namespace &&
             of.policy === demand.policy &&
             of.demand === demand.demand,
         });
-        return found.map(({ since, lastAt, endedAt }) => ({ start: since, end: endedAt === undefined ? range.end : lastAt }));
+        return found.map(({ since, lastAt }) => ({ start: since, end: lastAt }));
       },
       states: {
         async read(key: string) {
@@ -128,7 +130,8 @@ export function openAnomalyStore(keyValue: KeyValue) {
     /** Tenants that have incidents. */
     async tenants(): Promise<readonly TenantId[]> {
       const found: TenantId[] = [];
-      for await (const [key] of keyValue.list(keysUnder('incidents/'))) found.push(key.slice('incidents/'.length) as TenantId);
+      for await (const [key] of keyValue.list(keysUnder('incidents/')))
+        found.push(key.slice('incidents/'.length) as TenantId);
       return found;
     },
     /** Deletes what is older than 400 days. */

@@ -2,7 +2,7 @@ import type { SeriesCalendar } from '../forecast/calendar.ts';
 import type { ForecasterOptions } from '../forecast/forecaster-options.ts';
 import type { DemandKey, Truth } from '../model/issued-forecast.ts';
 import type { RegularSeries } from '../model/series.ts';
-import type { Millis } from '../model/time.ts';
+import type { Millis, TimeRange } from '../model/time.ts';
 import { planWindowMs } from '../observe/lead-time.ts';
 import { TAIL_QUANTILES } from '../scaling/objective.ts';
 import type { DemandSpec, ScalingPolicy } from '../scaling/policy.ts';
@@ -71,11 +71,20 @@ export function fitOptions(
   };
 }
 
-/** The windows that the forecast must not learn from are gaps. */
-export function masked(series: RegularSeries, { exclude }: ScalingPolicy): RegularSeries {
-  if (exclude.length === 0) return series;
+/**
+ * The windows that the forecast must not learn from are gaps.
+ * @param anomalies Further such times, both ends included.
+ */
+export function masked(
+  series: RegularSeries,
+  { exclude }: ScalingPolicy,
+  anomalies: readonly TimeRange[] = [],
+): RegularSeries {
+  if (exclude.length + anomalies.length === 0) return series;
   const { start, stepMs } = series;
-  const isExcluded = (t: Millis) => exclude.some((window) => t >= window.start && t < window.end);
+  const isExcluded = (t: Millis) =>
+    exclude.some((window) => t >= window.start && t < window.end) ||
+    anomalies.some((range) => t >= range.start && t <= range.end);
   return {
     start,
     stepMs,

@@ -19,7 +19,7 @@ import {
 import { appendDemand, type DemandStorage, demandLabels, evaluateDemand, lastStepBefore } from './demand-series.ts';
 import type { Answer, Forecasters } from './forecasters.ts';
 import { inParallel } from './in-parallel.ts';
-import { type Learned, type LearnReason, openLearning, type SavedForecasters } from './learning.ts';
+import { type Learned, type LearningDeps, type LearnReason, openLearning, type SavedForecasters } from './learning.ts';
 import { refitDue } from './refit-schedule.ts';
 import { runLoop } from './run-loop.ts';
 import { type LoopTelemetry, reasonOf } from './telemetry.ts';
@@ -34,6 +34,8 @@ export interface ForecastLoopDeps {
   readonly statesOf: (tenant: TenantId) => SavedForecasters;
   readonly forecasters: Forecasters;
   readonly calendarOf?: CalendarOf;
+  /** When a demand had confirmed anomalies: a fit does not learn from them. */
+  readonly anomaliesOf?: NonNullable<LearningDeps['anomaliesOf']>;
   /** The version of the network that a tenant's forecasters learn with. */
   readonly networkOf?: (tenant: TenantId) => string;
   /** The lead time as learned from pods: how far ahead the largest demand must be known. */
@@ -61,6 +63,8 @@ export interface ForecastLoop {
   pass(signal: AbortSignal): Promise<void>;
   /** The tenant's past was imported or changed: everything is fitted anew at the next pass. */
   historyChanged(tenant: TenantId): void;
+  /** Other parts of a demand's past are anomalies than before: it is fitted anew at the next pass, and forecast meanwhile. */
+  anomaliesChanged(tenant: TenantId, key: DemandKey): void;
 }
 
 /** A demand without a value for so many steps has nothing new to forecast from. */
@@ -338,6 +342,10 @@ export function openForecastLoop(deps: ForecastLoopDeps): ForecastLoop {
       const intervalMs = () => Math.min(5 * SECOND, Math.max(SECOND, shortestStepMs / 5));
       await runLoop({ name: 'forecast', intervalMs, clock, telemetry }, look, signal);
       await saveAll();
+    },
+    anomaliesChanged(tenant, { namespace, policy, demand }) {
+      const id = `${tenant}/${namespace}/${policy}/${demand}`;
+      if (tracked.has(id)) reasons.set(id, 'anomaly');
     },
     historyChanged(tenant) {
       for (const id of [...tracked.keys(), ...retries.keys()]) {

@@ -61,9 +61,7 @@ export function openIncidentBook(deps: IncidentBookDeps) {
     async alerts(tenant: TenantId, now: Millis): Promise<readonly Alert[]> {
       const book = await bookOf(tenant);
       const kept = book.filter(({ endedAt, members }) =>
-        endedAt === undefined
-          ? members.some(({ since }) => now - since < MOST_MS)
-          : now - endedAt < END_TOLD_FOR_MS,
+        endedAt === undefined ? members.some(({ since }) => now - since < MOST_MS) : now - endedAt < END_TOLD_FOR_MS,
       );
       if (kept.length < book.length) {
         book.splice(0, book.length, ...kept);

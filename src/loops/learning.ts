@@ -5,7 +5,7 @@ import type { DemandKey } from '../model/issued-forecast.ts';
 import type { Learnt, SavedForecaster } from '../model/saved-forecaster.ts';
 import type { RegularSeries } from '../model/series.ts';
 import type { TenantId } from '../model/tenant.ts';
-import { type Millis, WEEK } from '../model/time.ts';
+import { type Millis, type TimeRange, WEEK } from '../model/time.ts';
 import type { CalendarOf } from '../observe/policy-calendar.ts';
 import {
   fingerprintOf,
@@ -29,6 +29,7 @@ export type LearnReason =
   | 'options-changed'
   | 'longer-history'
   | 'drift'
+  | 'anomaly'
   | 'new-network'
   | 'weekly'
   | 'daily';
@@ -41,6 +42,8 @@ export interface LearningDeps {
   readonly forecasters: Forecasters;
   /** The calendar of a policy's series; without it seasons are those of UTC, and no day is special. */
   readonly calendarOf?: CalendarOf;
+  /** When the demand had confirmed anomalies: a fit does not learn from them. */
+  readonly anomaliesOf?: (demand: TenantDemand, range: TimeRange) => Promise<readonly TimeRange[]>;
 }
 
 /** Where forecasters are kept over a restart: one tenant's part of it. */
@@ -90,6 +93,9 @@ interface RefitOptions {
 const RESTORED_FOR: readonly LearnReason[] = ['start', 'lost', 'gap'];
 /** A state that is further behind than this is as dear to bring up to date as a fit. */
 const RESTORED_WITHIN_MS = WEEK;
+
+/** The newest steps, which a fit always sees. */
+const KEPT_STEPS = 10;
 
 class WithdrawnError extends Error {
   override readonly name = 'WithdrawnError';
@@ -164,7 +170,9 @@ export function openLearning(
       { start, end },
       signal,
     );
-    const history = withoutLeadingGap(masked(whole, policy));
+    // The newest steps are never left out: without them there would be no forecast.
+    const anomalies = (await deps.anomaliesOf?.(demand, { start, end: end - KEPT_STEPS * spec.stepMs })) ?? [];
+    const history = withoutLeadingGap(masked(whole, policy, anomalies));
     const fingerprint = fingerprintOf(demand);
     const calendar = await deps.calendarOf?.(policy, { start, end });
     const inputs = { key: id, history, options: fitOptions(demand, calendar) };

@@ -1,4 +1,4 @@
-import type { Anomaly } from '../anomaly/anomaly.ts';
+import type { Anomaly, AnomalyDemand } from '../anomaly/anomaly.ts';
 import type { TellAlerts } from '../model/alert.ts';
 import type { Clock } from '../model/clock.ts';
 import type { SampledSeries } from '../model/series.ts';
@@ -25,6 +25,8 @@ export interface WatchLoopDeps
   /** Keeps samples that can be asked for. */
   readonly append: (tenant: TenantId, series: readonly SampledSeries[]) => Promise<void>;
   readonly tell: TellAlerts;
+  /** A confirmed anomaly of a demand has ended: what it is forecast from should leave it out. */
+  readonly onConfirmed: (tenant: TenantId, demand: AnomalyDemand) => void;
 }
 
 /** Where one tenant's anomalies are kept. */
@@ -81,16 +83,16 @@ export function openWatchLoop(deps: WatchLoopDeps) {
     return [...entries.values()].flatMap(({ watcher }) => (watcher?.watch.tenant === tenant ? [watcher] : []));
   }
 
-  async function keep(
-    watch: Watch,
-    written: readonly SampledSeries[],
-    anomalies: readonly Anomaly[],
-  ): Promise<void> {
+  async function keep(watch: Watch, written: readonly SampledSeries[], anomalies: readonly Anomaly[]): Promise<void> {
     const { tenant } = watch;
     if (anomalies.length > 0) {
       const kept = (keeping.get(tenant) ?? Promise.resolve()).then(async () => {
         const fresh = await deps.anomaliesOf(tenant).put(await book.take(tenant, watch, anomalies));
         for (const { severity } of fresh) telemetry.count('anomalies', { severity });
+        for (const { confirmed, endedAt, end, demand, peak } of anomalies) {
+          const isKnown = confirmed && endedAt !== undefined && end !== 'normal' && peak.part !== 'missing';
+          if (isKnown && demand !== undefined) deps.onConfirmed(tenant, demand);
+        }
         known.add(tenant);
         isNews = true;
       });

@@ -13,7 +13,7 @@ import {
 import { type Labels, labelsKey, labelsOf, labelValue, METRIC_NAME } from '../model/labels.ts';
 import type { StepRange } from '../model/query-result.ts';
 import type { SampledSeries } from '../model/series.ts';
-import { DAY, HOUR, type Millis, MINUTE } from '../model/time.ts';
+import { DAY, HOUR, MINUTE, type Millis } from '../model/time.ts';
 import { type Watch, watchFingerprint } from './watch.ts';
 
 /** Where the state of one tenant's watches is kept. */
@@ -219,7 +219,10 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
         deps.skip('same-labels');
         continue;
       }
-      if (!all.has(key) && all.size + [...columns.keys()].filter((known) => !all.has(known)).length >= watch.maxSeries) {
+      if (
+        !all.has(key) &&
+        all.size + [...columns.keys()].filter((known) => !all.has(known)).length >= watch.maxSeries
+      ) {
         refused++;
         deps.skip('too-many-series');
         continue;
@@ -246,8 +249,7 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
       ...anomaly,
       id: anomalyId(watch.key, series.key, anomaly.since),
       ...{ watch: watch.name, labels: series.labels, stepMs: watch.stepMs },
-      demand:
-        policy &&
+      demand: policy &&
         spec && { namespace: policy.namespace, policy: policy.name, workload: policy.target.name, demand: spec.name },
       ...{ endedAt: undefined, end: undefined, incident: '', feedback: undefined },
     };

@@ -189,6 +189,24 @@ export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
       'Saved forecasters that were of no use, and were fitted anew, by reason.',
       ['reason'],
     ),
+    anomalies: counter('foresail_anomalies_total', 'Anomalies that began, by their severity then: alert or incident.', [
+      'severity',
+    ]),
+    anomaliesNow: gauge('foresail_anomalous_series', 'Series that are anomalous now.'),
+    anomalyFeedback: counter('foresail_anomaly_feedback_total', 'What people said of anomalies: normal or anomaly.', [
+      'verdict',
+    ]),
+    watchedSeries: gauge(
+      'foresail_watched_series',
+      'Series of watches and demands, by whether they are ready, still learning, or refused because their watch has too many.',
+      ['state'],
+    ),
+    watchSkips: counter(
+      'foresail_watch_skips_total',
+      'What a watch for anomalies had to leave out, by reason: series beyond its bound, passes whose query failed, states that could not be used, samples that were not stored.',
+      ['reason'],
+    ),
+    watchSeconds: seconds('foresail_watch_pass_duration_seconds', 'To evaluate and judge one watch.'),
     networkUnusable: counter(
       'foresail_network_unusable_total',
       "Networks that could not be used, the shipped one or a tenant's own, by code. Forecasts do without, or go on with the one before.",

@@ -14,7 +14,14 @@ import { requireRole } from '../caller.ts';
 import { csvRows, DetectRequest, type DetectRow, documentRows } from '../detect-rows.ts';
 import { sendData, sendList } from '../envelope.ts';
 import { BadParameterError, NotFoundError, UnreadableBodyError } from '../errors.ts';
-import { instantOf, limitOf, onlyParameters, type Parameters, parametersInAddress, parametersOf } from '../parameters.ts';
+import {
+  instantOf,
+  limitOf,
+  onlyParameters,
+  type Parameters,
+  parametersInAddress,
+  parametersOf,
+} from '../parameters.ts';
 import { readDocument } from '../read-document.ts';
 import { mount } from '../route.ts';
 import { textBody } from '../text-body.ts';
@@ -96,7 +103,10 @@ export function anomalyRoutes(router: Router, deps: AnomalyRouteDeps): void {
       onlyParameters(parametersOf(request), []);
       const { tenant, anomaly } = await anomalyOf(request);
       const incident = await deps.incident(tenant, anomaly.incident);
-      sendData(response, { ...anomalyAnswer(anomaly), group: incident === undefined ? null : incidentAnswer(incident) });
+      sendData(response, {
+        ...anomalyAnswer(anomaly),
+        group: incident === undefined ? null : incidentAnswer(incident),
+      });
     },
   });
 
@@ -170,7 +180,10 @@ function rowsOf(request: Request, { offsetOf }: AnomalyRouteDeps) {
   onlyParameters(inAddress, ['timeZone']);
   if (request.is('json') !== 'json') {
     const timeZone = inAddress.get('timeZone') ?? 'UTC';
-    return { rows: csvRows(typeof request.body === 'string' ? request.body : ''), offsetAt: offsetIn(timeZone, offsetOf) };
+    return {
+      rows: csvRows(typeof request.body === 'string' ? request.body : ''),
+      offsetAt: offsetIn(timeZone, offsetOf),
+    };
   }
   const checked = DetectRequest.safeParse(readDocument(request, 'the rows'));
   if (!checked.success) {
