@@ -240,12 +240,15 @@ function severityOf({ incidentScore }: AlarmOptions, score: number): AnomalySeve
 function goOn(state: AlarmState, options: AlarmOptions, strike: Strike): AlarmStep {
   const before = state.open!;
   state.quiet = 0;
-  if (strike.score < before.peak.score + RISEN) {
+  const rises = strike.part === 'missing' ? 0 : RISEN;
+  if (strike.score < before.peak.score + rises) {
     state.open = { ...before, lastAt: strike.at };
     return { event: undefined, anomalous: true };
   }
   state.open = { ...opened(options, strike, before.since, before.confirmed), lastAt: strike.at };
-  return { event: { kind: 'changed', anomaly: state.open }, anomalous: true };
+  // A gap grows by itself: that is no news.
+  const isNews = strike.part !== 'missing' || state.open.severity !== before.severity;
+  return { event: isNews ? { kind: 'changed', anomaly: state.open } : undefined, anomalous: true };
 }
 
 function end(state: AlarmState, time: Millis, why: AnomalyEnd): AlarmStep {
