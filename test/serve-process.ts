@@ -19,13 +19,15 @@ export interface ServeProcess extends AsyncDisposable {
 /**
  * @param tracer A command that runs the program, such as strace.
  * @param main The program, where it is not the one that was built here.
+ * @param flags More flags of `foresail serve`.
  */
 export async function startServe(
   dataFolder: string,
   tracer: readonly string[] = [],
   main: string = MAIN,
+  flags: readonly string[] = [],
 ): Promise<ServeProcess> {
-  const child = spawnServe(dataFolder, tracer, main);
+  const child = spawnServe(dataFolder, tracer, main, flags);
   const exited = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
     child.once('error', () => resolve());
@@ -63,8 +65,13 @@ export async function killWhileStarting(dataFolder: string, afterMs: number): Pr
   if (child.signalCode !== 'SIGKILL') throw new Error(`the program ended by itself: ${output.slice(0, 4_096)}`);
 }
 
-function spawnServe(dataFolder: string, tracer: readonly string[], main: string): ChildProcess {
-  const serve = [process.execPath, main, 'serve', '--data', dataFolder, '--listen', '127.0.0.1:0'];
+function spawnServe(
+  dataFolder: string,
+  tracer: readonly string[],
+  main: string,
+  flags: readonly string[] = [],
+): ChildProcess {
+  const serve = [process.execPath, main, 'serve', '--data', dataFolder, '--listen', '127.0.0.1:0', ...flags];
   const [command, ...rest] = [...tracer, ...serve];
   return spawn(command!, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
 }

@@ -1,14 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import type { Router } from 'express';
 import { rightPolicy } from '../config/check-policy.ts';
-import { isLoopback } from '../config/schema.ts';
 import { adminRoute } from '../http/admin-route.ts';
-import { callerReader, requireRole } from '../http/caller.ts';
+import { requireRole } from '../http/caller.ts';
 import type { ReplayTable } from '../http/deps.ts';
 import { answerOf } from '../http/error-handler.ts';
 import { NotFoundError } from '../http/errors.ts';
 import { createHttpHandler } from '../http/handler.ts';
-import { hostCheck } from '../http/host-check.ts';
 import { importRoute } from '../http/import-route.ts';
 import { openQueryRuns } from '../http/query-runs.ts';
 import { decisionView, demandAccuracy, demandForecasts } from '../http/views.ts';
@@ -30,6 +28,7 @@ import { reasonText } from '../scaling/reasons.ts';
 import { VERSION } from '../version.ts';
 import { sampleWriter } from '../wire/sample-text.ts';
 import { openAdviser } from './advice.ts';
+import { callersOf } from './callers.ts';
 import type { Loops } from './loops.ts';
 import type { Parts } from './parts.ts';
 import type { Scraping } from './scraping.ts';
@@ -55,13 +54,7 @@ const NOT_RELEASED =
 /** Ties the requests to the parts: `handler` answers all of them but writes, which `rawHandlers` take. */
 export function openHandlers(parts: Parts, { passes, historyChanged, replay, scraping, ...others }: HandlerOptions) {
   const { jobs, settings, clock, log, startedAt, metrics, tsdb, storage, ledger, forecasts, policies, target } = parts;
-  const { callerOf, authenticate, senderOf } = callerReader({
-    tenancyOn: settings.tenancy.on,
-    tokens: settings.authentication.kind === 'tokens' ? settings.authentication.tokens : [],
-    ...(isLoopback(settings.listen.host) && {
-      checkHost: hostCheck({ listenHost: settings.listen.host, allowedHosts: settings.allowedHosts }),
-    }),
-  });
+  const { callerOf, authenticate, senderOf } = callersOf(settings);
   const handler = createHttpHandler({
     version: VERSION,
     startedAt,

@@ -4,7 +4,7 @@ import { RE2JS } from 're2js';
 import { parseRuleFile, type RuleGroup, type RuleProblem } from '../rules/rule-file.ts';
 import { orderedGroups, runTest, type TestFailure } from '../rules/run-test.ts';
 import { parseTestFile, type TestFile } from '../rules/test-file.ts';
-import { globFiles } from './glob-files.ts';
+import { globFiles } from '../config/glob-files.ts';
 import { fileTrouble } from './read-text.ts';
 import { sourceExcerpt } from './source-excerpt.ts';
 import { failureLines, plainFailure } from './tell-rule-tests.ts';

@@ -3,6 +3,7 @@ import { type Problem, problemsOf } from '../model/problem.ts';
 import { DEFAULT_TENANT, InvalidTenantError, parseTenant } from '../model/tenant.ts';
 import { DAY, MINUTE, parseDuration, SECOND } from '../model/time.ts';
 import { anomalyProblems } from './anomaly-settings.ts';
+import { ruleSettingsProblems } from './rules-settings.ts';
 import { isLoopback, SettingsDocument, splitListen } from './schema.ts';
 import { scrapeProblems } from './scrape-settings.ts';
 import { tenantLimitProblems } from './tenant-limits.ts';
@@ -27,6 +28,7 @@ export function checkSettings(value: unknown): {
     ...downsamplingProblems(checked.data),
     ...scrapeProblems(checked.data.scrape, checked.data.tenancy.mode === 'on'),
     ...anomalyProblems(checked.data.anomalies, checked.data.tenancy.mode === 'on'),
+    ...ruleSettingsProblems(checked.data.rules, checked.data.tenancy.mode === 'on'),
   ];
   return problems.length > 0 ? { problems } : { document: checked.data, problems };
 }

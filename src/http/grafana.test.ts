@@ -82,11 +82,3 @@ test.each([
 test('query_exemplars takes no end before the start', async () => {
   expect((await both('/api/v1/query_exemplars', { query: 'up', start: '2', end: '1' })).status).toBe(400);
 });
-
-test.each([
-  { path: '/api/v1/rules?type=alert', data: { groups: [] } },
-  { path: '/api/v1/alerts', data: { alerts: [] } },
-])('$path', async ({ path, data }) => {
-  const response = await fetch(`${server.url}${path}`);
-  expect(await response.json()).toEqual({ status: 'success', data });
-});

@@ -9,7 +9,6 @@ import { adviceRoute } from './routes/advice.ts';
 import { cardinalityRoutes } from './routes/cardinality.ts';
 import { federateRoute } from './routes/federate.ts';
 import { forecastingRoutes } from './routes/forecasting.ts';
-import { grafanaProbeRoutes } from './routes/grafana-probes.ts';
 import { healthRoutes } from './routes/health.ts';
 import { labelValuesRoute } from './routes/label-values.ts';
 import { labelsRoute } from './routes/labels.ts';
@@ -38,7 +37,7 @@ export function createHttpHandler(deps: HttpDeps): Express {
   for (const route of [queryRoute, queryRangeRoute, seriesRoute, labelsRoute, labelValuesRoute, metadataRoute]) {
     route(router, deps);
   }
-  for (const route of [queryTextRoutes, queryExemplarsRoute, grafanaProbeRoutes]) route(router, deps);
+  for (const route of [queryTextRoutes, queryExemplarsRoute]) route(router, deps);
   for (const route of [
     policyRoutes,
     planRoutes,

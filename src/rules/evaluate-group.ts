@@ -36,6 +36,10 @@ export interface RuleWorld {
   readonly externalUrl: string;
   /** Where a group says none, in milliseconds. */
   readonly queryOffsetMs?: number;
+  /** `ALERTS` and `ALERTS_FOR_STATE` are not written: what they have of the time before a restart is still needed. */
+  readonly withholdsAlerts?: boolean;
+  /** After each rule, in order. */
+  readonly onRule?: (index: number, memory: RuleMemory, samples: number) => void;
 }
 
 /** What a rule remembers from one evaluation to the next. */
@@ -66,7 +70,9 @@ export async function evaluateGroup(
   const offsetMs = group.queryOffsetMs ?? world.queryOffsetMs ?? 0;
   for (const [i, rule] of group.rules.entries()) {
     const before = memory[i] ?? NO_MEMORY;
-    after.push(await evaluateRule(rule, before, { now, at: now - offsetMs, limit: group.limit, world }));
+    const next = await evaluateRule(rule, before, { now, at: now - offsetMs, limit: group.limit, world });
+    after.push(next);
+    world.onRule?.(i, next, next.error === undefined ? next.series.size : 0);
   }
   return after;
 }
@@ -111,7 +117,7 @@ async function samplesOf(rule: Rule, before: Alerts, moment: Moment): Promise<Ma
   const alerts = nextAlerts(rule, before, found, moment.now);
   const active = activeAlerts(alerts).length;
   if (moment.limit > 0 && active > moment.limit) throw new TooManyAlertsError(moment.limit, active);
-  return { samples: alertSamples(rule, alerts), alerts };
+  return { samples: moment.world.withholdsAlerts === true ? [] : alertSamples(rule, alerts), alerts };
 }
 
 class TooManyAlertsError extends RuleError {

@@ -81,6 +81,62 @@ export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
       ['protocol'],
     ),
 
+    // Rules
+    ruleEvaluations: counter('foresail_rule_evaluations_total', 'Rules that were evaluated.', ['tenant', 'rule_group']),
+    ruleFailures: counter(
+      'foresail_rule_evaluation_failures_total',
+      'Rules that could not be evaluated, or of which samples were not stored.',
+      ['tenant', 'rule_group'],
+    ),
+    ruleSeconds: seconds('foresail_rule_evaluation_duration_seconds', 'Time that evaluating one rule took.'),
+    ruleGroupIterations: counter(
+      'foresail_rule_group_iterations_total',
+      'Times that a group was to be evaluated, missed ones included.',
+      ['tenant', 'rule_group'],
+    ),
+    ruleGroupIterationsMissed: counter(
+      'foresail_rule_group_iterations_missed_total',
+      'Times that a group was not evaluated, since the time before took too long.',
+      ['tenant', 'rule_group'],
+    ),
+    ruleGroupSeconds: gauge(
+      'foresail_rule_group_last_duration_seconds',
+      'Time that the last evaluation of a group took.',
+      ['tenant', 'rule_group'],
+    ),
+    ruleGroupLast: gauge(
+      'foresail_rule_group_last_evaluation_timestamp_seconds',
+      'The time that a group was last evaluated for.',
+      ['tenant', 'rule_group'],
+    ),
+    ruleGroupSamples: gauge(
+      'foresail_rule_group_last_evaluation_samples',
+      'Series that the last evaluation of a group wrote.',
+      ['tenant', 'rule_group'],
+    ),
+    ruleGroupInterval: gauge('foresail_rule_group_interval_seconds', 'Time between two evaluations of a group.', [
+      'tenant',
+      'rule_group',
+    ]),
+    ruleGroupRules: gauge('foresail_rule_group_rules', 'Rules of a group.', ['tenant', 'rule_group']),
+    ruleAlerts: gauge('foresail_rule_alerts', 'Alerts of rules that are active, by state: pending or firing.', [
+      'tenant',
+      'state',
+    ]),
+    ruleFileProblems: gauge(
+      'foresail_rule_file_problems',
+      'What is wrong with files of rules and of objectives now: the last right ones stay in force.',
+    ),
+    ruleRestoreFailures: counter(
+      'foresail_rule_restore_failures_total',
+      'Alerting rules of which could not be read after a start since when their alerts are active.',
+      ['tenant', 'rule_group'],
+    ),
+    ruleTellFailures: counter(
+      'foresail_rule_alerts_untold_total',
+      'Alerts of rules that could not be handed to the alerting part at once; they are told again.',
+    ),
+
     // Store
     commits: counter('foresail_store_commits_total', 'Groups of commits that shared one sync of the log.'),
     syncSeconds: seconds('foresail_store_sync_duration_seconds', 'Time that a sync of the log took.'),

@@ -1,0 +1,143 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { waitFor } from '../src/testing/control-plane.ts';
+import { encodeWriteRequest } from '../src/wire/encode-write-request.ts';
+import { encodeSnappy } from '../src/wire/snappy.ts';
+import { type ServeProcess, startServe } from './serve-process.ts';
+
+const RULES = `groups:
+  - name: shop
+    interval: 1s
+    rules:
+      - {record: 'job:load:sum', expr: 'sum by (job) (load)'}
+      - alert: LoadHigh
+        expr: job:load:sum > 10
+        for: 2s
+        labels: {severity: warning}
+        annotations: {summary: 'load of {{ $labels.job }} is {{ $value }}', runbook_url: 'https://runbooks.example/load'}
+`;
+
+interface Alert {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly state: string;
+  readonly activeAt: string;
+  readonly value: string;
+}
+
+let folder: string;
+let served: ServeProcess;
+
+const start = async () =>
+  await startServe(join(folder, 'data'), [], undefined, ['--config', join(folder, 'foresail.yaml')]);
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'foresail-rules-'));
+  writeFileSync(join(folder, 'rules.yaml'), RULES);
+  writeFileSync(
+    join(folder, 'foresail.yaml'),
+    'rules: {files: [rules*.yaml], forGracePeriod: 1s}\nexternalLabels: {cluster: eu}\nkubernetes: "off"\n',
+  );
+  served = await start();
+});
+
+afterAll(async () => {
+  await served[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function get<T>(path: string): Promise<T> {
+  const response = await fetch(`${served.url}${path}`);
+  expect(response.status).toBe(200);
+  return ((await response.json()) as { data: T }).data;
+}
+
+const alerts = async () => (await get<{ alerts: Alert[] }>('/api/v1/alerts')).alerts;
+
+async function send(value: number): Promise<void> {
+  const labels = [
+    ['__name__', 'load'],
+    ['job', 'shop'],
+  ] as const;
+  const body = encodeSnappy(encodeWriteRequest([{ labels, samples: [{ time: Date.now(), value }] }]));
+  const response = await fetch(`${served.url}/api/v1/write`, {
+    method: 'POST',
+    headers: { 'content-encoding': 'snappy', 'content-type': 'application/x-protobuf' },
+    body: body as Uint8Array<ArrayBuffer>,
+  });
+  expect(response.status).toBeLessThan(300);
+}
+
+async function seen(state: string): Promise<Alert> {
+  let found: Alert | undefined;
+  await waitFor(`an alert that is ${state}`, async () => {
+    found = (await alerts()).find((alert) => alert.state === state);
+    return found !== undefined;
+  });
+  return found!;
+}
+
+test('an alert goes from pending to firing, is the same one after kill -9, and ends', async () => {
+  await send(25);
+  const pending = await seen('pending');
+  expect(pending).toMatchObject({
+    labels: { alertname: 'LoadHigh', job: 'shop', severity: 'warning' },
+    annotations: { summary: 'load of shop is 25', runbook_url: 'https://runbooks.example/load' },
+    value: '2.5e+01',
+  });
+  const firing = await seen('firing');
+  expect(firing.activeAt).toBe(pending.activeAt);
+  const [group] = (await get<{ groups: { rules: object[] }[] }>('/api/v1/rules')).groups;
+  expect(group).toMatchObject({ name: 'shop', interval: 1, limit: 0 });
+  expect(group!.rules).toMatchObject([
+    { name: 'job:load:sum', query: 'sum by (job) (load)', health: 'ok', type: 'recording' },
+    { name: 'LoadHigh', duration: 2, keepFiringFor: 0, state: 'firing', health: 'ok', type: 'alerting' },
+  ]);
+  // Its state is stored once the alert was evaluated as firing.
+  await waitFor('ALERTS', async () => (await valueOf('ALERTS{alertstate="firing"}')) === '1');
+
+  await served.kill();
+  served = await start();
+  await waitFor('the alert with its time', async () => {
+    const [alert] = await alerts();
+    return alert?.state === 'firing' && sameSecond(alert.activeAt, firing.activeAt);
+  });
+
+  await send(5);
+  await waitFor('the end of the alert', async () => (await alerts()).length === 0);
+  await waitFor('the end of its series', async () => (await valueOf('ALERTS')) === undefined);
+  expect(await valueOf('job:load:sum')).toBe('5');
+});
+
+/** What is stored of it has whole seconds. */
+function sameSecond(a: string, b: string): boolean {
+  return Math.floor(Date.parse(a) / 1000) === Math.floor(Date.parse(b) / 1000);
+}
+
+async function valueOf(query: string): Promise<string | undefined> {
+  const { result } = await get<{ result: { value: [number, string] }[] }>(
+    `/api/v1/query?query=${encodeURIComponent(query)}`,
+  );
+  return result[0]?.value[1];
+}
+
+test('a file that breaks is told, its last right rules stay; one that is mended or removed counts', async () => {
+  const file = join(folder, 'rules.yaml');
+  const problems = async () => (await get<{ problems: string[] }>('/api/v1/status/foresail').catch(() => ({ problems: [] }))).problems;
+  writeFileSync(file, RULES.replace('sum by (job) (load)', 'sum by (job) (load'));
+  await waitFor('the problem', async () => (await problems()).some((line) => line.includes('rules.yaml:5:')));
+  expect((await get<{ groups: object[] }>('/api/v1/rules')).groups).toHaveLength(1);
+  const metrics = await (await fetch(`${served.url}/metrics`)).text();
+  expect(metrics).toContain('foresail_rule_file_problems 1');
+
+  writeFileSync(file, RULES.replace('job:load:sum', 'job:load:total').replace('job:load:sum', 'job:load:total'));
+  await waitFor('the other name', async () => (await valueOf('job:load:total')) === '5');
+  await waitFor('the end of the first', async () => (await valueOf('job:load:sum')) === undefined);
+  expect(await problems()).toEqual([]);
+
+  rmSync(file);
+  await waitFor('no group', async () => (await get<{ groups: object[] }>('/api/v1/rules')).groups.length === 0);
+  await waitFor('the end of the series', async () => (await valueOf('job:load:total')) === undefined);
+});
