@@ -53,7 +53,7 @@ export async function startApp({ replay, ...options }: AppOptions): Promise<App>
     passes,
     historyChanged,
     replay,
-    problems: () => [...external.problems(), ...rules.problems()],
+    problems: (tenant) => [...external.problems(), ...rules.problems(tenant)],
     scraping,
     routes: watchers.flatMap(({ routes }) => routes),
   });

@@ -61,7 +61,7 @@ async function send(value: number): Promise<void> {
     ['__name__', 'load'],
     ['job', 'shop'],
   ] as const;
-  const body = encodeSnappy(encodeWriteRequest([{ labels, samples: [{ time: Date.now(), value }] }]));
+  const body = encodeSnappy(encodeWriteRequest([{ labels, times: [Date.now()], values: Float64Array.of(value) }]));
   const response = await fetch(`${served.url}/api/v1/write`, {
     method: 'POST',
     headers: { 'content-encoding': 'snappy', 'content-type': 'application/x-protobuf' },
@@ -125,7 +125,7 @@ async function valueOf(query: string): Promise<string | undefined> {
 
 test('a file that breaks is told, its last right rules stay; one that is mended or removed counts', async () => {
   const file = join(folder, 'rules.yaml');
-  const problems = async () => (await get<{ problems: string[] }>('/api/v1/status/foresail').catch(() => ({ problems: [] }))).problems;
+  const problems = async () => (await get<{ problems: string[] }>('/api/v1/status')).problems;
   writeFileSync(file, RULES.replace('sum by (job) (load)', 'sum by (job) (load'));
   await waitFor('the problem', async () => (await problems()).some((line) => line.includes('rules.yaml:5:')));
   expect((await get<{ groups: object[] }>('/api/v1/rules')).groups).toHaveLength(1);

@@ -43,7 +43,7 @@ export interface HandlerOptions {
   readonly replay?: (() => ReplayTable | undefined) | undefined;
   readonly scraping: Pick<Scraping, 'targets' | 'targetMetadata'>;
   /** What is wrong beside the policies, a sentence each. */
-  readonly problems: () => readonly string[];
+  readonly problems: (tenant: TenantId) => readonly string[];
   /** Of parts that bring their own. */
   readonly routes: readonly ((router: Router) => void)[];
 }
@@ -142,7 +142,7 @@ export function openHandlers(parts: Parts, { passes, historyChanged, replay, scr
         series,
         samples,
         cluster: target.name,
-        problems: [...ofPolicies, ...held, ...others.problems(), ...chores, ...shared],
+        problems: [...ofPolicies, ...held, ...others.problems(tenant), ...chores, ...shared],
       };
     },
     routes: [

@@ -14,8 +14,13 @@ export interface KnownRuleFile<T> {
 
 export interface RuleFilesInForce<T> {
   readonly files: readonly KnownRuleFile<T>[];
-  /** A line each: file, line, column, what is wrong. */
-  readonly problems: readonly string[];
+  readonly problems: readonly RuleFileProblem[];
+}
+
+export interface RuleFileProblem {
+  readonly tenant: TenantId;
+  /** File, line, column, what is wrong. */
+  readonly text: string;
 }
 
 /** What a text holds, or what is wrong with it. */
@@ -74,20 +79,20 @@ export function ruleFileReader<T>(
 
   return () => {
     const files: KnownRuleFile<T>[] = [];
-    const problems: string[] = [];
+    const problems: RuleFileProblem[] = [];
     const seen = new Set<string>();
     for (const { tenant, patterns } of entries) {
       const found = patterns.flatMap((pattern) => {
         const named = globFiles(pattern, '/');
         if (named.length > 0 || /[*?[]/.test(pattern)) return named;
-        problems.push(`${pattern}: there is no such file`);
+        problems.push({ tenant, text: `${pattern}: there is no such file` });
         return [];
       });
       for (const file of [...new Set(found)]) {
         seen.add(file);
         const { content, problems: own } = read(file);
         if (content !== undefined) files.push({ tenant, file, content });
-        for (const problem of own) if (!problems.includes(problem)) problems.push(problem);
+        problems.push(...own.map((text) => ({ tenant, text })));
       }
     }
     for (const file of [...known.keys()].filter((one) => !seen.has(one))) known.delete(file);

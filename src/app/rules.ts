@@ -13,7 +13,7 @@ import { type GroupRun, type GroupState, openGroupRun, type RuleState, stateOfRu
 import { writeRuleSamples } from '../rules/write-samples.ts';
 import { callersOf } from './callers.ts';
 import type { Parts } from './parts.ts';
-import { definitionOf, ruleFileReader } from './rule-files.ts';
+import { definitionOf, type RuleFileProblem, ruleFileReader } from './rule-files.ts';
 
 /** How soon a changed file is seen. */
 const RELOAD_EVERY_MS = 5 * SECOND;
@@ -49,7 +49,7 @@ export function openRules(parts: Parts, tell: TellAlerts) {
   // Replicas with stores of their own need all series each; where they share an engine, one evaluates each group.
   const membership = samples.engine === undefined ? undefined : coordination.membership;
   const running = new Map<string, Running>();
-  let problems: readonly string[] = [];
+  let problems: readonly RuleFileProblem[] = [];
   const externalUrl = settings.externalUrl ?? `http://${settings.listen.host}:${settings.listen.port}`;
 
   function worldOf(tenant: TenantId, signal: AbortSignal): RuleWorld {
@@ -177,9 +177,9 @@ export function openRules(parts: Parts, tell: TellAlerts) {
     }
   }
 
-  function tellProblems(found: readonly string[]): void {
-    for (const problem of found.filter((one) => !problems.includes(one))) {
-      log.error({ problem }, 'a file of rules is wrong: the last right one stays in force');
+  function tellProblems(found: readonly RuleFileProblem[]): void {
+    for (const { tenant, text } of found.filter((one) => !problems.some(({ text: said }) => said === one.text))) {
+      log.error({ tenant, problem: text }, 'a file of rules is wrong: the last right one stays in force');
     }
     problems = found;
     metrics.ruleFileProblems.set(found.length);
@@ -259,8 +259,8 @@ export function openRules(parts: Parts, tell: TellAlerts) {
 
   const { callerOf } = callersOf(settings);
   return {
-    /** What is wrong with files of rules, a line each. */
-    problems: () => problems,
+    /** What is wrong with a tenant's files of rules, a line each. */
+    problems: (tenant: TenantId) => problems.filter((one) => one.tenant === tenant).map(({ text }) => text),
     routes: [
       (router: Router) =>
         rulesRoutes(router, {
