@@ -39,6 +39,7 @@ const COMMANDS: Readonly<Record<string, AddCommand>> = {
   plan: async (program, server) => (await import('./cli/plan.ts')).planCommand(program, server),
   preview: async (program, server) => (await import('./cli/preview.ts')).previewCommand(program, server),
   explain: async (program, server) => (await import('./cli/explain.ts')).explainCommand(program, server),
+  slos: async (program, server) => (await import('./cli/slos.ts')).slosCommand(program, server),
   accuracy: async (program, server) => (await import('./cli/accuracy.ts')).accuracyCommand(program, server),
   advise: async (program, server) => (await import('./cli/advise.ts')).adviseCommand(program, server),
   release: async (program, server) => (await import('./cli/release.ts')).releaseCommand(program, server),

@@ -11,9 +11,11 @@ import type { RuleWorld } from '../rules/evaluate-group.ts';
 import { type AlertingRule, parseRuleFile, type RuleGroup } from '../rules/rule-file.ts';
 import { type GroupRun, type GroupState, openGroupRun, type RuleState, stateOfRule } from '../rules/run-group.ts';
 import { writeRuleSamples } from '../rules/write-samples.ts';
+import { type SloView, slosRoute } from '../http/routes/slos.ts';
 import { callersOf } from './callers.ts';
 import type { Parts } from './parts.ts';
 import { definitionOf, type RuleFileProblem, ruleFileReader } from './rule-files.ts';
+import { type PlacedSlo, sloReader, sloView } from './slos.ts';
 
 /** How soon a changed file is seen. */
 const RELOAD_EVERY_MS = 5 * SECOND;
@@ -49,6 +51,8 @@ export function openRules(parts: Parts, tell: TellAlerts) {
   // Replicas with stores of their own need all series each; where they share an engine, one evaluates each group.
   const membership = samples.engine === undefined ? undefined : coordination.membership;
   const running = new Map<string, Running>();
+  const readSlos = sloReader(settings, parts);
+  let slos: readonly PlacedSlo[] = [];
   let problems: readonly RuleFileProblem[] = [];
   const externalUrl = settings.externalUrl ?? `http://${settings.listen.host}:${settings.listen.port}`;
 
@@ -154,6 +158,8 @@ export function openRules(parts: Parts, tell: TellAlerts) {
   /** Starts, changes and ends groups as the files say now. */
   async function reconcile(isFirst: boolean, signal: AbortSignal): Promise<void> {
     const { files, problems: found } = readFiles();
+    const objectives = await readSlos();
+    slos = objectives.slos;
     const wanted = new Map<string, PlacedGroup>();
     for (const { tenant, file, content } of files) {
       for (const group of content) {
@@ -161,7 +167,8 @@ export function openRules(parts: Parts, tell: TellAlerts) {
         wanted.set(keyOf(placed), placed);
       }
     }
-    tellProblems(found);
+    for (const placed of slos) wanted.set(keyOf(placed), placed);
+    tellProblems([...found, ...objectives.problems]);
     const gone = [...running].filter(([key]) => !wanted.has(key));
     for (const [key, one] of gone) {
       running.delete(key);
@@ -258,6 +265,18 @@ export function openRules(parts: Parts, tell: TellAlerts) {
       .sort((a, b) => compareText(a.file, b.file) || compareText(a.group.name, b.group.name));
 
   const { callerOf } = callersOf(settings);
+
+  async function slosOf(tenant: TenantId) {
+    const { instant } = queryStorage.tenant(tenant);
+    const views: SloView[] = [];
+    for (const placed of slos.filter((one) => one.tenant === tenant)) {
+      const states = running.get(keyOf(placed))?.run.state().rules.map(stateOfRule) ?? [];
+      const state = (['firing', 'pending', 'inactive'] as const).find((one) => states.includes(one)) ?? 'unknown';
+      views.push(await sloView(placed, state, clock.now(), instant));
+    }
+    return views;
+  }
+
   return {
     /** What is wrong with a tenant's files of rules, a line each. */
     problems: (tenant: TenantId) => problems.filter((one) => one.tenant === tenant).map(({ text }) => text),
@@ -268,9 +287,9 @@ export function openRules(parts: Parts, tell: TellAlerts) {
           parseSelector: parseSeriesSelector,
           ruleGroups: (tenant) => statesOf(tenant).map(groupView),
         }),
+      (router: Router) => slosRoute(router, { callerOf, slos: slosOf }),
     ],
     async run(signal: AbortSignal): Promise<void> {
-      if (settings.rules.files.length === 0) return;
       let isFirst = true;
       let toldAt = clock.now();
       while (!signal.aborted) {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { checkPolicy, type PolicyCheckDeps } from './check-policy.ts';
 import { checkSettings } from './check-settings.ts';
+import { checkSlos } from './slo-files.ts';
 import { type LocatedProblem, parseYaml } from './yaml-document.ts';
 
 /** What a file holds, document by document, and all that is wrong with it. */
@@ -11,7 +12,7 @@ export interface FileCheck {
   readonly problems: readonly LocatedProblem[];
 }
 
-/** Checks a file of settings or of scaling policies. A document with `apiVersion`, `kind` or `spec` is meant to be a policy. */
+/** Checks a file of settings, of objectives (`slos`) or of scaling policies. A document with `apiVersion`, `kind` or `spec` is meant to be a policy. */
 export function checkFile(file: string, deps: PolicyCheckDeps): FileCheck {
   let text: string;
   try {
@@ -31,11 +32,21 @@ export function checkFile(file: string, deps: PolicyCheckDeps): FileCheck {
       else problems.push(...check.problems.map(locate));
       continue;
     }
+    if (looksLikeSlos(value)) {
+      const check = checkSlos(value, deps);
+      if (check.kind === 'ok') found.push(check.slos.length === 1 ? '1 objective' : `${check.slos.length} objectives`);
+      else problems.push(...check.problems.map(locate));
+      continue;
+    }
     const check = checkSettings(value);
     if (check.document !== undefined) found.push('settings');
     problems.push(...check.problems.map(locate));
   }
   return { file, found, problems };
+}
+
+function looksLikeSlos(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, 'slos');
 }
 
 function looksLikePolicy(value: unknown): boolean {

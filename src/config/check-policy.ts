@@ -2,6 +2,7 @@ import { Cron } from 'croner';
 import { z } from 'zod';
 import { InvalidDocumentError, type Problem, problemsOf } from '../model/problem.ts';
 import { resolvePolicy, type ScalingPolicy, ScalingPolicyDocument } from '../scaling/policy.ts';
+import { type Slo, sloExpressions } from '../scaling/slo.ts';
 
 /** What a check needs from elsewhere. */
 export interface PolicyCheckDeps {
@@ -25,6 +26,7 @@ export function checkPolicy(value: unknown, { checkQuery }: PolicyCheckDeps): Po
   const problems = [
     ...demandProblems(document, checkQuery),
     ...usageProblems(document, checkQuery),
+    ...sloProblems(document.spec.slos ?? [], ['spec', 'slos'], checkQuery),
     ...cronProblems(document),
     ...windowProblems(policy),
     ...duplicateNames(policy, document),
@@ -62,6 +64,20 @@ function usageProblems(
     const query = usage[resource];
     return query === undefined ? [] : attempt(['spec', 'usage', resource], () => checkQuery(query));
   });
+}
+
+/** What is wrong with objectives beside their form: PromQL, and names that stand twice. */
+export function sloProblems(
+  slos: readonly Slo[],
+  path: readonly (string | number)[],
+  checkQuery: (expression: string) => void,
+): Problem[] {
+  return slos.flatMap((slo, i) => [
+    ...sloExpressions(slo).flatMap((own) => attempt([...path, i, ...own.path], () => checkQuery(own.text))),
+    ...(slos.findIndex(({ name }) => name === slo.name) === i
+      ? []
+      : [{ path: [...path, i, 'name'], message: `expected a name of its own, got "${slo.name}" again` }]),
+  ]);
 }
 
 function cronProblems({ spec }: ScalingPolicyDocument): Problem[] {

@@ -118,6 +118,9 @@ export function openApiDocument(version: string): object {
         ),
       },
       '/api/v1/alerts': { get: operation('Alerts of rules that are pending or firing.', [], PROMETHEUS_DATA) },
+      '/api/v1/slos': {
+        get: operation('Objectives: what is left of their error budgets, and when they end.', [], SLOS),
+      },
       '/api/v1/series': getAndPost('Label sets that match.', [{ ...MATCH, required: true }, START, END, LIMIT]),
       '/api/v1/labels': getAndPost('Label names.', [MATCH, START, END, LIMIT]),
       '/api/v1/label/{name}/values': {

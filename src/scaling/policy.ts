@@ -5,6 +5,7 @@ import { CEL_CRON, CEL_DURATION, CEL_INSTANT, CEL_WINDOW, celRules } from './cel
 import type { CostBudget } from './cost-cap.ts';
 import { isCron } from './cron-window.ts';
 import type { Objective } from './objective.ts';
+import { Slo } from './slo.ts';
 
 /** A ScalingPolicy document: the same in a file, in the HTTP API and as a custom resource. Strict: unknown keys are refused. */
 
@@ -203,6 +204,7 @@ const spec = z.strictObject({
     })
     .prefault({}),
   costBudget: costBudget.optional(),
+  slos: z.array(Slo).max(100).optional().describe('Objectives of the workload: rules and alerts are made of them.'),
   usage: z
     .strictObject({
       cpu: z.string().min(1).optional().describe('PromQL. Cores in use, one series for each pod and container.'),
