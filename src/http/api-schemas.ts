@@ -128,6 +128,34 @@ export const NetworksAnswer = z
   )
   .describe('Oldest first. What is null is not known.');
 
+const share = z.number().nullable();
+const end = z.string().nullable().describe('ISO 8601. Null: not within the window of the objective.');
+
+export const SlosAnswer = z.array(
+  z.object({
+    name: z.string(),
+    source: z.string().describe('A file, or `policy NAMESPACE/NAME`.'),
+    description: z.string().optional(),
+    objective: z.number().describe('Percent that must be good.'),
+    window: z.string(),
+    labels: z.record(z.string(), z.string()),
+    state: z.enum(['unknown', 'inactive', 'pending', 'firing']).describe('Of its alerts.'),
+    series: z.array(
+      z.object({
+        labels: z.record(z.string(), z.string()),
+        errorRatio: share.describe('Of the whole window, 0 to 1.'),
+        budgetRemaining: share.describe('1: all of it. Below 0: overrun.'),
+        burnRate: z
+          .record(z.string(), share)
+          .describe('By window: 1 uses the budget up just when the window of the objective ends.'),
+        budgetEnds: z
+          .object({ '1h': end, '1d': end })
+          .describe('When the budget is used up if errors go on as in the last hour, or the last day.'),
+      }),
+    ),
+  }),
+);
+
 export const DecisionAnswer = z.object({
   id: z.string(),
   at: seconds,
