@@ -18,7 +18,10 @@ const ONE = /\s*("(?:[^"\\]|\\.)*"|[^\s=!~{},"]+)\s*(=~|!~|!=|=)\s*("(?:[^"\\]|\
  * @throws {RangeError} If the text is something else, or a regular expression is not valid.
  */
 export function parseMatchers(text: string): readonly Matcher[] {
-  const inner = text.trim().replace(/^\{(.*)\}$/s, '$1').replace(/,\s*$/, '');
+  const inner = text
+    .trim()
+    .replace(/^\{(.*)\}$/s, '$1')
+    .replace(/,\s*$/, '');
   const matchers: Matcher[] = [];
   for (let at = 0; at < inner.length; ) {
     ONE.lastIndex = at;
