@@ -4,6 +4,7 @@ import { DEFAULT_TENANT, InvalidTenantError, parseTenant } from '../model/tenant
 import { DAY, MINUTE, parseDuration, SECOND } from '../model/time.ts';
 import { anomalyProblems } from './anomaly-settings.ts';
 import { ruleSettingsProblems } from './rules-settings.ts';
+import { alertingProblems } from './alerting-settings.ts';
 import { isLoopback, SettingsDocument, splitListen } from './schema.ts';
 import { scrapeProblems } from './scrape-settings.ts';
 import { tenantLimitProblems } from './tenant-limits.ts';
@@ -26,6 +27,7 @@ export function checkSettings(value: unknown): {
     ...storageProblems(checked.data),
     ...tenantLimitProblems(checked.data),
     ...downsamplingProblems(checked.data),
+    ...alertingProblems(checked.data.alerting, checked.data.tenancy.mode === 'on'),
     ...scrapeProblems(checked.data.scrape, checked.data.tenancy.mode === 'on'),
     ...anomalyProblems(checked.data.anomalies, checked.data.tenancy.mode === 'on'),
     ...ruleSettingsProblems(checked.data.rules, checked.data.tenancy.mode === 'on'),

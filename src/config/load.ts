@@ -174,6 +174,8 @@ export function loadSettings({ file, flags = {}, env = process.env }: LoadOption
   if (tokenProblems.length > 0) throw new SettingsError(tokenProblems.map(locate));
   const scrape = resolveScrape(document.scrape, { folder, tenancyOn: document.tenancy.mode === 'on' });
   if (scrape.kind === 'problems') throw new SettingsError(scrape.problems);
+  const alerting = resolveAlerting(document.alerting, { folder, env, tenancyOn: document.tenancy.mode === 'on' });
+  if (alerting.problems.length > 0) throw new SettingsError(alerting.problems.map(locate));
   const settings: Settings = {
     listen: splitListen(document.listen),
     allowedHosts: document.allowedHosts,
@@ -209,7 +211,7 @@ export function loadSettings({ file, flags = {}, env = process.env }: LoadOption
     rules: resolveRules(document.rules, folder),
     anomalies: resolveAnomaly(document.anomalies, folder),
     cost: resolveCost(document.cost, folder),
-    alerting: resolveAlerting(document.alerting, folder),
+    alerting: alerting.settings,
     logLevel: document.log.level,
     slowQueryMs: document.log.slowQuery === 'off' ? Number.POSITIVE_INFINITY : parseDuration(document.log.slowQuery),
   };
