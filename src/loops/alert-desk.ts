@@ -1,0 +1,305 @@
+import { digestOf, fingerprintOf } from '../alerting/fingerprint.ts';
+import { endOf, type Flapping, type HeldAlert, isFiring, isFlapping, isSameKept, takeAlert } from '../alerting/held.ts';
+import { type InhibitRule, inhibiting } from '../alerting/inhibit.ts';
+import type { Message, MessageAlert } from '../alerting/message.ts';
+import { type GroupPlace, type Route, routing } from '../alerting/route.ts';
+import { SILENCE_KEPT_MS, type Silence, silenceState, silencing } from '../alerting/silence.ts';
+import { type AlertingPlan, type Group, step } from '../alerting/step.ts';
+import { type Alert, END_TOLD_FOR_MS, TOLD_FOR_MS } from '../model/alert.ts';
+import type { Clock } from '../model/clock.ts';
+import type { Labels } from '../model/labels.ts';
+import type { TenantId } from '../model/tenant.ts';
+import { MINUTE, type Millis, SECOND } from '../model/time.ts';
+import { openRest } from '../model/wake.ts';
+import { decodeJson, encodeJson } from '../storage/json-value.ts';
+import { type KeyChange, type KeyValue, keysUnder } from '../storage/key-value.ts';
+
+export interface AlertDeskDeps {
+  readonly keyValue: KeyValue;
+  readonly clock: Clock;
+  readonly settings: {
+    /** Undefined: nobody is told of the tenant's alerts. */
+    readonly routeOf: (tenant: string) => Route | undefined;
+    readonly serves: (receiver: string, tenant: string) => boolean;
+    readonly inhibitRules: readonly InhibitRule[];
+    readonly flapping: Flapping;
+    readonly alertsPerTenant: number;
+  };
+  /** What is to be written so that the messages are sent, and what to call once that is done. */
+  readonly enqueue: (messages: readonly Message[]) => {
+    readonly changes: readonly KeyChange[];
+    readonly added: () => void;
+  };
+  /** Whether it is for this process to tell of the tenant's alerts. */
+  readonly acts: (tenant: string) => boolean;
+  readonly on: {
+    /** An alert was not taken in. */
+    readonly refused: (reason: 'labels' | 'limit' | 'size', tenant: TenantId) => void;
+    /** Something begins or ends. */
+    readonly news: () => void;
+    readonly fault: (error: unknown) => void;
+    readonly pass: () => void;
+  };
+}
+
+/** An alert with all that is known of it now. */
+export interface AlertView {
+  readonly alert: HeldAlert;
+  /** Whether it fires, or when it ended. */
+  readonly endsAt: Millis | undefined;
+  readonly flapping: boolean;
+  readonly silencedBy: readonly string[];
+  readonly inhibitedBy: readonly string[];
+  readonly places: readonly GroupPlace[];
+}
+
+interface TenantDesk {
+  readonly tenant: TenantId;
+  alerts: ReadonlyMap<string, HeldAlert>;
+  groups: ReadonlyMap<string, Group>;
+  readonly silences: Map<string, Silence>;
+  readonly placesOf: (labels: Labels) => readonly GroupPlace[];
+  /** It is to be looked at then. */
+  wakeAt: Millis;
+  /** What changes it waits for the change before. */
+  turn: Promise<unknown>;
+}
+
+const ALERT = 'alert-held/';
+const GROUP = 'alert-group/';
+const SILENCE = 'alert-silence/';
+/** What an alert may have. */
+const MOST_LABELS = 100;
+const MOST_BYTES = 64 * 1024;
+const STORE_REST_MS = 5 * SECOND;
+
+export type AlertDesk = Awaited<ReturnType<typeof openAlertDesk>>;
+
+/** Takes alerts in, keeps what is known of them, and has told who is to be told. */
+export async function openAlertDesk({ keyValue, clock, settings, enqueue, acts, on }: AlertDeskDeps) {
+  const { flapping } = settings;
+  const desks = new Map<TenantId, TenantDesk>();
+  const inhibitedBy = inhibiting(settings.inhibitRules);
+  const rest = openRest(clock);
+
+  function deskOf(tenant: TenantId): TenantDesk {
+    let desk = desks.get(tenant);
+    if (desk !== undefined) return desk;
+    const route = settings.routeOf(tenant);
+    const routed = route === undefined ? () => [] : routing(route, (receiver) => settings.serves(receiver, tenant));
+    // The labels of an alert stay the same object while it is told again.
+    const known = new WeakMap<Labels, readonly GroupPlace[]>();
+    const placesOf = (labels: Labels) => {
+      const before = known.get(labels);
+      if (before !== undefined) return before;
+      const places = routed(labels);
+      known.set(labels, places);
+      return places;
+    };
+    desk = {
+      ...{ tenant, placesOf, alerts: new Map(), groups: new Map(), silences: new Map() },
+      wakeAt: 0,
+      turn: Promise.resolve(),
+    };
+    desks.set(tenant, desk);
+    return desk;
+  }
+
+  await load();
+
+  async function load(): Promise<void> {
+    const now = clock.now();
+    const split = (key: string, prefix: string) => {
+      const slash = key.indexOf('/', prefix.length);
+      return { tenant: key.slice(prefix.length, slash) as TenantId, id: key.slice(slash + 1) };
+    };
+    for await (const [key, value] of keyValue.list(keysUnder(ALERT))) {
+      const { tenant, id } = split(key, ALERT);
+      const alert = decodeJson<HeldAlert>(value);
+      // Who tells it was stopped as well, or could not reach this one: it has its time to tell it again.
+      const until = alert.endsAt === undefined ? Math.max(alert.until, now + TOLD_FOR_MS) : alert.until;
+      (deskOf(tenant).alerts as Map<string, HeldAlert>).set(id, { ...alert, until });
+    }
+    for await (const [key, value] of keyValue.list(keysUnder(GROUP))) {
+      const group = decodeJson<Group>(value);
+      (deskOf(split(key, GROUP).tenant).groups as Map<string, Group>).set(group.key, group);
+    }
+    for await (const [key, value] of keyValue.list(keysUnder(SILENCE))) {
+      const { tenant, id } = split(key, SILENCE);
+      deskOf(tenant).silences.set(id, decodeJson<Silence>(value));
+    }
+  }
+
+  /** One change of a tenant after another. */
+  function inTurn<T>(desk: TenantDesk, change: () => Promise<T>): Promise<T> {
+    const mine = desk.turn.then(change);
+    desk.turn = mine.catch(() => {});
+    return mine;
+  }
+
+  function refusalOf({ labels, annotations }: Alert): 'labels' | 'size' | undefined {
+    if (labels.length === 0 || labels.length > MOST_LABELS) return 'labels';
+    let chars = 0;
+    for (const [name, value] of [...labels, ...Object.entries(annotations)]) chars += name.length + value.length;
+    return chars > MOST_BYTES ? 'size' : undefined;
+  }
+
+  async function tell(tenant: TenantId, alerts: readonly Alert[]): Promise<void> {
+    if (alerts.length === 0) return;
+    const desk = deskOf(tenant);
+    await inTurn(desk, async () => {
+      const now = clock.now();
+      const taken = new Map(desk.alerts);
+      const changes = new Map<string, KeyChange>();
+      let isNews = false;
+      for (const alert of alerts) {
+        const refusal = refusalOf(alert);
+        if (refusal !== undefined) {
+          on.refused(refusal, tenant);
+          continue;
+        }
+        const fingerprint = fingerprintOf(alert.labels);
+        const before = taken.get(fingerprint);
+        const labels = before?.labels ?? alert.labels;
+        const after = takeAlert(before, { ...alert, labels }, { fingerprint, now, flapping });
+        if (after === undefined || after === before) continue;
+        if (before === undefined && taken.size >= settings.alertsPerTenant) {
+          on.refused('limit', tenant);
+          continue;
+        }
+        taken.set(fingerprint, after);
+        if (before !== undefined && isSameKept(before, after)) continue;
+        isNews ||= before?.endsAt !== after.endsAt || before?.startsAt !== after.startsAt;
+        const key = `${ALERT}${tenant}/${fingerprint}`;
+        changes.set(key, { key, value: encodeJson(after) });
+      }
+      if (changes.size > 0) await keyValue.write([...changes.values()]);
+      desk.alerts = taken;
+      if (!isNews) return;
+      desk.wakeAt = now;
+      rest.wake();
+      on.news();
+    });
+  }
+
+  function planOf(desk: TenantDesk, now: Millis): AlertingPlan {
+    const { tenant, placesOf } = desk;
+    return { tenant, placesOf, inhibitedBy, silencedBy: silencing(desk.silences.values(), now), flapping };
+  }
+
+  /** Looks at the groups that are due. */
+  async function pass(desk: TenantDesk): Promise<void> {
+    await inTurn(desk, async () => {
+      const now = clock.now();
+      if (!acts(desk.tenant)) {
+        desk.wakeAt = now + MINUTE;
+        return;
+      }
+      const next = step(desk, planOf(desk, now), now);
+      const { changes, added } = enqueue(next.messages);
+      const all: KeyChange[] = [...changes];
+      for (const [key, group] of next.changedGroups) {
+        const value = group === undefined ? undefined : encodeJson(group);
+        all.push({ key: `${GROUP}${desk.tenant}/${digestOf(key)}`, value });
+      }
+      for (const id of next.gone) all.push({ key: `${ALERT}${desk.tenant}/${id}`, value: undefined });
+      const old = [...desk.silences.values()].filter(({ endsAt }) => now - endsAt > SILENCE_KEPT_MS);
+      for (const { id } of old) all.push({ key: `${SILENCE}${desk.tenant}/${id}`, value: undefined });
+      // All or nothing: what is told of as told is in the queue.
+      if (all.length > 0) await keyValue.write(all);
+      for (const { id } of old) desk.silences.delete(id);
+      desk.alerts = next.state.alerts;
+      desk.groups = next.state.groups;
+      desk.wakeAt = Math.min(next.wakeAt, now + MINUTE);
+      added();
+    });
+  }
+
+  function viewsOf(tenant: TenantId): readonly AlertView[] {
+    const desk = desks.get(tenant);
+    if (desk === undefined) return [];
+    const now = clock.now();
+    const all = [...desk.alerts.values()];
+    const silencedBy = silencing(desk.silences.values(), now);
+    const inhibited = inhibitedBy(all.filter((alert) => isFiring(alert, now, flapping)));
+    return all.map((alert) => ({
+      alert,
+      endsAt: isFiring(alert, now, flapping) ? undefined : endOf(alert),
+      flapping: isFlapping(alert, now, flapping),
+      silencedBy: silencedBy(alert.labels),
+      inhibitedBy: inhibited(alert),
+      places: desk.placesOf(alert.labels),
+    }));
+  }
+
+  return {
+    tell,
+    viewsOf,
+    tenants: (): readonly TenantId[] => [...desks.keys()],
+    /** What a receiver that keeps alerts itself is to hear now: what fires and is not held back, and what ended lately. */
+    toldTo(tenant: TenantId, receiver: string): readonly MessageAlert[] {
+      const now = clock.now();
+      return viewsOf(tenant)
+        .filter(({ places }) => places.some(({ route }) => route.receiver === receiver))
+        .filter(({ endsAt, silencedBy, inhibitedBy: by }) =>
+          endsAt === undefined ? silencedBy.length === 0 && by.length === 0 : now - endsAt <= END_TOLD_FOR_MS,
+        )
+        .map(({ alert, endsAt }) => ({
+          status: endsAt === undefined ? 'firing' : 'resolved',
+          labels: Object.fromEntries(alert.labels),
+          annotations: alert.annotations,
+          startsAt: alert.startsAt,
+          ...(endsAt !== undefined && { endsAt }),
+          generatorUrl: alert.generatorUrl,
+          fingerprint: alert.fingerprint,
+        }));
+    },
+    silences: (tenant: TenantId): readonly Silence[] => [...(desks.get(tenant)?.silences.values() ?? [])],
+    silence: (tenant: TenantId, id: string): Silence | undefined => desks.get(tenant)?.silences.get(id),
+    /** Keeps a silence that was checked, in place of those that it replaces. */
+    async putSilences(tenant: TenantId, silences: readonly Silence[]): Promise<void> {
+      const desk = deskOf(tenant);
+      await inTurn(desk, async () => {
+        await keyValue.write(
+          silences.map((silence) => ({ key: `${SILENCE}${tenant}/${silence.id}`, value: encodeJson(silence) })),
+        );
+        for (const silence of silences) desk.silences.set(silence.id, silence);
+      });
+      on.news();
+    },
+    /** How many there are of each kind, of all tenants. */
+    counts() {
+      const counts = { active: 0, suppressed: 0, resolved: 0, flapping: 0, silences: 0 };
+      for (const [tenant, { silences }] of desks) {
+        for (const { endsAt, flapping: flaps, silencedBy, inhibitedBy: by } of viewsOf(tenant)) {
+          if (endsAt !== undefined) counts.resolved++;
+          else if (silencedBy.length + by.length > 0) counts.suppressed++;
+          else counts.active++;
+          if (flaps) counts.flapping++;
+        }
+        for (const each of silences.values()) if (silenceState(each, clock.now()) === 'active') counts.silences++;
+      }
+      return counts;
+    },
+    async run(signal: AbortSignal): Promise<void> {
+      while (!signal.aborted) {
+        let next = clock.now() + MINUTE;
+        for (const desk of desks.values()) {
+          try {
+            if (desk.wakeAt <= clock.now()) await pass(desk);
+          } catch (error) {
+            desk.wakeAt = clock.now() + STORE_REST_MS;
+            on.fault(error);
+          }
+          next = Math.min(next, desk.wakeAt);
+        }
+        on.pass();
+        try {
+          await rest.rest(Math.max(1, next - clock.now()), signal);
+        } catch (error) {
+          if (!signal.aborted) throw error;
+        }
+      }
+    },
+  };
+}
