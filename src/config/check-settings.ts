@@ -5,6 +5,7 @@ import { DAY, MINUTE, parseDuration, SECOND } from '../model/time.ts';
 import { anomalyProblems } from './anomaly-settings.ts';
 import { ruleSettingsProblems } from './rules-settings.ts';
 import { alertingProblems } from './alerting-settings.ts';
+import { costProblems } from './cost-settings.ts';
 import { isLoopback, SettingsDocument, splitListen } from './schema.ts';
 import { scrapeProblems } from './scrape-settings.ts';
 import { tenantLimitProblems } from './tenant-limits.ts';
@@ -31,6 +32,7 @@ export function checkSettings(value: unknown): {
     ...scrapeProblems(checked.data.scrape, checked.data.tenancy.mode === 'on'),
     ...anomalyProblems(checked.data.anomalies, checked.data.tenancy.mode === 'on'),
     ...ruleSettingsProblems(checked.data.rules, checked.data.tenancy.mode === 'on'),
+    ...costProblems(checked.data.cost, checked.data.tenancy.mode === 'on'),
   ];
   return problems.length > 0 ? { problems } : { document: checked.data, problems };
 }
