@@ -3,13 +3,11 @@ import { isLoopback } from '../config/schema.ts';
 import { callerReader } from '../http/caller.ts';
 import { hostCheck } from '../http/host-check.ts';
 
-/** Whose requests are, as the settings say. */
-export function callersOf(settings: Settings) {
+/** Who asks, as the settings have it. */
+export function callersOf({ tenancy, authentication, listen, allowedHosts }: Settings) {
   return callerReader({
-    tenancyOn: settings.tenancy.on,
-    tokens: settings.authentication.kind === 'tokens' ? settings.authentication.tokens : [],
-    ...(isLoopback(settings.listen.host) && {
-      checkHost: hostCheck({ listenHost: settings.listen.host, allowedHosts: settings.allowedHosts }),
-    }),
+    tenancyOn: tenancy.on,
+    tokens: authentication.kind === 'tokens' ? authentication.tokens : [],
+    ...(isLoopback(listen.host) && { checkHost: hostCheck({ listenHost: listen.host, allowedHosts }) }),
   });
 }

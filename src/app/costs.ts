@@ -1,11 +1,121 @@
 import type { Router } from 'express';
+import type { SpendHour } from '../cost/spend.ts';
+import { hoursOf, SPEND_METRICS, spendHourOf } from '../cost/spend-series.ts';
+import type { WorkloadHour } from '../cost/workload-hour.ts';
+import { costSpendRoute } from '../http/routes/cost-spend.ts';
+import { runLoop } from '../loops/run-loop.ts';
+import { openSpendLoop } from '../loops/spend-loop.ts';
+import { reasonOf } from '../loops/telemetry.ts';
+import type { TenantPolicy } from '../loops/tenant-policy.ts';
 import type { TellAlerts } from '../model/alert.ts';
+import { decodeSamples } from '../model/series.ts';
+import type { TenantId } from '../model/tenant.ts';
+import { DAY, HOUR, MINUTE, type TimeRange } from '../model/time.ts';
+import { readWhatRan } from '../observe/what-ran.ts';
+import { callersOf } from './callers.ts';
+import { openCostPrices } from './cost-prices.ts';
 import type { Parts } from './parts.ts';
+import { openRequestsRecorder } from './requests-recorder.ts';
 
-/** Nothing moves before `run`. */
-export function openCosts(_parts: Parts, _tell: TellAlerts) {
+const EVERY_MS = MINUTE;
+/** Hours that are made at the first start, where samples of them are there: a quarter of a year has no more. */
+const LOOK_BACK_MS = 35 * DAY;
+
+/** Ties spend, cost budgets and sudden cost to the parts. Nothing moves before `run`. */
+export function openCosts(parts: Parts, _tell: TellAlerts) {
+  const { settings, clock, telemetry, metrics, keyValue, policies, samples, storage, log } = parts;
+  const { cost, limits, retentionMs } = settings;
+  let inForce: readonly TenantPolicy[] = [];
+  const policyOf = ({
+    tenant,
+    namespace,
+    policy,
+  }: {
+    tenant: TenantId;
+    namespace: string;
+    policy: string | undefined;
+  }) =>
+    inForce.find((each) => each.tenant === tenant && each.policy.namespace === namespace && each.policy.name === policy)
+      ?.policy;
+  const recorder = openRequestsRecorder(parts);
+  const spend = openSpendLoop({
+    now: clock.now,
+    keyValue,
+    readWhatRan: (tenant, start, hours, signal) =>
+      readWhatRan(storage.tenant(tenant), {
+        ...{ start, hours, signal, labels: cost.labels, maxSamples: limits.querySamples },
+        defaults: { region: cost.region, plan: cost.plan },
+      }),
+    backfillOf: samples.own,
+    priceOf: openCostPrices(parts, policyOf),
+    defaultPlace: { region: cost.region, plan: cost.plan },
+    lookBackMs: Math.min(LOOK_BACK_MS, retentionMs),
+    onHours(tenant, hours) {
+      metrics.costHours.inc(hours.length);
+      log.debug({ tenant, hours: hours.length }, 'hours of spend were made');
+    },
+    onDropped: (reason, count) => metrics.droppedSamples.inc({ reason: `spend_${reason}` }, count),
+  });
+
+  /** As it is kept: hours that begin in [start, end), in order of time. */
+  async function hoursIn(tenant: TenantId, { start, end }: TimeRange): Promise<readonly WorkloadHour[]> {
+    const range = { start: start + HOUR, end: end - 1 + HOUR };
+    const found = [];
+    for (const metric of SPEND_METRICS) {
+      const series = await storage.tenant(tenant).select([{ name: '__name__', op: '=', value: metric }], range);
+      for (const { labels, chunks } of series) found.push({ labels, ...decodeSamples(chunks, range) });
+    }
+    return hoursOf(found);
+  }
+
+  /** What the hours that begin in [start, end) cost, in order of time and names. */
+  async function spendOf(tenant: TenantId, range: TimeRange): Promise<readonly SpendHour[]> {
+    return (await hoursIn(tenant, range)).map(spendHourOf);
+  }
+
+  async function pass(signal: AbortSignal): Promise<void> {
+    inForce = await policies.list();
+    await recorder.pass(inForce, signal);
+    for (const tenant of await tenantsOf()) {
+      try {
+        await spend.pass(
+          tenant,
+          inForce.filter((each) => each.tenant === tenant),
+          signal,
+        );
+        metrics.costUnpriced.set({ tenant: parts.tenantNames(tenant) }, spend.unpriced(tenant).length);
+      } catch (error) {
+        if (signal.aborted) return;
+        telemetry.count('loopFailures', { loop: 'cost', reason: reasonOf(error) });
+        telemetry.log.warn({ err: error, tenant }, 'cannot tell what was spent: it is tried again');
+      }
+    }
+  }
+
+  async function tenantsOf(): Promise<readonly TenantId[]> {
+    return [
+      ...new Set([
+        ...(await storage.tenants()),
+        ...inForce.map(({ tenant }) => tenant),
+        ...cost.budgets.map(({ tenant }) => tenant),
+      ]),
+    ];
+  }
+
+  const { callerOf } = callersOf(settings);
+  const routes: readonly ((router: Router) => void)[] = [
+    (router) =>
+      costSpendRoute(router, {
+        ...{ callerOf, now: clock.now, spendOf, currency: cost.currency },
+        upTo: spend.upTo,
+        unpriced: spend.unpriced,
+      }),
+  ];
   return {
-    routes: [] as readonly ((router: Router) => void)[],
-    async run(_signal: AbortSignal): Promise<void> {},
+    routes,
+    spendOf,
+    async run(signal: AbortSignal): Promise<void> {
+      await runLoop({ name: 'cost', intervalMs: EVERY_MS, clock, telemetry }, pass, signal);
+    },
   };
 }

@@ -15,11 +15,15 @@ export interface Place {
   readonly used: ByResource | undefined;
 }
 
+export type RunSource = 'cluster' | 'own';
+
 /** One workload's replicas, minute by minute, and where they ran, hour by hour. */
 export interface RunRow {
   readonly namespace: string;
   readonly workload: string;
   readonly policy: string | undefined;
+  /** Who says what runs: series of the cluster's state, or Foresail's own. */
+  readonly source: RunSource;
   readonly labels: Readonly<Record<string, string>>;
   /** Of minutes from the start of the table on; NaN where nothing is known. */
   readonly replicas: Float64Array;
@@ -32,6 +36,7 @@ export interface LastKnown {
   readonly at: Millis;
   readonly replicas: number;
   readonly places: readonly Place[];
+  readonly source: RunSource;
   readonly policy?: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
 }

@@ -195,6 +195,20 @@ export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
       'Samples of its own that wait in memory for the engine to take them.',
     ),
 
+    // Cost
+    costHours: counter('foresail_cost_hours_total', 'Hours of workloads whose spend was kept.'),
+    costUnpriced: gauge(
+      'foresail_cost_unpriced_workloads',
+      'Workloads of which nothing says what they cost, by tenant.',
+      ['tenant'],
+    ),
+    costOpenCost: counter('foresail_opencost_requests_total', 'Questions to OpenCost, by outcome.', ['outcome']),
+    costBudgetRatio: gauge(
+      'foresail_cost_budget_ratio',
+      'What is spent, and what is projected for the period, over the amount of a cost budget.',
+      ['tenant', 'budget', 'kind'],
+    ),
+
     // HTTP
     httpRequests: counter(
       'foresail_http_requests_total',

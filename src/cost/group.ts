@@ -1,0 +1,94 @@
+import { HOUR, type Millis } from '../model/time.ts';
+import { amountOf, microsOf } from './money.ts';
+import type { SpendHour } from './spend.ts';
+
+export interface SpendGroup {
+  readonly group: Readonly<Record<string, string>>;
+  /** In order of time; steps without spend are left out. */
+  readonly steps: readonly SpendStep[];
+  readonly total: Omit<SpendStep, 'start'>;
+}
+
+export interface SpendStep {
+  readonly start: Millis;
+  readonly replicaHours: number;
+  readonly cost: number;
+  readonly estimated: number;
+  /** Of those hours of which it is known; null where it is of none. */
+  readonly idle: number | null;
+}
+
+/** What hours are grouped by: `namespace`, `workload`, `policy`, `region`, `plan`, or `label:NAME`. */
+export function groupSpend(
+  hours: readonly SpendHour[],
+  by: readonly string[],
+  { start, stepMs }: { readonly start: Millis; readonly stepMs: number },
+): readonly SpendGroup[] {
+  const groups = new Map<string, { group: Record<string, string>; steps: Map<Millis, Sum>; total: Sum }>();
+  for (const of of hours) {
+    const group = Object.fromEntries(by.map((name) => [name, valueOf(of, name)]));
+    const key = JSON.stringify(Object.values(group));
+    let found = groups.get(key);
+    if (found === undefined) {
+      found = { group, steps: new Map(), total: newSum() };
+      groups.set(key, found);
+    }
+    const step = stepMs < HOUR ? of.hour : start + Math.floor((of.hour - start) / stepMs) * stepMs;
+    let sum = found.steps.get(step);
+    if (sum === undefined) {
+      sum = newSum();
+      found.steps.set(step, sum);
+    }
+    add(sum, of);
+    add(found.total, of);
+  }
+  return [...groups]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, { group, steps, total }]) => ({
+      group,
+      steps: [...steps].sort(([a], [b]) => a - b).map(([at, sum]) => ({ start: at, ...told(sum) })),
+      total: told(total),
+    }));
+}
+
+interface Sum {
+  replicaHours: number;
+  cost: number;
+  estimated: number;
+  idle: number | null;
+}
+
+function newSum(): Sum {
+  return { replicaHours: 0, cost: 0, estimated: 0, idle: null };
+}
+
+/** In millionths. */
+function add(sum: Sum, { replicaHours, cost, estimated, idle }: SpendHour): void {
+  sum.replicaHours += replicaHours;
+  sum.cost += microsOf(cost);
+  sum.estimated += microsOf(estimated);
+  if (idle !== undefined) sum.idle = (sum.idle ?? 0) + microsOf(idle);
+}
+
+function told({ replicaHours, cost, estimated, idle }: Sum): Omit<SpendStep, 'start'> {
+  return {
+    ...{ replicaHours, cost: amountOf(cost), estimated: amountOf(estimated) },
+    idle: idle === null ? null : amountOf(idle),
+  };
+}
+
+function valueOf(of: SpendHour, by: string): string {
+  if (by.startsWith('label:')) return of.labels[by.slice('label:'.length)] ?? '';
+  switch (by) {
+    case 'namespace':
+      return of.namespace;
+    case 'workload':
+      return of.workload;
+    case 'policy':
+      return of.policy ?? '';
+    case 'region':
+      return of.region;
+    default:
+      return of.plan;
+  }
+}

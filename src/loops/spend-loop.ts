@@ -1,0 +1,177 @@
+import { spendSeries } from '../cost/spend-series.ts';
+import {
+  fillGaps,
+  type HourPrice,
+  hourOf,
+  type LastKnown,
+  minutesOf,
+  type Place,
+  type WorkloadHour,
+} from '../cost/workload-hour.ts';
+import type { TenantId } from '../model/tenant.ts';
+import { DAY, HOUR, MINUTE, type Millis } from '../model/time.ts';
+import type { WhatRan } from '../observe/what-ran.ts';
+import { decodeJson, encodeJson } from '../storage/json-value.ts';
+import type { KeyValue } from '../storage/key-value.ts';
+import type { Backfiller } from '../storage/storage.ts';
+import type { TenantPolicy } from './tenant-policy.ts';
+
+export interface SpendLoopDeps {
+  readonly now: () => Millis;
+  readonly keyValue: Pick<KeyValue, 'read' | 'write'>;
+  readonly readWhatRan: (tenant: TenantId, start: Millis, hours: number, signal: AbortSignal) => Promise<WhatRan>;
+  readonly backfillOf: (tenant: TenantId) => Pick<Backfiller, 'backfill'>;
+  /** Undefined: nothing says what it costs. */
+  readonly priceOf: (of: PriceQuestion, signal: AbortSignal) => Promise<HourPrice | undefined>;
+  readonly defaultPlace: Pick<Place, 'region' | 'plan'>;
+  /** How far back the first hours lie, where samples are there. */
+  readonly lookBackMs: number;
+  /** Is told of hours that were kept, once they are. */
+  readonly onHours?: (tenant: TenantId, hours: readonly WorkloadHour[]) => void;
+  readonly onDropped?: (reason: string, samples: number) => void;
+}
+
+export interface PriceQuestion {
+  readonly tenant: TenantId;
+  readonly namespace: string;
+  readonly workload: string;
+  readonly policy: string | undefined;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly place: Place;
+  readonly hour: Millis;
+  readonly replicaHours: number;
+}
+
+/** What is kept of a tenant between hours. */
+interface Progress {
+  /** All before is made. */
+  readonly upTo: Millis;
+  /** By namespace and workload. */
+  readonly last: Readonly<Record<string, LastKnown>>;
+}
+
+/** An hour is made once its samples had this time to arrive. */
+export const SETTLED_MS = 10 * MINUTE;
+const SLICE_HOURS = DAY / HOUR;
+
+/**
+ * Makes of what ran what it cost, hour by hour, once: each hour is kept for good before the next one is begun, and one
+ * that is made again after a crash is the same again. What was kept stays, whatever prices become.
+ */
+export function openSpendLoop(deps: SpendLoopDeps) {
+  const unpriced = new Map<TenantId, Set<string>>();
+
+  async function readProgress(tenant: TenantId): Promise<Progress> {
+    const kept = await deps.keyValue.read(keyOf(tenant));
+    if (kept !== undefined) return decodeJson<Progress>(kept);
+    return { upTo: Math.floor((deps.now() - deps.lookBackMs) / HOUR) * HOUR, last: {} };
+  }
+
+  /** @returns Undefined where there is no full hour yet. */
+  async function makeSome(
+    tenant: TenantId,
+    policies: readonly TenantPolicy[],
+    signal: AbortSignal,
+  ): Promise<Progress | undefined> {
+    const progress = await readProgress(tenant);
+    const { upTo } = progress;
+    const hours = Math.min(SLICE_HOURS, Math.floor((deps.now() - SETTLED_MS - upTo) / HOUR));
+    if (hours < 1) return undefined;
+    const ran = await deps.readWhatRan(tenant, upTo, hours, signal);
+    const { made, last } = await priced(tenant, { ran, progress, hours, policies }, signal);
+    if (made.length > 0) {
+      const outcome = await deps.backfillOf(tenant).backfill(spendSeries(made), 'demand');
+      // One that was made before, and from other samples since, stays as it was.
+      if (outcome.conflicts > 0) deps.onDropped?.('conflict', outcome.conflicts);
+      if (outcome.outOfBounds > 0) deps.onDropped?.('outOfBounds', outcome.outOfBounds);
+    }
+    const next: Progress = { upTo: upTo + hours * HOUR, last };
+    await deps.keyValue.write([{ key: keyOf(tenant), value: encodeJson(next) }]);
+    if (made.length > 0) deps.onHours?.(tenant, made);
+    return next;
+  }
+
+  async function priced(
+    tenant: TenantId,
+    {
+      ran,
+      progress,
+      hours,
+      policies,
+    }: { ran: WhatRan; progress: Progress; hours: number; policies: readonly TenantPolicy[] },
+    signal: AbortSignal,
+  ) {
+    const { upTo } = progress;
+    const minutes = hours * 60;
+    const rows = new Map(ran.rows.map((row) => [`${row.namespace}/${row.workload}`, row]));
+    for (const [key, { policy, labels, source }] of Object.entries(progress.last)) {
+      if (rows.has(key)) continue;
+      const at = key.indexOf('/');
+      rows.set(key, {
+        ...{ namespace: key.slice(0, at), workload: key.slice(at + 1), policy, labels, source },
+        replicas: new Float64Array(minutes).fill(Number.NaN),
+        places: [],
+      });
+    }
+    const inForce = new Set(policies.map(({ policy }) => `${policy.namespace}/${policy.name}`));
+    const made: WorkloadHour[] = [];
+    const last: Record<string, LastKnown> = {};
+    const without = new Set<string>();
+    for (const [key, row] of [...rows].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      const before = progress.last[key];
+      const { source } = row;
+      const policy = row.policy ?? before?.policy;
+      const lasts = policy !== undefined && inForce.has(`${row.namespace}/${policy}`);
+      const filled = fillGaps(row.replicas, upTo, { before, heard: ran.heard[source], lasts });
+      const named = Object.keys(row.labels).length > 0 ? row.labels : (before?.labels ?? {});
+      let places = before?.places ?? [];
+      for (let h = 0; h < hours; h++) {
+        const seen = row.places[h] ?? [];
+        if (seen.length > 0) places = seen;
+        const { known, guessed } = minutesOf(filled, h);
+        if (known + guessed === 0) continue;
+        const hour = upTo + h * HOUR;
+        const subject = { namespace: row.namespace, workload: row.workload, policy, labels: named };
+        for (const place of places.length > 0 ? places : [{ ...NOWHERE, ...deps.defaultPlace }]) {
+          const replicaHours = (place.share * (known + guessed)) / 60;
+          const price = await deps.priceOf({ tenant, ...subject, place, hour, replicaHours }, signal);
+          if (price === undefined) without.add(key);
+          else made.push(hourOf(subject, place, { hour, known, guessed }, price));
+        }
+      }
+      const lastAt = lastKnown(row.replicas);
+      const at = lastAt === undefined ? before?.at : upTo + lastAt * MINUTE;
+      const isGone = filled.values.at(-1) === 0 && Number.isNaN(row.replicas.at(-1)!);
+      if (at === undefined || isGone) continue;
+      const replicas = lastAt === undefined ? before!.replicas : row.replicas[lastAt]!;
+      // Undefined is nothing in JSON.
+      last[key] = { at, replicas, places, labels: named, source, ...(policy !== undefined && { policy }) };
+    }
+    unpriced.set(tenant, without);
+    return { made, last };
+  }
+
+  return {
+    /** Makes all hours that are due for a tenant. */
+    async pass(tenant: TenantId, policies: readonly TenantPolicy[], signal: AbortSignal): Promise<void> {
+      while (!signal.aborted) {
+        if ((await makeSome(tenant, policies, signal)) === undefined) return;
+      }
+    },
+    /** All hours before are made. */
+    upTo: async (tenant: TenantId): Promise<Millis> => (await readProgress(tenant)).upTo,
+    /** Workloads of the last hours of which nothing says what they cost, as NAMESPACE/NAME. */
+    unpriced: (tenant: TenantId): readonly string[] => [...(unpriced.get(tenant) ?? [])],
+  };
+}
+
+const NOWHERE: Omit<Place, 'region' | 'plan'> = { share: 1, requests: undefined, used: undefined };
+
+function lastKnown(values: Float64Array): number | undefined {
+  for (let i = values.length - 1; i >= 0; i--) if (!Number.isNaN(values[i]!)) return i;
+  return undefined;
+}
+
+function keyOf(tenant: TenantId): string {
+  return `cost/spend/${tenant}`;
+}
