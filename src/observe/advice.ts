@@ -48,18 +48,41 @@ export async function readAdviceInput(
   signal: AbortSignal,
 ): Promise<AdviceInput> {
   const attempt = <T>(read: () => Promise<T>): Promise<T | Unknown> => orUnknown(read, signal);
-  const policy = await withCapacity(given, now, deps, signal);
-  const state = await attempt(() => deps.readTarget(targetOf(policy), signal));
-  const found = state.kind === 'found' ? state : undefined;
-  const leadTime = found && (await deps.leadTimeOf(policy, found.workload, now, signal));
+  const { found, state, ...world } = await readWorldState(given, now, deps, signal);
+  const { policy } = world;
   return {
     policy,
     history: await attempt(() => readHistory(policy, { now, judgedMs }, deps, signal)),
-    autoscaler: found === undefined ? unknownOf(state) : await attempt(() => readHpa(policy, found, deps, signal)),
+    autoscaler: world.autoscaler,
     requests: found === undefined ? unknownOf(state) : await attempt(() => readRequests(policy, found, deps, signal)),
     usage: await attempt(() => readUsage(policy, found, now, deps, signal)),
-    startUpMs: startUpOf(policy, leadTime),
+    startUpMs: world.startUpMs,
   };
+}
+
+/** What a policy's past is replayed with: its capacity, its HPA and its pods' start-up as they are known now. */
+export type World = Pick<AdviceInput, 'policy' | 'autoscaler' | 'startUpMs'>;
+
+export type WorldDeps = Omit<AdviceDeps, 'storage' | 'maxSamples' | 'latestForecast' | 'readPodRequests'>;
+
+export async function readWorld(
+  given: ScalingPolicy,
+  now: Millis,
+  deps: WorldDeps,
+  signal: AbortSignal,
+): Promise<World> {
+  const { policy, autoscaler, startUpMs } = await readWorldState(given, now, deps, signal);
+  return { policy, autoscaler, startUpMs };
+}
+
+async function readWorldState(given: ScalingPolicy, now: Millis, deps: WorldDeps, signal: AbortSignal) {
+  const policy = await withCapacity(given, now, deps, signal);
+  const state = await orUnknown(() => deps.readTarget(targetOf(policy), signal), signal);
+  const found = state.kind === 'found' ? state : undefined;
+  const leadTime = found && (await deps.leadTimeOf(policy, found.workload, now, signal));
+  const autoscaler =
+    found === undefined ? unknownOf(state) : await orUnknown(() => readHpa(policy, found, deps, signal), signal);
+  return { policy, found, state, autoscaler, startUpMs: startUpOf(policy, leadTime) };
 }
 
 async function orUnknown<T>(read: () => Promise<T>, signal: AbortSignal): Promise<T | Unknown> {
@@ -79,7 +102,7 @@ function unknownOf(state: TargetState | TargetMissing | Unknown): Unknown {
 async function withCapacity(
   policy: ScalingPolicy,
   now: Millis,
-  { capacityOf }: AdviceDeps,
+  { capacityOf }: Pick<AdviceDeps, 'capacityOf'>,
   signal: AbortSignal,
 ): Promise<ScalingPolicy> {
   const [first, ...others] = policy.demands;
@@ -131,7 +154,7 @@ function aheadOf(status: ForecastStatus | undefined, { quantile }: ScalingPolicy
 async function readHpa(
   policy: ScalingPolicy,
   state: TargetState,
-  { readAutoscaler }: AdviceDeps,
+  { readAutoscaler }: Pick<AdviceDeps, 'readAutoscaler'>,
   signal: AbortSignal,
 ): Promise<AutoscalerReading | Unknown> {
   if (readAutoscaler === undefined) return NOWHERE;

@@ -3,18 +3,21 @@ import { doSeriesJob, type SeriesJob, type SeriesResults } from '../forecast/job
 import type { ModelBytes } from '../forecast/regressor/model-file.ts';
 import type { OwnModel } from '../forecast/regressor/model-version.ts';
 import type { Advice } from '../scaling/advice/types.ts';
+import type { NotPlayed, PlayedDay } from '../scaling/played-day.ts';
 import type { PolicyPreview } from '../scaling/policy-preview.ts';
 import { type AdviceJob, doAdvice } from './advice-job.ts';
 import { cpuSeconds } from './cpu-seconds.ts';
 import { type NetworkSource, networkSource } from './load-regressor.ts';
 import { doPreview, type PreviewJob } from './preview-job.ts';
+import { doSavings, type SavingsJob } from './savings-job.ts';
 
 /** All that a job thread can do. */
-export type Job = SeriesJob | PreviewJob | AdviceJob;
+export type Job = SeriesJob | PreviewJob | AdviceJob | SavingsJob;
 
 interface JobResults extends SeriesResults {
   readonly preview: PolicyPreview;
   readonly advice: Advice;
+  readonly savings: PlayedDay | NotPlayed;
 }
 
 export type JobResult<J extends Job> = JobResults[J['kind']];
@@ -33,6 +36,7 @@ export function jobDoer(shipped: ModelBytes | undefined): DoJob {
   return async (job, own) => {
     if (job.kind === 'preview') return doPreview(job, await networkOf(own)) as JobResult<typeof job>;
     if (job.kind === 'advice') return doAdvice(job, await networkOf(own)) as JobResult<typeof job>;
+    if (job.kind === 'savings') return doSavings(job, await networkOf(own)) as JobResult<typeof job>;
     const forecasts = job.kind === 'forecast' || job.kind === 'backtest' || job.kind === 'rolling';
     return doSeriesJob(job, { cpuSeconds, ...(forecasts && (await networkOf(own))) }) as JobResult<typeof job>;
   };
