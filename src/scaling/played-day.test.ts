@@ -47,7 +47,7 @@ test.each([
   {
     name: 'a gap in the day',
     rows: rowsOf((time) => time < DAY_START + 2 * HOUR || time > DAY_START + 5 * HOUR),
-    why: 'not known for 3.1 hours',
+    why: 'not known for 3.2 hours',
   },
   {
     name: 'a day that ends early',
