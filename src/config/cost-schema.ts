@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { GivenPrice, SpendMatch } from '../cost/prices.ts';
+import { SHARE_RULES } from '../cost/showback.ts';
 import { PLANS } from '../cost/spend.ts';
 import { parseDuration } from '../model/time.ts';
 
@@ -31,6 +32,16 @@ export const CostBudgetSection = z.strictObject({
     .enum(['alert', 'lower'])
     .default('alert')
     .describe('lower: past the cap, maxima of its workloads come down step by step, never below what runs.'),
+});
+
+const CostReportSection = z.strictObject({
+  period: z.enum(['weekly', 'monthly']).default('monthly').describe('Weeks from Monday, or calendar months, in UTC.'),
+  tenant: z.string().min(1).default('default').describe('Whose spend.'),
+  receivers: z
+    .array(z.string().min(1))
+    .min(1)
+    .max(100)
+    .describe('Names of receivers in alerting that have an email address.'),
 });
 
 export const CostSection = z.strictObject({
@@ -88,6 +99,25 @@ export const CostSection = z.strictObject({
     .meta({
       examples: [[{ name: 'shop', match: { namespace: 'shop' }, amount: 1200 }]],
     }),
+  showback: z
+    .strictObject({
+      unallocated: z
+        .enum(SHARE_RULES)
+        .default('proportional')
+        .describe('How cost that belongs to no workload is shared. proportional: by what each costs. even. none.'),
+      idle: z
+        .enum(['own', 'shared'])
+        .default('own')
+        .describe('Who pays for what was asked for and not used. own: its workload. shared: as unallocated cost.'),
+    })
+    .prefault({})
+    .describe('The rule of reports. docs/how-to/showback.md.'),
+  reports: z
+    .array(CostReportSection)
+    .max(1000)
+    .default([])
+    .describe('Reports by mail, after the period has ended.')
+    .meta({ examples: [[{ period: 'monthly', receivers: ['finance'] }]] }),
 });
 
 function isDuration(text: string): boolean {

@@ -3,9 +3,10 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { CostBudgetSettings } from '../cost/budget.ts';
 import { type GivenPrice, type PriceBook, PriceBookDocument, priceBookOf } from '../cost/prices.ts';
+import type { SharingRule } from '../cost/showback.ts';
 import type { PricePlan } from '../cost/spend.ts';
 import { type Problem, problemsOf } from '../model/problem.ts';
-import { parseTenant } from '../model/tenant.ts';
+import { parseTenant, type TenantId } from '../model/tenant.ts';
 import { parseDuration } from '../model/time.ts';
 import type { CostSection } from './cost-schema.ts';
 import { SettingsError } from './errors.ts';
@@ -25,6 +26,15 @@ export interface CostSettings {
   /** `above` is a ratio. */
   readonly suddenCost: { readonly above: number; readonly least: number };
   readonly budgets: readonly CostBudgetSettings[];
+  readonly showback: SharingRule;
+  readonly reports: readonly CostReportSettings[];
+}
+
+export interface CostReportSettings {
+  readonly period: 'weekly' | 'monthly';
+  readonly tenant: TenantId;
+  /** Names of receivers. */
+  readonly receivers: readonly string[];
 }
 
 type Section = z.infer<typeof CostSection>;
@@ -49,6 +59,8 @@ export function resolveCost(section: Section, folder: string): CostSettings {
       tenant: parseTenant(tenant),
       ...{ warn: ratioOf(warn), critical: ratioOf(critical), cap: ratioOf(cap) },
     })),
+    showback: section.showback,
+    reports: section.reports.map(({ tenant, ...report }) => ({ ...report, tenant: parseTenant(tenant) })),
   };
 }
 
@@ -91,7 +103,7 @@ export function checkPriceBook(
 }
 
 /** What one field of the section means for another. */
-export function costProblems({ budgets }: Section, tenancyOn: boolean): readonly Problem[] {
+export function costProblems({ budgets, reports }: Section, tenancyOn: boolean): readonly Problem[] {
   const problems: Problem[] = [];
   const seen = new Set<string>();
   for (const [i, { name, tenant, warn, critical, cap }] of budgets.entries()) {
@@ -106,17 +118,22 @@ export function costProblems({ budgets }: Section, tenancyOn: boolean): readonly
         message: `expected warn < critical < cap, got ${warn}, ${critical}, ${cap}`,
       });
     }
-    try {
-      parseTenant(tenant);
-    } catch (error) {
-      problems.push({ path: [...path, 'tenant'], message: (error as Error).message });
-    }
-    if (!tenancyOn && tenant !== 'default') {
-      const message = `expected "default" while tenancy.mode is off, got ${JSON.stringify(tenant)}`;
-      problems.push({ path: [...path, 'tenant'], message });
-    }
+    problems.push(...tenantProblems([...path, 'tenant'], tenant, tenancyOn));
+  }
+  for (const [i, { tenant }] of reports.entries()) {
+    problems.push(...tenantProblems(['cost', 'reports', i, 'tenant'], tenant, tenancyOn));
   }
   return problems;
+}
+
+function tenantProblems(path: Problem['path'], tenant: string, tenancyOn: boolean): readonly Problem[] {
+  try {
+    parseTenant(tenant);
+  } catch (error) {
+    return [{ path, message: (error as Error).message }];
+  }
+  if (tenancyOn || tenant === 'default') return [];
+  return [{ path, message: `expected "default" while tenancy.mode is off, got ${JSON.stringify(tenant)}` }];
 }
 
 function ratioOf(percentage: string): number {

@@ -441,6 +441,11 @@ export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
       'foresail_coordination_acting',
       'Whether this replica may write to its share of the targets: 1 while its lease is held.',
     ),
+    costReports: counter(
+      'foresail_cost_reports_total',
+      'Cost reports by mail, by outcome: sent, failed (it is tried again), no_sender (nothing sends mail).',
+      ['outcome'],
+    ),
     policyProblems: gauge(
       'foresail_policy_problems',
       'Policies that are not in force, or not in their newest form, because of an error.',

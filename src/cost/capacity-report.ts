@@ -1,0 +1,29 @@
+import type { Millis } from '../model/time.ts';
+import type { CapacityAdvice, CapacityQuestion } from './capacity.ts';
+
+export interface CapacityRequest extends CapacityQuestion {
+  /** A forecast of so many hours. */
+  readonly horizonHours: number;
+  /** Left out: all. */
+  readonly namespace: string | undefined;
+  readonly workload: string | undefined;
+  /** Workloads with advice of their own: the dearest. */
+  readonly most: number;
+}
+
+/** Advice on the capacity to reserve for the hours after `end`, or why there is none of it. */
+export interface CapacityReport {
+  readonly end: Millis;
+  readonly horizonHours: number;
+  readonly discount: number;
+  readonly currency: string;
+  readonly commitment: TellableCapacity | undefined;
+  readonly workloads: readonly TellableCapacity[];
+  /** Workloads beyond the dearest, which only the commitment has. */
+  readonly others: number;
+}
+
+export type TellableCapacity = (
+  | { readonly kind: 'advised'; readonly advice: CapacityAdvice; readonly model: string }
+  | { readonly kind: 'unknown'; readonly name: string; readonly message: string }
+) & { readonly historyHours: number; readonly estimated: number };
