@@ -3,7 +3,7 @@ import type { TellAlerts } from '../model/alert.ts';
 import type { Clock } from '../model/clock.ts';
 import type { SampledSeries } from '../model/series.ts';
 import type { TenantId } from '../model/tenant.ts';
-import { MINUTE, type Millis, SECOND } from '../model/time.ts';
+import { MINUTE, type Millis, SECOND, type TimeRange } from '../model/time.ts';
 import { lastStepBefore } from './demand-series.ts';
 import { inParallel } from './in-parallel.ts';
 import { type IncidentBookDeps, openIncidentBook } from './incident-book.ts';
@@ -32,6 +32,11 @@ export interface WatchLoopDeps
 /** Where one tenant's anomalies are kept. */
 export interface KeptAnomalies {
   put(anomalies: readonly Anomaly[]): Promise<readonly Anomaly[]>;
+  list(query: {
+    readonly range: TimeRange;
+    readonly limit: number;
+    readonly isMeant: (anomaly: Anomaly) => boolean;
+  }): Promise<readonly Anomaly[]>;
   readonly states: WatcherDeps['states'];
   incidents: () => ReturnType<IncidentBookDeps['read']>;
   keepIncidents(incidents: Parameters<IncidentBookDeps['write']>[1]): Promise<void>;
@@ -135,6 +140,12 @@ export function openWatchLoop(deps: WatchLoopDeps) {
         evaluate: deps.evaluate,
         contextOf: deps.contextOf,
         keep,
+        openOf: (of) =>
+          deps.anomaliesOf(of.tenant).list({
+            range: { start: now, end: now },
+            limit: Number.POSITIVE_INFINITY,
+            isMeant: (anomaly) => anomaly.endedAt === undefined && isOf(of, anomaly),
+          }),
         skip,
       });
       entry = { opened, watcher: undefined, lastPassAt: undefined, error: undefined, failures: 0, retryAt: 0 };
@@ -217,11 +228,9 @@ export function openWatchLoop(deps: WatchLoopDeps) {
     pass: look,
     /** Somebody called an anomaly normal: nothing like it is one from now on. */
     async learnNormal(tenant: TenantId, anomaly: Anomaly): Promise<void> {
-      const isMeant = ({ watch }: Watcher) =>
-        watch.name === anomaly.watch &&
-        watch.demand?.policy.name === anomaly.demand?.policy &&
-        watch.demand?.policy.namespace === anomaly.demand?.namespace;
-      for (const watcher of watchersOf(tenant)) if (isMeant(watcher)) await watcher.learnNormal(anomaly, clock.now());
+      for (const watcher of watchersOf(tenant)) {
+        if (isOf(watcher.watch, anomaly)) await watcher.learnNormal(anomaly, clock.now());
+      }
     },
     status: (tenant: TenantId): readonly WatchStatus[] =>
       [...entries.values()].flatMap(({ watcher, lastPassAt, error }) =>
@@ -232,6 +241,15 @@ export function openWatchLoop(deps: WatchLoopDeps) {
 }
 
 export type WatchLoop = ReturnType<typeof openWatchLoop>;
+
+/** Whether an anomaly was found by a watch. */
+function isOf({ name, demand }: Watch, anomaly: Anomaly): boolean {
+  return (
+    name === anomaly.watch &&
+    demand?.policy.namespace === anomaly.demand?.namespace &&
+    demand?.policy.name === anomaly.demand?.policy
+  );
+}
 
 /** Whether what was learnt for one is of no use to the other. */
 function isOther(a: Watch, b: Watch): boolean {

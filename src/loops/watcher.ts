@@ -57,6 +57,8 @@ export interface WatcherDeps {
   readonly contextOf: (watch: Watch, range: StepRange) => Promise<SliceContext>;
   /** Keeps what came of a slice; resolves once it is kept. Told again after a crash, it must come to the same. */
   readonly keep: (watch: Watch, written: readonly SampledSeries[], anomalies: readonly Anomaly[]) => Promise<void>;
+  /** The anomalies of a watch that are kept as going on. */
+  readonly openOf: (watch: Watch) => Promise<readonly Anomaly[]>;
   readonly skip: (reason: string) => void;
 }
 
@@ -118,6 +120,7 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
   let savedThrough = through;
   let savedAt = now;
   let refused = 0;
+  let isCaughtUp = false;
   let lock: Promise<unknown> = Promise.resolve();
 
   /** One after another: what somebody says of an anomaly must not come into the middle of a slice. */
@@ -144,7 +147,22 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
       signal.throwIfAborted();
       await judgeSlice(watch, range, found, context);
     }
-    if (end - savedAt >= Math.max(SAVED_EVERY_MS, SAVED_EVERY_MS_A_SERIES * all.size)) await save(end);
+    if (signal.aborted) return;
+    if (!isCaughtUp) await endOrphans(watch, end);
+    isCaughtUp = true;
+    // What was learnt from the past is kept at once: else a crash would take the present for it.
+    const isDue = end - savedAt >= Math.max(SAVED_EVERY_MS, SAVED_EVERY_MS_A_SERIES * all.size);
+    if (isDue || savedThrough < since) await save(end);
+  }
+
+  /** What is kept as going on, of which the state knows nothing, because it was lost. */
+  async function endOrphans(watch: Watch, at: Millis): Promise<void> {
+    const orphans = (await deps.openOf(watch)).filter(
+      ({ labels, since: from }) => all.get(labelsKey(labels))?.alarm.open?.since !== from,
+    );
+    if (orphans.length === 0) return;
+    const ended = orphans.map((orphan) => ({ ...orphan, endedAt: at, end: 'gone' as const }));
+    await deps.keep(watch, [], ended);
   }
 
   async function judgeSlice(

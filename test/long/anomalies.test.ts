@@ -91,7 +91,10 @@ async function until<T>(
     if (second > last) await write(program, [second], rushing);
     last = second;
   }
-  throw new Error(`what was waited for did not come:\n${program.output()}`);
+  const known = await Promise.all(
+    ['/api/v1/anomalies', '/api/v1/watches'].map((path) => ask<unknown>(program, path)),
+  );
+  throw new Error(`what was waited for did not come:\n${program.output()}\n${JSON.stringify(known, null, 1)}`);
 }
 
 test('a rush is one incident, over a kill -9, in series that can be asked for, until somebody calls it normal', async () => {
