@@ -15,6 +15,8 @@ export interface WatchedSeries {
   /** Whether it had a sample at the last instant, and whether it ended for good when it had none any more. */
   isPresent: boolean;
   hasEnded: boolean;
+  /** Samples that are muted still, because those before them were. */
+  mutedFor: number;
   /** The last moves beside what was expected, in half bands; a ring, and how many were ever written. Not saved. */
   readonly moves: Float32Array;
   moved: number;
@@ -36,6 +38,8 @@ export interface SampleContext extends Context {
 
 const MOVES = 32;
 const MOST_MOVE = 20;
+/** The way back from what was muted is as unusual as the way there. */
+const MUTED_AFTER = 15;
 
 export function watchSeries(labels: Labels, detector = createDetector(), alarm = createAlarm()): WatchedSeries {
   const ring = { moves: new Float32Array(MOVES).fill(Number.NaN), moved: 0, movedAt: 0 };
@@ -52,15 +56,19 @@ export function watchSeries(labels: Labels, detector = createDetector(), alarm =
   };
 }
 
-/** Judges one sample and learns from it, but for a muted one. Later samples change nothing of it. */
+/** Judges one sample and learns from it, but for a muted one and those right after it. Later samples change nothing of it. */
 export function judgeSample(
   series: WatchedSeries,
   options: AlarmOptions,
   time: Millis,
   value: number,
-  { muted, ...context }: SampleContext,
+  { muted: isMuted, ...context }: SampleContext,
 ): JudgedSample {
-  const verdict = judge(series.detector, time, value, { ...context, ...(muted && { learn: false }) });
+  series.mutedFor = isMuted ? MUTED_AFTER : Math.max(0, series.mutedFor - 1);
+  const muted = series.mutedFor > 0;
+  // A rush that was announced must not be what the time after it is compared with.
+  const detector = isMuted ? restoreDetector(saveDetector(series.detector))! : series.detector;
+  const verdict = judge(detector, time, value, { ...context, ...(muted && { learn: false }) });
   const { expected, lower, upper, score, learning, part, direction } = verdict;
   series.isLearning = learning;
   series.expected = expected;
@@ -101,12 +109,15 @@ function noteMove(series: WatchedSeries, time: Millis, move: number): void {
 const UTF8 = new TextEncoder();
 const FROM_UTF8 = new TextDecoder();
 
-type Known = Pick<WatchedSeries, 'labels' | 'alarm' | 'isLearning' | 'expected' | 'isPresent' | 'hasEnded'>;
+type Known = Pick<
+  WatchedSeries,
+  'labels' | 'alarm' | 'isLearning' | 'expected' | 'isPresent' | 'hasEnded' | 'mutedFor'
+>;
 
 /** A length of four bytes, so many bytes of JSON, and the detector's. */
 export function saveWatched({ detector, ...series }: WatchedSeries): Uint8Array {
-  const { labels, alarm, isLearning, expected, isPresent, hasEnded } = series;
-  const known: Known = { labels, alarm, isLearning, expected, isPresent, hasEnded };
+  const { labels, alarm, isLearning, expected, isPresent, hasEnded, mutedFor } = series;
+  const known: Known = { labels, alarm, isLearning, expected, isPresent, hasEnded, mutedFor };
   const json = nanJson.encode(known);
   const state = saveDetector(detector);
   const bytes = new Uint8Array(4 + json.length + state.length);

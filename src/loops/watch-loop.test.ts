@@ -1,0 +1,261 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { ALARM_DEFAULTS } from '../anomaly/alarm.ts';
+import type { Anomaly } from '../anomaly/anomaly.ts';
+import { openAnomalyStore } from '../ledger/anomaly-store.ts';
+import type { Alert } from '../model/alert.ts';
+import { formatLabels, labelsOf, labelValue } from '../model/labels.ts';
+import type { SampledSeries } from '../model/series.ts';
+import { DEFAULT_TENANT } from '../model/tenant.ts';
+import { DAY, HOUR, MINUTE, type Millis } from '../model/time.ts';
+import { recordedTelemetry } from '../testing/loop-telemetry.ts';
+import { memoryKeyValue } from '../testing/memory-key-value.ts';
+import { simClock } from '../testing/sim-clock.ts';
+import type { Watch } from './watch.ts';
+import { openWatchLoop } from './watch-loop.ts';
+
+const START = Date.UTC(2026, 5, 1);
+
+type Of = (time: Millis) => number | undefined;
+
+/** Noise that is the same each time. */
+const noise = (time: Millis, seed = 1) => {
+  const far = Math.sin((time / MINUTE) * 12.9898 * seed) * 43_758.5453;
+  return far - Math.floor(far) - 0.5;
+};
+const usual = (time: Millis) => 100 + 10 * noise(time);
+const rush =
+  (from: Millis, to: Millis, factor = 8): Of =>
+  (time) =>
+    usual(time) * (time >= from && time < to ? factor : 1);
+
+interface World {
+  readonly series?: Readonly<Record<string, Of>>;
+  readonly watch?: Partial<Watch>;
+  readonly keyValue?: ReturnType<typeof memoryKeyValue>;
+  readonly muted?: (time: Millis) => boolean;
+  readonly now?: Millis;
+}
+
+/** A watch over series that are functions of time, on a clock of its own. */
+function world({ series = { a: usual }, watch: some = {}, keyValue = memoryKeyValue(), muted, now = START }: World = {}) {
+  const clock = simClock(now);
+  const telemetry = recordedTelemetry();
+  const written = new Map<string, number>();
+  const repeated: string[] = [];
+  const told = new Map<string, Alert>();
+  const store = openAnomalyStore(keyValue);
+  const watch: Watch = {
+    ...{ tenant: DEFAULT_TENANT, key: 'query/orders', name: 'orders', query: 'orders', stepMs: MINUTE },
+    ...{ historyMs: DAY, labels: [], group: [], peers: false, timeZone: 'UTC', maxSeries: 100 },
+    ...{ alarm: ALARM_DEFAULTS, demand: undefined, ...some },
+  };
+  const watches = [watch];
+  const asked: Millis[] = [];
+  const loop = openWatchLoop({
+    ...{ clock, telemetry, externalUrl: 'http://here', workloadOf: () => undefined, onConfirmed: () => {} },
+    watches: async () => watches,
+    async evaluate(_watch, { start, end, stepMs }) {
+      return Object.entries(series).map(([name, of]): SampledSeries => {
+        const times: number[] = [];
+        for (let time = start; time <= end; time += stepMs) {
+          asked.push(time);
+          if (of(time) !== undefined) times.push(time);
+        }
+        const labels = labelsOf({ __name__: 'orders', app: name, kind: name[0]! });
+        return { labels, times: Float64Array.from(times), values: Float64Array.from(times, (time) => of(time)!) };
+      });
+    },
+    contextOf: async () => ({
+      localOffsetMs: () => 0,
+      forecastAt: () => undefined,
+      isMuted: (_labels, time) => muted?.(time) ?? false,
+    }),
+    anomaliesOf: store.tenant,
+    tenants: store.tenants,
+    async append(_tenant, all) {
+      for (const { labels, times, values } of all) {
+        for (const [i, time] of times.entries()) {
+          const key = `${formatLabels(labels)} ${time}`;
+          if (written.has(key) && written.get(key) !== values[i]) repeated.push(key);
+          written.set(key, values[i]!);
+        }
+      }
+    },
+    async tell(_tenant, alerts) {
+      for (const alert of alerts) told.set(JSON.stringify([alert.labels, alert.startsAt]), alert);
+    },
+  });
+  const { signal } = new AbortController();
+  return {
+    ...{ clock, telemetry, loop, store, keyValue, written, repeated, told, watches, watch, asked },
+    /** Passes as the loop makes them, a step each. */
+    async run(lengthMs: number, everyMs = MINUTE) {
+      for (const end = clock.now() + lengthMs; clock.now() < end; ) {
+        await clock.advance(everyMs);
+        await loop.pass(signal);
+      }
+    },
+    anomalies: async (): Promise<readonly Anomaly[]> =>
+      await store.tenant(DEFAULT_TENANT).list({ range: { start: 0, end: clock.now() }, limit: 100 }),
+    verdicts: (suffix: string) =>
+      [...written].filter(([key]) => key.startsWith(`orders:${suffix}{`)).map(([, value]) => value),
+  };
+}
+
+const at = START + 2 * HOUR;
+
+describe('openWatchLoop()', () => {
+  test('learns from the past, and tells of a rush while it lasts and of its end', async () => {
+    const { run, anomalies, told, verdicts, loop } = world({ series: { a: rush(at, at + 10 * MINUTE) } });
+    await run(HOUR);
+    expect(loop.status(DEFAULT_TENANT)).toMatchObject([{ series: 1, learning: 0, anomalous: 0, error: undefined }]);
+    expect(await anomalies()).toEqual([]);
+    await run(HOUR + 5 * MINUTE);
+    expect(await anomalies()).toMatchObject([
+      { since: at, severity: 'incident', peak: { direction: 'up' }, labels: [['app', 'a'], ['kind', 'a']] },
+    ]);
+    expect((await anomalies())[0]!.endedAt).toBeUndefined();
+    expect([...told.values()]).toMatchObject([{ startsAt: at, annotations: { part: expect.any(String) } }]);
+    await run(HOUR);
+    expect(await anomalies()).toMatchObject([{ since: at, end: 'quiet' }]);
+    expect([...told.values()]).toMatchObject([{ endsAt: expect.any(Number) }]);
+    expect(verdicts('anomalous').filter((value) => value === 1).length).toBeGreaterThan(3);
+    expect(verdicts('anomaly_score').length).toBe(verdicts('anomalous').length);
+    expect(verdicts('expected').every(Number.isFinite)).toBe(true);
+  });
+
+  test('says nothing of what was unusual before it began', async () => {
+    const { run, anomalies, written } = world({ series: { a: rush(START - HOUR, START + 2 * MINUTE) } });
+    await run(HOUR);
+    expect(await anomalies()).toEqual([]);
+    expect([...written.keys()].every((key) => Number(key.slice(key.lastIndexOf(' '))) > START - MINUTE)).toBe(true);
+  });
+
+  test('after an end at any moment it goes on from what was kept, and comes to the same verdicts', async () => {
+    const series = { a: rush(at, at + 10 * MINUTE), b: usual };
+    const whole = world({ series });
+    await whole.run(3 * HOUR);
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 100, max: 150 }), fc.integer({ min: 1, max: 30 }), async (before, pause) => {
+        const first = world({ series });
+        await first.run(before * MINUTE);
+        const now = first.clock.now() + pause * MINUTE;
+        const second = world({ series, keyValue: first.keyValue, now });
+        await second.run(START + 3 * HOUR - now);
+        const both = new Map([...first.written, ...second.written]);
+        for (const [key, value] of second.written) expect(first.written.get(key) ?? value).toBe(value);
+        expect(both).toEqual(whole.written);
+        const known = (all: readonly Anomaly[]) => all.map(({ id, since, endedAt, end }) => ({ id, since, endedAt, end }));
+        expect(known(await second.anomalies())).toEqual(known(await whole.anomalies()));
+      }),
+      { numRuns: 3 },
+    );
+  });
+
+  test('rows after a time never change a verdict at it', async () => {
+    const whole = world({ series: { a: rush(at, at + 10 * MINUTE) } });
+    await whole.run(3 * HOUR);
+    const cut = at + 3 * MINUTE;
+    const other = world({ series: { a: (time) => (time <= cut ? rush(at, at + 10 * MINUTE)(time) : 5) } });
+    await other.run(3 * HOUR);
+    for (const [key, value] of whole.written) {
+      if (Number(key.slice(key.lastIndexOf(' '))) <= cut) expect(other.written.get(key)).toBe(value);
+    }
+  });
+
+  test('a muted rush is none, and does not teach', async () => {
+    const series = { a: rush(at, at + 10 * MINUTE) };
+    const { run, anomalies, verdicts } = world({ series, muted: (time) => time >= at && time < at + 10 * MINUTE });
+    await run(3 * HOUR);
+    expect(await anomalies()).toEqual([]);
+    expect(verdicts('anomalous')).not.toContain(1);
+  });
+
+  test('a series whose samples stop is missing until they come back; one of many that ends has ended', async () => {
+    const stops: Of = (time) => (time >= at && time < at + 20 * MINUTE ? undefined : usual(time));
+    const alone = world({ series: { a: stops } });
+    await alone.run(3 * HOUR);
+    const missing = (await alone.anomalies()).filter(({ peak }) => peak.part === 'missing');
+    expect(missing).toMatchObject([{ since: at - MINUTE, peak: { value: Number.NaN }, end: 'quiet' }]);
+    const ends: Of = (time) => (time >= at ? undefined : usual(time));
+    const many = world({ series: { a: ends, b: usual, c: usual } });
+    await many.run(4 * HOUR);
+    expect((await many.anomalies()).filter(({ peak }) => peak.part === 'missing')).toEqual([]);
+    expect(many.loop.status(DEFAULT_TENANT)[0]!.series).toBe(2);
+  });
+
+  test('members of one group are one incident, who moved first stands first, and what moved alike is named', async () => {
+    const series = {
+      ax: rush(at + 2 * MINUTE, at + 10 * MINUTE),
+      ay: rush(at, at + 10 * MINUTE),
+      b: rush(at, at + 10 * MINUTE, 1.25),
+    };
+    const { run, told, loop, anomalies } = world({ series, watch: { group: ['kind'] } });
+    await run(2 * HOUR + 8 * MINUTE);
+    const found = (await anomalies()).filter(({ labels }) => labelValue(labels, 'kind') === 'a');
+    expect(new Set(found.map(({ incident }) => incident)).size).toBe(1);
+    const incident = await loop.incident(DEFAULT_TENANT, found[0]!.incident);
+    expect(incident!.members.map(({ labels }) => labelValue(labels, 'app'))).toEqual(['ay', 'ax']);
+    expect([...told.values()].filter(({ labels }) => labelValue(labels, 'kind') === 'a')).toHaveLength(1);
+  });
+
+  test('beside its peers, a member that goes with them is not unusual, and one that goes alone is', async () => {
+    const all = rush(at, at + 10 * MINUTE);
+    const together = world({ series: { a: all, b: all, c: all, d: all }, watch: { peers: true } });
+    await together.run(3 * HOUR);
+    expect(await together.anomalies()).toEqual([]);
+    const noisy = (of: number): Of => (time) => 100 + 10 * noise(time, 1 + of / 7);
+    const one: Of = (time) => noisy(1)(time)! * (time >= at && time < at + 10 * MINUTE ? 1.5 : 1);
+    const alone = world({ series: { a: one, b: noisy(2), c: noisy(3), d: noisy(4) }, watch: { peers: true } });
+    await alone.run(3 * HOUR);
+    expect((await alone.anomalies()).map(({ labels }) => labelValue(labels, 'app'))).toContain('a');
+  });
+
+  test('series beyond the bound are counted, and not watched', async () => {
+    const { run, loop, telemetry } = world({ series: { a: usual, b: usual, c: usual }, watch: { maxSeries: 2 } });
+    await run(5 * MINUTE);
+    expect(loop.status(DEFAULT_TENANT)).toMatchObject([{ series: 2, refused: 1 }]);
+    expect(telemetry.counts.get('watchSkips{reason=too-many-series}')).toBeGreaterThan(0);
+  });
+
+  test('a watch that is taken away ends what goes on', async () => {
+    const { run, watches, anomalies } = world({ series: { a: rush(at, at + 30 * MINUTE) } });
+    await run(2 * HOUR + 3 * MINUTE);
+    watches.pop();
+    await run(MINUTE);
+    expect(await anomalies()).toMatchObject([{ end: 'gone' }]);
+  });
+
+  test('what somebody calls normal ends, and stays so over a restart', async () => {
+    const series = { a: rush(at, at + 30 * MINUTE) };
+    const first = world({ series });
+    await first.run(2 * HOUR + 3 * MINUTE);
+    const [anomaly] = await first.anomalies();
+    const feedback = { verdict: 'normal', who: 'ada', at: first.clock.now(), note: '' } as const;
+    await first.store.tenant(DEFAULT_TENANT).say(anomaly!.id, feedback);
+    await first.loop.learnNormal(DEFAULT_TENANT, anomaly!);
+    const second = world({ series, keyValue: first.keyValue, now: first.clock.now() });
+    await second.run(HOUR);
+    expect(await second.anomalies()).toMatchObject([{ id: anomaly!.id, end: 'normal', feedback }]);
+  });
+
+  test('confirmed anomalies of a demand that have ended are left out of fits, until somebody calls them normal', async () => {
+    const { store } = world();
+    const tenant = store.tenant(DEFAULT_TENANT);
+    const demand = { namespace: 'shop', policy: 'web', workload: 'web', demand: 'rps' };
+    const peak = { ...{ at: at, value: 9, expected: 1, lower: 0, upper: 2, score: 0.9 }, direction: 'up', part: 'jump' } as const;
+    const anomaly: Anomaly = {
+      ...{ id: `${at.toString(36)}-abc`, watch: 'rps', labels: [], demand, stepMs: MINUTE, since: at, lastAt: at + HOUR },
+      ...{ severity: 'incident', confirmed: true, peak, endedAt: undefined, end: undefined, incident: '', feedback: undefined },
+    };
+    const range = { start: START, end: START + DAY };
+    await tenant.put([anomaly]);
+    expect(await tenant.confirmed(demand, range)).toEqual([]);
+    await tenant.put([{ ...anomaly, endedAt: at + 2 * HOUR, end: 'quiet' }]);
+    expect(await tenant.confirmed(demand, range)).toEqual([{ start: at, end: at + HOUR }]);
+    expect(await tenant.confirmed({ ...demand, policy: 'other' }, range)).toEqual([]);
+    await tenant.say(anomaly.id, { verdict: 'normal', who: 'ada', at, note: '' });
+    expect(await tenant.confirmed(demand, range)).toEqual([]);
+  });
+});
