@@ -38,16 +38,19 @@ test('docs/reference has what `npm run generate` writes', async () => {
 describe('every metric that is named exists', async () => {
   const exist = new Set((await createMetrics().registry.getMetricsAsJSON()).map(({ name }) => name));
 
-  test.each(['dashboards/foresail.json', 'alerts/foresail.yaml', 'alerts/foresail.test.yaml'])('in %s', (file) => {
+  test.each([
+    'dashboards/foresail.json',
+    ...['foresail', 'workloads'].flatMap((name) => [`alerts/${name}.yaml`, `alerts/${name}.test.yaml`]),
+  ])('in %s', (file) => {
     const named = [...new Set(read(file).match(/\bforesail_\w+/g))];
     expect(named.length).toBeGreaterThan(0);
     const missing = named.filter((name) => !exist.has(name) && !exist.has(name.replace(/_(bucket|count|sum)$/, '')));
     expect(missing).toEqual([]);
   });
 
-  test('every alert has a test', () => {
-    const { groups } = parseYaml(read('alerts/foresail.yaml')) as { groups: { rules: { alert: string }[] }[] };
-    const tested = read('alerts/foresail.test.yaml');
+  test.each(['foresail', 'workloads'])('every alert of alerts/%s.yaml has a test', (name) => {
+    const { groups } = parseYaml(read(`alerts/${name}.yaml`)) as { groups: { rules: { alert: string }[] }[] };
+    const tested = read(`alerts/${name}.test.yaml`);
     const untested = groups
       .flatMap(({ rules }) => rules)
       .filter(({ alert }) => !tested.includes(`alertname: ${alert}`));

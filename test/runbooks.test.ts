@@ -2,6 +2,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse as parseYaml } from 'yaml';
+import { sloRuleText } from '../src/rules/slo-rules.ts';
+import { Slo } from '../src/scaling/slo.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
@@ -21,9 +23,15 @@ function wordsOf(file: string, type: string, property?: string): readonly string
   return lists.flatMap((list) => [...list.matchAll(/'([\w-]+)'/g)].map(([, word]) => word!));
 }
 
-const ALERTS = (parseYaml(read('alerts/foresail.yaml')) as { groups: { rules: Alert[] }[] }).groups.flatMap(
-  (group) => group.rules,
-);
+/** Shipped rules, and those that are made of objectives. */
+const ALERTS = [
+  read('alerts/foresail.yaml'),
+  read('alerts/workloads.yaml'),
+  sloRuleText(Slo.parse({ name: 'any', objective: 99.9, sli: { ratio: 'failing' } })),
+]
+  .flatMap((text) => (parseYaml(text) as { groups: { rules: Alert[] }[] }).groups)
+  .flatMap(({ rules }) => rules)
+  .filter(({ alert }) => alert !== undefined);
 
 interface Alert {
   readonly alert: string;

@@ -39,7 +39,7 @@ beforeAll(async () => {
   const routes = [
     (router: Parameters<typeof rulesRoutes>[0]) =>
       rulesRoutes(router, {
-        callerOf: () => ({ tenant: DEFAULT_TENANT, role: 'viewer' }),
+        callerOf: () => ({ tenant: DEFAULT_TENANT, role: 'reader' }),
         parseSelector: parseSeriesSelector,
         ruleGroups: () => GROUPS,
       }),

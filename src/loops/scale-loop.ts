@@ -220,6 +220,9 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
       }
       telemetry.gauge('demoted', labels, plan.demotion === null ? 0 : 1);
       telemetry.gauge('floor', labels, plan.bounds.min);
+      telemetry.gauge('ceiling', labels, policy.replicas.max);
+      // Not a number while the forecast is not trusted: alerts on it hold their breath.
+      telemetry.gauge('wanted', labels, plan.wanted ?? Number.NaN);
       const { ms, figures } = input.leadTime;
       telemetry.gauge('leadTime', { ...labels, quantile: 'planned' }, ms / SECOND);
       if (figures !== undefined) {

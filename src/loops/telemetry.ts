@@ -30,6 +30,8 @@ export type LoopCount =
 export type LoopGauge =
   | 'loopLastPass'
   | 'floor'
+  | 'ceiling'
+  | 'wanted'
   | 'leadTime'
   | 'demoted'
   | 'trainingEpoch'

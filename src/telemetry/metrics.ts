@@ -413,6 +413,12 @@ export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
       ['reason'],
     ),
     floor: gauge('foresail_floor_replicas', 'The floor that the last plan asks for.', ['namespace', 'policy']),
+    ceiling: gauge('foresail_ceiling_replicas', 'The most replicas that the policy allows.', ['namespace', 'policy']),
+    wanted: gauge(
+      'foresail_wanted_replicas',
+      'What the forecast asked for in the last plan, before ramps and limits. NaN while it is not trusted.',
+      ['namespace', 'policy'],
+    ),
     leadTime: gauge(
       'foresail_lead_time_seconds',
       'From a decision to a ready pod: as plans have it (planned), and as learned from the starts of pods (0.5, 0.95), which leaves out what the autoscaler takes to act.',

@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 
 const run = promisify(execFile);
 const promtool = await findPromtool();
+const FILES = ['foresail', 'workloads'];
 
 /** `../shared/bin` has it; else the one in the path. the package package is `prometheus`. */
 async function findPromtool(): Promise<string | undefined> {
@@ -15,14 +16,14 @@ async function findPromtool(): Promise<string | undefined> {
   return folders.map((folder) => join(folder, 'promtool')).find((path) => existsSync(path));
 }
 
-test('alerts/foresail.yaml is what Prometheus takes', async ({ skip }) => {
+test.each(FILES)('alerts/%s.yaml is what Prometheus takes', async (name, { skip }) => {
   if (promtool === undefined) return skip('there is no promtool: install the package prometheus of Debian');
-  const { stdout } = await run(promtool, ['check', 'rules', '--lint=all', '--lint-fatal', 'alerts/foresail.yaml']);
+  const { stdout } = await run(promtool, ['check', 'rules', '--lint=all', '--lint-fatal', `alerts/${name}.yaml`]);
   expect(stdout).toContain('SUCCESS');
 });
 
-test('alerts/foresail.yaml passes its promtool tests', async ({ skip }) => {
+test.each(FILES)('alerts/%s.yaml passes its promtool tests', async (name, { skip }) => {
   if (promtool === undefined) return skip('there is no promtool: install the package prometheus of Debian');
-  const { stdout } = await run(promtool, ['test', 'rules', 'alerts/foresail.test.yaml']);
+  const { stdout } = await run(promtool, ['test', 'rules', `alerts/${name}.test.yaml`]);
   expect(stdout).toContain('SUCCESS');
 });

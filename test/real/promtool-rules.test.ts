@@ -79,6 +79,7 @@ describe('test rules', () => {
 
   test.for([
     'alerts/foresail.test.yaml',
+    'alerts/workloads.test.yaml',
     'test/fixtures/rules/node.test.yaml',
     'test/fixtures/rules/states.test.yaml',
   ])('%s passes', async (path, { skip }) => {
