@@ -16,13 +16,13 @@ async function findPromtool(): Promise<string | undefined> {
   return folders.map((folder) => join(folder, 'promtool')).find((path) => existsSync(path));
 }
 
-test.each(FILES)('alerts/%s.yaml is what Prometheus takes', async (name, { skip }) => {
+test.for(FILES)('alerts/%s.yaml is what Prometheus takes', async (name, { skip }) => {
   if (promtool === undefined) return skip('there is no promtool: install the package prometheus of Debian');
   const { stdout } = await run(promtool, ['check', 'rules', '--lint=all', '--lint-fatal', `alerts/${name}.yaml`]);
   expect(stdout).toContain('SUCCESS');
 });
 
-test.each(FILES)('alerts/%s.yaml passes its promtool tests', async (name, { skip }) => {
+test.for(FILES)('alerts/%s.yaml passes its promtool tests', async (name, { skip }) => {
   if (promtool === undefined) return skip('there is no promtool: install the package prometheus of Debian');
   const { stdout } = await run(promtool, ['test', 'rules', `alerts/${name}.test.yaml`]);
   expect(stdout).toContain('SUCCESS');

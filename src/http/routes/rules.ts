@@ -171,7 +171,8 @@ function ruleOf(rule: RuleView, withAlerts: boolean): object {
     labels: Object.fromEntries(rule.labels),
     ...(rule.kind === 'alerting' && {
       annotations: Object.fromEntries(rule.annotations),
-      ...(withAlerts && { alerts: rule.alerts.map(alertOf) }),
+      // So that a client sees that they were left out.
+      alerts: withAlerts ? rule.alerts.map(alertOf) : null,
     }),
     health: rule.health,
     ...(rule.error !== undefined && { lastError: rule.error }),
