@@ -44,7 +44,10 @@ export async function startApp({ replay, ...options }: AppOptions): Promise<App>
   const loops = openLoops(parts, passes, external.board);
   const { historyChanged } = loops;
   const scraping = openScraping(parts);
-  const alerting = openAlerting(parts);
+  const alerting = await openAlerting(parts).catch(async (error: unknown) => {
+    await external.close();
+    return await closeParts(error);
+  });
   const rules = openRules(parts, alerting.tell);
   const watching = openWatching(parts, alerting.tell, loops.anomaliesChanged);
   const costs = openCosts(parts, alerting.tell);

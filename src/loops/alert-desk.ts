@@ -5,6 +5,7 @@ import type { Message, MessageAlert } from '../alerting/message.ts';
 import { type GroupPlace, type Route, routing } from '../alerting/route.ts';
 import { SILENCE_KEPT_MS, type Silence, silenceState, silencing } from '../alerting/silence.ts';
 import { type AlertingPlan, type Group, step } from '../alerting/step.ts';
+import type { AlertView } from '../alerting/view.ts';
 import { type Alert, END_TOLD_FOR_MS, TOLD_FOR_MS } from '../model/alert.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Labels } from '../model/labels.ts';
@@ -40,17 +41,6 @@ export interface AlertDeskDeps {
     readonly fault: (error: unknown) => void;
     readonly pass: () => void;
   };
-}
-
-/** An alert with all that is known of it now. */
-export interface AlertView {
-  readonly alert: HeldAlert;
-  /** Whether it fires, or when it ended. */
-  readonly endsAt: Millis | undefined;
-  readonly flapping: boolean;
-  readonly silencedBy: readonly string[];
-  readonly inhibitedBy: readonly string[];
-  readonly places: readonly GroupPlace[];
 }
 
 interface TenantDesk {

@@ -439,6 +439,47 @@ export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
       'Constant 1 for each policy whose projected spend is over a share of its budget, with the share that it is over: warn, critical or capped.',
       ['namespace', 'policy', 'state'],
     ),
+    alertsHeld: gauge(
+      'foresail_alerts_held',
+      'Alerts that are known, by state: active, suppressed (by a silence or another alert) or resolved.',
+      ['state'],
+    ),
+    alertsFlapping: gauge('foresail_alerts_flapping', 'Alerts that come and go, and are told once for all times.'),
+    alertSilences: gauge('foresail_alert_silences', 'Silences that are active.'),
+    alertsRefused: counter(
+      'foresail_alerts_refused_total',
+      'Alerts that were not taken in, by reason: labels (none, or too many), size, limit (alertsPerTenant).',
+      ['reason'],
+    ),
+    notifications: counter(
+      'foresail_notifications_total',
+      'Messages that a receiver took; for an Alertmanager, requests that an instance took.',
+      ['receiver', 'integration'],
+    ),
+    notificationFailures: counter(
+      'foresail_notification_failures_total',
+      'Attempts to tell a receiver that it did not take, by reason: connection, tls, timeout, rate-limited, server-error, refused, address, no-receiver, overflow.',
+      ['receiver', 'integration', 'reason'],
+    ),
+    notificationRetries: counter(
+      'foresail_notification_retries_total',
+      'Attempts that did not succeed and are made again.',
+      ['receiver', 'integration'],
+    ),
+    notificationQueue: gauge('foresail_notification_queue_length', 'Messages that wait for a receiver.', [
+      'receiver',
+      'integration',
+    ]),
+    notificationsDead: counter(
+      'foresail_notifications_given_up_total',
+      'Messages that were given up, by reason: they are among the dead letters.',
+      ['receiver', 'integration', 'reason'],
+    ),
+    deadLetters: gauge('foresail_notification_dead_letters', 'Messages that were given up, and wait for somebody.'),
+    notificationTemplateFaults: counter(
+      'foresail_notification_template_faults_total',
+      'Texts of the settings that could not be expanded: the text that stands for them was sent.',
+    ),
     coordinationMembers: gauge(
       'foresail_coordination_members',
       'Replicas that share the targets, this one too. 0 where it shares with nobody (coordination: off).',

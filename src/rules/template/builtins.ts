@@ -48,6 +48,7 @@ function lengthOf(marked: GoValue): bigint {
   if (typeof value === 'string') return BigInt(new TextEncoder().encode(value).length);
   if (typeof value === 'object' && value.kind === 'map') return BigInt(value.entries.size);
   if (typeof value === 'object' && value.kind === 'samples') return BigInt(value.samples.length);
+  if (typeof value === 'object' && value.kind === 'list') return BigInt(value.items.length);
   if (value === undefined) throw new TemplateRunError('reflect: call of reflect.Value.Type on zero Value');
   throw new TemplateRunError(`len of type ${typeNameOf(value)}`);
 }
@@ -67,6 +68,7 @@ function indexed(marked: GoValue, index: GoValue): GoValue {
   if (typeof item === 'object' && item.kind === 'samples') {
     return item.samples[position(index, item.samples.length - 1)];
   }
+  if (typeof item === 'object' && item.kind === 'list') return item.items[position(index, item.items.length - 1)];
   throw new TemplateRunError(`can't index item of type ${typeNameOf(item)}`);
 }
 

@@ -166,6 +166,10 @@ function* itemsOf(
     for (const [i, sample] of value.samples.entries()) yield [BigInt(i), sample];
     return;
   }
+  if (typeof value === 'object' && value.kind === 'list') {
+    for (const [i, item] of value.items.entries()) yield [BigInt(i), item];
+    return;
+  }
   if (typeof value === 'object' && value.kind === 'map') {
     const sorted = [...value.entries].sort(([a], [b]) => (a < b ? -1 : 1));
     yield* sorted;

@@ -31,6 +31,8 @@ export function formatPlain(value: GoValue): string {
     }
     case 'data':
       return `{${[...value.fields.values()].map(formatPlain).join(' ')}}`;
+    case 'list':
+      return `[${value.items.map(formatPlain).join(' ')}]`;
     case 'samples':
       return `[${value.samples.map(formatPlain).join(' ')}]`;
     case 'sample':

@@ -14,6 +14,7 @@ export type GoValue =
   | GoData
   | GoSamples
   | GoSample
+  | GoList
   | { readonly kind: 'histogram'; readonly value: HistogramValue }
   | GoTime
   | GoDuration
@@ -35,6 +36,13 @@ export interface GoData {
 export interface GoSamples {
   readonly kind: 'samples';
   readonly samples: readonly GoSample[];
+}
+
+/** A list, such as the alerts of a message, with what else may be asked of it: `.Alerts.Firing`. */
+export interface GoList {
+  readonly kind: 'list';
+  readonly items: readonly GoValue[];
+  readonly fields: ReadonlyMap<string, GoValue>;
 }
 
 export interface GoSample {
@@ -81,6 +89,8 @@ export function typeNameOf(value: GoValue): string {
       return 'template.queryResult';
     case 'sample':
       return '*template.sample';
+    case 'list':
+      return 'template.Alerts';
     case 'histogram':
       return '*histogram.FloatHistogram';
     case 'time':
@@ -101,6 +111,7 @@ export function isTrue(value: GoValue): boolean {
   if (typeof value !== 'object') return Boolean(value) || Number.isNaN(value);
   if (value.kind === 'map') return value.entries.size > 0;
   if (value.kind === 'samples') return value.samples.length > 0;
+  if (value.kind === 'list') return value.items.length > 0;
   return value.kind !== 'html' || value.text !== '';
 }
 
@@ -111,6 +122,7 @@ export function fieldOf(value: GoValue, name: string): { readonly value: GoValue
     case 'map':
       return { value: value.entries.has(name) ? value.entries.get(name) : value.ofTexts ? '' : undefined };
     case 'data':
+    case 'list':
       return value.fields.has(name) ? { value: value.fields.get(name) } : undefined;
     case 'sample':
       if (name === 'Labels') return { value: value.labels };

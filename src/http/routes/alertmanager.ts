@@ -1,0 +1,327 @@
+import type { IncomingMessage } from 'node:http';
+import type { Request, Router } from 'express';
+import { z } from 'zod';
+import { compileMatchers, parseMatchers } from '../../alerting/matchers.ts';
+import { SILENCE_KEPT_MS, type Silence, silenceFault, silenceState } from '../../alerting/silence.ts';
+import type { AlertView } from '../../alerting/view.ts';
+import type { Alert } from '../../model/alert.ts';
+import type { Caller } from '../../model/caller.ts';
+import { labelsOf } from '../../model/labels.ts';
+import type { Matcher, MatcherOp } from '../../model/matcher.ts';
+import type { TenantId } from '../../model/tenant.ts';
+import { formatInstant, type Millis, parseInstant } from '../../model/time.ts';
+import { requireRole } from '../caller.ts';
+import { BadParameterError, NotFoundError } from '../errors.ts';
+import { type Parameters, parametersInAddress } from '../parameters.ts';
+import { readDocument } from '../read-document.ts';
+import { mount } from '../route.ts';
+import { textBody } from '../text-body.ts';
+
+export interface AlertmanagerRouteDeps {
+  readonly callerOf: (request: IncomingMessage) => Caller;
+  readonly now: () => Millis;
+  readonly requestBytes: number;
+  readonly version: string;
+  readonly startedAt: Millis;
+  readonly newId: () => string;
+  readonly tell: (tenant: TenantId, alerts: readonly Alert[]) => Promise<void>;
+  readonly viewsOf: (tenant: TenantId) => readonly AlertView[];
+  readonly silences: (tenant: TenantId) => readonly Silence[];
+  readonly silence: (tenant: TenantId, id: string) => Silence | undefined;
+  readonly putSilences: (tenant: TenantId, silences: readonly Silence[]) => Promise<void>;
+  /** Names of those that may hear of the tenant's alerts. */
+  readonly receivers: (tenant: TenantId) => readonly string[];
+  /** The tree of routes as Alertmanager's configuration has it, without secrets. */
+  readonly configText: (tenant: TenantId) => string;
+}
+
+const text = z.string();
+const PostableAlerts = z
+  .array(
+    z.object({
+      labels: z.record(z.string().min(1), text),
+      annotations: z.record(z.string(), text).nullish(),
+      startsAt: text.nullish(),
+      endsAt: text.nullish(),
+      generatorURL: text.nullish(),
+    }),
+  )
+  .max(20_000);
+
+const PostableSilence = z.object({
+  id: text.nullish(),
+  matchers: z.array(
+    z.object({
+      name: z.string().min(1),
+      value: text,
+      isRegex: z.boolean().default(false),
+      isEqual: z.boolean().nullish(),
+    }),
+  ),
+  startsAt: text.nullish(),
+  endsAt: text,
+  createdBy: text.default(''),
+  comment: text.default(''),
+});
+
+const MOST_SILENCES = 10_000;
+
+/**
+ * The part of Alertmanager's API v2 that its clients use: amtool, Grafana's data source, and Prometheus, which may send
+ * its alerts here.
+ */
+export function alertmanagerRoutes(router: Router, deps: AlertmanagerRouteDeps): void {
+  const form = textBody(deps.requestBytes);
+  const { callerOf, now } = deps;
+
+  mount(router, '/api/v2/status', {
+    GET: (request, response) => {
+      const { tenant } = callerOf(request);
+      const { version } = deps;
+      response.json({
+        cluster: { status: 'disabled', peers: [] },
+        versionInfo: { version, revision: '', branch: '', buildUser: '', buildDate: '', goVersion: '' },
+        config: { original: deps.configText(tenant) },
+        uptime: formatInstant(deps.startedAt),
+      });
+    },
+  });
+  mount(router, '/api/v2/receivers', {
+    GET: (request, response) => {
+      response.json(deps.receivers(callerOf(request).tenant).map((name) => ({ name })));
+    },
+  });
+
+  mount(router, '/api/v2/alerts', {
+    GET: (request, response) => {
+      const { tenant } = callerOf(request);
+      const wanted = alertFilter(parametersInAddress(request));
+      response.json(deps.viewsOf(tenant).filter(wanted).map(alertAnswer));
+    },
+    POST: [
+      form,
+      async (request, response) => {
+        const { tenant } = requireRole(callerOf(request), 'writer');
+        const alerts = PostableAlerts.parse(readDocument(request, 'the alerts'));
+        const at = now();
+        await deps.tell(
+          tenant,
+          alerts.map((alert, i) => toldAlert(alert, i, at)),
+        );
+        response.status(200).json({});
+      },
+    ],
+  });
+  mount(router, '/api/v2/alerts/groups', {
+    GET: (request, response) => {
+      const { tenant } = callerOf(request);
+      const parameters = parametersInAddress(request);
+      const wanted = alertFilter(parameters);
+      const groups = new Map<string, { labels: object; receiver: { name: string }; alerts: object[] }>();
+      for (const view of deps.viewsOf(tenant).filter(wanted)) {
+        for (const { key, labels, route } of view.places) {
+          const group = groups.get(key) ?? {
+            ...{ labels: Object.fromEntries(labels), receiver: { name: route.receiver }, alerts: [] },
+          };
+          group.alerts.push(alertAnswer(view));
+          groups.set(key, group);
+        }
+      }
+      response.json([...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group));
+    },
+  });
+
+  mount(router, '/api/v2/silences', {
+    GET: (request, response) => {
+      const { tenant } = callerOf(request);
+      const filters = filtersOf(parametersInAddress(request));
+      const found = deps.silences(tenant).filter(({ matchers }) => filters.every((one) => isAbout(matchers, one)));
+      const at = now();
+      const order = ['active', 'pending', 'expired'];
+      const rank = (silence: Silence) => order.indexOf(silenceState(silence, at));
+      const sorted = found.sort((a, b) => rank(a) - rank(b) || a.endsAt - b.endsAt);
+      response.json(sorted.map((silence) => silenceAnswer(silence, at)));
+    },
+    POST: [
+      form,
+      async (request, response) => {
+        const { tenant } = requireRole(callerOf(request), 'operator');
+        response.json({ silenceID: await keepSilence(request, tenant) });
+      },
+    ],
+  });
+  mount(router, '/api/v2/silence/:id', {
+    GET: (request, response) => {
+      const { tenant } = callerOf(request);
+      response.json(silenceAnswer(silenceOf(tenant, request), now()));
+    },
+    DELETE: async (request, response) => {
+      const { tenant } = requireRole(callerOf(request), 'operator');
+      const silence = silenceOf(tenant, request);
+      if (silenceState(silence, now()) === 'expired') {
+        throw new BadParameterError('id', `the silence ${silence.id} has expired already`);
+      }
+      await deps.putSilences(tenant, [expired(silence, now())]);
+      response.status(200).end();
+    },
+  });
+
+  function silenceOf(tenant: TenantId, request: Request): Silence {
+    const id = String(request.params['id']);
+    const silence = deps.silence(tenant, id);
+    if (silence === undefined) throw new NotFoundError(`there is no silence ${id.slice(0, 100)}`);
+    return silence;
+  }
+
+  /** As Alertmanager: one that is changed in what it matches, or had expired, is another one, and the old one ends. */
+  async function keepSilence(request: Request, tenant: TenantId): Promise<string> {
+    const posted = PostableSilence.parse(readDocument(request, 'the silence'));
+    const at = now();
+    const matchers = posted.matchers.map(({ name, value, isRegex, isEqual }): Matcher => {
+      const op: MatcherOp = (isEqual ?? true) ? (isRegex ? '=~' : '=') : isRegex ? '!~' : '!=';
+      return { name, op, value };
+    });
+    const asked = {
+      matchers,
+      startsAt: posted.startsAt ? instant('startsAt', posted.startsAt) : at,
+      endsAt: instant('endsAt', posted.endsAt),
+      createdBy: posted.createdBy.slice(0, 500),
+      comment: posted.comment.slice(0, 5_000),
+      updatedAt: at,
+    };
+    const fault = silenceFault(asked, at);
+    if (fault !== undefined) throw new BadParameterError('silence', fault);
+    const before = posted.id ? deps.silence(tenant, posted.id) : undefined;
+    if (posted.id && before === undefined) throw new NotFoundError(`there is no silence ${posted.id.slice(0, 100)}`);
+    if (before === undefined) {
+      if (deps.silences(tenant).length >= MOST_SILENCES) {
+        const kept = SILENCE_KEPT_MS / 86_400_000;
+        const why = `there are ${MOST_SILENCES} already (expired ones go after ${kept} days)`;
+        throw new BadParameterError('silence', why);
+      }
+      const silence = { id: deps.newId(), ...asked, startsAt: Math.max(asked.startsAt, at) };
+      await deps.putSilences(tenant, [silence]);
+      return silence.id;
+    }
+    const state = silenceState(before, at);
+    const isSame = JSON.stringify(before.matchers) === JSON.stringify(matchers);
+    if (isSame && state !== 'expired') {
+      const startsAt = state === 'active' ? before.startsAt : Math.max(asked.startsAt, at);
+      await deps.putSilences(tenant, [{ id: before.id, ...asked, startsAt }]);
+      return before.id;
+    }
+    const silence = { id: deps.newId(), ...asked, startsAt: Math.max(asked.startsAt, at) };
+    await deps.putSilences(tenant, [...(state === 'expired' ? [] : [expired(before, at)]), silence]);
+    return silence.id;
+  }
+}
+
+function expired(silence: Silence, at: Millis): Silence {
+  // One that had not begun never will.
+  return { ...silence, startsAt: Math.min(silence.startsAt, at), endsAt: at, updatedAt: at };
+}
+
+type PostableAlert = z.infer<typeof PostableAlerts>[number];
+
+function toldAlert(
+  { labels, annotations, startsAt, endsAt, generatorURL }: PostableAlert,
+  i: number,
+  now: Millis,
+): Alert {
+  const own = labelsOf(labels);
+  if (own.length === 0) throw new BadParameterError(`[${i}].labels`, 'expected at least one label with a value');
+  const end = given(endsAt) ? instant(`[${i}].endsAt`, endsAt!) : undefined;
+  const start = given(startsAt) ? instant(`[${i}].startsAt`, startsAt!) : Math.min(now, end ?? now);
+  if (end !== undefined && end < start) throw new BadParameterError(`[${i}].endsAt`, 'expected it after startsAt');
+  return {
+    labels: own,
+    annotations: annotations ?? {},
+    startsAt: start,
+    ...(end !== undefined && { endsAt: end }),
+    generatorUrl: generatorURL ?? '',
+  };
+}
+
+/** Go's zero time stands for none. */
+function given(time: string | null | undefined): boolean {
+  return time !== null && time !== undefined && time !== '' && !time.startsWith('0001-01-01');
+}
+
+function instant(name: string, written: string): Millis {
+  try {
+    return parseInstant(written);
+  } catch (error) {
+    throw new BadParameterError(name, (error as Error).message, { cause: error });
+  }
+}
+
+function filtersOf(parameters: Parameters): readonly Matcher[] {
+  try {
+    return parameters.getAll('filter').flatMap(parseMatchers);
+  } catch (error) {
+    throw new BadParameterError('filter', (error as Error).message, { cause: error });
+  }
+}
+
+/** Whether a silence is about what the filter asks for. */
+function isAbout(matchers: readonly Matcher[], { name, op, value }: Matcher): boolean {
+  const test = compileMatchers([{ name, op, value }]);
+  return matchers.some((one) => one.name === name && (test([[name, one.value]]) || value === one.value));
+}
+
+function alertFilter(parameters: Parameters): (view: AlertView) => boolean {
+  const test = compileMatchers(filtersOf(parameters));
+  const wants = (name: string) => parameters.get(name) !== 'false';
+  const [active, silenced, inhibited] = ['active', 'silenced', 'inhibited'].map(wants);
+  const receiver = parameters.get('receiver');
+  const isReceiver = receiverTest(receiver);
+  return ({ alert, endsAt, silencedBy, inhibitedBy, places }) => {
+    if (endsAt !== undefined || !test(alert.labels)) return false;
+    if (receiver !== null && !places.some(({ route }) => isReceiver(route.receiver))) return false;
+    if (silencedBy.length > 0 && !silenced) return false;
+    if (inhibitedBy.length > 0 && !inhibited) return false;
+    return silencedBy.length + inhibitedBy.length > 0 || active === true;
+  };
+}
+
+function receiverTest(pattern: string | null): (name: string) => boolean {
+  if (pattern === null) return () => true;
+  try {
+    const test = compileMatchers([{ name: 'receiver', op: '=~', value: pattern }]);
+    return (name) => test([['receiver', name]]);
+  } catch (error) {
+    throw new BadParameterError('receiver', (error as Error).message, { cause: error });
+  }
+}
+
+function alertAnswer({ alert, flapping, silencedBy, inhibitedBy, places }: AlertView): object {
+  const isHeldBack = silencedBy.length + inhibitedBy.length > 0;
+  return {
+    annotations: alert.annotations,
+    endsAt: formatInstant(alert.until),
+    fingerprint: alert.fingerprint,
+    receivers: [...new Set(places.map(({ route }) => route.receiver))].map((name) => ({ name })),
+    startsAt: formatInstant(alert.startsAt),
+    status: { inhibitedBy, silencedBy, state: isHeldBack ? 'suppressed' : 'active' },
+    updatedAt: formatInstant(alert.updatedAt),
+    generatorURL: alert.generatorUrl,
+    labels: Object.fromEntries(alert.labels),
+    ...(flapping && { flapping }),
+  };
+}
+
+function silenceAnswer(silence: Silence, now: Millis): object {
+  const { id, matchers, startsAt, endsAt, updatedAt, createdBy, comment } = silence;
+  return {
+    id,
+    status: { state: silenceState(silence, now) },
+    updatedAt: formatInstant(updatedAt),
+    comment,
+    createdBy,
+    endsAt: formatInstant(endsAt),
+    matchers: matchers.map(({ name, op, value }) => ({
+      ...{ name, value, isRegex: op.endsWith('~'), isEqual: op.startsWith('=') },
+    })),
+    startsAt: formatInstant(startsAt),
+  };
+}
