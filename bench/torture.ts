@@ -7,6 +7,7 @@ import { wireDecoders } from '../src/testing/fuzz/wire-decoders.ts';
 import { PLANS_IN_SEQUENCE, torturePlans } from '../src/testing/plan-torture.ts';
 import { blow, torture } from '../src/testing/scale-torture.ts';
 import { generator, killAgainAndAgain } from '../test/kills/kill-load.ts';
+import { killWhileTelling } from '../test/kills/notification-kills.ts';
 import { describeMismatch, runDifferential } from '../test/real/promql-differential.ts';
 import { findPrometheus, NO_PROMETHEUS } from '../test/real/promql-pair.ts';
 
@@ -31,16 +32,19 @@ import { findPrometheus, NO_PROMETHEUS } from '../test/real/promql-pair.ts';
  * - `npm run torture -- queries [COUNT] [SEED] [FROM]`: mutated queries, a million by default, parsed and evaluated on a
  *   small store. As with fuzz, and none takes longer than a second of the processor.
  *
+ * - `npm run torture -- notifications [COUNT] [SEED]`: kill -9 of the built program while alerts fire and resolve against
+ *   a webhook that fails now and then, 200 by default. None is lost, and none comes again under another key.
+ *
  * Every run of a seed is the same, as far as the machine lets the moments of kills be. A law that is broken ends it with exit code 1.
  */
 const [first = 'plans', ...rest] = process.argv.slice(2);
-const isNamed = ['plans', 'loop', 'kills', 'fuzz', 'promql', 'queries'].includes(first);
+const isNamed = ['plans', 'loop', 'kills', 'fuzz', 'promql', 'queries', 'notifications'].includes(first);
 const what = isNamed ? first : 'plans';
 const [count, seed, from] = (isNamed ? rest : [first, ...rest]).map(Number);
 
 const usage = (): never => {
   const kinds =
-    '[plans] [COUNT] [SEED] [FROM] | loop [RUNS, up to 1000000] [SEED] | kills [COUNT] [SEED] [FROM] | fuzz [COUNT] [SEED] [FROM] | promql [COUNT] [SEED] [FROM] | queries [COUNT] [SEED] [FROM]';
+    '[plans] [COUNT] [SEED] [FROM] | loop [RUNS, up to 1000000] [SEED] | kills [COUNT] [SEED] [FROM] | fuzz [COUNT] [SEED] [FROM] | promql [COUNT] [SEED] [FROM] | queries [COUNT] [SEED] [FROM] | notifications [COUNT] [SEED]';
   console.error(`usage: npm run torture -- ${kinds}`);
   process.exit(2);
 };
@@ -51,6 +55,7 @@ if (what === 'plans') plans(count ?? 10_000_000, someSeed, from ?? 0);
 else if (what === 'kills') await kills(count ?? 1000, someSeed, from ?? 0);
 else if (what === 'fuzz') await fuzzAll(count ?? 1_000_000, someSeed, from ?? 0);
 else if (what === 'promql') await promql(count ?? 20_000, someSeed, from ?? 0);
+else if (what === 'notifications') await notifications(count ?? 200, someSeed);
 else if (what === 'queries') await queries(count ?? 1_000_000, someSeed, from ?? 0);
 else await loop(count ?? 5000, someSeed);
 
@@ -150,6 +155,20 @@ async function fuzzed(
     console.log(`  ${name}: the slowest took ${ms.toFixed(0)} ms of CPU (input ${input}, ${bytes} bytes)`);
   }
   return slowest;
+}
+
+async function notifications(most: number, seeded: number): Promise<void> {
+  console.log(`${most} kills, seed ${seeded}`);
+  try {
+    const { alerts, messages, repeats, refused } = await killWhileTelling(most, generator(seeded), (done) => {
+      if (done % 10 === 0) console.log(`${done} of ${most}`);
+    });
+    const again = `${repeats} came again under their own key, ${refused} were not taken at first`;
+    console.log(`${most} kills: ${alerts} alerts in ${messages} messages, none lost, none under another key; ${again}`);
+  } catch (error) {
+    console.log((error as Error).message);
+    process.exitCode = 1;
+  }
 }
 
 async function promql(most: number, seeded: number, start: number): Promise<void> {

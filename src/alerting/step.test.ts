@@ -229,6 +229,9 @@ test('silences that cannot be meant are refused', () => {
 test("fingerprints are Alertmanager's", () => {
   // FNV-1a of nothing, as its authors publish it; the second was answered by Alertmanager 0.25.
   expect(fingerprintOf([])).toBe('cbf29ce484222325');
+  expect(fingerprintOf(labelsOf({ severity: 'warning', namespace: 'shop', alertname: 'Demand' }))).toBe(
+    'e5324a296498d433',
+  );
 });
 
 const NAMES = ['a', 'b', 'c', 'd'];

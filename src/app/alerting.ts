@@ -265,5 +265,6 @@ function configText(root: Route | undefined, serves: (receiver: string) => boole
     };
   };
   const route = root === undefined ? { receiver: 'none' } : routeText(root);
-  return stringify({ route, receivers: [...names].map((name) => ({ name })) });
+  const document = { route, receivers: [...names].map((name) => ({ name })) };
+  return stringify(document, { aliasDuplicateObjects: false });
 }
