@@ -43,6 +43,7 @@ const COMMANDS: Readonly<Record<string, AddCommand>> = {
   accuracy: async (program, server) => (await import('./cli/accuracy.ts')).accuracyCommand(program, server),
   advise: async (program, server) => (await import('./cli/advise.ts')).adviseCommand(program, server),
   alert: async (program, server) => (await import('./cli/alert.ts')).alertCommand(program, server),
+  cost: async (program, server) => (await import('./cli/cost.ts')).costCommand(program, server),
   release: async (program, server) => (await import('./cli/release.ts')).releaseCommand(program, server),
   import: async (program, server) =>
     (await import('./cli/import.ts')).importCommand(program, { ...server, random: Math.random }),

@@ -1,8 +1,12 @@
 import type { Router } from 'express';
+import type { CostBudgetSettings } from '../cost/budget.ts';
 import type { SpendHour } from '../cost/spend.ts';
 import { hoursOf, SPEND_METRICS, spendHourOf } from '../cost/spend-series.ts';
+import { type SpendTable, spendTable } from '../cost/spend-table.ts';
 import type { WorkloadHour } from '../cost/workload-hour.ts';
+import { costBudgetsRoute } from '../http/routes/cost-budgets.ts';
 import { costSpendRoute } from '../http/routes/cost-spend.ts';
+import { openBudgetLoop } from '../loops/budget-loop.ts';
 import { runLoop } from '../loops/run-loop.ts';
 import { openSpendLoop } from '../loops/spend-loop.ts';
 import { reasonOf } from '../loops/telemetry.ts';
@@ -14,15 +18,18 @@ import { DAY, HOUR, MINUTE, type TimeRange } from '../model/time.ts';
 import { readWhatRan } from '../observe/what-ran.ts';
 import { callersOf } from './callers.ts';
 import { openCostPrices } from './cost-prices.ts';
+import { openDemandAhead } from './demand-ahead.ts';
 import type { Parts } from './parts.ts';
 import { openRequestsRecorder } from './requests-recorder.ts';
 
 const EVERY_MS = MINUTE;
 /** Hours that are made at the first start, where samples of them are there: a quarter of a year has no more. */
 const LOOK_BACK_MS = 35 * DAY;
+/** What a quarter needs, and the weeks before it. */
+const TABLE_MS = 122 * DAY;
 
 /** Ties spend, cost budgets and sudden cost to the parts. Nothing moves before `run`. */
-export function openCosts(parts: Parts, _tell: TellAlerts) {
+export function openCosts(parts: Parts, tell: TellAlerts) {
   const { settings, clock, telemetry, metrics, keyValue, policies, samples, storage, log } = parts;
   const { cost, limits, retentionMs } = settings;
   let inForce: readonly TenantPolicy[] = [];
@@ -38,6 +45,20 @@ export function openCosts(parts: Parts, _tell: TellAlerts) {
     inForce.find((each) => each.tenant === tenant && each.policy.namespace === namespace && each.policy.name === policy)
       ?.policy;
   const recorder = openRequestsRecorder(parts);
+  const url = () => settings.externalUrl ?? `http://${settings.listen.host}:${settings.listen.port}`;
+  const demandAhead = openDemandAhead(parts);
+  const budgets = openBudgetLoop({
+    ...{ now: clock.now, keyValue, currency: cost.currency, url },
+    async forecastOf(tenant, { namespace, policy: name }, spent, hours, signal) {
+      const policy = policyOf({ tenant, namespace, policy: name });
+      return policy && (await demandAhead(tenant, policy, spent, hours, signal));
+    },
+  });
+  const tables = new Map<TenantId, SpendTable>();
+  const budgeted = new Map<TenantId, CostBudgetSettings[]>();
+  for (const budget of cost.budgets) {
+    budgeted.set(budget.tenant, [...(budgeted.get(budget.tenant) ?? []), budget]);
+  }
   const spend = openSpendLoop({
     now: clock.now,
     keyValue,
@@ -52,6 +73,7 @@ export function openCosts(parts: Parts, _tell: TellAlerts) {
     lookBackMs: Math.min(LOOK_BACK_MS, retentionMs),
     onHours(tenant, hours) {
       metrics.costHours.inc(hours.length);
+      tables.get(tenant)?.add(hours.map(spendHourOf));
       log.debug({ tenant, hours: hours.length }, 'hours of spend were made');
     },
     onDropped: (reason, count) => metrics.droppedSamples.inc({ reason: `spend_${reason}` }, count),
@@ -73,6 +95,34 @@ export function openCosts(parts: Parts, _tell: TellAlerts) {
     return (await hoursIn(tenant, range)).map(spendHourOf);
   }
 
+  /** What budgets are judged on: read once, then kept up to date with what is made. */
+  async function tableOf(tenant: TenantId): Promise<SpendTable> {
+    let table = tables.get(tenant);
+    // A quarter that has begun, and the history before it, fit; hours beyond are read no more once the table is made anew.
+    if (table === undefined || clock.now() - table.base > 2 * TABLE_MS) {
+      const start = Math.floor((clock.now() - TABLE_MS) / HOUR) * HOUR;
+      table = spendTable(start);
+      table.add(await spendOf(tenant, { start, end: clock.now() }));
+      tables.set(tenant, table);
+    }
+    table.upTo = Math.max(table.upTo, await spend.upTo(tenant));
+    return table;
+  }
+
+  async function judge(tenant: TenantId, signal: AbortSignal): Promise<void> {
+    const own = budgeted.get(tenant);
+    if (own === undefined) return;
+    const alerts = await budgets.pass(tenant, own, await tableOf(tenant), signal);
+    parts.ceilings.set(tenant, budgets.ceilings(tenant));
+    for (const { budget, verdict } of budgets.views(tenant)) {
+      const labels = { tenant: parts.tenantNames(tenant), budget: budget.name };
+      metrics.costBudgetRatio.set({ ...labels, kind: 'spent' }, verdict.spent / budget.amount);
+      if (verdict.projected === null) continue;
+      metrics.costBudgetRatio.set({ ...labels, kind: 'projected' }, verdict.projected / budget.amount);
+    }
+    if (alerts.length > 0) await tell(tenant, alerts);
+  }
+
   async function pass(signal: AbortSignal): Promise<void> {
     inForce = await policies.list();
     await recorder.pass(inForce, signal);
@@ -83,6 +133,7 @@ export function openCosts(parts: Parts, _tell: TellAlerts) {
           inForce.filter((each) => each.tenant === tenant),
           signal,
         );
+        await judge(tenant, signal);
         metrics.costUnpriced.set({ tenant: parts.tenantNames(tenant) }, spend.unpriced(tenant).length);
       } catch (error) {
         if (signal.aborted) return;
@@ -110,6 +161,7 @@ export function openCosts(parts: Parts, _tell: TellAlerts) {
         upTo: spend.upTo,
         unpriced: spend.unpriced,
       }),
+    (router) => costBudgetsRoute(router, { callerOf, currency: cost.currency, budgetsOf: budgets.views }),
   ];
   return {
     routes,

@@ -259,6 +259,7 @@ export function openHandlers(parts: Parts, { passes, historyChanged, replay, scr
       readTarget: target.cluster.read,
       memoryOf: ledger.tenant(tenant).memoryOf,
       monthOf: (...of) => parts.months.monthOf(tenant, ...of),
+      ceilingsOf: (of) => parts.ceilings.of(tenant, of),
       leadTimeOf: (...of) => parts.leadTimes.leadTimeOf(tenant, ...of),
       capacityOf: (...of) => parts.capacities.capacityOf(tenant, ...of),
     });

@@ -84,6 +84,7 @@ export function openLoops(parts: Parts, passes: WorkloadPasses, board: ExternalM
     capacityOf: parts.capacities.capacityOf,
     leadTimeOf: parts.leadTimes.leadTimeOf,
     monthOf: parts.months.monthOf,
+    ceilingsOf: parts.ceilings.of,
     intervalMs: settings.loops.scaleMs,
   });
 

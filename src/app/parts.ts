@@ -11,6 +11,7 @@ import type { Membership } from '../kube/membership.ts';
 import { noCluster } from '../kube/no-cluster.ts';
 import { openAnomalyStore } from '../ledger/anomaly-store.ts';
 import { openLedger } from '../ledger/ledger.ts';
+import { openCostCeilings } from '../loops/cost-ceilings.ts';
 import { decisionText } from '../loops/decision-text.ts';
 import { demandLabels } from '../loops/demand-series.ts';
 import type { LoopTelemetry } from '../loops/telemetry.ts';
@@ -164,6 +165,7 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
     ...{ settings, clock, log, startedAt, metrics, telemetry, tsdb, storage, keyValue, target, forecasts, policies },
     accuracyGauges,
     leadTimes: await openLeadTimeLearner(keyValue, target.readPodStarts),
+    ceilings: openCostCeilings(),
     months: openMonthReader({ storageOf: storage.tenant, demandLabels }),
     capacities: openCapacityLearner({ storageOf: storage.tenant, demandLabels }),
     coordination,

@@ -26,7 +26,7 @@ export function groupSpend(
 ): readonly SpendGroup[] {
   const groups = new Map<string, { group: Record<string, string>; steps: Map<Millis, Sum>; total: Sum }>();
   for (const of of hours) {
-    const group = Object.fromEntries(by.map((name) => [name, valueOf(of, name)]));
+    const group = Object.fromEntries(by.map((name) => [name, labelOf(of, name)]));
     const key = JSON.stringify(Object.values(group));
     let found = groups.get(key);
     if (found === undefined) {
@@ -77,7 +77,7 @@ function told({ replicaHours, cost, estimated, idle }: Sum): Omit<SpendStep, 'st
   };
 }
 
-function valueOf(of: SpendHour, by: string): string {
+function labelOf(of: SpendHour, by: string): string {
   if (by.startsWith('label:')) return of.labels[by.slice('label:'.length)] ?? '';
   switch (by) {
     case 'namespace':

@@ -15,6 +15,8 @@ export interface SpendRow extends SpendSubject {
 
 /** A tenant's hours of spend in memory, for budgets to be judged on: eight bytes an hour and amount. */
 export interface SpendTable {
+  /** No hour is older. */
+  readonly base: Millis;
   add(hours: readonly SpendHour[]): void;
   /** All before is there. */
   upTo: Millis;
@@ -33,6 +35,7 @@ export function spendTable(base: Millis): SpendTable {
   let first: Millis | undefined;
   const indexOf = (hour: Millis) => Math.round((hour - base) / HOUR);
   const table: SpendTable = {
+    base,
     upTo: base,
     add(hours) {
       for (const of of hours) {

@@ -39,6 +39,8 @@ export interface ScaleLoopDeps {
   readonly leadTimeOf?: (tenant: TenantId, ...of: Parameters<LeadTimeOf>) => ReturnType<LeadTimeOf>;
   /** What was recorded of the workload this month. */
   readonly monthOf?: (tenant: TenantId, ...of: Parameters<MonthOf>) => ReturnType<MonthOf>;
+  /** Maxima that cost budgets of the settings ask for. */
+  readonly ceilingsOf?: (tenant: TenantId, policy: ScalingPolicy) => ReturnType<CeilingsOf>;
   /** What went wrong for a policy in a pass, for people to see. Called for each policy in each pass. */
   readonly onPass?: (tenant: TenantId, policy: ScalingPolicy, notes: PassNotes) => void;
   /** What each pass planned for a policy, whatever became of it. */
@@ -59,6 +61,7 @@ export interface PassNotes {
 
 type CapacityOf = NonNullable<ObserveDeps['capacityOf']>;
 type MonthOf = NonNullable<ObserveDeps['monthOf']>;
+type CeilingsOf = NonNullable<ObserveDeps['ceilingsOf']>;
 type LeadTimeOf = NonNullable<ObserveDeps['leadTimeOf']>;
 
 interface PolicyLabels {
@@ -194,6 +197,7 @@ export function openScaleLoop(deps: ScaleLoopDeps): ScaleLoop {
       },
       ...(deps.leadTimeOf && { leadTimeOf: (...of) => deps.leadTimeOf!(tenant, ...of) }),
       ...(deps.monthOf && { monthOf: (...of) => deps.monthOf!(tenant, ...of) }),
+      ...(deps.ceilingsOf && { ceilingsOf: (of) => deps.ceilingsOf!(tenant, of) }),
       ...(deps.capacityOf && { capacityOf: (...of) => deps.capacityOf!(tenant, ...of) }),
     };
     for (let attempt = 0; ; attempt++) {

@@ -4,7 +4,7 @@ import type { QueryResult } from '../model/query-result.ts';
 import { formatDuration, formatInstant, type Millis, SECOND } from '../model/time.ts';
 import type { CapacityReading } from '../scaling/capacity.ts';
 import type { Cluster, TargetRef, TargetState } from '../scaling/cluster.ts';
-import type { CostReading } from '../scaling/cost-cap.ts';
+import type { CostCeiling, CostReading } from '../scaling/cost-cap.ts';
 import type {
   DemandReading,
   ForecastReading,
@@ -47,6 +47,8 @@ export interface ObserveDeps {
     perReplica: readonly (number | null)[],
     now: Millis,
   ) => Promise<MonthSoFar>;
+  /** Maxima that cost budgets of the settings ask for. */
+  readonly ceilingsOf?: (policy: ScalingPolicy) => readonly CostCeiling[];
 }
 
 export type Observation =
@@ -84,6 +86,7 @@ export async function observe(
     });
   }
   const month = await monthOf(policy, demands, now, deps);
+  const ceilings = deps.ceilingsOf?.(policy) ?? [];
   const input: PlanInput = {
     now,
     policy,
@@ -93,6 +96,7 @@ export async function observe(
     refreshMs: refreshMsOf(policy),
     memory: await deps.memoryOf(policy),
     ...(month !== undefined && policy.costBudget !== undefined && { cost: costReading(month) }),
+    ...(ceilings.length > 0 && { ceilings }),
   };
   return { kind: 'observed', input, state, problems };
 }

@@ -24,6 +24,18 @@ export interface CostReading {
   readonly meanMs: number;
 }
 
+/** A maximum that a cost budget of the settings asks for, beside the policy's own. Plain JSON. */
+export interface CostCeiling {
+  readonly budget: string;
+  readonly replicas: number;
+  readonly spent: number;
+  readonly projected: number;
+  /** Of one period. */
+  readonly amount: number;
+  readonly currency: string;
+  readonly period: 'weekly' | 'monthly' | 'quarterly';
+}
+
 export type CostState = 'within' | 'warn' | 'critical' | 'capped';
 
 export interface CostVerdict {
@@ -80,4 +92,16 @@ export function judgeCost(
   const running = Math.max(target.specReplicas, target.statusReplicas);
   const affordable = leftHours > 0 ? Math.floor((cap * monthly - spent) / (leftHours * perReplicaHour)) : 0;
   return { state, spent, projected, ceiling: Math.max(1, low, running, affordable) };
+}
+
+/** The ceiling of the settings' budgets that binds most: never below what runs, or what a person set as the minimum. */
+export function lowestCeiling(
+  ceilings: readonly CostCeiling[],
+  { target, low }: Pick<CapLimits, 'target' | 'low'>,
+): CostCeiling | undefined {
+  const [first, ...others] = ceilings;
+  if (first === undefined) return undefined;
+  const lowest = others.reduce((least, each) => (each.replicas < least.replicas ? each : least), first);
+  const running = Math.max(target.specReplicas, target.statusReplicas);
+  return { ...lowest, replicas: Math.max(1, low, running, lowest.replicas) };
 }

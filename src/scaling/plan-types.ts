@@ -1,6 +1,6 @@
 import type { Millis } from '../model/time.ts';
 import type { CapacityObstacle, CapacityReading } from './capacity.ts';
-import type { CostReading, CostState } from './cost-cap.ts';
+import type { CostCeiling, CostReading, CostState } from './cost-cap.ts';
 import type { StartFigures } from './lead-time-estimate.ts';
 import type { ShortSoFar } from './objective.ts';
 import type { ScalingPolicy } from './policy.ts';
@@ -18,6 +18,8 @@ export interface PlanInput {
   readonly memory: PlannerMemory;
   /** What the workload ran this month, for a policy with a cost budget. */
   readonly cost?: CostReading;
+  /** What cost budgets of the settings allow at most. Left out: none binds. */
+  readonly ceilings?: readonly CostCeiling[];
 }
 
 export interface LeadTime {
@@ -211,6 +213,8 @@ export type Reason =
   | {
       /** The cap lowers the maximum. */
       readonly code: 'CostCap';
+      /** The budget of the settings that asks for it; left out where it is the policy's own. */
+      readonly budget?: { readonly name: string; readonly period: CostCeiling['period'] };
       readonly spent: number;
       readonly projected: number;
       readonly monthly: number;

@@ -1,5 +1,5 @@
 import { MINUTE, type Millis } from '../model/time.ts';
-import { judgeCost } from './cost-cap.ts';
+import { judgeCost, lowestCeiling } from './cost-cap.ts';
 import { isWithin } from './cron-window.ts';
 import { judgedError, obstacleOf, presentDemand, type Trust, trustBefore, trustIn, trustMemory } from './demotion.ts';
 import type { Demotion, Plan, PlanInput, PlannerMemory, Reason, TargetReading, TrustMemory } from './plan-types.ts';
@@ -356,8 +356,25 @@ interface Cost {
 
 const NO_BUDGET: Cost = { ceiling: null, memory: undefined, reason: () => null };
 
-/** How the cost budget stands, what it limits, and what is said and remembered of it. */
-function costOf({ now, policy, target, cost, memory }: PlanInput): Cost {
+/** How cost budgets stand, what they limit, and what is said and remembered of them: the lowest ceiling counts. */
+function costOf(input: PlanInput): Cost {
+  const own = ownCostOf(input);
+  const { policy, target, ceilings = [] } = input;
+  const lowest = lowestCeiling(ceilings, { target, low: limitsOf({ policy, target }).low });
+  // One that is no lower than what a person set limits nothing.
+  const most = Math.min(own.ceiling ?? target.original.max, target.original.max);
+  if (lowest === undefined || lowest.replicas >= most) return own;
+  const { budget: name, period, replicas: ceiling, spent, projected, amount: monthly, currency } = lowest;
+  return {
+    ...{ ceiling, memory: own.memory },
+    reason: (wanted, replicas, max) => ({
+      ...{ code: 'CostCap', budget: { name, period }, spent, projected, monthly, currency, wanted, replicas, max },
+    }),
+  };
+}
+
+/** Of the policy's own budget. */
+function ownCostOf({ now, policy, target, cost, memory }: PlanInput): Cost {
   const { costBudget } = policy;
   if (costBudget === undefined) return NO_BUDGET;
   const { low } = limitsOf({ policy, target });

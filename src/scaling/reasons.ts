@@ -118,7 +118,10 @@ function loaded(each: { readonly perReplica: number; readonly fill: number; read
   return ` at ${formatNumber(perReplica)} each${capacity === undefined ? '' : ' (learned)'}, filled to ${formatNumber(fill * 100)} %`;
 }
 
+const THIS_PERIOD = { weekly: 'this week', monthly: 'this month', quarterly: 'this quarter' } as const;
+
 function spending(cost: {
+  readonly budget?: { readonly name: string; readonly period: keyof typeof THIS_PERIOD };
   readonly spent: number;
   readonly projected: number;
   readonly monthly: number;
@@ -126,6 +129,10 @@ function spending(cost: {
 }): string {
   const { spent, projected, monthly, currency } = cost;
   const [so, all, budget] = [spent, projected, monthly].map(formatNumber);
+  if (cost.budget !== undefined) {
+    const { name, period } = cost.budget;
+    return `the cost budget ${name}: ${so} ${currency} are spent ${THIS_PERIOD[period]}, and ${all} of ${budget} will be at its end as it goes`;
+  }
   return `${so} ${currency} are spent this month, and ${all} of ${budget} will be at its end as it goes`;
 }
 

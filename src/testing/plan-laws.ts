@@ -35,13 +35,13 @@ export function brokenBy(input: PlanInput, plan: Plan, inForce: InForce): string
   return brokenBounds(input, plan) ?? brokenTrust(input, plan) ?? brokenRamp(input, plan, inForce);
 }
 
-function brokenBounds({ policy, target }: PlanInput, { bounds, reasons }: Plan): string | undefined {
+function brokenBounds({ policy, target, ceilings }: PlanInput, { bounds, reasons }: Plan): string | undefined {
   const { original } = target;
   const { min, max } = bounds;
   const running = Math.max(target.specReplicas, target.statusReplicas);
   if (max > original.max) return "law 3: never above the owner's maximum";
   if (max < original.max) {
-    if (policy.costBudget?.onCap !== 'lower') return 'law 3: only a declared cap lowers the maximum';
+    if (policy.costBudget?.onCap !== 'lower' && ceilings === undefined) return 'law 3: only a declared cap lowers the maximum';
     if (max < Math.min(running, original.max)) return 'law 3: what runs is not cut';
     if (!reasons.some(({ code }) => code === 'CostCap')) return 'law 3: a lowered maximum is announced';
   }
@@ -52,7 +52,7 @@ function brokenBounds({ policy, target }: PlanInput, { bounds, reasons }: Plan):
   return undefined;
 }
 
-function brokenTrust({ policy, target, demands, memory, now }: PlanInput, plan: Plan): string | undefined {
+function brokenTrust({ policy, target, demands, memory, now, ceilings }: PlanInput, plan: Plan): string | undefined {
   if (policy.paused) return undefined;
   const { reasons, demotion, wanted } = plan;
   const bad = policy.demands.filter((spec, i) => isBad(spec, demands[i]!, policy, now));
@@ -73,6 +73,7 @@ function brokenTrust({ policy, target, demands, memory, now }: PlanInput, plan: 
     isFirst &&
     policy.ramp.holdDownMs > 0 &&
     policy.costBudget === undefined &&
+    ceilings === undefined &&
     plan.bounds.min < Math.min(before, high)
   )
     return 'law 4: the floor is held when its forecast is lost';

@@ -19,7 +19,7 @@ const T0 = 20_000 * DAY;
 const STEP = 30 * MINUTE;
 const HISTORY = 21 * DAY;
 /** Forecast, scale, training, retention, maintenance and gauges. */
-const LOOPS = 6;
+const LOOPS = 7;
 
 const POLICY = `
 apiVersion: foresail.dev/v1alpha1

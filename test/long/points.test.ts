@@ -17,7 +17,7 @@ const T0 = 20_000 * DAY;
 const JUMP = 2 * HOUR;
 const SCRAPE = 30 * SECOND;
 /** Forecast, scale, training, retention, maintenance, points and gauges. */
-const LOOPS = 7;
+const LOOPS = 8;
 
 const EXACT = [
   'sum_over_time(temperature[1h])',

@@ -1,0 +1,123 @@
+import type { Command } from 'commander';
+import { formatInstant } from '../model/time.ts';
+import { askServer, type ServerOptions, serverOptions } from './client.ts';
+import { tableLines } from './table-lines.ts';
+
+interface SpendOptions extends ServerOptions {
+  readonly start?: string;
+  readonly end?: string;
+  readonly by: string;
+  readonly step?: string;
+  readonly json: boolean;
+}
+
+interface ToldSpend {
+  readonly currency: string;
+  readonly start: number;
+  readonly end: number;
+  readonly upTo: number;
+  readonly total: ToldSum;
+  readonly groups: readonly {
+    readonly group: Readonly<Record<string, string>>;
+    readonly total: ToldSum;
+  }[];
+  readonly unpriced: readonly string[];
+}
+
+interface ToldSum {
+  readonly replicaHours: number;
+  readonly cost: number;
+  readonly estimated: number;
+  readonly idle: number | null;
+}
+
+interface ToldBudget {
+  readonly name: string;
+  readonly period: string;
+  readonly amount: number;
+  readonly currency: string;
+  readonly state: string;
+  readonly spent: number;
+  readonly projected: number | null;
+  readonly lower: number | null;
+  readonly upper: number | null;
+  readonly crossing: { readonly day: string } | null;
+  readonly ceilings: readonly { readonly policy: string; readonly replicas: number }[];
+}
+
+/** `foresail cost spend|budgets`: what replicas cost, and how cost budgets stand. */
+export function costCommand(program: Command, { signal }: { readonly signal: AbortSignal }): void {
+  const cost = program.command('cost').description('Show what replicas cost, and how cost budgets stand');
+  const spend = cost
+    .command('spend')
+    .description('What was spent, by namespace, workload, policy, region, plan or label:NAME')
+    .option('--start <time>', 'first hour, such as 2026-11-01 (default: 30 days before the end)')
+    .option('--end <time>', 'end (default: now)')
+    .option('--by <names>', 'what to group by', 'namespace,workload')
+    .option('--step <duration>', 'length of the steps in the JSON (default: 1d)');
+  serverOptions(spend)
+    .option('--json', 'print JSON', false)
+    .addHelpText('after', '\nExample:\n  $ foresail cost spend --by namespace --start 2026-11-01')
+    .action(async (options: SpendOptions) => {
+      const parameters = new URLSearchParams({ by: options.by });
+      for (const name of ['start', 'end', 'step'] as const) {
+        const value = options[name];
+        if (value !== undefined) parameters.set(name, value);
+      }
+      const { data } = (await askServer(options, `/api/v1/cost/spend?${parameters}`, { signal })) as { data: ToldSpend };
+      console.log(options.json ? JSON.stringify(data, null, 2) : tellSpend(data));
+    });
+  const budgets = cost
+    .command('budgets')
+    .description('How each cost budget stands: spent, projected, and when it will be used up')
+    .option('--check', 'exit code 1 if one is past its warning', false);
+  serverOptions(budgets)
+    .option('--json', 'print JSON', false)
+    .addHelpText('after', '\nExample:\n  $ foresail cost budgets --check')
+    .action(async (options: ServerOptions & { readonly json: boolean; readonly check: boolean }) => {
+      const { data } = (await askServer(options, '/api/v1/cost/budgets', { signal })) as { data: readonly ToldBudget[] };
+      console.log(options.json ? JSON.stringify(data, null, 2) : tellBudgets(data));
+      if (options.check && data.some(({ state }) => state !== 'within')) process.exitCode = 1;
+    });
+}
+
+function tellSpend({ currency, start, end, upTo, total, groups, unpriced }: ToldSpend): string {
+  const names = Object.keys(groups[0]?.group ?? {});
+  const cells = ({ replicaHours, cost, estimated, idle }: ToldSum) => [
+    replicaHours.toFixed(1),
+    cost.toFixed(2),
+    estimated.toFixed(2),
+    idle === null ? '-' : idle.toFixed(2),
+  ];
+  const head = [names.join('/').toUpperCase() || 'ALL', 'REPLICA-HOURS', `COST ${currency}`, 'ESTIMATED', 'IDLE'];
+  const rows = [...groups]
+    .sort((a, b) => b.total.cost - a.total.cost)
+    .map(({ group, total: own }) => [Object.values(group).join('/') || '-', ...cells(own)]);
+  const behind = upTo < end ? [`hours from ${formatInstant(upTo * 1000)} on are not made yet`] : [];
+  const missing = unpriced.length === 0 ? [] : [`no price is known for ${unpriced.join(', ')}: not in the sums`];
+  return [
+    `${formatInstant(start * 1000)} to ${formatInstant(end * 1000)}`,
+    ...tableLines([head, ...rows, ['total', ...cells(total)]]),
+    ...behind,
+    ...missing,
+  ].join('\n');
+}
+
+function tellBudgets(budgets: readonly ToldBudget[]): string {
+  if (budgets.length === 0) return 'no cost budget is set, or none was judged yet (cost.budgets of the settings)';
+  const head = ['BUDGET', 'PERIOD', 'AMOUNT', 'SPENT', 'PROJECTED', '95 %', 'USED UP', 'STATE'];
+  const rows = budgets.map((each) => [
+    each.name,
+    each.period,
+    `${each.amount.toFixed(2)} ${each.currency}`,
+    each.spent.toFixed(2),
+    each.projected === null ? '-' : each.projected.toFixed(2),
+    each.lower === null || each.upper === null ? '-' : `${each.lower.toFixed(2)} to ${each.upper.toFixed(2)}`,
+    each.crossing?.day ?? '-',
+    each.state,
+  ]);
+  const asked = budgets.flatMap(({ name, ceilings }) =>
+    ceilings.map(({ policy, replicas }) => `${name} lowers the maximum of ${policy} to ${replicas}`),
+  );
+  return [...tableLines([head, ...rows]), ...asked].join('\n');
+}
