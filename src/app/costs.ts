@@ -19,6 +19,7 @@ import { readWhatRan } from '../observe/what-ran.ts';
 import { callersOf } from './callers.ts';
 import { openCostPrices } from './cost-prices.ts';
 import { openDemandAhead } from './demand-ahead.ts';
+import { openCostReports } from './cost-reports.ts';
 import type { Parts } from './parts.ts';
 import { openRequestsRecorder } from './requests-recorder.ts';
 
@@ -163,11 +164,15 @@ export function openCosts(parts: Parts, tell: TellAlerts) {
       }),
     (router) => costBudgetsRoute(router, { callerOf, currency: cost.currency, budgetsOf: budgets.views }),
   ];
+  const reports = openCostReports(parts, { spendOf, upTo: spend.upTo });
   return {
-    routes,
+    routes: [...routes, ...reports.routes],
     spendOf,
     async run(signal: AbortSignal): Promise<void> {
-      await runLoop({ name: 'cost', intervalMs: EVERY_MS, clock, telemetry }, pass, signal);
+      await Promise.all([
+        runLoop({ name: 'cost', intervalMs: EVERY_MS, clock, telemetry }, pass, signal),
+        reports.run(signal),
+      ]);
     },
   };
 }

@@ -44,8 +44,36 @@ export interface Call {
 export async function callServer(
   server: ServerOptions,
   path: string,
-  { method = 'GET', body, contentType, signal }: Call = {},
+  call: Call = {},
 ): Promise<{ readonly status: number; readonly body: unknown; readonly retryAfterMs?: number | undefined }> {
+  const { url, response } = await respond(server, path, call);
+  const text = await response.text();
+  const seconds = Number(response.headers.get('retry-after') ?? Number.NaN);
+  const retryAfterMs = seconds >= 0 ? seconds * 1000 : undefined;
+  if (text === '') return { status: response.status, body: null, retryAfterMs };
+  try {
+    return { status: response.status, body: JSON.parse(text), retryAfterMs };
+  } catch (cause) {
+    throw new ServerError(`cannot use the answer of ${url}${path}: it is not JSON`, response.status, { cause });
+  }
+}
+
+/**
+ * Calls the server and reads its JSON answer.
+ * @throws {ServerError} If nobody answers there, or the answer is an error: with the server's own message.
+ */
+export async function askServer(server: ServerOptions, path: string, call?: Call): Promise<unknown> {
+  const { status, body } = await callServer(server, path, call);
+  if (status >= 200 && status < 300) return body;
+  throw new ServerError(messageOf(body) ?? `cannot use the answer of ${path}: status ${status}`, status);
+}
+
+/** @throws {ServerError} If nobody answers there. */
+async function respond(
+  server: ServerOptions,
+  path: string,
+  { method = 'GET', body, contentType, signal }: Call,
+): Promise<{ readonly url: string; readonly response: Response }> {
   const url = server.url.replace(/\/+$/, '');
   const headers: Record<string, string> = {};
   if (contentType !== undefined) headers['content-type'] = contentType;
@@ -66,25 +94,29 @@ export async function callServer(
     const why = `${reasonOf(error)}; start one with foresail serve, or name another with --url`;
     throw new ServerError(`cannot reach a server at ${url}: ${why}`, 0, { cause: error });
   }
-  const text = await response.text();
-  const seconds = Number(response.headers.get('retry-after') ?? Number.NaN);
-  const retryAfterMs = seconds >= 0 ? seconds * 1000 : undefined;
-  if (text === '') return { status: response.status, body: null, retryAfterMs };
-  try {
-    return { status: response.status, body: JSON.parse(text), retryAfterMs };
-  } catch (cause) {
-    throw new ServerError(`cannot use the answer of ${url}${path}: it is not JSON`, response.status, { cause });
-  }
+  return { url, response };
 }
 
 /**
- * Calls the server and reads its JSON answer.
+ * Calls the server and reads its answer as it is.
  * @throws {ServerError} If nobody answers there, or the answer is an error: with the server's own message.
  */
-export async function askServer(server: ServerOptions, path: string, call?: Call): Promise<unknown> {
-  const { status, body } = await callServer(server, path, call);
-  if (status >= 200 && status < 300) return body;
-  throw new ServerError(messageOf(body) ?? `cannot use the answer of ${path}: status ${status}`, status);
+export async function askServerText(server: ServerOptions, path: string, call: Call = {}): Promise<string> {
+  const { response } = await respond(server, path, call);
+  const text = await response.text();
+  if (response.ok) return text;
+  throw new ServerError(
+    messageOf(parsed(text)) ?? `cannot use the answer of ${path}: status ${response.status}`,
+    response.status,
+  );
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function messageOf(body: unknown): string | undefined {

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { formatInstant } from '../model/time.ts';
 import { askServer, type ServerOptions, serverOptions } from './client.ts';
+import { costReportCommand } from './cost-report.ts';
+import { costReservationCommand } from './cost-reservation.ts';
 import { tableLines } from './table-lines.ts';
 
 interface SpendOptions extends ServerOptions {
@@ -45,9 +47,12 @@ interface ToldBudget {
   readonly ceilings: readonly { readonly policy: string; readonly replicas: number }[];
 }
 
-/** `foresail cost spend|budgets`: what replicas cost, and how cost budgets stand. */
-export function costCommand(program: Command, { signal }: { readonly signal: AbortSignal }): void {
-  const cost = program.command('cost').description('Show what replicas cost, and how cost budgets stand');
+/** `foresail cost …`: what replicas cost, and how cost budgets stand, asked of a running server. */
+export function costCommand(program: Command, server: { readonly signal: AbortSignal }): void {
+  const { signal } = server;
+  const cost = program
+    .command('cost')
+    .description('What replicas cost, how cost budgets stand, reports, and advice on reserved capacity');
   const spend = cost
     .command('spend')
     .description('What was spent, by namespace, workload, policy, region, plan or label:NAME')
@@ -79,6 +84,8 @@ export function costCommand(program: Command, { signal }: { readonly signal: Abo
       console.log(options.json ? JSON.stringify(data, null, 2) : tellBudgets(data));
       if (options.check && data.some(({ state }) => state !== 'within')) process.exitCode = 1;
     });
+  costReportCommand(cost, server);
+  costReservationCommand(cost, server);
 }
 
 function tellSpend({ currency, start, end, upTo, total, groups, unpriced }: ToldSpend): string {
