@@ -219,8 +219,10 @@ function tally(spend: readonly SpendHour[], rule: SharingRule, digits: number): 
     return leaf;
   });
   share(all, rule);
-  roundLeaves(all, digits);
-  return all;
+  // What was shared is nowhere else.
+  const left = all.filter(({ of, recorded, estimated }) => of.namespace !== UNALLOCATED || recorded + estimated > 0);
+  roundLeaves(left, digits);
+  return left;
 }
 
 function leafOf(entry: SpendHour): Leaf['of'] {

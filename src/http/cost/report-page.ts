@@ -59,7 +59,7 @@ export function reportTitle({ tenant, showback: { period, until } }: Pick<CostRe
 export function summaryLines(showback: Showback): readonly string[] {
   const { total, period, until, before, hours } = showback;
   const range = `${dateText(period.start)} to ${dateText(until)} UTC`;
-  const compared = before.until < before.period.end ? `the same time of ${before.period.name}` : before.period.name;
+  const compared = before.until < before.period.end ? `The same time of ${before.period.name}` : before.period.name;
   return [
     money(total.total, showback),
     before.total === null
