@@ -41,6 +41,7 @@ const COMMANDS: Readonly<Record<string, AddCommand>> = {
   explain: async (program, server) => (await import('./cli/explain.ts')).explainCommand(program, server),
   slos: async (program, server) => (await import('./cli/slos.ts')).slosCommand(program, server),
   accuracy: async (program, server) => (await import('./cli/accuracy.ts')).accuracyCommand(program, server),
+  anomalies: async (program, server) => (await import('./cli/anomalies.ts')).anomaliesCommand(program, server),
   advise: async (program, server) => (await import('./cli/advise.ts')).adviseCommand(program, server),
   alert: async (program, server) => (await import('./cli/alert.ts')).alertCommand(program, server),
   cost: async (program, server) => (await import('./cli/cost.ts')).costCommand(program, server),

@@ -38,12 +38,14 @@ interface Alert {
   readonly annotations: Readonly<Record<string, string>>;
 }
 
+/** Alerts that the program itself tells. */
+const TOLD = ['src/anomaly/incident-alert.ts'].map((file) => /_ALERT = '(\w+)'/.exec(read(file))![1]!);
 const DEMOTIONS = wordsOf('src/scaling/plan-types.ts', 'Demotion', 'code');
 const CONDITIONS = wordsOf('src/scaling/told-reasons.ts', 'ConditionReason').filter((word) => word !== 'code');
 const EVENTS = wordsOf('src/scaling/told-reasons.ts', 'EventReason');
 
 describe.each([
-  { name: 'alert', page: PAGES.alerts, level: '##', words: ALERTS.map(({ alert }) => alert) },
+  { name: 'alert', page: PAGES.alerts, level: '##', words: [...ALERTS.map(({ alert }) => alert), ...TOLD] },
   {
     name: 'reason',
     page: PAGES.reasons,

@@ -9,7 +9,16 @@ import { incidentAlerts } from './incident-alert.ts';
 const GROUP = { group: 'g', labels: { watch: 'errors', region: 'eu' } };
 
 function anomaly(id: string, since: number, score: number, some: Partial<Anomaly> = {}): Anomaly {
-  const peak = { at: since, value: 50, expected: 10, lower: 8, upper: 12, score, direction: 'up', part: 'jump' } as const;
+  const peak = {
+    at: since,
+    value: 50,
+    expected: 10,
+    lower: 8,
+    upper: 12,
+    score,
+    direction: 'up',
+    part: 'jump',
+  } as const;
   return {
     ...{ id, watch: 'errors', labels: labelsOf({ app: id }), demand: undefined, stepMs: MINUTE, since, peak },
     ...{ severity: score >= 0.8 ? 'incident' : 'alert', confirmed: false, lastAt: since, endedAt: undefined },

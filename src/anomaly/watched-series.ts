@@ -52,6 +52,7 @@ export function watchSeries(labels: Labels, detector = createDetector(), alarm =
     expected: Number.NaN,
     isPresent: false,
     hasEnded: false,
+    mutedFor: 0,
     ...ring,
   };
 }

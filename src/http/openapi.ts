@@ -1,7 +1,10 @@
 import { z } from 'zod';
+import { ANOMALY_SEVERITIES } from '../anomaly/anomaly.ts';
 import { ScalingPolicyDocument } from '../scaling/policy.ts';
 import { AdviceAnswer } from './advice-schemas.ts';
+import * as anomalySchemas from './anomaly-schemas.ts';
 import * as schemas from './api-schemas.ts';
+import { DetectRequest } from './detect-rows.ts';
 import { DecomposeRequest, ForecastRequest, SeasonsRequest } from './forecast-requests.ts';
 
 interface Parameter {
@@ -62,6 +65,10 @@ const COUNT_METHOD = inQuery('count_method', 'inmemory, or active: with a sample
   enum: ['inmemory', 'active'],
 });
 const ITEMS = inQuery('limit', 'Items of each list; 20 if not given.', { type: 'integer', maximum: 500 });
+
+const ANOMALY_ID: Parameter = {
+  ...{ name: 'id', in: 'path', required: true, description: 'Id of the anomaly.', schema: { type: 'string' } },
+};
 
 const PROMETHEUS_DATA = { description: "In Prometheus's form." };
 
@@ -360,6 +367,60 @@ export function openApiDocument(version: string): object {
           },
         ),
       },
+      '/api/v1/anomalies': {
+        get: operation(
+          'What was unusual, newest first.',
+          [
+            { ...START, description: 'Those that lasted at this instant or later; 7 days ago if not given.' },
+            { ...END, description: 'Those that began before; now if not given.' },
+            inQuery('watch', 'Only those of this watch, or of this demand.'),
+            inQuery('severity', 'Only these.', { enum: ANOMALY_SEVERITIES }),
+            inQuery('state', 'Only these.', { enum: ['open', 'ended'] }),
+            inQuery('namespace', 'Only those of demands of this namespace.'),
+            inQuery('policy', 'Only those of demands of this policy.'),
+            inQuery('limit', 'At most so many (100, at most 1000).', { type: 'integer' }),
+          ],
+          { type: 'array', items: ref('Anomaly') },
+        ),
+      },
+      '/api/v1/anomalies/{id}': {
+        get: operation('An anomaly, with the others of its incident.', [ANOMALY_ID], ref('AnomalyRecord')),
+      },
+      '/api/v1/anomalies/{id}/feedback': {
+        post: {
+          ...operation('Say what an anomaly was. Needs the role writer.', [ANOMALY_ID], ref('Anomaly')),
+          requestBody: { required: true, content: json(ref('AnomalyFeedback')) },
+        },
+      },
+      '/api/v1/anomalies/{id}/picture.svg': {
+        get: {
+          summary: 'The series, what was expected of it, and the anomaly.',
+          parameters: [ANOMALY_ID],
+          responses: {
+            '200': { description: 'A picture.', content: { 'image/svg+xml': {} } },
+            default: { $ref: '#/components/responses/Error' },
+          },
+        },
+      },
+      '/api/v1/watches': {
+        get: operation('What is watched for anomalies, and how far each watch is.', [], {
+          type: 'array',
+          items: ref('Watch'),
+        }),
+      },
+      '/api/v1/detect': {
+        post: {
+          ...operation(
+            'A score for each row, from the rows before it alone. As CSV with a header, or as JSON.',
+            [inQuery('timeZone', 'Of CSV: by whose days and weeks the series go; UTC if not given.')],
+            ref('Scores'),
+          ),
+          requestBody: {
+            required: true,
+            content: { ...json(ref('DetectRequest')), 'text/csv': { schema: { type: 'string' } } },
+          },
+        },
+      },
       '/api/v1/decisions/{id}': {
         get: operation(
           'A decision with all its inputs.',
@@ -387,6 +448,12 @@ export function openApiDocument(version: string): object {
         Decision: schemaOf(schemas.DecisionAnswer),
         DecisionRecord: schemaOf(schemas.DecisionRecord),
         Status: schemaOf(schemas.StatusAnswer),
+        Anomaly: schemaOf(anomalySchemas.AnomalyAnswer),
+        AnomalyRecord: schemaOf(anomalySchemas.AnomalyRecord),
+        AnomalyFeedback: schemaOf(anomalySchemas.FeedbackRequest, 'input'),
+        Watch: schemaOf(anomalySchemas.WatchAnswer),
+        DetectRequest: schemaOf(DetectRequest, 'input'),
+        Scores: schemaOf(anomalySchemas.DetectAnswer),
         Error: schemaOf(schemas.ErrorAnswerSchema),
       },
     },

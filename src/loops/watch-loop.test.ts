@@ -38,7 +38,13 @@ interface World {
 }
 
 /** A watch over series that are functions of time, on a clock of its own. */
-function world({ series = { a: usual }, watch: some = {}, keyValue = memoryKeyValue(), muted, now = START }: World = {}) {
+function world({
+  series = { a: usual },
+  watch: some = {},
+  keyValue = memoryKeyValue(),
+  muted,
+  now = START,
+}: World = {}) {
   const clock = simClock(now);
   const telemetry = recordedTelemetry();
   const written = new Map<string, number>();
@@ -113,7 +119,15 @@ describe('openWatchLoop()', () => {
     expect(await anomalies()).toEqual([]);
     await run(HOUR + 5 * MINUTE);
     expect(await anomalies()).toMatchObject([
-      { since: at, severity: 'incident', peak: { direction: 'up' }, labels: [['app', 'a'], ['kind', 'a']] },
+      {
+        since: at,
+        severity: 'incident',
+        peak: { direction: 'up' },
+        labels: [
+          ['app', 'a'],
+          ['kind', 'a'],
+        ],
+      },
     ]);
     expect((await anomalies())[0]!.endedAt).toBeUndefined();
     expect([...told.values()]).toMatchObject([{ startsAt: at, annotations: { part: expect.any(String) } }]);
@@ -146,7 +160,8 @@ describe('openWatchLoop()', () => {
         const both = new Map([...first.written, ...second.written]);
         for (const [key, value] of second.written) expect(first.written.get(key) ?? value).toBe(value);
         expect(both).toEqual(whole.written);
-        const known = (all: readonly Anomaly[]) => all.map(({ id, since, endedAt, end }) => ({ id, since, endedAt, end }));
+        const known = (all: readonly Anomaly[]) =>
+          all.map(({ id, since, endedAt, end }) => ({ id, since, endedAt, end }));
         expect(known(await second.anomalies())).toEqual(known(await whole.anomalies()));
       }),
       { numRuns: 3 },
@@ -205,7 +220,10 @@ describe('openWatchLoop()', () => {
     const together = world({ series: { a: all, b: all, c: all, d: all }, watch: { peers: true } });
     await together.run(3 * HOUR);
     expect(await together.anomalies()).toEqual([]);
-    const noisy = (of: number): Of => (time) => 100 + 10 * noise(time, 1 + of / 7);
+    const noisy =
+      (of: number): Of =>
+      (time) =>
+        100 + 10 * noise(time, 1 + of / 7);
     const one: Of = (time) => noisy(1)(time)! * (time >= at && time < at + 10 * MINUTE ? 1.5 : 1);
     const alone = world({ series: { a: one, b: noisy(2), c: noisy(3), d: noisy(4) }, watch: { peers: true } });
     await alone.run(3 * HOUR);
@@ -244,10 +262,30 @@ describe('openWatchLoop()', () => {
     const { store } = world();
     const tenant = store.tenant(DEFAULT_TENANT);
     const demand = { namespace: 'shop', policy: 'web', workload: 'web', demand: 'rps' };
-    const peak = { ...{ at: at, value: 9, expected: 1, lower: 0, upper: 2, score: 0.9 }, direction: 'up', part: 'jump' } as const;
+    const peak = {
+      ...{ at: at, value: 9, expected: 1, lower: 0, upper: 2, score: 0.9 },
+      direction: 'up',
+      part: 'jump',
+    } as const;
     const anomaly: Anomaly = {
-      ...{ id: `${at.toString(36)}-abc`, watch: 'rps', labels: [], demand, stepMs: MINUTE, since: at, lastAt: at + HOUR },
-      ...{ severity: 'incident', confirmed: true, peak, endedAt: undefined, end: undefined, incident: '', feedback: undefined },
+      ...{
+        id: `${at.toString(36)}-abc`,
+        watch: 'rps',
+        labels: [],
+        demand,
+        stepMs: MINUTE,
+        since: at,
+        lastAt: at + HOUR,
+      },
+      ...{
+        severity: 'incident',
+        confirmed: true,
+        peak,
+        endedAt: undefined,
+        end: undefined,
+        incident: '',
+        feedback: undefined,
+      },
     };
     const range = { start: START, end: START + DAY };
     await tenant.put([anomaly]);

@@ -91,9 +91,7 @@ async function until<T>(
     if (second > last) await write(program, [second], rushing);
     last = second;
   }
-  const known = await Promise.all(
-    ['/api/v1/anomalies', '/api/v1/watches'].map((path) => ask<unknown>(program, path)),
-  );
+  const known = await Promise.all(['/api/v1/anomalies', '/api/v1/watches'].map((path) => ask<unknown>(program, path)));
   throw new Error(`what was waited for did not come:\n${program.output()}\n${JSON.stringify(known, null, 1)}`);
 }
 
@@ -139,7 +137,10 @@ test('a rush is one incident, over a kill -9, in series that can be asked for, u
   const record = await ask<{ group: { members: readonly unknown[] } | null }>(third, `/api/v1/anomalies/${id}`);
   expect(record.group?.members).toHaveLength(2);
   const query = encodeURIComponent('max_over_time({__name__="shop:anomalous",app="pay"}[5m])');
-  const anomalous = await ask<{ result: readonly { value: [number, string] }[] }>(third, `/api/v1/query?query=${query}`);
+  const anomalous = await ask<{ result: readonly { value: [number, string] }[] }>(
+    third,
+    `/api/v1/query?query=${query}`,
+  );
   expect(anomalous.result[0]?.value[1]).toBe('1');
   // One verdict a second, none left out while it did not run.
   const counted = encodeURIComponent(`{__name__=~"shop:(anomaly_score|expected|lower|upper)",app="pay"}[5m]`);
