@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -124,6 +125,18 @@ test('a rush is one incident, over a kill -9, in series that can be asked for, u
   expect(new Set(opened.map(({ incident }) => incident)).size).toBe(1);
   expect(opened[0]!.peak.direction).toBe('up');
   expect(opened[0]!.peak.value).toBeGreaterThan(3000);
+  // Both are of one group: one alert.
+  const alerts = await until(second, APPS, async () => {
+    const answer = await fetch(`${second.url}/api/v2/alerts`);
+    const all = (await answer.json()) as { labels: Record<string, string>; annotations: Record<string, string> }[];
+    const found = all.filter(({ labels }) => labels['alertname'] === 'ForesailAnomaly');
+    return found.length > 0 ? found : undefined;
+  });
+  expect(alerts).toHaveLength(1);
+  expect(alerts[0]).toMatchObject({
+    labels: { severity: 'critical', watch: 'shop', region: 'eu' },
+    annotations: { picture: expect.stringContaining('/picture.svg'), runbook_url: expect.stringContaining('foresailanomaly') },
+  });
   process.kill(second.pid, 'SIGKILL');
 
   const third = await start(...flags);
@@ -168,3 +181,35 @@ test('a rush is one incident, over a kill -9, in series that can be asked for, u
   const fourth = await start(...flags);
   expect((await ask<Row>(fourth, `/api/v1/anomalies/${id}`)).feedback?.verdict).toBe('normal');
 }, 300_000);
+
+test('POST /api/v1/detect scores rows by those before them alone, as CSV and as JSON, and as the command does', async () => {
+  const program = await start();
+  const rows = Array.from({ length: 300 }, (_, i) => {
+    const value = 100 + 10 * Math.sin(i / 7) + (i === 250 ? 500 : 0);
+    return { timestamp: 1_785_751_200 + 60 * i, value };
+  });
+  const post = async (body: string, type: string) =>
+    await ask<readonly { score: number; anomaly: boolean; learning: boolean }[]>(program, '/api/v1/detect', {
+      method: 'POST',
+      body,
+      headers: { 'content-type': type },
+    });
+  const csv = ['timestamp,value', ...rows.map(({ timestamp, value }) => `${timestamp},${value}`)].join('\n');
+  const whole = await post(csv, 'text/csv');
+  expect(whole.flatMap(({ anomaly }, i) => (anomaly ? [i] : []))).toEqual([250]);
+  expect(whole[10]!.learning).toBe(true);
+  expect(await post(JSON.stringify({ rows }), 'application/json')).toEqual(whole);
+  expect(await post(JSON.stringify({ rows: rows.slice(0, 260) }), 'application/json')).toEqual(whole.slice(0, 260));
+
+  const refused = await fetch(`${program.url}/api/v1/detect`, { method: 'POST', body: 'timestamp,value\n1,x\n' });
+  expect(refused.status).toBe(400);
+  expect(await refused.text()).toContain('line 2');
+
+  writeFileSync(join(folder, 'rows.csv'), csv);
+  const main = join(import.meta.dirname, '..', '..', 'dist', 'main.js');
+  const picture = join(folder, 'scores.svg');
+  const words = [main, 'detect', '--json', '--input', join(folder, 'rows.csv'), '--picture', picture];
+  const lines = execFileSync(process.execPath, words, { encoding: 'utf8' }).trim().split('\n');
+  expect(lines.map((line) => (JSON.parse(line) as { score: number }).score)).toEqual(whole.map(({ score }) => score));
+  expect(readFileSync(picture, 'utf8')).toContain('1 anomaly');
+});
