@@ -118,6 +118,8 @@ function replaceAll(pattern: string, replacement: string, value: string): string
   let out = '';
   let from = 0;
   while (matcher.find()) {
+    // As in Go: of nothing behind a match none is made, or `(.*)` would be replaced twice.
+    if (matcher.end() === from && matcher.start() > 0) continue;
     out += value.slice(from, matcher.start());
     out += replacement.replace(REFERENCE, (whole, braced?: string, plain?: string) => {
       if (whole === '$$') return '$';
