@@ -1,7 +1,7 @@
+import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { waitFor } from '../src/testing/control-plane.ts';
@@ -107,7 +107,7 @@ test('an alert goes from pending to firing, is the same one after kill -9, and e
     { name: 'LoadHigh', duration: 2, keepFiringFor: 0, state: 'firing', health: 'ok', type: 'alerting' },
   ]);
   // Its state is stored once the alert was evaluated as firing.
-  await waitFor('ALERTS', async () => (await valueOf('ALERTS{alertstate="firing"}')) === '1');
+  await waitFor('ALERTS', async () => (await latest('ALERTS{alertstate="firing"}')) === '1');
 
   await served.kill();
   served = await start();
@@ -118,8 +118,8 @@ test('an alert goes from pending to firing, is the same one after kill -9, and e
 
   await send(5);
   await waitFor('the end of the alert', async () => (await alerts()).length === 0);
-  await waitFor('the end of its series', async () => (await valueOf('ALERTS')) === undefined);
-  expect(await valueOf('job:load:sum')).toBe('5');
+  await waitFor('the end of its series', async () => (await latest('ALERTS')) === undefined);
+  expect(await latest('job:load:sum')).toBe('5');
 });
 
 /** What is stored of it has whole seconds. */
@@ -127,7 +127,7 @@ function sameSecond(a: string, b: string): boolean {
   return Math.floor(Date.parse(a) / 1000) === Math.floor(Date.parse(b) / 1000);
 }
 
-async function valueOf(query: string): Promise<string | undefined> {
+async function latest(query: string): Promise<string | undefined> {
   const { result } = await get<{ result: { value: [number, string] }[] }>(
     `/api/v1/query?query=${encodeURIComponent(query)}`,
   );
@@ -143,15 +143,18 @@ test('a file that breaks is told, its last right rules stay; one that is mended 
   const metrics = await (await fetch(`${served.url}/metrics`)).text();
   expect(metrics).toContain('foresail_rule_file_problems 1');
 
-  await waitFor('the same right rules', async () => (await valueOf('job:load:sum')) === '5');
+  await waitFor('the same right rules', async () => (await latest('job:load:sum')) === '5');
   writeFileSync(file, RULES.replace('job:load:sum', 'job:load:total').replace('job:load:sum', 'job:load:total'));
-  await waitFor('the other name', async () => (await valueOf('job:load:total')) === '5');
-  await waitFor('the end of the first', async () => (await valueOf('job:load:sum')) === undefined);
+  await waitFor('the other name', async () => (await latest('job:load:total')) === '5');
+  await waitFor('the end of the first', async () => (await latest('job:load:sum')) === undefined);
   expect(await problems()).toEqual([]);
 
   rmSync(file);
-  await waitFor('no group', async () => (await get<{ groups: object[] }>('/api/v1/rules?rule_group[]=shop')).groups.length === 0);
-  await waitFor('the end of the series', async () => (await valueOf('job:load:total')) === undefined);
+  await waitFor(
+    'no group',
+    async () => (await get<{ groups: object[] }>('/api/v1/rules?rule_group[]=shop')).groups.length === 0,
+  );
+  await waitFor('the end of the series', async () => (await latest('job:load:total')) === undefined);
 });
 
 test('an objective: its budget, when it ends, its alert, and the command that shows them', async () => {
@@ -196,7 +199,10 @@ test('a tenant has its own rules, and sees no others', async () => {
       return ((await response.json()) as { data: T }).data;
     };
     for (const tenant of ['a', 'b']) await send(25, 'load', { url: server.url, headers: { 'x-scope-orgid': tenant } });
-    await waitFor('an alert of a', async () => (await of<{ alerts: Alert[] }>('a', '/api/v1/alerts')).alerts.length > 0);
+    await waitFor(
+      'an alert of a',
+      async () => (await of<{ alerts: Alert[] }>('a', '/api/v1/alerts')).alerts.length > 0,
+    );
     expect(await of('b', '/api/v1/alerts')).toEqual({ alerts: [] });
     expect(await of('b', '/api/v1/rules')).toEqual({ groups: [] });
     expect(await of('b', '/api/v1/query?query=job:load:sum')).toMatchObject({ result: [] });

@@ -29,7 +29,10 @@ test('what breaks keeps what it held; what is deleted is gone; what comes is fou
   const contents = () => read().files.map(({ content }) => content);
   expect(contents()).toEqual(['one']);
   write('a.yaml', 'wrong here');
-  expect(read()).toMatchObject({ files: [{ content: 'one' }], problems: [{ text: `${folder}/a.yaml:2:3: it is wrong` }] });
+  expect(read()).toMatchObject({
+    files: [{ content: 'one' }],
+    problems: [{ text: `${folder}/a.yaml:2:3: it is wrong` }],
+  });
   write('a.yaml', ' ');
   expect(read().problems[0]!.text).toContain('it is empty');
   expect(contents()).toEqual(['one']);

@@ -59,7 +59,10 @@ export function ruleFileReader<T>(
       // A write that was cut off leaves this behind. Who means it deletes the file.
       const parsed: ParsedFile<T> =
         text.trim() === ''
-          ? { kind: 'wrong', problems: [{ line: 1, column: 1, message: 'it is empty: to remove its rules, delete it' }] }
+          ? {
+              kind: 'wrong',
+              problems: [{ line: 1, column: 1, message: 'it is empty: to remove its rules, delete it' }],
+            }
           : parse(text, file);
       const now: Known =
         parsed.kind === 'right'

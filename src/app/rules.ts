@@ -1,5 +1,6 @@
 import type { Router } from 'express';
 import { type RuleGroupView, type RuleView, rulesRoutes } from '../http/routes/rules.ts';
+import { type SloView, slosRoute } from '../http/routes/slos.ts';
 import { END_TOLD_FOR_MS, type TellAlerts, type Alert as ToldAlert } from '../model/alert.ts';
 import { type Labels, labelsOf } from '../model/labels.ts';
 import type { TenantId } from '../model/tenant.ts';
@@ -11,7 +12,6 @@ import type { RuleWorld } from '../rules/evaluate-group.ts';
 import { type AlertingRule, parseRuleFile, type RuleGroup } from '../rules/rule-file.ts';
 import { type GroupRun, type GroupState, openGroupRun, type RuleState, stateOfRule } from '../rules/run-group.ts';
 import { writeRuleSamples } from '../rules/write-samples.ts';
-import { type SloView, slosRoute } from '../http/routes/slos.ts';
 import { callersOf } from './callers.ts';
 import type { Parts } from './parts.ts';
 import { definitionOf, type RuleFileProblem, ruleFileReader } from './rule-files.ts';
@@ -122,7 +122,10 @@ export function openRules(parts: Parts, tell: TellAlerts) {
         },
         onRestoreFailure(rule, error) {
           metrics.ruleRestoreFailures.inc(ofGroup);
-          log.warn({ ...where, err: error, rule: rule.name }, 'what alerts were active cannot be read: they begin anew');
+          log.warn(
+            { ...where, err: error, rule: rule.name },
+            'what alerts were active cannot be read: they begin anew',
+          );
         },
       },
     );
@@ -235,7 +238,10 @@ export function openRules(parts: Parts, tell: TellAlerts) {
       await tell(tenant, alerts);
     } catch (error) {
       metrics.ruleTellFailures.inc(alerts.length);
-      log.error({ err: error, tenant, alerts: alerts.length }, 'alerts of rules cannot be told now, and are told again');
+      log.error(
+        { err: error, tenant, alerts: alerts.length },
+        'alerts of rules cannot be told now, and are told again',
+      );
     }
   }
 

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { RE2JS } from 're2js';
+import { globFiles } from '../config/glob-files.ts';
 import { parseRuleFile, type RuleGroup, type RuleProblem } from '../rules/rule-file.ts';
 import { orderedGroups, runTest, type TestFailure } from '../rules/run-test.ts';
 import { parseTestFile, type TestFile } from '../rules/test-file.ts';
-import { globFiles } from '../config/glob-files.ts';
 import { fileTrouble } from './read-text.ts';
 import { sourceExcerpt } from './source-excerpt.ts';
 import { failureLines, plainFailure } from './tell-rule-tests.ts';

@@ -33,10 +33,22 @@ test('objectives with their defaults', () => {
 
 test.each([
   { name: 'PromQL that is none', line: 'sli: {ratio: "sum("}', at: 'slos.yaml:4:9: slos[0].sli.ratio: ' },
-  { name: 'errors alone', line: 'sli: {errors: a}', at: 'slos.yaml:4:3: slos[0].sli: expected errors and total, or ratio alone' },
+  {
+    name: 'errors alone',
+    line: 'sli: {errors: a}',
+    at: 'slos.yaml:4:3: slos[0].sli: expected errors and total, or ratio alone',
+  },
   { name: 'all of them', line: 'sli: {errors: a, total: b, ratio: c}', at: 'slos.yaml:4:3: slos[0].sli: expected' },
-  { name: 'a window that is too short', line: 'window: 1h', at: 'slos.yaml:4:3: slos[0].window: expected a duration of 1d to 90d' },
-  { name: 'a label that is taken', line: 'labels: {slo: x}', at: 'slos.yaml:4:3: slos[0].labels: expected names of labels' },
+  {
+    name: 'a window that is too short',
+    line: 'window: 1h',
+    at: 'slos.yaml:4:3: slos[0].window: expected a duration of 1d to 90d',
+  },
+  {
+    name: 'a label that is taken',
+    line: 'labels: {slo: x}',
+    at: 'slos.yaml:4:3: slos[0].labels: expected names of labels',
+  },
   { name: 'a word that is not known', line: 'objektive: 1', at: 'slos.yaml:4:3: slos[0].objektive: ' },
 ])('$name has its place', ({ line, at }) => {
   const sli = line.startsWith('sli') ? '' : '\n  sli: {ratio: a}';

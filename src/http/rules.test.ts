@@ -23,7 +23,14 @@ const group = (name: string, file: string): RuleGroupView => ({
   rules: [
     { kind: 'recording', name: 'load:sum', expression: 'sum(load)  ', labels: labelsOf({ team: 'a' }), ...EVALUATED },
     {
-      ...{ kind: 'alerting', name: 'High', expression: 'load:sum>10', state: 'firing', forMs: 90_000, keepFiringForMs: 0 },
+      ...{
+        kind: 'alerting',
+        name: 'High',
+        expression: 'load:sum>10',
+        state: 'firing',
+        forMs: 90_000,
+        keepFiringForMs: 0,
+      },
       labels: labelsOf({ severity: 'page', zone: '{{ $labels.zone }}' }),
       annotations: labelsOf({ summary: 'high' }),
       ...EVALUATED,
@@ -55,7 +62,11 @@ async function get(path: string) {
 }
 
 interface Answer {
-  readonly groups: readonly { readonly name: string; readonly file: string; readonly rules: readonly { name: string }[] }[];
+  readonly groups: readonly {
+    readonly name: string;
+    readonly file: string;
+    readonly rules: readonly { name: string }[];
+  }[];
   readonly alerts: readonly object[];
   readonly groupNextToken?: string;
 }
@@ -126,9 +137,12 @@ test('pages of groups, one after another', async () => {
   expect(seen).toEqual(['/rules/one.yaml a,/rules/one.yaml b', '/rules/two.yaml a']);
 });
 
-test.each(['type=none', 'group_next_token=x', 'group_limit=1&group_next_token=x', 'exclude_alerts=maybe', 'match[]={'])(
-  '?%s is refused',
-  async (query) => {
-    expect((await get(`/api/v1/rules?${encodeURI(query)}`)).status).toBe(400);
-  },
-);
+test.each([
+  'type=none',
+  'group_next_token=x',
+  'group_limit=1&group_next_token=x',
+  'exclude_alerts=maybe',
+  'match[]={',
+])('?%s is refused', async (query) => {
+  expect((await get(`/api/v1/rules?${encodeURI(query)}`)).status).toBe(400);
+});

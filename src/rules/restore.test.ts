@@ -5,7 +5,7 @@ import { setStaleMarker } from '../model/series.ts';
 import { HOUR, MINUTE } from '../model/time.ts';
 import { nextAlerts } from './alerting.ts';
 import { RESTORE_LIMITS, restoredActiveAt, restoredAlerts } from './restore.ts';
-import { parseRuleFile, type AlertingRule } from './rule-file.ts';
+import { type AlertingRule, parseRuleFile } from './rule-file.ts';
 
 const NOW = 1_700_000_040_000;
 

@@ -157,7 +157,9 @@ test('a changed group goes on with the alerts of its rules, and ends the series 
   await minutes(world, 40, 20);
   const { activeAt } = alertOf(before.run)!;
   await before.stop();
-  const group = groupOf(TEXT.replace("record: 'load:sum'", "record: 'load:total'").replace('load:sum > 10', 'load:total > 5'));
+  const group = groupOf(
+    TEXT.replace("record: 'load:sum'", "record: 'load:total'").replace('load:sum > 10', 'load:total > 5'),
+  );
   const carried = carriedOver({ group: before.run.group, memory: before.run.memory() }, group);
   const after = world.start({ group, carried });
   await minutes(world, 2, 20);

@@ -54,7 +54,7 @@ test('an hour of 3 % errors pages; what is recorded says how much is left and wh
     '    - {labels: \'ALERTS{alertname="SloErrorBudgetBurnsFast",alertstate="firing",severity="critical",slo="checkout",team="shop"}\', value: 1}',
     '  - expr: round(slo:error_budget_burn_rate:ratio{window="1h"}, 0.1)',
     '    eval_time: 3h',
-    "    exp_samples: [{labels: '{slo=\"checkout\",team=\"shop\",window=\"1h\"}', value: 30}]",
+    '    exp_samples: [{labels: \'{slo="checkout",team="shop",window="1h"}\', value: 30}]',
     '  - expr: slo:error_budget_remaining:ratio < 0',
     '    eval_time: 3h',
     '    exp_samples: [{labels: \'slo:error_budget_remaining:ratio{slo="checkout",team="shop"}\', value: -18.8}]',

@@ -58,11 +58,7 @@ export const Slo = z.strictObject({
     .regex(/^[a-z0-9]([a-z0-9-]{0,98}[a-z0-9])?$/, 'expected lower case letters, digits and -, 100 at most')
     .describe('Its label `slo`.'),
   description: z.string().max(1024).optional(),
-  objective: z
-    .number()
-    .gt(0)
-    .lt(100)
-    .describe('Percent of what is counted that must be good, such as 99.9.'),
+  objective: z.number().gt(0).lt(100).describe('Percent of what is counted that must be good, such as 99.9.'),
   window: window.default('30d').describe('Over how long, back from now: 1d to 90d.'),
   sli: z
     .strictObject({

@@ -96,7 +96,9 @@ function samplesAt(time: number): readonly (readonly [labels: Readonly<Record<st
       ['200', '500'].map((code) => [{ __name__: 'requests_total', job, code }, counted(job, code)] as const),
     ),
     ...buckets.map(([le, value]) => [{ __name__: 'latency_bucket', le }, value] as const),
-    ...['y', 'z'].map((instance, i) => [{ __name__: 'up', instance }, wave(110_000 + i * 30_000) > 0.3 ? 0 : 1] as const),
+    ...['y', 'z'].map(
+      (instance, i) => [{ __name__: 'up', instance }, wave(110_000 + i * 30_000) > 0.3 ? 0 : 1] as const,
+    ),
   ];
 }
 
@@ -264,21 +266,23 @@ test(`a file of all features makes what Prometheus makes of it, over ${MINUTES} 
   const [a, b] = await Promise.all([stored(reference, begins, until), stored(own!.url, begins, until)]);
   const { compared, wrong } = differences(a, b);
   const missedNow = await missed();
-  console.log(
-    JSON.stringify({
-      prometheus: found.today ? 'today' : 'of the path',
-      minutes: MINUTES,
-      series: a.size,
-      compared,
-      wrong: wrong.length,
-      missed: missedNow.map((count, i) => count - missedBefore[i]!),
-      told,
-    }),
-  );
+  const figures = JSON.stringify({
+    prometheus: found.today ? 'today' : 'of the path',
+    minutes: MINUTES,
+    series: a.size,
+    compared,
+    wrong: wrong.length,
+    missed: missedNow.map((count, i) => count - missedBefore[i]!),
+    told,
+  });
+  process.stdout.write(`${figures}\n`);
   expect(wrong.slice(0, 20)).toEqual([]);
   expect(compared).toBeGreaterThan(MINUTES * 200);
   for (const name of ['ALERTS', 'ALERTS_FOR_STATE', 'job:load:sum', 'late:load:sum', 'limited:load', 'right:after']) {
-    expect([...a.keys()].some((key) => key.includes(`"${name}"`)), name).toBe(true);
+    expect(
+      [...a.keys()].some((key) => key.includes(`"${name}"`)),
+      name,
+    ).toBe(true);
   }
   expect(await rulesOf(own!.url)).toEqual(await rulesOf(reference));
   expect(told.same, unlike.join('\n')).toBeGreaterThan(told.other);
