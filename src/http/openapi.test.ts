@@ -4,6 +4,8 @@ import { parseSeriesSelector } from '../promql/parse-series-selector.ts';
 import { serve } from '../testing/http-deps.ts';
 import { adminRoute } from './admin-route.ts';
 import { openApiDocument } from './openapi.ts';
+import { rulesRoutes } from './routes/rules.ts';
+import { slosRoute } from './routes/slos.ts';
 
 test('the OpenAPI document is as reviewed (vitest -u writes it anew)', async () => {
   const text = `${JSON.stringify(openApiDocument('0.0.0'), undefined, 2)}\n`;
@@ -18,12 +20,14 @@ test('every reference of the document leads somewhere', () => {
   }
 });
 
+const callerOf = () => ({ tenant: DEFAULT_TENANT, role: 'operator' }) as const;
+
 test('every address of the document is answered', async () => {
   const server = await serve({
     routes: [
       (router) =>
         adminRoute(router, {
-          callerOf: () => ({ tenant: DEFAULT_TENANT, role: 'operator' }),
+          callerOf,
           parseSelector: parseSeriesSelector,
           now: () => 0,
           requestBytes: 65_536,
@@ -31,6 +35,8 @@ test('every address of the document is answered', async () => {
           takeSnapshot: async () => ({ name: 'x' }),
           snapshotState: async () => ({}),
         }),
+      (router) => rulesRoutes(router, { callerOf, parseSelector: parseSeriesSelector, ruleGroups: () => [] }),
+      (router) => slosRoute(router, { callerOf, slos: async () => [] }),
     ],
   });
   const { paths } = openApiDocument('0.0.0') as { paths: Record<string, Record<string, unknown>> };

@@ -204,7 +204,7 @@ const spec = z.strictObject({
     })
     .prefault({}),
   costBudget: costBudget.optional(),
-  slos: z.array(Slo).max(100).optional().describe('Objectives of the workload: rules and alerts are made of them.'),
+  slos: z.array(Slo).max(20).optional().describe('Objectives of the workload: rules and alerts are made of them.'),
   usage: z
     .strictObject({
       cpu: z.string().min(1).optional().describe('PromQL. Cores in use, one series for each pod and container.'),

@@ -11,14 +11,6 @@ const labels = z
   .record(z.string().max(100), z.string().max(1024))
   .refine((all) => Object.keys(all).every((name) => LABEL.test(name) && !TAKEN.includes(name)), {
     error: `expected names of labels, and none of ${TAKEN.join(', ')}`,
-  })
-  .register(celRules, {
-    rules: [
-      {
-        rule: `self.all(k, k.matches('^[a-zA-Z][a-zA-Z0-9_]*$') && !(k in ${JSON.stringify(TAKEN).replaceAll('"', "'")}))`,
-        message: `expected names of labels, and none of ${TAKEN.join(', ')}`,
-      },
-    ],
   });
 
 const alert = z.strictObject({
