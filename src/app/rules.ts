@@ -203,8 +203,8 @@ export function openRules(parts: Parts, tell: TellAlerts) {
     const alerts = toldAlerts(one);
     const now = alerts.map(({ labels, endsAt }) => `${JSON.stringify(labels)} ${endsAt ?? ''}`).join('\n');
     if (told.get(one) === now || (alerts.length === 0 && !told.has(one))) return;
-    await tellThem(one.placed.tenant, alerts);
-    told.set(one, now);
+    // What could not be told is told again after the next evaluation.
+    if (await tellThem(one.placed.tenant, alerts)) told.set(one, now);
   }
 
   function toldAlerts({ run }: Running): readonly ToldAlert[] {
@@ -232,16 +232,18 @@ export function openRules(parts: Parts, tell: TellAlerts) {
     };
   }
 
-  async function tellThem(tenant: TenantId, alerts: readonly ToldAlert[]): Promise<void> {
-    if (alerts.length === 0) return;
+  async function tellThem(tenant: TenantId, alerts: readonly ToldAlert[]): Promise<boolean> {
+    if (alerts.length === 0) return true;
     try {
       await tell(tenant, alerts);
+      return true;
     } catch (error) {
       metrics.ruleTellFailures.inc(alerts.length);
       log.error(
         { err: error, tenant, alerts: alerts.length },
         'alerts of rules cannot be told now, and are told again',
       );
+      return false;
     }
   }
 
