@@ -81,19 +81,16 @@ export function openRules(parts: Parts, tell: TellAlerts) {
     };
   }
 
-  function start(
-    placed: PlacedGroup,
-    how: { readonly before?: Running | undefined; readonly restores: boolean },
-    appSignal: AbortSignal,
-  ): Running {
+  /** @param former The group that it takes the place of. Without, its alerts may be of before a restart. */
+  function start(placed: PlacedGroup, former: Running | undefined, appSignal: AbortSignal): Running {
     const { tenant, file, group } = placed;
     const key = keyOf(placed);
     const ofGroup = { tenant: parts.tenantNames(tenant), rule_group: `${file};${group.name}` };
     const where = { tenant, file, group: group.name };
     const own = new AbortController();
-    const before = how.before && carriedOver({ group: how.before.run.group, memory: how.before.run.memory() }, group);
+    const carried = former && carriedOver({ group: former.run.group, memory: former.run.memory() }, group);
     const run = openGroupRun(
-      { file, group, carried: before, restores: how.restores },
+      { file, group, carried, restores: former === undefined },
       {
         clock,
         monotonic: () => performance.now(),
@@ -159,7 +156,7 @@ export function openRules(parts: Parts, tell: TellAlerts) {
   }
 
   /** Starts, changes and ends groups as the files say now. */
-  async function reconcile(isFirst: boolean, signal: AbortSignal): Promise<void> {
+  async function reconcile(signal: AbortSignal): Promise<void> {
     const { files, problems: found } = readFiles();
     const objectives = await readSlos();
     slos = objectives.slos;
@@ -183,7 +180,7 @@ export function openRules(parts: Parts, tell: TellAlerts) {
       const before = running.get(key);
       if (before !== undefined && before.definition === definitionOf(placed.group)) continue;
       await before?.stop();
-      running.set(key, start(placed, { before, restores: isFirst }, signal));
+      running.set(key, start(placed, before, signal));
     }
   }
 
@@ -298,15 +295,13 @@ export function openRules(parts: Parts, tell: TellAlerts) {
       (router: Router) => slosRoute(router, { callerOf, slos: slosOf }),
     ],
     async run(signal: AbortSignal): Promise<void> {
-      let isFirst = true;
       let toldAt = clock.now();
       while (!signal.aborted) {
         try {
-          await reconcile(isFirst, signal);
+          await reconcile(signal);
         } catch (error) {
           log.error({ err: error }, 'files of rules cannot be read');
         }
-        isFirst = false;
         if (clock.now() - toldAt >= TELL_EVERY_MS || clock.now() < toldAt) {
           toldAt = clock.now();
           for (const one of running.values()) await tellThem(one.placed.tenant, toldAlerts(one));
