@@ -28,9 +28,20 @@ export class Secret {
 /** A text of somebody else, such as a server's answer, without any of the secrets in it. */
 export function withoutSecrets(text: string, secrets: readonly Secret[]): string {
   let clean = text;
-  for (const secret of secrets) {
-    const hidden = secret.reveal();
-    if (hidden !== '') clean = clean.replaceAll(hidden, SHOWN);
-  }
+  for (const secret of secrets) for (const part of partsOf(secret.reveal())) clean = clean.replaceAll(part, SHOWN);
   return clean;
+}
+
+/** Shorter ones are words of others, too. */
+const LEAST_PART = 4;
+
+/** The longest first. Of an address what stands behind the host is as good as the whole: servers repeat the path. */
+function partsOf(text: string): readonly string[] {
+  if (text === '') return [];
+  const coded = [encodeURIComponent(text)];
+  if (!URL.canParse(text)) return [text, ...coded];
+  const { pathname, search } = new URL(text);
+  return [text, ...coded, `${pathname}${search}`, pathname, search, pathname.slice(1), search.slice(1)].filter(
+    (part) => part.length >= LEAST_PART,
+  );
 }
