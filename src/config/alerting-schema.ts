@@ -184,16 +184,16 @@ export const AlertingSection = z.strictObject({
       "Files with {{ define }} of Go's templates, relative to this file, for the texts of receivers. docs/reference/alerts.md.",
     ),
   flapping: z
-    .union([
-      z.literal('off'),
-      z.strictObject({
-        starts: z.int().min(1).max(100).default(4).describe('How often it may begin within the window.'),
-        within: duration.default('1h'),
-        settle: duration.default('15m').describe('How long it must keep still before it has ended.'),
-      }),
-    ])
-    .default({ starts: 4, within: '1h', settle: '15m' })
-    .describe('An alert that begins more often is told once, as one that comes and goes. Or off.'),
+    .strictObject({
+      starts: z
+        .union([z.literal('off'), z.int().min(1).max(100)])
+        .default(4)
+        .describe('How often it may begin within the window. off: nothing flaps.'),
+      within: duration.default('1h').describe('The window.'),
+      settle: duration.default('15m').describe('How long it must keep still before it has ended.'),
+    })
+    .prefault({})
+    .describe('An alert that begins more often is told once, as one that comes and goes.'),
   retryFor: duration
     .default('6h')
     .describe('How long a message is tried again that a receiver does not take; then it is among the dead letters.'),

@@ -22,7 +22,9 @@ function load(text: string) {
 
 describe('every example of docs/how-to/alert-receivers.md loads', () => {
   const page = readFileSync(new URL('../../docs/how-to/alert-receivers.md', import.meta.url), 'utf8');
-  const examples = [...page.matchAll(/```yaml\n(.*?)```/gs)].map(([, text]) => text!).filter((text) => text.includes('receivers:'));
+  const examples = [...page.matchAll(/```yaml\n(.*?)```/gs)]
+    .map(([, text]) => text!)
+    .filter((text) => text.includes('receivers:'));
 
   test('there are some', () => expect(examples.length).toBeGreaterThanOrEqual(8));
   test.each(examples)('%s', (text) => {
@@ -54,13 +56,29 @@ test('with tenancy on a receiver serves those that it names, else all', () => {
 
 test.each([
   { name: 'no route', text: 'receivers: [{name: a}]', want: /alerting\.route: missing/ },
-  { name: 'a receiver that is not there', text: 'receivers: [{name: a}], route: {receiver: b}', want: /no receiver "b"/ },
+  {
+    name: 'a receiver that is not there',
+    text: 'receivers: [{name: a}], route: {receiver: b}',
+    want: /no receiver "b"/,
+  },
   { name: 'two of one name', text: 'receivers: [{name: a}, {name: a}], route: {receiver: a}', want: /there twice/ },
   { name: 'a matcher', text: 'inhibitRules: [{sourceMatchers: ["a"]}]', want: /sourceMatchers.*expected a matcher/ },
-  { name: 'matchers at the top', text: 'receivers: [{name: a}], route: {receiver: a, matchers: [a=b]}', want: /every alert/ },
+  {
+    name: 'matchers at the top',
+    text: 'receivers: [{name: a}], route: {receiver: a, matchers: [a=b]}',
+    want: /every alert/,
+  },
   { name: 'a secret as a text', text: 'receivers: [{name: a, slackConfigs: [{apiUrl: "https://x"}]}]', want: /apiUrl/ },
-  { name: 'an empty secret', text: 'receivers: [{name: a, slackConfigs: [{apiUrl: {env: NONE}}]}], route: {receiver: a}', want: /NONE is empty/ },
-  { name: 'a user in an address', text: 'receivers: [{name: a, webhookConfigs: [{url: "http://u:p@x/"}]}], route: {receiver: a}', want: /no user/ },
+  {
+    name: 'an empty secret',
+    text: 'receivers: [{name: a, slackConfigs: [{apiUrl: {env: NONE}}]}], route: {receiver: a}',
+    want: /NONE is empty/,
+  },
+  {
+    name: 'a user in an address',
+    text: 'receivers: [{name: a, webhookConfigs: [{url: "http://u:p@x/"}]}], route: {receiver: a}',
+    want: /no user/,
+  },
 ])('refuses $name, and says where', ({ text, want }) => {
   expect(() => load(`alerting: {${text}}`)).toThrow(want);
   expect(() => load(`alerting: {${text}}`)).toThrow(/foresail\.yaml:1:/);

@@ -8,7 +8,7 @@ import type { Route } from '../alerting/route.ts';
 import type { Problem } from '../model/problem.ts';
 import { Secret } from '../model/secret.ts';
 import { InvalidTenantError, parseTenant } from '../model/tenant.ts';
-import { MINUTE, parseDuration } from '../model/time.ts';
+import { parseDuration } from '../model/time.ts';
 import type { AlertingDocument, ReceiverDocument, RouteDocument, SecretSource } from './alerting-schema.ts';
 
 /** As loaded: lengths in milliseconds, paths absolute, secrets and templates read. */
@@ -139,14 +139,11 @@ export function resolveAlerting(
       equal,
     })),
     templates: templates.map((file, i) => read([BASE, 'templates', i], file)).join(''),
-    flapping:
-      flapping === 'off'
-        ? { starts: Number.POSITIVE_INFINITY, withinMs: 60 * MINUTE, settleMs: 0 }
-        : {
-            starts: flapping.starts,
-            withinMs: parseDuration(flapping.within),
-            settleMs: parseDuration(flapping.settle),
-          },
+    flapping: {
+      starts: flapping.starts === 'off' ? Number.POSITIVE_INFINITY : flapping.starts,
+      withinMs: parseDuration(flapping.within),
+      settleMs: parseDuration(flapping.settle),
+    },
     retryForMs: parseDuration(section.retryFor),
     queueLength: section.queueLength,
     alertsPerTenant: section.alertsPerTenant,

@@ -23,7 +23,10 @@ function section({ properties = {} }: SchemaNode, indent: string): readonly stri
   return Object.entries(properties).flatMap(([key, node]) => {
     const comment = wrap(node.description ?? '', 118 - indent.length).map((line) => `${indent}# ${line}`);
     const gap = indent === '' ? [''] : [];
-    if (node.properties !== undefined) return [...comment, `${indent}${key}:`, ...section(node, `${indent}  `), ...gap];
+    // What has an example is written as that: its parts do not stand alone.
+    if (node.properties !== undefined && node.examples === undefined) {
+      return [...comment, `${indent}${key}:`, ...section(node, `${indent}  `), ...gap];
+    }
     if (node.default !== undefined) return [...comment, ...yamlLines({ [key]: node.default }, indent), ...gap];
     const example = node.examples?.[0];
     if (example === undefined) return [...comment, `${indent}# ${key}:`, ...gap];

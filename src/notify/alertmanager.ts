@@ -15,17 +15,7 @@ export interface AlertmanagerSending {
   readonly signal: AbortSignal;
 }
 
-/** Tells every instance all of the alerts: they share what they sent, not what they heard. In the order of `urls`. */
-export async function sendAlerts(
-  integration: AlertmanagerIntegration,
-  sending: AlertmanagerSending,
-): Promise<readonly { readonly url: string; readonly outcome: Outcome }[]> {
-  return Promise.all(
-    integration.urls.map(async (url) => ({ url, outcome: await sendToInstance(url, integration, sending) })),
-  );
-}
-
-/** Tells one instance. */
+/** Tells one instance all of the alerts: instances share what they sent, not what they heard. */
 export async function sendToInstance(
   url: string,
   integration: AlertmanagerIntegration,

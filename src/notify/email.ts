@@ -5,7 +5,7 @@ import { type EmailIntegration, secretsOf } from '../alerting/receiver.ts';
 import { withoutSecrets } from '../model/secret.ts';
 import { type Outcome, SENT } from './outcome.ts';
 import { isAboutTls, tlsOptions } from './post.ts';
-import type { Sending } from './send.ts';
+import type { Sending } from './sending.ts';
 import { isAddress, linesOf, plainText, shortened, type TextDeps, textOf, titleOf } from './text.ts';
 
 const MOST_ALERTS = 100;

@@ -2,7 +2,7 @@ import type { Message } from '../alerting/message.ts';
 import { secretsOf, type TeamsIntegration } from '../alerting/receiver.ts';
 import type { Outcome } from './outcome.ts';
 import { postJson } from './post.ts';
-import type { Sending } from './send.ts';
+import type { Sending } from './sending.ts';
 import { gravest, isAddress, linesOf, shortened, type TextDeps, textOf, titleOf } from './text.ts';
 
 const COLOURS = { critical: 'Attention', warning: 'Warning', info: 'Accent' } as const;
@@ -12,7 +12,7 @@ const MOST_LINE = 800;
 const MOST_TEXT = 12_000;
 
 /** What a workflow "When a Teams webhook request is received" takes: a message with an adaptive card. */
-export function teamsBody({ title, text }: TeamsIntegration, message: Message, deps: TextDeps): object {
+function teamsBody({ title, text }: TeamsIntegration, message: Message, deps: TextDeps): object {
   const heading = shortened(
     textOf(title, message, () => titleOf(message), deps),
     500,

@@ -4,7 +4,7 @@ import { type PagerDutyIntegration, secretsOf } from '../alerting/receiver.ts';
 import { formatInstant } from '../model/time.ts';
 import type { Outcome } from './outcome.ts';
 import { postJson } from './post.ts';
-import type { Sending } from './send.ts';
+import type { Sending } from './sending.ts';
 import { gravest, isAddress, plainText, shortened, type TextDeps, textOf, titleOf } from './text.ts';
 
 /** PagerDuty's bounds. */
@@ -12,11 +12,7 @@ const MOST_SUMMARY = 1_024;
 const MOST_DETAILS = 30_000;
 
 /** An event of the Events API v2. One group is one incident, whatever happens in it. */
-export function pagerDutyBody(
-  { routingKey, description }: PagerDutyIntegration,
-  message: Message,
-  deps: TextDeps,
-): object {
+function pagerDutyBody({ routingKey, description }: PagerDutyIntegration, message: Message, deps: TextDeps): object {
   const { tenant, receiver, groupKey, status, commonAnnotations, commonLabels, alerts } = message;
   const summary = textOf(description, message, () => titleOf(message), deps);
   const link = commonAnnotations['runbook_url'] ?? '';

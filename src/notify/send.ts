@@ -1,23 +1,11 @@
-import type { Message } from '../alerting/message.ts';
 import type { AlertmanagerIntegration, Integration } from '../alerting/receiver.ts';
-import type { Millis } from '../model/time.ts';
 import { sendEmail } from './email.ts';
 import { sendTeams } from './msteams.ts';
 import type { Outcome } from './outcome.ts';
 import { sendPagerDuty } from './pagerduty.ts';
+import type { Sending } from './sending.ts';
 import { sendSlack } from './slack.ts';
-import type { TextDeps } from './text.ts';
 import { sendWebhook } from './webhook.ts';
-
-/** One attempt. */
-export interface Sending {
-  readonly message: Message;
-  /** Of this message to this integration: the same at every attempt. */
-  readonly id: string;
-  readonly now: Millis;
-  readonly signal: AbortSignal;
-  readonly text: TextDeps;
-}
 
 /** Those that are told messages. An Alertmanager is told the alerts themselves, all the time. */
 export type MessageIntegration = Exclude<Integration, AlertmanagerIntegration>;

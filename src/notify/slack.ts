@@ -2,7 +2,7 @@ import type { Message } from '../alerting/message.ts';
 import { type SlackIntegration, secretsOf } from '../alerting/receiver.ts';
 import type { Outcome } from './outcome.ts';
 import { postJson } from './post.ts';
-import type { Sending } from './send.ts';
+import type { Sending } from './sending.ts';
 import { gravest, linesOf, shortened, type TextDeps, textOf, titleOf } from './text.ts';
 
 const COLOURS = { critical: '#c0392b', warning: '#e67e22', info: '#2980b9', resolved: '#27ae60' } as const;
@@ -12,7 +12,7 @@ const MOST_TITLE = 250;
 const MOST_ALERTS = 20;
 
 /** The body of an incoming webhook. */
-export function slackBody({ channel, title, text }: SlackIntegration, message: Message, deps: TextDeps): object {
+function slackBody({ channel, title, text }: SlackIntegration, message: Message, deps: TextDeps): object {
   const heading = shortened(
     textOf(title, message, () => escaped(titleOf(message)), deps),
     MOST_TITLE,

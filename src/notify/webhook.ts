@@ -4,13 +4,13 @@ import { secretsOf, type WebhookIntegration } from '../alerting/receiver.ts';
 import { formatInstant } from '../model/time.ts';
 import type { Outcome } from './outcome.ts';
 import { postJson } from './post.ts';
-import type { Sending } from './send.ts';
+import type { Sending } from './sending.ts';
 
 /** As Go writes an instant that there is none of. */
 const NO_TIME = '0001-01-01T00:00:00Z';
 
 /** The body of Alertmanager's webhooks, version 4. */
-export function webhookBody(message: Message, externalUrl: string): object {
+function webhookBody(message: Message, externalUrl: string): object {
   const { receiver, status, groupKey, groupLabels, commonLabels, commonAnnotations, truncatedAlerts } = message;
   return {
     ...{ version: '4', groupKey, truncatedAlerts, status, receiver },
@@ -43,6 +43,6 @@ export async function sendWebhook(integration: WebhookIntegration, sending: Send
 }
 
 /** What a receiver computes as well, and compares. */
-export function signatureOf(key: string, seconds: string, body: string): string {
+function signatureOf(key: string, seconds: string, body: string): string {
   return `v1=${createHmac('sha256', key).update(`${seconds}.${body}`).digest('hex')}`;
 }

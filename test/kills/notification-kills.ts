@@ -165,6 +165,6 @@ alerting:
       webhookConfigs: [{url: 'http://127.0.0.1:${port}/', maxPerMinute: 100000}]
   route:
     {receiver: sink, groupBy: ['...'], groupWait: 0s, groupInterval: 500ms, repeatInterval: 1d}
-  flapping: off
+  flapping: {starts: off}
 `;
 }
