@@ -50,9 +50,9 @@ export function openCosts(parts: Parts, tell: TellAlerts) {
   const demandAhead = openDemandAhead(parts);
   const budgets = openBudgetLoop({
     ...{ now: clock.now, keyValue, currency: cost.currency, url },
-    async forecastOf(tenant, { namespace, policy: name }, spent, hours, signal) {
+    async forecastOf(tenant, { namespace, policy: name, isCapped }, spent, hours, signal) {
       const policy = policyOf({ tenant, namespace, policy: name });
-      return policy && (await demandAhead(tenant, policy, spent, hours, signal));
+      return policy && (await demandAhead(tenant, { policy, isCapped }, spent, hours, signal));
     },
   });
   const tables = new Map<TenantId, SpendTable>();

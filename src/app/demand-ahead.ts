@@ -68,7 +68,7 @@ export function openDemandAhead({ samples, jobs, networks, telemetry }: Parts) {
 
   return async (
     tenant: TenantId,
-    policy: ScalingPolicy,
+    { policy, isCapped }: { readonly policy: ScalingPolicy; readonly isCapped: boolean },
     { end, values }: { readonly end: Millis; readonly values: Float64Array },
     hours: number,
     signal: AbortSignal,
@@ -91,7 +91,7 @@ export function openDemandAhead({ samples, jobs, networks, telemetry }: Parts) {
     if (paths === undefined) return undefined;
     const passed = Math.round((end - at) / HOUR);
     if (passed < 0 || passed + hours > found.hours) return undefined;
-    const perReplica = costOfReplica(values, paths.past, passed);
+    const perReplica = costOfReplica(values, paths.past, { passed, isCapped });
     if (perReplica === undefined) return undefined;
     const [lower, mean, upper] = paths.ahead.map((path) =>
       path.subarray(passed, passed + hours).map((replicas) => replicas * perReplica),
@@ -107,16 +107,29 @@ interface Paths {
   readonly ahead: readonly Float64Array[];
 }
 
-/** What was spent for each replica that the demand asked for, lately. @param passed Hours since `past` ended. */
-function costOfReplica(spent: Float64Array, past: Float64Array, passed: number): number | undefined {
-  let [cost, replicas] = [0, 0];
-  for (let back = 1; back <= LATELY_HOURS; back++) {
-    const [amount, asked] = [spent[spent.length - passed - back], past[past.length - back]];
-    if (amount === undefined || asked === undefined || Number.isNaN(amount) || Number.isNaN(asked)) continue;
-    cost += amount;
-    replicas += asked;
+/**
+ * What was spent for each replica that the demand asked for: of the last seven days, or of the dearest seven of the last
+ * four weeks while a cap holds replicas down, so that what it saves does not end it.
+ * @param passed Hours since `past` ended.
+ */
+function costOfReplica(
+  spent: Float64Array,
+  past: Float64Array,
+  { passed, isCapped }: { readonly passed: number; readonly isCapped: boolean },
+): number | undefined {
+  let most: number | undefined;
+  for (let first = 1; first + LATELY_HOURS <= HISTORY_HOURS + 1; first += LATELY_HOURS) {
+    let [cost, replicas] = [0, 0];
+    for (let back = first; back < first + LATELY_HOURS; back++) {
+      const [amount, asked] = [spent[spent.length - passed - back], past[past.length - back]];
+      if (amount === undefined || asked === undefined || Number.isNaN(amount) || Number.isNaN(asked)) continue;
+      cost += amount;
+      replicas += asked;
+    }
+    if (replicas > 0) most = Math.max(most ?? 0, cost / replicas);
+    if (!isCapped && most !== undefined) return most;
   }
-  return replicas > 0 ? cost / replicas : undefined;
+  return most;
 }
 
 function replicasFor(demand: number, { perReplica, fill }: DemandSpec, { replicas }: ScalingPolicy): number {

@@ -29,7 +29,7 @@ export interface BudgetLoopDeps {
   /** What a workload will cost by the forecast of its demand, where there is one. */
   readonly forecastOf: (
     tenant: TenantId,
-    of: { readonly namespace: string; readonly policy: string },
+    of: { readonly namespace: string; readonly policy: string; readonly isCapped: boolean },
     spend: { readonly end: Millis; readonly values: Float64Array },
     hours: number,
     signal: AbortSignal,
@@ -94,9 +94,10 @@ export function openBudgetLoop(deps: BudgetLoopDeps) {
     const rows = table.rows(budget.match);
     const inPeriod = table.hourly(rows, start);
     const { spent, reachedAt, guessed } = spentOf(inPeriod, start, budget.amount);
-    const parts = await aheadOf(budget.tenant, table, rows, hours, signal);
-    const ahead = addAhead([...parts.values()]);
     const isSame = before?.periodStart === period.start;
+    const wasLowering = Object.keys(before?.ceilings ?? {}).length > 0;
+    const parts = await aheadOf({ tenant: budget.tenant, isCapped: wasLowering }, table, rows, hours, signal);
+    const ahead = addAhead([...parts.values()]);
     const verdict = judgeBudget(budget, { spent, reachedAt, ahead }, isSame ? before.step : 'within');
     const changed = !isSame || verdict.step !== before.step;
     const since = changed ? now : before.since;
@@ -106,7 +107,7 @@ export function openBudgetLoop(deps: BudgetLoopDeps) {
     const kept: Kept = {
       ...{ periodStart: period.start, step: verdict.step, since },
       ended: hadStep ? [...ended, { step: before.step, since: before.since, at: now }] : ended,
-      ceilings: isLowering ? lowered(before?.ceilings ?? {}, { budget, table, parts, spent, hours, now }) : {},
+      ceilings: isLowering ? lowered(isSame ? before.ceilings : {}, { budget, table, parts, spent, hours, now }) : {},
     };
     await deps.keyValue.write([{ key: keyOf(budget), value: encodeJson(kept) }]);
     const view: BudgetView = {
@@ -120,7 +121,7 @@ export function openBudgetLoop(deps: BudgetLoopDeps) {
 
   /** By policy, as NAMESPACE/NAME, those without one under an empty name; each as forecast, or as in the weeks before. */
   async function aheadOf(
-    tenant: TenantId,
+    { tenant, isCapped }: { readonly tenant: TenantId; readonly isCapped: boolean },
     table: SpendTable,
     rows: readonly SpendRow[],
     hours: number,
@@ -134,7 +135,7 @@ export function openBudgetLoop(deps: BudgetLoopDeps) {
       const made =
         policy === undefined || hours === 0
           ? undefined
-          : await deps.forecastOf(tenant, { namespace, policy }, spend, hours, signal);
+          : await deps.forecastOf(tenant, { namespace, policy, isCapped }, spend, hours, signal);
       const part = made ?? projectPattern(spend, hours);
       if (part !== undefined) parts.set(key, part);
     }

@@ -1,0 +1,290 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { loadSettings } from '../../src/config/load.ts';
+import type { Labels } from '../../src/model/labels.ts';
+import { DAY, HOUR, MINUTE, SECOND } from '../../src/model/time.ts';
+import { fakeCluster } from '../../src/testing/fake-cluster.ts';
+import { encodeWriteRequest } from '../../src/wire/encode-write-request.ts';
+import { encodeSnappy } from '../../src/wire/snappy.ts';
+import { createLogger, startApp } from '../built-app.ts';
+import { jumpClock } from '../jump-clock.ts';
+
+/*
+ * Thirty days of three tenants on the built program, on a clock that jumps from hour to hour. The samples that
+ * kube-state-metrics would have sent come in; what is spent is added up here, independently, in whole millionths.
+ *
+ * acme: a workload with a policy, whose demand trebles on day 10: its budget would be used up on day 24.
+ * globex: a workload that is three times as large on day 13 alone. initech: a new workload from day 19 on.
+ */
+
+/** `SHOW=1` prints each day. */
+const SHOWN = process.env['SHOW'] !== undefined;
+const START = Date.parse('2026-06-01T00:00:00Z');
+const DAYS = 30;
+const HISTORY_DAYS = 14;
+const LAUNCH = START + 9 * DAY;
+const SURGE = { start: START + 12 * DAY, end: START + 13 * DAY };
+const NEWCOMER = START + 18 * DAY;
+/** Forecast, scale, training, retention, maintenance, gauges and cost. */
+const LOOPS = 7;
+
+const PRICE = { cpu: 0.04, memory: 0.005 };
+const BOOK = `
+currency: EUR
+regions:
+  eu-central-1:
+    - onDemand: {cpuCoreHour: 0.04, memoryGibHour: 0.005}
+      spot: {cpuCoreHour: 0.012, memoryGibHour: 0.0015}
+`;
+
+const POLICY = `
+apiVersion: foresail.dev/v1alpha1
+kind: ScalingPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  mode: enforce
+  target: {name: web}
+  demand: {name: rps, query: load, step: 1h, capacity: {perReplica: 10}}
+  replicas: {min: 2, max: 90}
+  forecast: {horizon: 4h}
+  safety: {maxForecastAge: 3h}
+`;
+
+const random = (seed: number): number => {
+  let t = (seed + 0x6d2b79f5) >>> 0;
+  t = Math.imul(t ^ (t >>> 15), 1 | t);
+  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+  return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+};
+
+function loadAt(t: number): number {
+  const usual = 160 + 80 * Math.sin((2 * Math.PI * t) / DAY) + 10 * (random(t / HOUR) - 0.5);
+  return t >= LAUNCH ? 3 * usual : usual;
+}
+
+interface Workload {
+  readonly tenant: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly cpu: number;
+  readonly gib: number;
+  replicasAt(hour: number): number;
+}
+
+const cluster = fakeCluster('shop', ['web'], { min: 2, max: 90 });
+const WORKLOADS: readonly Workload[] = [
+  { tenant: 'acme', namespace: 'shop', name: 'web', cpu: 0.5, gib: 1, replicasAt: () => cluster.state('web').statusReplicas },
+  {
+    ...{ tenant: 'globex', namespace: 'mill', name: 'grinder', cpu: 1.25, gib: 3 },
+    replicasAt: (hour) => (hour >= SURGE.start && hour < SURGE.end ? 18 : 6) + (hour % DAY < 8 * HOUR ? 0 : 2),
+  },
+  { tenant: 'initech', namespace: 'desk', name: 'printer', cpu: 0.1, gib: 0.125, replicasAt: () => 3 },
+  { tenant: 'initech', namespace: 'desk', name: 'plotter', cpu: 2, gib: 8, replicasAt: (hour) => (hour < NEWCOMER ? Number.NaN : 4) },
+];
+
+/** What the hour of a workload costs, in millionths: cores and memory are rounded once each. */
+const microsOf = ({ cpu, gib }: Workload, replicas: number): number =>
+  Math.round(replicas * cpu * PRICE.cpu * 1e6) + Math.round(replicas * gib * PRICE.memory * 1e6);
+
+interface Sent {
+  readonly labels: Labels;
+  readonly times: readonly number[];
+  readonly values: Float64Array;
+}
+
+/** What kube-state-metrics says over an hour. */
+function samplesOf(workload: Workload, hour: number, replicas: number): readonly Sent[] {
+  const { namespace, name, cpu, gib } = workload;
+  const times = Array.from({ length: 60 }, (_, i) => hour + i * MINUTE);
+  const row = (labels: Record<string, string>, value: number): Sent => ({
+    labels: Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)),
+    times,
+    values: new Float64Array(60).fill(value),
+  });
+  const pod = { namespace, pod: `${name}-5d4f8c7b9-x2x4z`, container: 'main', node: 'n1' };
+  return [
+    row({ __name__: 'kube_deployment_status_replicas', namespace, deployment: name }, replicas),
+    row({ __name__: 'kube_pod_container_resource_requests', ...pod, resource: 'cpu', unit: 'core' }, cpu),
+    row({ __name__: 'kube_pod_container_resource_requests', ...pod, resource: 'memory', unit: 'byte' }, gib * 1024 ** 3),
+    row({ __name__: 'kube_node_labels', node: 'n1', label_topology_kubernetes_io_region: 'eu-central-1' }, 1),
+  ];
+}
+
+interface Budget {
+  readonly name: string;
+  readonly state: string;
+  readonly spent: number;
+  readonly projected: number | null;
+  readonly projectedBy: string | null;
+  readonly crossing: { readonly day: string } | null;
+  readonly ceilings: readonly { readonly policy: string; readonly replicas: number }[];
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'foresail-cost-month-'));
+const stop = new AbortController();
+const clock = jumpClock(START + 20 * SECOND, { count: LOOPS, signal: stop.signal });
+let app: Awaited<ReturnType<typeof startApp>>;
+let running: Promise<void>;
+/** Of June, by tenant: millionths. */
+const expected = new Map<string, number>();
+
+async function post(tenant: string, series: readonly Sent[]): Promise<void> {
+  const body = new Uint8Array(encodeSnappy(encodeWriteRequest(series)));
+  const headers = { 'x-scope-orgid': tenant };
+  const { status } = await fetch(`${app.url}/api/v1/write`, { method: 'POST', body, headers });
+  expect(status).toBe(204);
+}
+
+async function ask<T>(tenant: string, path: string): Promise<T> {
+  const response = await fetch(`${app.url}${path}`, { headers: { 'x-scope-orgid': tenant } });
+  expect(response.status, path).toBe(200);
+  return ((await response.json()) as { data: T }).data;
+}
+
+/** What May cost before Foresail was there is imported: the projections begin with it. */
+async function importHistory(): Promise<void> {
+  for (const tenant of ['acme', 'globex', 'initech']) {
+    const lines: string[] = [];
+    for (const workload of WORKLOADS.filter((each) => each.tenant === tenant)) {
+      const hours = Array.from({ length: HISTORY_DAYS * 24 }, (_, i) => START - HISTORY_DAYS * DAY + i * HOUR);
+      const merged = new Map<string, { metric: object; values: number[]; timestamps: number[] }>();
+      for (const hour of hours) {
+        const replicas = workload.name === 'web' ? Math.ceil(loadAt(hour) / 8) : workload.replicasAt(hour);
+        if (Number.isNaN(replicas)) continue;
+        for (const { labels, times, values } of samplesOf(workload, hour, replicas)) {
+          const key = JSON.stringify(labels);
+          const found = merged.get(key) ?? { metric: Object.fromEntries(labels), values: [], timestamps: [] };
+          found.values.push(...values);
+          found.timestamps.push(...times);
+          merged.set(key, found);
+        }
+      }
+      lines.push(...[...merged.values()].map((each) => JSON.stringify(each)));
+    }
+    if (tenant === 'acme') {
+      const timestamps = Array.from({ length: HISTORY_DAYS * 24 }, (_, i) => START - HISTORY_DAYS * DAY + i * HOUR);
+      lines.push(JSON.stringify({ metric: { __name__: 'load' }, values: timestamps.map(loadAt), timestamps }));
+    }
+    const headers = { 'x-scope-orgid': tenant };
+    const { status } = await fetch(`${app.url}/api/v1/import`, { method: 'POST', body: `${lines.join('\n')}\n`, headers });
+    expect(status).toBe(200);
+  }
+}
+
+beforeAll(async () => {
+  writeFileSync(join(folder, 'prices.yaml'), BOOK);
+  writeFileSync(join(folder, 'web.yaml'), POLICY);
+  writeFileSync(
+    join(folder, 'foresail.yaml'),
+    `
+listen: 127.0.0.1:0
+data: data
+retention: 90d
+policies: [web.yaml]
+kubernetes: off
+tenancy: {mode: on, namespaces: {shop: acme, mill: globex, desk: initech}}
+training: {every: off}
+loops: {scale: 15m}
+cost:
+  priceBook: prices.yaml
+  budgets:
+    - {name: shop, tenant: acme, match: {namespace: shop}, amount: ${AMOUNT}, onCap: lower}
+    - {name: mill, tenant: globex, amount: 10000}
+`,
+  );
+  const settings = loadSettings({ file: join(folder, 'foresail.yaml'), env: {} });
+  const target = { name: 'fake', cluster, close: async () => {} };
+  app = await startApp({ settings, clock, log: createLogger('silent'), cluster: target });
+  await importHistory();
+  running = app.run(stop.signal);
+  await clock.settled();
+});
+
+/** What 24 days cost, when nothing is capped: 9 at the old demand and the rest at three times of it. */
+const AMOUNT = (() => {
+  let micros = 0;
+  for (let hour = START; hour < START + 24 * DAY; hour += HOUR) {
+    micros += microsOf(WORKLOADS[0]!, Math.ceil(loadAt(hour) / 8));
+  }
+  return Math.floor(micros / 1e6);
+})();
+
+afterAll(async () => {
+  stop.abort();
+  await running;
+  await app[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test('a month of three tenants: the warning on the day of the crossing, the cap in steps, and sums to the cent', async () => {
+  const days: (Budget & { readonly day: number; readonly max: number })[] = [];
+  const maxima: number[] = [];
+  for (let hour = START; hour < START + DAYS * DAY; hour += HOUR) {
+    cluster.setReplicas('web', Math.ceil(loadAt(hour) / 8));
+    const ran = WORKLOADS.map((workload) => ({ workload, replicas: workload.replicasAt(hour) }));
+    await clock.jump(hour + HOUR + 20 * SECOND - clock.now(), async () => {
+      for (const { workload, replicas } of ran) {
+        if (Number.isNaN(replicas)) continue;
+        await post(workload.tenant, samplesOf(workload, hour, replicas));
+        expected.set(workload.tenant, (expected.get(workload.tenant) ?? 0) + microsOf(workload, replicas));
+      }
+      const times = [hour + HOUR];
+      await post('acme', [{ labels: [['__name__', 'load']], times, values: Float64Array.of(loadAt(hour + HOUR)) }]);
+    });
+    const { max } = cluster.state('web');
+    if (max !== maxima.at(-1)) maxima.push(max);
+    if ((hour + HOUR - START) % DAY !== 0) continue;
+    // The day's last hour is made once its samples had time to arrive.
+    await clock.jump(15 * MINUTE);
+    const [budget] = await ask<Budget[]>('acme', '/api/v1/cost/budgets');
+    days.push({ ...budget!, day: Math.round((hour + HOUR - START) / DAY), max });
+  }
+  for (const { day, state, spent, projected, projectedBy, crossing, max } of days) {
+    const ahead = `${projected?.toFixed(2)} (${projectedBy}), used up ${crossing?.day ?? 'later'}`;
+    if (SHOWN) console.info(`day ${day}: ${state}, ${spent.toFixed(2)} of ${AMOUNT}, projected ${ahead}, maximum ${max}`);
+  }
+  if (SHOWN) console.info(`maxima: ${maxima.join(' ')}`);
+
+  const first = (state: string) => days.find((each) => each.state === state)?.day ?? Number.NaN;
+  // Until the launch the month would have cost less than four fifths.
+  expect(days.filter(({ day }) => day <= 9).map(({ state }) => state)).toEqual(new Array(9).fill('within'));
+  // The projection crosses as the launch is seen, two weeks before the money is gone; the warning is told that day.
+  const crossed = days.find(({ projected }) => (projected ?? 0) >= 0.8 * AMOUNT)!.day;
+  expect(first('warn')).toBe(crossed);
+  expect(crossed).toBeGreaterThanOrEqual(10);
+  expect(crossed).toBeLessThanOrEqual(13);
+  expect(first('cap')).toBeLessThan(24);
+  const capped = days.find(({ state }) => state === 'cap')!;
+  expect(['2026-06-23', '2026-06-24', '2026-06-25', '2026-06-26']).toContain(capped.crossing!.day);
+  // It holds: what is spent stays within the cap, but for what ran already.
+  expect(expected.get('acme')! / 1e6).toBeLessThan(1.12 * AMOUNT);
+
+  // In steps, each at most a tenth, or one, below the one before, and never below what ran.
+  const steps = maxima.slice(1, maxima.findIndex((max, i) => i > 0 && max > maxima[i - 1]!) >>> 0);
+  expect(steps.length).toBeGreaterThan(3);
+  for (const [i, max] of steps.entries()) if (i > 0) expect(max).toBeGreaterThanOrEqual(Math.floor(0.9 * steps[i - 1]!) - 1);
+
+  for (const tenant of ['acme', 'globex', 'initech']) {
+    const end = START + DAYS * DAY;
+    const told = await ask<{ total: { cost: number; estimated: number } }>(
+      tenant,
+      `/api/v1/cost/spend?start=${START / 1000}&end=${end / 1000}&by=namespace`,
+    );
+    expect(Math.round(told.total.cost * 1e6), tenant).toBe(expected.get(tenant));
+    expect(told.total.estimated, tenant).toBe(0);
+    // PromQL over the same series says the same to the cent.
+    const query = encodeURIComponent('sum(sum_over_time(foresail_spend_hourly[30d]))');
+    const answer = await ask<{ result: { value: [number, string] }[] }>(tenant, `/api/v1/query?query=${query}&time=${end / 1000}`);
+    expect(Number(answer.result[0]!.value[1]).toFixed(2), tenant).toBe((expected.get(tenant)! / 1e6).toFixed(2));
+  }
+
+  // Who lowered the maximum, and why, is in the audit record.
+  const decisions = await ask<{ reasons: { code: string; text: string }[] }[]>(
+    'acme',
+    '/api/v1/policies/shop/web/decisions?limit=100',
+  );
+  const reason = decisions.flatMap(({ reasons }) => reasons).find(({ code }) => code === 'CostCap');
+  expect(reason?.text).toContain('the cost budget shop');
+}, 600_000);
