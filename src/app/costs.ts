@@ -9,6 +9,7 @@ import { costSpendRoute } from '../http/routes/cost-spend.ts';
 import { openBudgetLoop } from '../loops/budget-loop.ts';
 import { runLoop } from '../loops/run-loop.ts';
 import { openSpendLoop } from '../loops/spend-loop.ts';
+import { openSuddenCost } from '../loops/sudden-cost.ts';
 import { reasonOf } from '../loops/telemetry.ts';
 import type { TenantPolicy } from '../loops/tenant-policy.ts';
 import type { TellAlerts } from '../model/alert.ts';
@@ -54,6 +55,9 @@ export function openCosts(parts: Parts, tell: TellAlerts) {
       const policy = policyOf({ tenant, namespace, policy: name });
       return policy && (await demandAhead(tenant, { policy, isCapped }, spent, hours, signal));
     },
+  });
+  const sudden = openSuddenCost({
+    ...{ now: clock.now, keyValue, currency: cost.currency, url, limits: cost.suddenCost, hoursIn },
   });
   const tables = new Map<TenantId, SpendTable>();
   const budgeted = new Map<TenantId, CostBudgetSettings[]>();
@@ -135,6 +139,8 @@ export function openCosts(parts: Parts, tell: TellAlerts) {
           signal,
         );
         await judge(tenant, signal);
+        const alerts = await sudden.pass(tenant, await spend.upTo(tenant));
+        if (alerts.length > 0) await tell(tenant, alerts);
         metrics.costUnpriced.set({ tenant: parts.tenantNames(tenant) }, spend.unpriced(tenant).length);
       } catch (error) {
         if (signal.aborted) return;

@@ -1,5 +1,6 @@
 import type { TenantId } from '../model/tenant.ts';
 import { HOUR, type Millis } from '../model/time.ts';
+import { toMicros } from './money.ts';
 import type { BudgetPeriod } from './period.ts';
 import type { SpendMatch } from './prices.ts';
 
@@ -73,9 +74,10 @@ export function judgeBudget(
   let by: BudgetVerdict['by'] = 'projected';
   for (const [name, share] of limits) {
     // What is spent does not come back: only what is projected may waver.
-    const limit = amount * share * (rank(was) >= rank(name) ? LETS_GO : 1);
-    if (spent < amount * share && (projected ?? 0) < limit) continue;
-    [step, by] = [name, spent >= amount * share ? 'spent' : 'projected'];
+    const whole = toMicros(amount * share);
+    const limit = toMicros(whole * (rank(was) >= rank(name) ? LETS_GO : 1));
+    if (spent < whole && (projected ?? 0) < limit) continue;
+    [step, by] = [name, spent >= whole ? 'spent' : 'projected'];
     break;
   }
   return {

@@ -138,12 +138,6 @@ function priceOf({ quantities, cost }: WorkloadCost, resource: Resource): number
   return quantity > 0 ? (cost[resource] ?? 0) / quantity : 0;
 }
 
-export interface SuddenCost {
-  readonly day: number;
-  readonly usual: number;
-  readonly parts: readonly CostPart[];
-}
-
 /** How many times the usual spread a day must lie above the days before. */
 const SPREADS = 4;
 
