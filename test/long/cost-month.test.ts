@@ -287,4 +287,4 @@ test('a month of three tenants: the warning on the day of the crossing, the cap 
   );
   const reason = decisions.flatMap(({ reasons }) => reasons).find(({ code }) => code === 'CostCap');
   expect(reason?.text).toContain('the cost budget shop');
-}, 600_000);
+}, 1_200_000);
