@@ -9,22 +9,18 @@ import { runLoop } from '../loops/run-loop.ts';
 import { reasonOf } from '../loops/telemetry.ts';
 import type { TenantId } from '../model/tenant.ts';
 import { DAY, HOUR, MINUTE, type Millis } from '../model/time.ts';
+import type { ReportMail } from '../notify/report-mail.ts';
 import { encodeJson, readJson } from '../storage/json-value.ts';
 import type { ReportQuestion } from './cost-reports.ts';
 import type { Parts } from './parts.ts';
 
-/** A report, ready to be sent. */
-export interface ReportMail {
-  /** The same each time that it is sent, for what sees it twice. */
-  readonly id: string;
-  readonly subject: string;
-  readonly html: string;
-  readonly text: string;
-  readonly attachments: readonly { readonly name: string; readonly type: string; readonly content: string }[];
-}
-
 /** Sends a mail to the addresses of a receiver. Resolves once somebody else has it for good. */
 export type SendReport = (tenant: TenantId, receiver: string, mail: ReportMail, signal: AbortSignal) => Promise<void>;
+
+export interface ReportMailParts extends Pick<Parts, 'clock' | 'keyValue' | 'metrics' | 'telemetry'> {
+  readonly settings: { readonly cost: Pick<Parts['settings']['cost'], 'reports'> };
+  readonly coordination: Pick<Parts['coordination'], 'membership'>;
+}
 
 export interface ReportMailDeps {
   readonly reportOf: (tenant: TenantId, question: ReportQuestion) => Promise<CostReport>;
@@ -49,7 +45,7 @@ interface Sent {
  * Mails the reports that the settings name, once a period has ended, to each receiver once: again only where the
  * program ended between sending and writing that down. The first is that of the first period that ends after it was set up.
  */
-export async function runReportMails(parts: Parts, deps: ReportMailDeps, signal: AbortSignal): Promise<void> {
+export async function runReportMails(parts: ReportMailParts, deps: ReportMailDeps, signal: AbortSignal): Promise<void> {
   const { settings, clock, telemetry } = parts;
   const { reports } = settings.cost;
   if (reports.length === 0) return;
@@ -62,7 +58,7 @@ export async function runReportMails(parts: Parts, deps: ReportMailDeps, signal:
   );
 }
 
-async function passOf(report: CostReportSettings, parts: Parts, deps: ReportMailDeps, signal: AbortSignal) {
+async function passOf(report: CostReportSettings, parts: ReportMailParts, deps: ReportMailDeps, signal: AbortSignal) {
   const { clock, keyValue, metrics, telemetry, coordination } = parts;
   const { tenant } = report;
   const now = clock.now();

@@ -9,7 +9,8 @@ import { costReportRoute } from '../http/routes/cost-report.ts';
 import type { TenantId } from '../model/tenant.ts';
 import { HOUR, type Millis, type TimeRange, WEEK } from '../model/time.ts';
 import { callersOf } from './callers.ts';
-import { runReportMails, type SendReport } from './cost-report-mail.ts';
+import { runReportMails } from './cost-report-mail.ts';
+import { reportSender } from './cost-report-sender.ts';
 import { adviseCapacity } from './cost-reservation.ts';
 import { openSavingsDays } from './cost-savings.ts';
 import type { Parts } from './parts.ts';
@@ -19,8 +20,6 @@ export interface CostReportDeps {
   readonly spendOf: (tenant: TenantId, range: TimeRange) => Promise<readonly SpendHour[]>;
   /** Hours before it are told of; later ones are not made yet. */
   readonly upTo: (tenant: TenantId) => Promise<Millis>;
-  /** How mails are sent; undefined where nothing can send any. */
-  readonly sendReport?: SendReport | undefined;
 }
 
 export interface ReportQuestion {
@@ -33,7 +32,7 @@ export interface ReportQuestion {
 }
 
 /** Reports of what was spent, on request and by mail, and advice on reserved capacity. Nothing moves before `run`. */
-export function openCostReports(parts: Parts, { spendOf, upTo, sendReport }: CostReportDeps) {
+export function openCostReports(parts: Parts, { spendOf, upTo }: CostReportDeps) {
   const { clock, settings, policies } = parts;
   const { currency, showback: rule } = settings.cost;
   const savingsDays = openSavingsDays(parts);
@@ -93,7 +92,10 @@ export function openCostReports(parts: Parts, { spendOf, upTo, sendReport }: Cos
     ] as const,
     reportOf,
     async run(signal: AbortSignal): Promise<void> {
-      await Promise.all([savingsDays.run(signal), runReportMails(parts, { reportOf, upTo, sendReport }, signal)]);
+      await Promise.all([
+        savingsDays.run(signal),
+        runReportMails(parts, { reportOf, upTo, sendReport: reportSender(settings) }, signal),
+      ]);
     },
   };
 }

@@ -2,10 +2,10 @@ import { z } from 'zod';
 import { type Problem, problemsOf } from '../model/problem.ts';
 import { DEFAULT_TENANT, InvalidTenantError, parseTenant } from '../model/tenant.ts';
 import { DAY, MINUTE, parseDuration, SECOND } from '../model/time.ts';
-import { anomalyProblems } from './anomaly-settings.ts';
-import { ruleSettingsProblems } from './rules-settings.ts';
 import { alertingProblems } from './alerting-settings.ts';
+import { anomalyProblems } from './anomaly-settings.ts';
 import { costProblems } from './cost-settings.ts';
+import { ruleSettingsProblems } from './rules-settings.ts';
 import { isLoopback, SettingsDocument, splitListen } from './schema.ts';
 import { scrapeProblems } from './scrape-settings.ts';
 import { tenantLimitProblems } from './tenant-limits.ts';
@@ -33,8 +33,25 @@ export function checkSettings(value: unknown): {
     ...anomalyProblems(checked.data.anomalies, checked.data.tenancy.mode === 'on'),
     ...ruleSettingsProblems(checked.data.rules, checked.data.tenancy.mode === 'on'),
     ...costProblems(checked.data.cost, checked.data.tenancy.mode === 'on'),
+    ...reportProblems(checked.data),
   ];
   return problems.length > 0 ? { problems } : { document: checked.data, problems };
+}
+
+/** Reports go to receivers of alerts, by mail. */
+function reportProblems({ cost, alerting, tenancy }: SettingsDocument): readonly Problem[] {
+  const hear = (tenant: string) =>
+    alerting.receivers.filter(
+      ({ tenants = [], emailConfigs = [] }) =>
+        emailConfigs.length > 0 && (tenancy.mode === 'off' || tenants === 'all' || tenants.includes(tenant)),
+    );
+  return cost.reports.flatMap(({ tenant, receivers }, i) =>
+    receivers.flatMap((name, k): readonly Problem[] => {
+      if (hear(tenant).some((receiver) => receiver.name === name)) return [];
+      const message = `expected the name of a receiver in alerting.receivers with emailConfigs that the tenant ${tenant} may use, got ${JSON.stringify(name)}`;
+      return [{ path: ['cost', 'reports', i, 'receivers', k], message }];
+    }),
+  );
 }
 
 function exposureProblems(document: SettingsDocument): readonly Problem[] {

@@ -1,4 +1,4 @@
-import { createTransport } from 'nodemailer';
+import { createTransport, type Transporter } from 'nodemailer';
 import { digestOf } from '../alerting/fingerprint.ts';
 import type { Message } from '../alerting/message.ts';
 import { type EmailIntegration, secretsOf } from '../alerting/receiver.ts';
@@ -13,22 +13,8 @@ const MOST_ALERTS = 100;
 /** Sends a mail to all of the addresses, as text and as HTML. Mails of one group are one thread. */
 export async function sendEmail(integration: EmailIntegration, sending: Sending): Promise<Outcome> {
   const { message, id, text } = sending;
-  const { smarthost, security, hello, authUsername, authPassword, timeoutMs, tls, from, to, headers } = integration;
-  const transport = createTransport({
-    ...smarthost,
-    secure: security === 'tls',
-    requireTLS: security === 'starttls',
-    ignoreTLS: security === 'none',
-    ...(hello !== undefined && { name: hello }),
-    ...(authUsername !== undefined && { auth: { user: authUsername, pass: authPassword?.reveal() ?? '' } }),
-    tls: tlsOptions(tls),
-    connectionTimeout: timeoutMs,
-    greetingTimeout: timeoutMs,
-    socketTimeout: timeoutMs,
-    dnsTimeout: timeoutMs,
-    disableFileAccess: true,
-    disableUrlAccess: true,
-  });
+  const { from, to, headers } = integration;
+  const transport = openTransport(integration);
   const domain = /@([\w.-]+)/.exec(from)?.[1] ?? 'foresail';
   const thread = `<${digestOf(`${message.tenant}\n${message.groupKey}`)}@${domain}>`;
   try {
@@ -49,7 +35,27 @@ export async function sendEmail(integration: EmailIntegration, sending: Sending)
   }
 }
 
-function failureOf(error: unknown, integration: EmailIntegration): Outcome {
+/** A way to the integration's server. Whoever opens it closes it. */
+export function openTransport(integration: EmailIntegration): Transporter {
+  const { smarthost, security, hello, authUsername, authPassword, timeoutMs, tls } = integration;
+  return createTransport({
+    ...smarthost,
+    secure: security === 'tls',
+    requireTLS: security === 'starttls',
+    ignoreTLS: security === 'none',
+    ...(hello !== undefined && { name: hello }),
+    ...(authUsername !== undefined && { auth: { user: authUsername, pass: authPassword?.reveal() ?? '' } }),
+    tls: tlsOptions(tls),
+    connectionTimeout: timeoutMs,
+    greetingTimeout: timeoutMs,
+    socketTimeout: timeoutMs,
+    dnsTimeout: timeoutMs,
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  });
+}
+
+export function failureOf(error: unknown, integration: EmailIntegration): Outcome {
   const { code, responseCode, message } = error as {
     readonly code?: string;
     readonly responseCode?: number;
