@@ -69,8 +69,8 @@ export function openCostReports(parts: Parts, { spendOf, upTo }: CostReportDeps)
       await savingsDays.settled(tenant, patience);
       played = await read();
     }
-    const all = own.map(({ namespace, name, mode }, i) =>
-      policySavings({ namespace, policy: name, mode, ...played[i]!, spend }),
+    const all = own.map(({ namespace, name, mode, target }, i) =>
+      policySavings({ namespace, policy: name, mode, target: target.name, ...played[i]!, spend }),
     );
     return { total: totalSavings(all), policies: all };
   }

@@ -17,7 +17,7 @@ const ran = (i: number, hours: number): SpendHour[] =>
     ...{ namespace: 'shop', workload: 'web', policy: 'web', region: '', labels: {}, replicaHours: 5, cost: 0.5 },
     ...{ estimated: 0, idle: undefined, plan: 'on-demand' },
   }));
-const WEB = { namespace: 'shop', policy: 'web', mode: 'enforce', pending: 0 } as const;
+const WEB = { namespace: 'shop', policy: 'web', target: 'web', mode: 'enforce', pending: 0 } as const;
 
 test('policySavings() compares with reactive and with the highest demand of all days, in hours and money', () => {
   const days = [day(0, 100, 90, 6), day(1, 110, 130, 9)];
@@ -48,10 +48,17 @@ test('policySavings() says where Foresail takes more, where there is no price, a
   });
 });
 
+test('policySavings() takes what ran under the name of the target where no policy is named, and no other policy', () => {
+  const unnamed = ran(0, 24).map((entry) => ({ ...entry, policy: undefined }));
+  const others = ran(0, 24).map((entry) => ({ ...entry, policy: 'other' }));
+  const savings = policySavings({ ...WEB, policy: 'of-web', days: [day(0, 1, 1, 1)], spend: [...unnamed, ...others] });
+  expect(savings.ran).toEqual({ replicaHours: 120, hours: 24 });
+});
+
 test('totalSavings() adds up what is known, and counts what has no price', () => {
   const dear = policySavings({ ...WEB, days: [day(0, 100, 90, 6)], spend: ran(0, 24) });
-  const free = policySavings({ ...WEB, policy: 'api', days: [day(0, 10, 20, 2)], spend: [] });
-  const none = policySavings({ ...WEB, policy: 'new', days: [], spend: [] });
+  const free = policySavings({ ...WEB, policy: 'api', target: 'api', days: [day(0, 10, 20, 2)], spend: [] });
+  const none = policySavings({ ...WEB, policy: 'new', target: 'new', days: [], spend: [] });
   expect(totalSavings([dear, free, none])).toMatchObject({
     policies: 2,
     unpriced: 1,

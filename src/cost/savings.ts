@@ -23,6 +23,8 @@ export interface SimulatedUse {
 export interface PolicySavingsInput {
   readonly namespace: string;
   readonly policy: string;
+  /** The name of its target: what ran under it counts where nothing says which policy it is of. */
+  readonly target: string;
   /** observe: the policy changes nothing, so what ran was not Foresail's doing. */
   readonly mode: 'observe' | 'enforce';
   /** Finished days, each once. */
@@ -70,10 +72,10 @@ export function policySavings(input: PolicySavingsInput): PolicySavings {
   const { namespace, policy, mode, pending } = input;
   const played = input.days.filter((day) => day.kind === 'played');
   const starts = new Set(played.map(({ day }) => day));
-  const own = input.spend.filter(
-    (entry) =>
-      entry.namespace === namespace && entry.policy === policy && starts.has(Math.floor(entry.hour / DAY) * DAY),
-  );
+  const isOwn = (entry: SpendHour) =>
+    entry.namespace === namespace &&
+    (entry.policy === undefined ? entry.workload === input.target : entry.policy === policy);
+  const own = input.spend.filter((entry) => isOwn(entry) && starts.has(Math.floor(entry.hour / DAY) * DAY));
   const ranHours = sum(own.map(({ replicaHours }) => replicaHours));
   const price = ranHours > 0 ? sum(own.map(({ cost }) => cost)) / ranHours : null;
   const use = (uses: readonly SimulatedUse[]): StrategyUse => {

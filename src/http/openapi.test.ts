@@ -3,9 +3,11 @@ import { DEFAULT_TENANT } from '../model/tenant.ts';
 import { parseSeriesSelector } from '../promql/parse-series-selector.ts';
 import { serve } from '../testing/http-deps.ts';
 import { adminRoute } from './admin-route.ts';
+import { NotFoundError } from './errors.ts';
 import { openApiDocument } from './openapi.ts';
 import { rulesRoutes } from './routes/rules.ts';
 import { slosRoute } from './routes/slos.ts';
+import { costReportRoute } from './routes/cost-report.ts';
 
 test('the OpenAPI document is as reviewed (vitest -u writes it anew)', async () => {
   const text = `${JSON.stringify(openApiDocument('0.0.0'), undefined, 2)}\n`;
@@ -37,6 +39,12 @@ test('every address of the document is answered', async () => {
         }),
       (router) => rulesRoutes(router, { callerOf, parseSelector: parseSeriesSelector, ruleGroups: () => [] }),
       (router) => slosRoute(router, { callerOf, slos: async () => [] }),
+      (router) =>
+        costReportRoute(router, {
+          ...{ callerOf: () => ({ tenant: DEFAULT_TENANT, role: 'operator' }), now: () => 0, timeoutMs: 1000 },
+          reportOf: async () => await Promise.reject(new NotFoundError('nothing was spent')),
+          capacityOf: async () => await Promise.reject(new NotFoundError('nothing was spent')),
+        }),
     ],
   });
   const { paths } = openApiDocument('0.0.0') as { paths: Record<string, Record<string, unknown>> };

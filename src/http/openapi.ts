@@ -5,6 +5,7 @@ import { AdviceAnswer } from './advice-schemas.ts';
 import * as anomalySchemas from './anomaly-schemas.ts';
 import * as schemas from './api-schemas.ts';
 import { DetectRequest } from './detect-rows.ts';
+import { CapacityAnswer, CostReportAnswer } from './cost/cost-answers.ts';
 import { DecomposeRequest, ForecastRequest, SeasonsRequest } from './forecast-requests.ts';
 
 interface Parameter {
@@ -314,6 +315,34 @@ export function openApiDocument(version: string): object {
       '/api/v1/policies/{namespace}/{name}/plan': {
         get: operation('Plan now, and change nothing.', NAMES, ref('Plan')),
       },
+      '/api/v1/cost/report': {
+        get: operation(
+          'What was spent in a week or a month, by namespace, workload, label and region, and what was saved, by simulation. With format=html a page, with format=csv a table.',
+          [
+            inQuery('period', 'A week from Monday, or a calendar month (the default), in UTC.', { enum: ['week', 'month'] }),
+            inQuery('at', 'An instant of the period; now if not given.', TIME),
+            inQuery('format', 'json if not given.', { enum: ['json', 'html', 'csv'] }),
+            inQuery('savings', 'false: without the simulation of what was saved.', { enum: ['true', 'false'] }),
+            inQuery('wait', 'How long simulations are waited for that are under way (10s).', DURATION),
+          ],
+          ref('CostReport'),
+        ),
+      },
+      '/api/v1/cost/reservation': {
+        get: operation(
+          'How much capacity to reserve over a forecast of what runs, and what work that can wait would save.',
+          [
+            inQuery('discount', 'What a reserved replica is cheaper by, 0 to 1.', { type: 'number' }, true),
+            inQuery('horizon', 'Over which it is reckoned: 1d to 92d (28d).', DURATION),
+            inQuery('namespace', 'Only of this namespace.'),
+            inQuery('workload', 'Only of this workload.'),
+            inQuery('limit', 'Workloads with advice of their own, the dearest (10).', { type: 'integer', maximum: 50 }),
+            inQuery('deferrable', 'Share of the work that can wait, 0 to 1; with delay.', { type: 'number' }),
+            inQuery('delay', 'How long it can wait: 1h to 7d.', DURATION),
+          ],
+          ref('Capacity'),
+        ),
+      },
       '/api/v1/policies/{namespace}/{name}/advice': {
         get: operation(
           'What could be set better: the target and other settings of the HPA, and requests. Nothing is changed.',
@@ -440,6 +469,8 @@ export function openApiDocument(version: string): object {
         Policy: schemaOf(schemas.PolicyAnswer),
         Plan: schemaOf(schemas.PlanAnswer),
         Advice: schemaOf(AdviceAnswer),
+        CostReport: schemaOf(CostReportAnswer),
+        Capacity: schemaOf(CapacityAnswer),
         Forecast: schemaOf(schemas.ForecastAnswer),
         Accuracy: schemaOf(schemas.AccuracyAnswer),
         PolicyAccuracy: schemaOf(schemas.PolicyAccuracyAnswer),

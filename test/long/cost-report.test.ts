@@ -137,6 +137,8 @@ test('what was saved is simulated day by day, and labelled so', async () => {
   });
   // The day with the gap is no day to judge by.
   expect(web!.skipped).toEqual([{ days: 1, why: expect.stringContaining('is not known for 3.') }]);
+  expect(web!.pricePerReplicaHour).toBeCloseTo(PRICE, 6);
+  expect(web!.ran!.hours).toBe(24 * 6);
   expect(web!.staticPeak.replicaHours).toBe(26 * 24 * 6);
   expect(web!.saved.staticPeak.replicaHours).toBeGreaterThan(0);
   expect(web!.foresail.minutesOver).toBeLessThanOrEqual(web!.reactive.minutesOver);
