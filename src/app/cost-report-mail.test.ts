@@ -14,7 +14,7 @@ import { memoryKeyValue } from '../testing/memory-key-value.ts';
 import { simClock } from '../testing/sim-clock.ts';
 import { mailOf, type ReportMailParts, runReportMails } from './cost-report-mail.ts';
 import { reportSender } from './cost-report-sender.ts';
-import type { ReportQuestion } from './cost-reports.ts';
+import type { ReportQuestion } from './cost-report-types.ts';
 
 const SHOP = 'shop' as TenantId;
 const mails: { readonly to: readonly string[]; readonly text: string }[] = [];

@@ -11,11 +11,8 @@ import type { TenantId } from '../model/tenant.ts';
 import { DAY, HOUR, MINUTE, type Millis } from '../model/time.ts';
 import type { ReportMail } from '../notify/report-mail.ts';
 import { encodeJson, readJson } from '../storage/json-value.ts';
-import type { ReportQuestion } from './cost-reports.ts';
+import type { ReportQuestion, SendReport } from './cost-report-types.ts';
 import type { Parts } from './parts.ts';
-
-/** Sends a mail to the addresses of a receiver. Resolves once somebody else has it for good. */
-export type SendReport = (tenant: TenantId, receiver: string, mail: ReportMail, signal: AbortSignal) => Promise<void>;
 
 export interface ReportMailParts extends Pick<Parts, 'clock' | 'keyValue' | 'metrics' | 'telemetry'> {
   readonly settings: { readonly cost: Pick<Parts['settings']['cost'], 'reports'> };
@@ -117,7 +114,7 @@ export function mailOf(report: CostReport, receiver: string): ReportMail {
 }
 
 /** `costs-shop-2026-11`, without its ending. */
-export function fileName(tenant: string, { name }: Pick<ReportPeriod, 'name'>): string {
+function fileName(tenant: string, { name }: Pick<ReportPeriod, 'name'>): string {
   return `costs-${fitId(tenant)}-${name}`;
 }
 

@@ -2,7 +2,7 @@ import { servesTenant } from '../alerting/receiver.ts';
 import type { Settings } from '../config/load.ts';
 import { CodedError } from '../model/errors.ts';
 import { sendReportMail } from '../notify/report-mail.ts';
-import type { SendReport } from './cost-report-mail.ts';
+import type { SendReport } from './cost-report-types.ts';
 
 /** A report did not reach a receiver. It is tried again. */
 class ReportNotSentError extends CodedError {

@@ -11,6 +11,7 @@ import { HOUR, type Millis, type TimeRange, WEEK } from '../model/time.ts';
 import { callersOf } from './callers.ts';
 import { runReportMails } from './cost-report-mail.ts';
 import { reportSender } from './cost-report-sender.ts';
+import type { ReportQuestion } from './cost-report-types.ts';
 import { adviseCapacity } from './cost-reservation.ts';
 import { openSavingsDays } from './cost-savings.ts';
 import type { Parts } from './parts.ts';
@@ -20,15 +21,6 @@ export interface CostReportDeps {
   readonly spendOf: (tenant: TenantId, range: TimeRange) => Promise<readonly SpendHour[]>;
   /** Hours before it are told of; later ones are not made yet. */
   readonly upTo: (tenant: TenantId) => Promise<Millis>;
-}
-
-export interface ReportQuestion {
-  readonly period: PeriodKind;
-  /** An instant of the period. */
-  readonly at: Millis;
-  readonly savings: boolean;
-  /** Simulations are waited for until this is aborted; those that are not done are said to be under way. */
-  readonly patience: AbortSignal;
 }
 
 /** Reports of what was spent, on request and by mail, and advice on reserved capacity. Nothing moves before `run`. */

@@ -177,7 +177,7 @@ interface Leaf {
 }
 
 /** OpenCost's names of what belongs to no workload: `__idle__`, `__unallocated__`, `__unmounted__`. */
-export function isUnallocated({ namespace }: Pick<SpendHour, 'namespace'>): boolean {
+function isUnallocated({ namespace }: Pick<SpendHour, 'namespace'>): boolean {
   return namespace === '' || /^__.*__$/.test(namespace);
 }
 
@@ -392,7 +392,7 @@ function coverageOf(spend: readonly SpendHour[], start: Millis, end: Millis): Co
 }
 
 /** The rule of sharing, as it is printed on every report. */
-export function ruleText({ unallocated, idle }: SharingRule): string {
+function ruleText({ unallocated, idle }: SharingRule): string {
   const own = 'A workload pays for what it asked for and did not use itself (its idle cost).';
   switch (unallocated) {
     case 'none':

@@ -4,8 +4,8 @@ import { ScalingPolicyDocument } from '../scaling/policy.ts';
 import { AdviceAnswer } from './advice-schemas.ts';
 import * as anomalySchemas from './anomaly-schemas.ts';
 import * as schemas from './api-schemas.ts';
-import { DetectRequest } from './detect-rows.ts';
 import { CapacityAnswer, CostReportAnswer } from './cost/cost-answers.ts';
+import { DetectRequest } from './detect-rows.ts';
 import { DecomposeRequest, ForecastRequest, SeasonsRequest } from './forecast-requests.ts';
 
 interface Parameter {
@@ -319,7 +319,9 @@ export function openApiDocument(version: string): object {
         get: operation(
           'What was spent in a week or a month, by namespace, workload, label and region, and what was saved, by simulation. With format=html a page, with format=csv a table.',
           [
-            inQuery('period', 'A week from Monday, or a calendar month (the default), in UTC.', { enum: ['week', 'month'] }),
+            inQuery('period', 'A week from Monday, or a calendar month (the default), in UTC.', {
+              enum: ['week', 'month'],
+            }),
             inQuery('at', 'An instant of the period; now if not given.', TIME),
             inQuery('format', 'json if not given.', { enum: ['json', 'html', 'csv'] }),
             inQuery('savings', 'false: without the simulation of what was saved.', { enum: ['true', 'false'] }),
