@@ -235,3 +235,17 @@ test('judge() is used to a series that often stands still', () => {
   const steps = Array.from({ length: 6000 }, (_, t) => Math.floor(noise(Math.floor(t / 37)) * 20));
   expect(judgeAll(steps).filter(({ part, anomaly }) => anomaly && part === 'flat')).toEqual([]);
 });
+
+test('judge() asks for more where samples come more often', () => {
+  const scoreAt = (stepMs: number) => {
+    const values = Array.from({ length: 1200 }, (_, t) => 100 + 10 * noise(t) + (t === 1199 ? 6 : 0));
+    return judgeAll(
+      values,
+      values.map((_, t) => t * stepMs),
+    ).at(-1)!.score;
+  };
+  const [often, usual, seldom] = [15_000, STEP, 3_600_000].map(scoreAt) as [number, number, number];
+  expect(often).toBeLessThan(usual);
+  expect(usual).toBeLessThan(seldom);
+  expect(scoreAt(86_400_000)).toBeCloseTo(seldom, 1);
+});

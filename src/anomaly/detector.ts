@@ -1,4 +1,4 @@
-import { HOUR, type Millis } from '../model/time.ts';
+import { HOUR, MINUTE, type Millis, SECOND } from '../model/time.ts';
 import {
   beginDay,
   DAY_CELLS,
@@ -51,7 +51,7 @@ export interface Context {
 
 export const ANOMALY_SCORE = 0.6;
 /** What scores so: the sum of how rare each part is, in powers of ten that are weighed. */
-const ANOMALY_EVIDENCE = 2.95;
+const ANOMALY_EVIDENCE = 3.38;
 /** Samples before the first score. */
 const LEARNING = 90;
 
@@ -61,30 +61,52 @@ const LEARNING = 90;
  */
 const PARTS = {
   /** A sample far from those just before it. */
-  jump: { weight: 0.51, most: 20, share: 0.026 },
+  jump: { weight: 0.6, most: 14, share: 0.035 },
   /** The mean of the last samples, far from the median of all. */
-  shift: { weight: 1.05, most: 22, share: 0.05 },
+  shift: { weight: 1.0, most: 30, share: 0.058 },
   /** The mean of the last samples, far from what was forecast or else from what the days before had at these times. */
-  season: { weight: 0.93, most: 20, share: 0.046 },
+  season: { weight: 0.89, most: 21, share: 0.049 },
   /** Transitions between levels that are seldom seen, of late. */
-  pattern: { weight: 0.62, most: 25, share: 0.047 },
+  pattern: { weight: 0.51, most: 20, share: 0.053 },
   /** Samples that move more or less than they used to. */
-  spread: { weight: 0.21, most: 10, share: 0.05 },
+  spread: { weight: 0.2, most: 10, share: 0.05 },
 } as const;
 export type Part = keyof typeof PARTS | 'flat';
 type Rated = keyof typeof PARTS;
 const RATED = Object.keys(PARTS) as Rated[];
 /** Of the sum. */
-const SUM_SHARE = 0.017;
+const SUM_SHARE = 0.02;
 const TAIL_LEARNING = 60;
 const SUM_LEARNING = 120;
+/** Of the evidence: the sum itself; the rest is how rare the sum is. */
+const SUM_WEIGHT = 0.49;
+/** What is usual at the time counts so many times: of the day, of the week. */
+const USUAL_OF_DAY = 0.75;
+const USUAL_OF_WEEK = 1.6;
+/** A jump of more than so many mean moves strikes by so much for each e-fold more, however often there were such jumps; to a limit. */
+const FAR_MOVES = 11.0;
+const FAR_WEIGHT = 0.51;
+const FAR_MOST = 3.5;
+/** A shift from the median strikes by so much less where the series follows its days, which the season is told from. */
+const SHIFT_OF_RHYTHM = 0.34;
+/**
+ * What is as rare comes more often where there are more samples: for each power of ten that they come more often than this,
+ * so much less evidence. Samples that are further apart than an hour count as an hour.
+ */
+const RATE_WEIGHT = 1.1;
+const RATE_STEP_MS = 5 * MINUTE;
+const MOST_STEP_MS = HOUR;
+const LEAST_STEP_MS = SECOND;
+const STEP_RATE = 0.01;
+/** A gap counts as so many steps at most. */
+const MOST_STEPS = 4;
 
-const SURPRISE_RATE = 0.23;
-const SHIFT_SAMPLES = 10;
-const LEVEL_RATE = 0.22;
-const MEDIAN_RATE = 0.004;
+const SURPRISE_RATE = 0.2;
+const SHIFT_SAMPLES = 5;
+const LEVEL_RATE = 0.25;
+const MEDIAN_RATE = 0.003;
 const DISTANCE_RATE = 0.005;
-const SCALE_RATE = 0.01;
+const SCALE_RATE = 0.0065;
 const SHORT_SPREAD_RATE = 0.1;
 const LONG_SPREAD_RATE = 0.002;
 /** Of the spread: what is smaller is as if still. */
@@ -105,9 +127,9 @@ const FLAT_WEIGHT = 8;
 const FLAT_FADES = 1 - 3.5e-4;
 
 /** After an anomaly, for so long and for so many samples, there is another only if it is so many times as striking; less so as time goes by. */
-const QUIET_MS = 22 * HOUR;
+const QUIET_MS = 16 * HOUR;
 const QUIET_SAMPLES = 16;
-const AGAIN = 2.1;
+const AGAIN = 1.9;
 /** A sample that is held back scores below an anomaly. */
 const HELD_BACK = 0.9;
 
@@ -137,7 +159,9 @@ const ALL_SAME = 12;
 const PEAK = 13;
 const PEAK_TIME = 14;
 const PEAK_SAMPLE = 15;
-const TAILS = 16;
+/** Mean time between samples, ms. */
+const STEP = 16;
+const TAILS = 17;
 const tailAt = (index: number, share: number, learning = TAIL_LEARNING): Tail => ({
   at: TAILS + index * TAIL_NUMBERS,
   share,
@@ -178,11 +202,10 @@ export function judge(state: DetectorState, time: Millis, sample: number, contex
   const value = Math.max(-GREATEST, Math.min(GREATEST, sample));
   const isGap = Number.isNaN(value) || !Number.isFinite(sample);
   const { expected, lower, upper } = context.forecast ?? boundsAt(state, local, isGap ? 0 : value);
-  if (isGap)
-    return { expected, lower, upper, score: 0, anomaly: false, learning, direction: 'up', part: undefined };
+  if (isGap) return { expected, lower, upper, score: 0, anomaly: false, learning, direction: 'up', part: undefined };
   const measured = measure(state, local, value, context);
   const strikes = strikesOf(state, measured);
-  const unusual = Math.max(0, strikes.sum - usualAt(state, USUAL, local));
+  const unusual = Math.max(0, strikes.sum - usualAt(state, USUAL, local, USUAL_OF_DAY, USUAL_OF_WEEK));
   const evidence = learning ? 0 : evidenceOf(state, time, unusual);
   const anomaly = evidence >= ANOMALY_EVIDENCE;
   if (time > numbers[LAST_TIME]!) {
@@ -262,12 +285,15 @@ function strikesOf(state: DetectorState, measured: Measured): { sum: number; par
   const isFlat = measured.flat >= 1;
   let part: Part | undefined = isFlat ? 'flat' : undefined;
   let rarest = isFlat ? Number.POSITIVE_INFINITY : 0;
-  let sum = isFlat ? FLAT_WEIGHT * Math.min(2, measured.flat) : 0;
+  const rhythm = rhythmOf(state, DAY_OF);
+  let sum = (isFlat ? FLAT_WEIGHT * Math.min(2, measured.flat) : 0) + farOf(state, measured);
   for (const each of RATED) {
     const { weight, most } = PARTS[each];
     const rare =
-      each === 'season' ? seasonRarity(state, measured) : rarity(state, TAIL_OF[each], Math.abs(measured[each]));
-    sum += weight * Math.min(rare, most);
+      each === 'season'
+        ? seasonRarity(state, measured, rhythm)
+        : rarity(state, TAIL_OF[each], Math.abs(measured[each]));
+    sum += weight * Math.min(rare, most) * (each === 'shift' ? 1 - SHIFT_OF_RHYTHM * rhythm : 1);
     if (rare > rarest) {
       rarest = rare;
       part = each;
@@ -277,10 +303,15 @@ function strikesOf(state: DetectorState, measured: Measured): { sum: number; par
 }
 
 /** Of the forecast once enough of them came; else of the days before, as far as the series follows them. */
-function seasonRarity(state: DetectorState, { issued, season }: Measured): number {
+function seasonRarity(state: DetectorState, { issued, season }: Measured, rhythm: number): number {
   if (issued !== undefined && state.numbers[TAIL_OF_ISSUED.at]! >= TAIL_LEARNING)
     return rarity(state, TAIL_OF_ISSUED, Math.abs(issued.mean));
-  return rarity(state, TAIL_OF.season, Math.abs(season)) * rhythmOf(state, DAY_OF);
+  return rarity(state, TAIL_OF.season, Math.abs(season)) * rhythm;
+}
+
+function farOf({ numbers }: DetectorState, { jump }: Measured): number {
+  const moves = Math.abs(jump) / FAR_MOVES;
+  return moves > 1 && numbers[SAMPLES]! >= TAIL_LEARNING ? FAR_WEIGHT * Math.min(FAR_MOST, Math.log(moves)) : 0;
 }
 
 function directionOf(part: Part | undefined, measured: Measured, off: number): 'up' | 'down' {
@@ -296,7 +327,10 @@ function directionOf(part: Part | undefined, measured: Measured, off: number): '
 /** What is left once what was told already is taken off. */
 function evidenceOf(state: DetectorState, time: Millis, unusual: number): number {
   const { numbers } = state;
-  const evidence = (unusual + rarity(state, TAIL_OF_SUM, unusual)) / 2;
+  const striking = SUM_WEIGHT * unusual + (1 - SUM_WEIGHT) * rarity(state, TAIL_OF_SUM, unusual);
+  if (!(striking > 0)) return 0;
+  const step = Math.max(LEAST_STEP_MS, Math.min(MOST_STEP_MS, numbers[STEP]!));
+  const evidence = Math.max(0, striking - RATE_WEIGHT * Math.log10(RATE_STEP_MS / step));
   const sinceMs = time - numbers[PEAK_TIME]!;
   const since = numbers[SAMPLES]! + 1 - numbers[PEAK_SAMPLE]!;
   const age = Math.max(0, Math.min(sinceMs / QUIET_MS, since / QUIET_SAMPLES));
@@ -337,6 +371,7 @@ function follow(
   numbers[SHORT_SPREAD]! += SHORT_SPREAD_RATE * (move - numbers[SHORT_SPREAD]!);
   if (teaches) learnScale(numbers, value, move);
   numbers[LEVEL]! += LEVEL_RATE * (value - numbers[LEVEL]!);
+  if (before > 0) followStep(numbers, time);
   numbers[LAST_TIME] = time;
 }
 
@@ -357,6 +392,13 @@ function followSame(numbers: Float64Array, value: number, teaches: boolean): voi
   }
   if (teaches) numbers[MOST_SAME]! *= FLAT_FADES;
   numbers[LAST_VALUE] = value;
+}
+
+function followStep(numbers: Float64Array, time: Millis): void {
+  const step = numbers[STEP]!;
+  const now = time - numbers[LAST_TIME]!;
+  if (step === 0) numbers[STEP] = now;
+  else numbers[STEP] = step + Math.max(STEP_RATE, 1 / numbers[SAMPLES]!) * (Math.min(now, MOST_STEPS * step) - step);
 }
 
 function learnScale(numbers: Float64Array, value: number, move: number): void {

@@ -29,11 +29,11 @@ const TOP = 4;
 const THRESHOLD_RATE = 1 / 2000;
 const EXCESS_RATE = 0.005;
 /** What is left of the largest from one value to the next: half after 1,200. */
-const FADES = 1 - 5.6e-4;
+const FADES = 1 - 7.1e-4;
 /** The largest of n values of an exponential tail is about log(n) means: so many of those count as the least mean. */
-const LARGEST_WEIGHT = 0.84;
+const LARGEST_WEIGHT = 1.0;
 /** A value counts as at most so many times what is known: an outlier does not stretch the tail at once. */
-const MOST_TIMES = 10;
+const MOST_TIMES = 12.0;
 
 /** Powers of ten beyond which nothing is told apart. */
 const MOST_RARE = 30;

@@ -11,7 +11,7 @@ export interface UsualTimes {
 const DAY_BUCKETS = 96;
 const WEEK_BUCKETS = 168;
 /** Of a mean that is renewed once a day or week: what comes once alone hardly counts, what comes each time does. */
-const KEPT = 0.92;
+const KEPT = 0.83;
 
 /** Of the day, then of the week: the bucket of now, or -1, and the most that it has had this time. */
 export const USUAL_NUMBERS = 4;
@@ -23,13 +23,22 @@ export function beginUsual({ numbers }: Memory, { at }: UsualTimes): void {
   numbers[at + OF_WEEK] = -1;
 }
 
-/** @param time Local. @returns What is usual at this time and a bucket of the day beside it. */
-export function usualAt({ cells }: Memory, { cellsAt }: UsualTimes, time: Millis): number {
+/**
+ * What is usual at this time and a bucket of the day beside it, or at this time of the week.
+ * @param time Local. @param dayWeight How often the first counts. @param weekWeight How often the second.
+ */
+export function usualAt(
+  { cells }: Memory,
+  { cellsAt }: UsualTimes,
+  time: Millis,
+  dayWeight: number,
+  weekWeight: number,
+): number {
   const bucket = bucketOf(time, DAY, DAY_BUCKETS);
   const before = cells[cellsAt + ((bucket + DAY_BUCKETS - 1) % DAY_BUCKETS)]!;
   const after = cells[cellsAt + ((bucket + 1) % DAY_BUCKETS)]!;
   const ofWeek = cells[cellsAt + DAY_BUCKETS + bucketOf(time, WEEK, WEEK_BUCKETS)]!;
-  return Math.max(cells[cellsAt + bucket]!, before, after, ofWeek);
+  return Math.max(dayWeight * Math.max(cells[cellsAt + bucket]!, before, after), weekWeight * ofWeek);
 }
 
 /** @param time Local. @param strikes How striking the series is at this time. */
