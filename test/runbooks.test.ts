@@ -39,7 +39,11 @@ interface Alert {
 }
 
 /** Alerts that the program itself tells. */
-const TOLD = [/_ALERT = '(\w+)'/.exec(read('src/anomaly/incident-alert.ts'))![1]!, 'ForesailBudget', 'ForesailSuddenCost'];
+const TOLD = [
+  /_ALERT = '(\w+)'/.exec(read('src/anomaly/incident-alert.ts'))![1]!,
+  'ForesailBudget',
+  'ForesailSuddenCost',
+];
 const DEMOTIONS = wordsOf('src/scaling/plan-types.ts', 'Demotion', 'code');
 const CONDITIONS = wordsOf('src/scaling/told-reasons.ts', 'ConditionReason').filter((word) => word !== 'code');
 const EVENTS = wordsOf('src/scaling/told-reasons.ts', 'EventReason');

@@ -19,8 +19,8 @@ import { DAY, HOUR, MINUTE, type TimeRange } from '../model/time.ts';
 import { readWhatRan } from '../observe/what-ran.ts';
 import { callersOf } from './callers.ts';
 import { openCostPrices } from './cost-prices.ts';
-import { openDemandAhead } from './demand-ahead.ts';
 import { openCostReports } from './cost-reports.ts';
+import { openDemandAhead } from './demand-ahead.ts';
 import type { Parts } from './parts.ts';
 import { openRequestsRecorder } from './requests-recorder.ts';
 

@@ -1,5 +1,5 @@
-import { aheadOf } from '../cost/project.ts';
 import type { SpendAhead } from '../cost/budget.ts';
+import { aheadOf } from '../cost/project.ts';
 import { demandLabels, readRecorded } from '../loops/demand-series.ts';
 import { reasonOf } from '../loops/telemetry.ts';
 import type { TenantId } from '../model/tenant.ts';

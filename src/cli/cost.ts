@@ -69,7 +69,9 @@ export function costCommand(program: Command, server: { readonly signal: AbortSi
         const value = options[name];
         if (value !== undefined) parameters.set(name, value);
       }
-      const { data } = (await askServer(options, `/api/v1/cost/spend?${parameters}`, { signal })) as { data: ToldSpend };
+      const { data } = (await askServer(options, `/api/v1/cost/spend?${parameters}`, { signal })) as {
+        data: ToldSpend;
+      };
       console.log(options.json ? JSON.stringify(data, null, 2) : tellSpend(data));
     });
   const budgets = cost
@@ -80,7 +82,9 @@ export function costCommand(program: Command, server: { readonly signal: AbortSi
     .option('--json', 'print JSON', false)
     .addHelpText('after', '\nExample:\n  $ foresail cost budgets --check')
     .action(async (options: ServerOptions & { readonly json: boolean; readonly check: boolean }) => {
-      const { data } = (await askServer(options, '/api/v1/cost/budgets', { signal })) as { data: readonly ToldBudget[] };
+      const { data } = (await askServer(options, '/api/v1/cost/budgets', { signal })) as {
+        data: readonly ToldBudget[];
+      };
       console.log(options.json ? JSON.stringify(data, null, 2) : tellBudgets(data));
       if (options.check && data.some(({ state }) => state !== 'within')) process.exitCode = 1;
     });

@@ -18,10 +18,14 @@ describe('money', () => {
   test('parts add up to the whole, whatever the weights', () => {
     const amount = fc.double({ min: 0, max: 1e6, noNaN: true });
     fc.assert(
-      fc.property(amount, fc.array(fc.double({ min: 0, max: 1e3, noNaN: true }), { minLength: 1 }), (whole, weights) => {
-        const parts = shareOut(whole, weights);
-        return microsOf(sumOf(parts)) === microsOf(whole) && parts.every((part) => part >= 0);
-      }),
+      fc.property(
+        amount,
+        fc.array(fc.double({ min: 0, max: 1e3, noNaN: true }), { minLength: 1 }),
+        (whole, weights) => {
+          const parts = shareOut(whole, weights);
+          return microsOf(sumOf(parts)) === microsOf(whole) && parts.every((part) => part >= 0);
+        },
+      ),
     );
   });
   test('a sum of tenths is exact', () => {
@@ -45,7 +49,13 @@ describe('a price book', () => {
     { name: 'keeps the price of its time', region: 'eu', plan: 'on-demand', t: '2026-02-28T23:00:00Z', cpu: 0.04 },
     { name: 'changes on its day', region: 'eu', plan: 'on-demand', t: '2026-03-01T00:00:00Z', cpu: 0.05 },
     { name: 'has spot prices', region: 'eu', plan: 'spot', t: '2026-02-01T00:00:00Z', cpu: 0.01 },
-    { name: 'takes the price on demand where there is no other', region: 'eu', plan: 'spot', t: '2026-04-01T00:00:00Z', cpu: 0.05 },
+    {
+      name: 'takes the price on demand where there is no other',
+      region: 'eu',
+      plan: 'spot',
+      t: '2026-04-01T00:00:00Z',
+      cpu: 0.05,
+    },
     { name: 'has a price for all other regions', region: 'us', plan: 'reserved', t: '2026-04-01T00:00:00Z', cpu: 0.06 },
   ] as const)('$name', ({ region, plan, t, cpu }) => {
     expect(bookPrices(book!, region, plan, at(t))?.cpu).toBe(cpu);
@@ -73,14 +83,46 @@ test('givenPrice() takes the first that matches, and the newest that holds of th
 
 describe('periodAround()', () => {
   test.each([
-    { period: 'monthly', zone: 'UTC', now: '2026-02-10T00:00:00Z', start: '2026-02-01T00:00:00Z', end: '2026-03-01T00:00:00Z' },
-    { period: 'monthly', zone: 'Europe/Berlin', now: '2026-03-31T22:30:00Z', start: '2026-03-31T22:00:00Z', end: '2026-04-30T22:00:00Z' },
-    { period: 'weekly', zone: 'UTC', now: '2026-11-22T23:00:00Z', start: '2026-11-16T00:00:00Z', end: '2026-11-23T00:00:00Z' },
-    { period: 'weekly', zone: 'America/New_York', now: '2026-11-01T12:00:00Z', start: '2026-10-26T04:00:00Z', end: '2026-11-02T05:00:00Z' },
-    { period: 'quarterly', zone: 'Asia/Kolkata', now: '2026-12-31T18:00:00Z', start: '2026-09-30T18:30:00Z', end: '2026-12-31T18:30:00Z' },
+    {
+      period: 'monthly',
+      zone: 'UTC',
+      now: '2026-02-10T00:00:00Z',
+      start: '2026-02-01T00:00:00Z',
+      end: '2026-03-01T00:00:00Z',
+    },
+    {
+      period: 'monthly',
+      zone: 'Europe/Berlin',
+      now: '2026-03-31T22:30:00Z',
+      start: '2026-03-31T22:00:00Z',
+      end: '2026-04-30T22:00:00Z',
+    },
+    {
+      period: 'weekly',
+      zone: 'UTC',
+      now: '2026-11-22T23:00:00Z',
+      start: '2026-11-16T00:00:00Z',
+      end: '2026-11-23T00:00:00Z',
+    },
+    {
+      period: 'weekly',
+      zone: 'America/New_York',
+      now: '2026-11-01T12:00:00Z',
+      start: '2026-10-26T04:00:00Z',
+      end: '2026-11-02T05:00:00Z',
+    },
+    {
+      period: 'quarterly',
+      zone: 'Asia/Kolkata',
+      now: '2026-12-31T18:00:00Z',
+      start: '2026-09-30T18:30:00Z',
+      end: '2026-12-31T18:30:00Z',
+    },
   ] as const)('$period in $zone at $now', ({ period, zone, now, start, end }) => {
     const found = periodAround(period, zone, at(now));
-    expect([found.start, found.end].map((t) => new Date(t).toISOString())).toEqual([start, end].map((t) => new Date(at(t)).toISOString()));
+    expect([found.start, found.end].map((t) => new Date(t).toISOString())).toEqual(
+      [start, end].map((t) => new Date(at(t)).toISOString()),
+    );
   });
   test('a date is that of the zone', () => {
     expect(localDate(at('2026-03-31T22:30:00Z'), 'Europe/Berlin')).toBe('2026-04-01');
@@ -93,11 +135,22 @@ describe('fillGaps()', () => {
   const quiet = (length: number) => new Uint8Array(length);
   const before = { at: -MINUTE, replicas: 4, places: [], source: 'own', labels: {} } as const;
   test.each([
-    { name: 'a gap has the mean of its neighbours', values: row(2, N, N, 6), want: [2, 4, 4, 6], guessed: [0, 1, 1, 0] },
+    {
+      name: 'a gap has the mean of its neighbours',
+      values: row(2, N, N, 6),
+      want: [2, 4, 4, 6],
+      guessed: [0, 1, 1, 0],
+    },
     { name: 'what comes before anything is known is nothing', values: row(N, 3), want: [0, 3], guessed: [0, 0] },
     { name: 'a gap at the beginning goes on from before', values: row(N, 6), before, want: [5, 6], guessed: [1, 0] },
     { name: 'a gap at the end stays as it was', values: row(3, N), want: [3, 3], guessed: [0, 1] },
-    { name: 'one that is gone while others are heard of costs nothing', values: row(3, N), heard: 1, want: [3, 0], guessed: [0, 0] },
+    {
+      name: 'one that is gone while others are heard of costs nothing',
+      values: row(3, N),
+      heard: 1,
+      want: [3, 0],
+      guessed: [0, 0],
+    },
     { name: 'unless a policy is for it', values: row(3, N), heard: 1, lasts: true, want: [3, 3], guessed: [0, 1] },
   ])('$name', ({ values, want, guessed, heard = 0, lasts = false, before: known }) => {
     const filled = fillGaps(values, 0, { before: known, heard: quiet(values.length).fill(heard), lasts });
@@ -106,11 +159,18 @@ describe('fillGaps()', () => {
   });
 });
 
-function hour(change: Partial<WorkloadHour> & { readonly replicas?: number; readonly cores?: number; readonly price?: number }): WorkloadHour {
+function hour(
+  change: Partial<WorkloadHour> & { readonly replicas?: number; readonly cores?: number; readonly price?: number },
+): WorkloadHour {
   const { replicas = 4, cores = 0.5, price = 0.04, ...other } = change;
   const of = { namespace: 'shop', workload: 'web', policy: undefined, labels: { team: 'a' } };
   const place = { region: 'eu', plan: 'on-demand', share: 1, requests: { cpu: cores }, used: { cpu: 0.25 } } as const;
-  const made = hourOf(of, place, { hour: 0, known: 30 * replicas, guessed: 30 * replicas }, { prices: { cpu: price }, plan: 'on-demand' });
+  const made = hourOf(
+    of,
+    place,
+    { hour: 0, known: 30 * replicas, guessed: 30 * replicas },
+    { prices: { cpu: price }, plan: 'on-demand' },
+  );
   return { ...made, ...other };
 }
 
@@ -139,9 +199,23 @@ describe('judgeBudget()', () => {
   };
   test.each([
     { name: 'within', spent: 10, path: ahead(30, 69), step: 'within', crossing: null },
-    { name: 'warns by what is projected', spent: 10, path: ahead(30, 70), step: 'warn', by: 'projected', crossing: null },
+    {
+      name: 'warns by what is projected',
+      spent: 10,
+      path: ahead(30, 70),
+      step: 'warn',
+      by: 'projected',
+      crossing: null,
+    },
     { name: 'warns by what is spent', spent: 80, path: undefined, step: 'warn', by: 'spent', crossing: null },
-    { name: 'says when it will be used up', spent: 50, path: ahead(40, 52), step: 'critical', by: 'projected', crossing: HOUR },
+    {
+      name: 'says when it will be used up',
+      spent: 50,
+      path: ahead(40, 52),
+      step: 'critical',
+      by: 'projected',
+      crossing: HOUR,
+    },
     { name: 'caps', spent: 50, path: ahead(40, 60), step: 'cap', by: 'projected', crossing: HOUR },
     { name: 'does not waver', spent: 10, path: ahead(68), was: 'warn', step: 'warn', crossing: null },
     { name: 'lets go', spent: 10, path: ahead(67), was: 'warn', step: 'within', crossing: null },

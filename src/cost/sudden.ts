@@ -73,7 +73,12 @@ export function explainCost(before: readonly WorkloadCost[], after: readonly Wor
     earlier.delete(keyOf(now));
     const { namespace, workload } = now;
     if (was === undefined || was.replicaHours === 0) {
-      parts.push({ cause: 'new workload', namespace, workload, amount: amountOf(totalMicros(now) - (was ? totalMicros(was) : 0)) });
+      parts.push({
+        cause: 'new workload',
+        namespace,
+        workload,
+        amount: amountOf(totalMicros(now) - (was ? totalMicros(was) : 0)),
+      });
       continue;
     }
     parts.push(...partsOf(was, now));

@@ -5,9 +5,9 @@ import { serve } from '../testing/http-deps.ts';
 import { adminRoute } from './admin-route.ts';
 import { NotFoundError } from './errors.ts';
 import { openApiDocument } from './openapi.ts';
+import { costReportRoute } from './routes/cost-report.ts';
 import { rulesRoutes } from './routes/rules.ts';
 import { slosRoute } from './routes/slos.ts';
-import { costReportRoute } from './routes/cost-report.ts';
 
 test('the OpenAPI document is as reviewed (vitest -u writes it anew)', async () => {
   const text = `${JSON.stringify(openApiDocument('0.0.0'), undefined, 2)}\n`;

@@ -12,7 +12,11 @@ const PASSED = { warn: 'warn', critical: 'critical', cap: 'cap' } as const;
 /** What people are told of a budget at a step: its labels stay the same for as long as it is there. */
 export function budgetAlert(
   { url, currency, view }: { readonly url: string; readonly currency: string; readonly view: BudgetView },
-  { step, startsAt, endsAt }: { readonly step: Exclude<BudgetStep, 'within'>; readonly startsAt: Millis; readonly endsAt?: Millis },
+  {
+    step,
+    startsAt,
+    endsAt,
+  }: { readonly step: Exclude<BudgetStep, 'within'>; readonly startsAt: Millis; readonly endsAt?: Millis },
 ): Alert {
   const { budget, period, upTo, verdict, estimated, made, ceilings } = view;
   const { spent, projected, lower, upper, crossing } = verdict;

@@ -170,7 +170,15 @@ export function openBudgetLoop(deps: BudgetLoopDeps) {
           const { verdict } = view;
           const { name, amount, period } = budget;
           const projected = verdict.projected ?? verdict.spent;
-          const ceiling = { budget: name, replicas, spent: verdict.spent, projected, amount, period, currency: deps.currency };
+          const ceiling = {
+            budget: name,
+            replicas,
+            spent: verdict.spent,
+            projected,
+            amount,
+            period,
+            currency: deps.currency,
+          };
           ceilings.set(policy, [...(ceilings.get(policy) ?? []), ceiling]);
         }
       }
@@ -178,7 +186,8 @@ export function openBudgetLoop(deps: BudgetLoopDeps) {
       return alerts;
     },
     /** Of the last pass, by NAMESPACE/NAME of the policy. */
-    ceilings: (tenant: TenantId): ReadonlyMap<string, readonly CostCeiling[]> => latestCeilings.get(tenant) ?? new Map(),
+    ceilings: (tenant: TenantId): ReadonlyMap<string, readonly CostCeiling[]> =>
+      latestCeilings.get(tenant) ?? new Map(),
     views: (tenant: TenantId): readonly BudgetView[] =>
       [...judged.values()].map(({ view }) => view).filter(({ budget }) => budget.tenant === tenant),
   };

@@ -1,6 +1,6 @@
+import { amountOf } from '../cost/money.ts';
 import { localDate } from '../cost/period.ts';
 import { type CostPart, costByWorkload, explainCost, isSudden, median, totalMicros } from '../cost/sudden.ts';
-import { amountOf } from '../cost/money.ts';
 import type { WorkloadHour } from '../cost/workload-hour.ts';
 import { type Alert, END_TOLD_FOR_MS } from '../model/alert.ts';
 import type { TenantId } from '../model/tenant.ts';
@@ -65,11 +65,9 @@ export function openSuddenCost(deps: SuddenCostDeps) {
   function alertOf({ day, cost, usual, parts, startsAt }: Found, endsAt?: Millis): Alert {
     const money = (amount: number) => `${amount.toFixed(2)} ${deps.currency}`;
     const [first] = parts.filter(({ amount }) => amount > 0);
-    const told = parts
-      .slice(0, CAUSES_TOLD)
-      .map(({ cause, namespace, workload, amount }) => {
-        return `${cause} of ${namespace}/${workload} ${amount > 0 ? '+' : ''}${amount.toFixed(2)}`;
-      });
+    const told = parts.slice(0, CAUSES_TOLD).map(({ cause, namespace, workload, amount }) => {
+      return `${cause} of ${namespace}/${workload} ${amount > 0 ? '+' : ''}${amount.toFixed(2)}`;
+    });
     const date = localDate(day, 'UTC');
     const url = deps.url();
     const why = first === undefined ? '' : `, most of it by ${first.cause} of ${first.namespace}/${first.workload}`;

@@ -41,7 +41,8 @@ function brokenBounds({ policy, target, ceilings }: PlanInput, { bounds, reasons
   const running = Math.max(target.specReplicas, target.statusReplicas);
   if (max > original.max) return "law 3: never above the owner's maximum";
   if (max < original.max) {
-    if (policy.costBudget?.onCap !== 'lower' && ceilings === undefined) return 'law 3: only a declared cap lowers the maximum';
+    if (policy.costBudget?.onCap !== 'lower' && ceilings === undefined)
+      return 'law 3: only a declared cap lowers the maximum';
     if (max < Math.min(running, original.max)) return 'law 3: what runs is not cut';
     if (!reasons.some(({ code }) => code === 'CostCap')) return 'law 3: a lowered maximum is announced';
   }

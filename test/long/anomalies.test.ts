@@ -135,7 +135,10 @@ test('a rush is one incident, over a kill -9, in series that can be asked for, u
   expect(alerts).toHaveLength(1);
   expect(alerts[0]).toMatchObject({
     labels: { severity: 'critical', watch: 'shop', region: 'eu' },
-    annotations: { picture: expect.stringContaining('/picture.svg'), runbook_url: expect.stringContaining('foresailanomaly') },
+    annotations: {
+      picture: expect.stringContaining('/picture.svg'),
+      runbook_url: expect.stringContaining('foresailanomaly'),
+    },
   });
   process.kill(second.pid, 'SIGKILL');
 

@@ -75,13 +75,27 @@ interface Workload {
 
 const cluster = fakeCluster('shop', ['web'], { min: 2, max: 90 });
 const WORKLOADS: readonly Workload[] = [
-  { tenant: 'acme', namespace: 'shop', name: 'web', cpu: 0.5, gib: 1, replicasAt: () => cluster.state('web').statusReplicas },
+  {
+    tenant: 'acme',
+    namespace: 'shop',
+    name: 'web',
+    cpu: 0.5,
+    gib: 1,
+    replicasAt: () => cluster.state('web').statusReplicas,
+  },
   {
     ...{ tenant: 'globex', namespace: 'mill', name: 'grinder', cpu: 1.25, gib: 3 },
     replicasAt: (hour) => (hour >= SURGE.start && hour < SURGE.end ? 18 : 6) + (hour % DAY < 8 * HOUR ? 0 : 2),
   },
   { tenant: 'initech', namespace: 'desk', name: 'printer', cpu: 0.1, gib: 0.125, replicasAt: () => 3 },
-  { tenant: 'initech', namespace: 'desk', name: 'plotter', cpu: 2, gib: 8, replicasAt: (hour) => (hour < NEWCOMER ? Number.NaN : 4) },
+  {
+    tenant: 'initech',
+    namespace: 'desk',
+    name: 'plotter',
+    cpu: 2,
+    gib: 8,
+    replicasAt: (hour) => (hour < NEWCOMER ? Number.NaN : 4),
+  },
 ];
 
 /** What the hour of a workload costs, in millionths: cores and memory are rounded once each. */
@@ -107,7 +121,10 @@ function samplesOf(workload: Workload, hour: number, replicas: number): readonly
   return [
     row({ __name__: 'kube_deployment_status_replicas', namespace, deployment: name }, replicas),
     row({ __name__: 'kube_pod_container_resource_requests', ...pod, resource: 'cpu', unit: 'core' }, cpu),
-    row({ __name__: 'kube_pod_container_resource_requests', ...pod, resource: 'memory', unit: 'byte' }, gib * 1024 ** 3),
+    row(
+      { __name__: 'kube_pod_container_resource_requests', ...pod, resource: 'memory', unit: 'byte' },
+      gib * 1024 ** 3,
+    ),
     row({ __name__: 'kube_node_labels', node: 'n1', label_topology_kubernetes_io_region: 'eu-central-1' }, 1),
   ];
 }
@@ -168,7 +185,11 @@ async function importHistory(): Promise<void> {
       lines.push(JSON.stringify({ metric: { __name__: 'load' }, values: timestamps.map(loadAt), timestamps }));
     }
     const headers = { 'x-scope-orgid': tenant };
-    const { status } = await fetch(`${app.url}/api/v1/import`, { method: 'POST', body: `${lines.join('\n')}\n`, headers });
+    const { status } = await fetch(`${app.url}/api/v1/import`, {
+      method: 'POST',
+      body: `${lines.join('\n')}\n`,
+      headers,
+    });
     expect(status).toBe(200);
   }
 }
@@ -243,7 +264,8 @@ test('a month of three tenants: the warning on the day of the crossing, the cap 
   }
   for (const { day, state, spent, projected, projectedBy, crossing, max } of days) {
     const ahead = `${projected?.toFixed(2)} (${projectedBy}), used up ${crossing?.day ?? 'later'}`;
-    if (SHOWN) console.info(`day ${day}: ${state}, ${spent.toFixed(2)} of ${AMOUNT}, projected ${ahead}, maximum ${max}`);
+    if (SHOWN)
+      console.info(`day ${day}: ${state}, ${spent.toFixed(2)} of ${AMOUNT}, projected ${ahead}, maximum ${max}`);
   }
   if (SHOWN) console.info(`maxima: ${maxima.join(' ')}`);
 
@@ -264,7 +286,8 @@ test('a month of three tenants: the warning on the day of the crossing, the cap 
   // In steps, each at most a tenth, or one, below the one before, and never below what ran.
   const steps = maxima.slice(1, maxima.findIndex((max, i) => i > 0 && max > maxima[i - 1]!) >>> 0);
   expect(steps.length).toBeGreaterThan(3);
-  for (const [i, max] of steps.entries()) if (i > 0) expect(max).toBeGreaterThanOrEqual(Math.floor(0.9 * steps[i - 1]!) - 1);
+  for (const [i, max] of steps.entries())
+    if (i > 0) expect(max).toBeGreaterThanOrEqual(Math.floor(0.9 * steps[i - 1]!) - 1);
 
   for (const tenant of ['acme', 'globex', 'initech']) {
     const end = START + DAYS * DAY;
@@ -276,7 +299,10 @@ test('a month of three tenants: the warning on the day of the crossing, the cap 
     expect(told.total.estimated, tenant).toBe(0);
     // PromQL over the same series says the same to the cent.
     const query = encodeURIComponent('sum(sum_over_time(foresail_spend_hourly[30d]))');
-    const answer = await ask<{ result: { value: [number, string] }[] }>(tenant, `/api/v1/query?query=${query}&time=${end / 1000}`);
+    const answer = await ask<{ result: { value: [number, string] }[] }>(
+      tenant,
+      `/api/v1/query?query=${query}&time=${end / 1000}`,
+    );
     expect(Number(answer.result[0]!.value[1]).toFixed(2), tenant).toBe((expected.get(tenant)! / 1e6).toFixed(2));
   }
 
