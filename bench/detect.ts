@@ -1,9 +1,9 @@
 /**
- * How well anomalies are found, with one setting for all files and nothing told of a file: npx tsx bench/detect.ts
+ * What many series take, and how well anomalies are found, with one setting for all files and nothing told of a file:
+ * npx tsx bench/detect.ts
  *
  * NAB: the public half in ../shared, its own scores. Events: what share of the labelled ones has a detection at the
- * threshold with one false alert a series and week, beside two references. Quiet: alerts of traces without labels. Then
- * what many series take.
+ * threshold with one false alert a series and week, beside two references. Quiet: alerts of traces without labels.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -55,11 +55,10 @@ const SCORERS: Readonly<Record<string, () => Scorer>> = {
   'residual alone': residualAlone,
 };
 
-const nab = nabFiles();
-tellNab(nab);
+tellMany();
+tellNab(nabFiles());
 tellEvents();
 tellQuiet();
-tellMany();
 
 function tellNab(files: readonly Labelled[]): void {
   console.log('| NAB, public half | Foresail | robust z by hour | residual alone | ARTime | HTM | CAD OSE |');
@@ -150,11 +149,13 @@ function tellMany(): void {
     for (const [i, detector] of detectors.entries())
       judge(detector, round * 15 * SECOND, 100 + ((round * 7919 + i * 31) % 101));
   };
-  judgeRound([createDetector()], 0);
+  for (let round = 0; round < 2000; round++) judgeRound([createDetector()], round);
+  collect();
   collect();
   const before = process.memoryUsage();
   const detectors = Array.from({ length: MANY }, createDetector);
   for (let round = 0; round < 10; round++) judgeRound(detectors, round);
+  collect();
   collect();
   const after = process.memoryUsage();
   const taken = after.heapUsed - before.heapUsed + after.arrayBuffers - before.arrayBuffers;
@@ -162,9 +163,9 @@ function tellMany(): void {
   for (let round = 10; round < 10 + ROUNDS; round++) judgeRound(detectors, round);
   const { user, system } = process.cpuUsage(began);
   const each = (user + system) / ROUNDS / MANY;
-  console.log(`\n${MANY} series in turn: ${(taken / MANY).toFixed(0)} bytes of heap a series,`);
+  console.log(`${MANY} series in turn: ${(taken / MANY).toFixed(0)} bytes of heap a series,`);
   console.log(`${saveDetector(detectors[0]!).length} bytes saved; ${each.toFixed(1)} µs of CPU a sample:`);
-  console.log(`${((each * 100_000) / 15 / 1e6).toFixed(2)} cores for 100,000 series at 15 s`);
+  console.log(`${((each * 100_000) / 15 / 1e6).toFixed(2)} cores for 100,000 series at 15 s\n`);
 }
 
 /** The greatest share of windows with a detection, of the thresholds that give no more than one false alert a week. */

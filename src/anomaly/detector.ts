@@ -63,11 +63,11 @@ const PARTS = {
   /** A sample far from those just before it. */
   jump: { weight: 0.6, most: 14, share: 0.035 },
   /** The mean of the last samples, far from the median of all. */
-  shift: { weight: 1.0, most: 30, share: 0.058 },
+  shift: { weight: 1.0, most: 22, share: 0.056 },
   /** The mean of the last samples, far from what was forecast or else from what the days before had at these times. */
-  season: { weight: 0.89, most: 21, share: 0.049 },
+  season: { weight: 0.89, most: 20, share: 0.049 },
   /** Transitions between levels that are seldom seen, of late. */
-  pattern: { weight: 0.51, most: 20, share: 0.053 },
+  pattern: { weight: 0.61, most: 21, share: 0.054 },
   /** Samples that move more or less than they used to. */
   spread: { weight: 0.2, most: 10, share: 0.05 },
 } as const;
@@ -82,13 +82,13 @@ const SUM_LEARNING = 120;
 const SUM_WEIGHT = 0.49;
 /** What is usual at the time counts so many times: of the day, of the week. */
 const USUAL_OF_DAY = 0.75;
-const USUAL_OF_WEEK = 1.6;
+const USUAL_OF_WEEK = 1.2;
 /** A jump of more than so many mean moves strikes by so much for each e-fold more, however often there were such jumps; to a limit. */
-const FAR_MOVES = 11.0;
+const FAR_MOVES = 13.0;
 const FAR_WEIGHT = 0.51;
 const FAR_MOST = 3.5;
 /** A shift from the median strikes by so much less where the series follows its days, which the season is told from. */
-const SHIFT_OF_RHYTHM = 0.34;
+const SHIFT_OF_RHYTHM = 0.35;
 /**
  * What is as rare comes more often where there are more samples: for each power of ten that they come more often than this,
  * so much less evidence. Samples that are further apart than an hour count as an hour.
@@ -103,7 +103,7 @@ const MOST_STEPS = 4;
 
 const SURPRISE_RATE = 0.2;
 const SHIFT_SAMPLES = 5;
-const LEVEL_RATE = 0.25;
+const LEVEL_RATE = 0.24;
 const MEDIAN_RATE = 0.003;
 const DISTANCE_RATE = 0.005;
 const SCALE_RATE = 0.0065;
@@ -127,9 +127,9 @@ const FLAT_WEIGHT = 8;
 const FLAT_FADES = 1 - 3.5e-4;
 
 /** After an anomaly, for so long and for so many samples, there is another only if it is so many times as striking; less so as time goes by. */
-const QUIET_MS = 16 * HOUR;
+const QUIET_MS = 19 * HOUR;
 const QUIET_SAMPLES = 16;
-const AGAIN = 1.9;
+const AGAIN = 2.0;
 /** A sample that is held back scores below an anomaly. */
 const HELD_BACK = 0.9;
 

@@ -9,7 +9,7 @@ export interface Transitions {
 /** Between the least and the greatest value so far. */
 const LEVELS = 8;
 /** Each transition counts as seen so often before it was seen. */
-const PRIOR = 0.048;
+const PRIOR = 0.027;
 
 export const TRANSITION_NUMBERS = 3;
 const LOWEST = 0;
