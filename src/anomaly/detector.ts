@@ -57,13 +57,13 @@ const LEARNING = 90;
 
 /**
  * What is looked at; of equally rare ones the first is told. `weight` of each power of ten by which it is rare, of which at
- * most `most` count; `share` of what is seen begins to be rare. Fitted on the public half of NAB (`bench/detect.ts`), and neither changed for nor told of a file.
+ * most `most` count; `share` of what is seen begins to be rare. Fitted on the files of `bench/detect.ts`, and neither changed for nor told of a file.
  */
 const PARTS = {
   /** A sample far from those just before it. */
   jump: { weight: 0.6, most: 14, share: 0.035 },
   /** The mean of the last samples, far from the median of all. */
-  shift: { weight: 1.0, most: 22, share: 0.056 },
+  shift: { weight: 1, most: 22, share: 0.056 },
   /** The mean of the last samples, far from what was forecast or else from what the days before had at these times. */
   season: { weight: 0.89, most: 20, share: 0.049 },
   /** Transitions between levels that are seldom seen, of late. */
@@ -84,7 +84,7 @@ const SUM_WEIGHT = 0.49;
 const USUAL_OF_DAY = 0.75;
 const USUAL_OF_WEEK = 1.2;
 /** A jump of more than so many mean moves strikes by so much for each e-fold more, however often there were such jumps; to a limit. */
-const FAR_MOVES = 13.0;
+const FAR_MOVES = 13;
 const FAR_WEIGHT = 0.51;
 const FAR_MOST = 3.5;
 /** A shift from the median strikes by so much less where the series follows its days, which the season is told from. */
@@ -129,7 +129,7 @@ const FLAT_FADES = 1 - 3.5e-4;
 /** After an anomaly, for so long and for so many samples, there is another only if it is so many times as striking; less so as time goes by. */
 const QUIET_MS = 19 * HOUR;
 const QUIET_SAMPLES = 16;
-const AGAIN = 2.0;
+const AGAIN = 2;
 /** A sample that is held back scores below an anomaly. */
 const HELD_BACK = 0.9;
 
