@@ -150,7 +150,7 @@ export function takeMissing(
 }
 
 /** 0 where it cannot be said, and for a series that is not watched for it. */
-export function missingScore(state: AlarmState, options: AlarmOptions, time: Millis, stepMs: number): number {
+function missingScore(state: AlarmState, options: AlarmOptions, time: Millis, stepMs: number): number {
   const { missingAfter, alertScore } = options;
   if (missingAfter === 0 || state.samples < KNOWN_SAMPLES) return 0;
   const intervals = (time - state.lastAt) / Math.max(stepMs, state.usualMs);

@@ -4,7 +4,7 @@ import { formatInstant, type Millis } from '../model/time.ts';
 import type { AnomalySeverity, Strike } from './anomaly.ts';
 import type { Incident } from './incident.ts';
 
-export const ANOMALY_ALERT = 'ForesailAnomaly';
+const ANOMALY_ALERT = 'ForesailAnomaly';
 
 const SEVERITY: Readonly<Record<AnomalySeverity, Severity>> = { alert: 'warning', incident: 'critical' };
 const LISTED = 5;

@@ -74,7 +74,7 @@ export function anomaliesCommand(program: Command, { signal }: { readonly signal
 }
 
 /** A line each. */
-export function tellAnomalies(anomalies: readonly Answer[]): string {
+function tellAnomalies(anomalies: readonly Answer[]): string {
   if (anomalies.length === 0) return 'Nothing was unusual.';
   const rows = anomalies.map((anomaly) => {
     const { id, severity, startedAt, endedAt, peak, feedback } = anomaly;

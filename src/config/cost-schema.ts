@@ -11,7 +11,7 @@ const duration = z.string().refine(isDuration, {
   error: (issue) => `expected a duration such as 30s, 5m or 28d, got ${JSON.stringify(issue.input)}`,
 });
 
-export const CostBudgetSection = z.strictObject({
+const CostBudgetSection = z.strictObject({
   name: z
     .string()
     .regex(/^[a-zA-Z0-9]([-a-zA-Z0-9_.]{0,62})$/, { error: 'expected up to 63 letters, digits, -, _ and .' })

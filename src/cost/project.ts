@@ -6,7 +6,7 @@ const WEEK_HOURS = 168;
 /** Weeks that a pattern is made of. */
 const WEEKS = 4;
 /** With less than a day nothing is projected. */
-export const LEAST_HOURS = DAY_HOURS;
+const LEAST_HOURS = DAY_HOURS;
 /** The level follows so many last days. */
 const LEVEL_HOURS = WEEK_HOURS;
 /** Of a normal distribution: the central 95 %. */

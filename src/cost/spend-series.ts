@@ -8,10 +8,10 @@ import { PLANS, type PricePlan, type SpendHour } from './spend.ts';
 import type { WorkloadHour } from './workload-hour.ts';
 
 /** What the hours are kept as. One sample an hour, at its end: `sum_over_time(foresail_spend_hourly[30d])` has whole hours. */
-export const SPEND = 'foresail_spend_hourly';
-export const IDLE = 'foresail_idle_spend_hourly';
-export const REPLICA_HOURS = 'foresail_replica_hours';
-export const QUANTITY = 'foresail_requested_hours';
+const SPEND = 'foresail_spend_hourly';
+const IDLE = 'foresail_idle_spend_hourly';
+const REPLICA_HOURS = 'foresail_replica_hours';
+const QUANTITY = 'foresail_requested_hours';
 export const SPEND_METRICS = [SPEND, IDLE, REPLICA_HOURS, QUANTITY] as const;
 
 const LABEL_PREFIX = 'label_';

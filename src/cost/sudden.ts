@@ -12,7 +12,7 @@ export interface WorkloadCost {
   readonly cost: ByResource;
 }
 
-export const CAUSES = ['new workload', 'workload gone', 'replicas', 'requests', 'price'] as const;
+const CAUSES = ['new workload', 'workload gone', 'replicas', 'requests', 'price'] as const;
 export type CostCause = (typeof CAUSES)[number];
 
 export interface CostPart {

@@ -61,7 +61,7 @@ export interface WorkloadHour {
 
 export const MINUTES = 60;
 /** A workload of which nothing more is heard is gone after so long, unless a policy is for it. */
-export const GONE_AFTER_MS = DAY;
+const GONE_AFTER_MS = DAY;
 
 /**
  * Fills gaps: between two known values with their mean, after the last one with that, and before the first one with
@@ -161,7 +161,7 @@ export function minutesOf(
 }
 
 /** Hours that begin in the range, which are full ones. */
-export function hoursFrom(start: Millis, end: Millis): readonly Millis[] {
+function hoursFrom(start: Millis, end: Millis): readonly Millis[] {
   const hours: Millis[] = [];
   for (let hour = start; hour + HOUR <= end; hour += HOUR) hours.push(hour);
   return hours;

@@ -1,9 +1,22 @@
 import type { z } from 'zod';
 import type { Anomaly } from '../anomaly/anomaly.ts';
 import type { Incident } from '../anomaly/incident.ts';
-import { SECOND } from '../model/time.ts';
+import { type Millis, SECOND } from '../model/time.ts';
 import type { AnomalyAnswer, AnomalyRecord, WatchAnswer } from './anomaly-schemas.ts';
-import type { WatchView } from './routes/anomalies.ts';
+
+export interface WatchView {
+  readonly name: string;
+  readonly demand: { readonly namespace: string; readonly policy: string } | undefined;
+  readonly query: string;
+  readonly stepMs: number;
+  readonly series: number;
+  readonly learning: number;
+  readonly anomalous: number;
+  readonly refused: number;
+  readonly through: Millis;
+  readonly lastPassAt: Millis | undefined;
+  readonly error: string | undefined;
+}
 
 export function anomalyAnswer(anomaly: Anomaly): z.infer<typeof AnomalyAnswer> {
   const { id, watch, labels, demand, severity, confirmed, since, endedAt, end, peak, incident, feedback } = anomaly;

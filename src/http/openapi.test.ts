@@ -8,6 +8,8 @@ import { openApiDocument } from './openapi.ts';
 import { costReportRoute } from './routes/cost-report.ts';
 import { rulesRoutes } from './routes/rules.ts';
 import { slosRoute } from './routes/slos.ts';
+import { alertingRoutes } from './routes/alerting.ts';
+import { alertmanagerRoutes } from './routes/alertmanager.ts';
 
 test('the OpenAPI document is as reviewed (vitest -u writes it anew)', async () => {
   const text = `${JSON.stringify(openApiDocument('0.0.0'), undefined, 2)}\n`;
@@ -44,6 +46,19 @@ test('every address of the document is answered', async () => {
           ...{ callerOf: () => ({ tenant: DEFAULT_TENANT, role: 'operator' }), now: () => 0, timeoutMs: 1000 },
           reportOf: async () => await Promise.reject(new NotFoundError('nothing was spent')),
           capacityOf: async () => await Promise.reject(new NotFoundError('nothing was spent')),
+        }),
+      (router) =>
+        alertmanagerRoutes(router, {
+          callerOf: () => ({ tenant: DEFAULT_TENANT, role: 'operator' }),
+          ...{ now: () => 0, requestBytes: 65_536, version: '0', startedAt: 0, newId: () => 'x' },
+          ...{ tell: async () => {}, viewsOf: () => [], putSilences: async () => {} },
+          ...{ silences: () => [], silence: () => undefined, receivers: () => [], configText: () => '' },
+        }),
+      (router) =>
+        alertingRoutes(router, {
+          callerOf: () => ({ tenant: DEFAULT_TENANT, role: 'operator' }),
+          ...{ requestBytes: 65_536, deadLetters: () => [], test: async () => undefined },
+          ...{ retry: async () => 1, drop: async () => 1 },
         }),
     ],
   });

@@ -3,6 +3,7 @@ import { ANOMALY_SEVERITIES } from '../anomaly/anomaly.ts';
 import { ScalingPolicyDocument } from '../scaling/policy.ts';
 import { AdviceAnswer } from './advice-schemas.ts';
 import * as anomalySchemas from './anomaly-schemas.ts';
+import { ALERTING_PATHS } from './alerting-paths.ts';
 import * as schemas from './api-schemas.ts';
 import { CapacityAnswer, CostReportAnswer } from './cost/cost-answers.ts';
 import { DetectRequest } from './detect-rows.ts';
@@ -256,6 +257,7 @@ export function openApiDocument(version: string): object {
       '/api/v1/status/walreplay': { get: operation('Done: it answers once it is.', [], PROMETHEUS_DATA) },
       '/api/v1/alertmanagers': { get: operation('None: for clients that ask every Prometheus.', [], PROMETHEUS_DATA) },
       '/api/v1/status/buildinfo': { get: operation('The version.', [], PROMETHEUS_DATA) },
+      ...ALERTING_PATHS,
       '/api/v1/status': { get: operation('The server and each workload, in short.', [], ref('Status')) },
       '/api/v1/policies': { get: operation("The tenant's policies.", [], { type: 'array', items: ref('Policy') }) },
       '/api/v1/forecast': posted(

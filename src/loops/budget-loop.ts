@@ -15,10 +15,10 @@ import { DAY, HOUR, type Millis } from '../model/time.ts';
 import type { CostCeiling } from '../scaling/cost-cap.ts';
 import { decodeJson, encodeJson } from '../storage/json-value.ts';
 import type { KeyValue } from '../storage/key-value.ts';
-import { budgetAlert } from './budget-alert.ts';
+import { type BudgetView, budgetAlert } from './budget-alert.ts';
 
 /** History that a projection is made of. */
-export const HISTORY_MS = 28 * DAY;
+const HISTORY_MS = 28 * DAY;
 
 export interface BudgetLoopDeps {
   readonly now: () => Millis;
@@ -34,22 +34,6 @@ export interface BudgetLoopDeps {
     hours: number,
     signal: AbortSignal,
   ) => Promise<SpendAhead | undefined>;
-}
-
-/** How a budget stands, for people. */
-export interface BudgetView {
-  readonly budget: CostBudgetSettings;
-  readonly period: { readonly start: Millis; readonly end: Millis };
-  /** What was spent up to here counts; the rest is projected. */
-  readonly upTo: Millis;
-  readonly verdict: BudgetVerdict;
-  /** Since when it is at its step. */
-  readonly since: Millis;
-  /** Part of what was spent that was estimated. */
-  readonly estimated: number;
-  readonly made: SpendAhead['made'] | null;
-  /** Maxima that it asks for, by NAMESPACE/POLICY. */
-  readonly ceilings: Readonly<Record<string, number>>;
 }
 
 /** What outlives the process. Plain JSON. */

@@ -51,7 +51,7 @@ interface Progress {
 }
 
 /** An hour is made once its samples had this time to arrive. */
-export const SETTLED_MS = 10 * MINUTE;
+const SETTLED_MS = 10 * MINUTE;
 const SLICE_HOURS = DAY / HOUR;
 
 /**

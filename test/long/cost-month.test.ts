@@ -20,7 +20,6 @@ import { jumpClock } from '../jump-clock.ts';
  */
 
 /** `SHOW=1` prints each day. */
-const SHOWN = process.env['SHOW'] !== undefined;
 const START = Date.parse('2026-06-01T00:00:00Z');
 const DAYS = 30;
 const HISTORY_DAYS = 14;
@@ -262,12 +261,6 @@ test('a month of three tenants: the warning on the day of the crossing, the cap 
     const [budget] = await ask<Budget[]>('acme', '/api/v1/cost/budgets');
     days.push({ ...budget!, day: Math.round((hour + HOUR - START) / DAY), max });
   }
-  for (const { day, state, spent, projected, projectedBy, crossing, max } of days) {
-    const ahead = `${projected?.toFixed(2)} (${projectedBy}), used up ${crossing?.day ?? 'later'}`;
-    if (SHOWN)
-      console.info(`day ${day}: ${state}, ${spent.toFixed(2)} of ${AMOUNT}, projected ${ahead}, maximum ${max}`);
-  }
-  if (SHOWN) console.info(`maxima: ${maxima.join(' ')}`);
 
   const first = (state: string) => days.find((each) => each.state === state)?.day ?? Number.NaN;
   // Until the launch the month would have cost less than four fifths.

@@ -7,7 +7,7 @@ import type { Caller } from '../../model/caller.ts';
 import type { Samples } from '../../model/series.ts';
 import type { TenantId } from '../../model/tenant.ts';
 import { DAY, HOUR, type Millis, SECOND, type TimeRange } from '../../model/time.ts';
-import { anomalyAnswer, incidentAnswer, watchAnswer } from '../anomaly-answers.ts';
+import { anomalyAnswer, incidentAnswer, type WatchView, watchAnswer } from '../anomaly-answers.ts';
 import { anomalyNote, anomalyTitle, judgedPanel, panelFile } from '../anomaly-picture.ts';
 import { FeedbackRequest } from '../anomaly-schemas.ts';
 import { requireRole } from '../caller.ts';
@@ -50,20 +50,6 @@ export interface AnomalyRouteDeps {
   /** How far local time is ahead of UTC. Throws a `RangeError` where there is no such time zone. */
   readonly offsetOf: (timeZone: string) => (time: Millis) => number;
   readonly pause: (tenant: TenantId) => () => Promise<void> | undefined;
-}
-
-export interface WatchView {
-  readonly name: string;
-  readonly demand: { readonly namespace: string; readonly policy: string } | undefined;
-  readonly query: string;
-  readonly stepMs: number;
-  readonly series: number;
-  readonly learning: number;
-  readonly anomalous: number;
-  readonly refused: number;
-  readonly through: Millis;
-  readonly lastPassAt: Millis | undefined;
-  readonly error: string | undefined;
 }
 
 const DEFAULT_LIMIT = 100;
