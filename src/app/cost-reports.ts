@@ -1,7 +1,7 @@
 import type { Router } from 'express';
 import type { CostReport } from '../cost/cost-report.ts';
 import { minorDigits } from '../cost/minor-units.ts';
-import { type PeriodKind, periodAt, periodBefore } from '../cost/report-period.ts';
+import { periodAt, periodBefore } from '../cost/report-period.ts';
 import { policySavings, totalSavings } from '../cost/savings.ts';
 import { showback } from '../cost/showback.ts';
 import type { SpendHour } from '../cost/spend.ts';
