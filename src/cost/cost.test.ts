@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { checkPriceBook } from '../config/cost-settings.ts';
-import { DAY, HOUR, MINUTE } from '../model/time.ts';
+import { DAY, formatInstant, HOUR, MINUTE, parseInstant } from '../model/time.ts';
 import { judgeBudget, type SpendAhead } from './budget.ts';
 import { groupSpend } from './group.ts';
 import { microsOf, shareOut, sumOf } from './money.ts';
@@ -12,7 +12,7 @@ import { hoursOf, spendHourOf, spendSeries } from './spend-series.ts';
 import { costByWorkload, explainCost, isSudden } from './sudden.ts';
 import { fillGaps, hourOf, type WorkloadHour } from './workload-hour.ts';
 
-const at = (text: string) => Date.parse(text);
+const at = parseInstant;
 
 describe('money', () => {
   test('parts add up to the whole, whatever the weights', () => {
@@ -120,9 +120,7 @@ describe('periodAround()', () => {
     },
   ] as const)('$period in $zone at $now', ({ period, zone, now, start, end }) => {
     const found = periodAround(period, zone, at(now));
-    expect([found.start, found.end].map((t) => new Date(t).toISOString())).toEqual(
-      [start, end].map((t) => new Date(at(t)).toISOString()),
-    );
+    expect([found.start, found.end].map(formatInstant)).toEqual([start, end].map((t) => formatInstant(at(t))));
   });
   test('a date is that of the zone', () => {
     expect(localDate(at('2026-03-31T22:30:00Z'), 'Europe/Berlin')).toBe('2026-04-01');

@@ -159,10 +159,3 @@ export function minutesOf(
   }
   return { known, guessed };
 }
-
-/** Hours that begin in the range, which are full ones. */
-function hoursFrom(start: Millis, end: Millis): readonly Millis[] {
-  const hours: Millis[] = [];
-  for (let hour = start; hour + HOUR <= end; hour += HOUR) hours.push(hour);
-  return hours;
-}

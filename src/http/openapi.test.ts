@@ -5,11 +5,14 @@ import { serve } from '../testing/http-deps.ts';
 import { adminRoute } from './admin-route.ts';
 import { NotFoundError } from './errors.ts';
 import { openApiDocument } from './openapi.ts';
-import { costReportRoute } from './routes/cost-report.ts';
-import { rulesRoutes } from './routes/rules.ts';
-import { slosRoute } from './routes/slos.ts';
 import { alertingRoutes } from './routes/alerting.ts';
 import { alertmanagerRoutes } from './routes/alertmanager.ts';
+import { anomalyRoutes } from './routes/anomalies.ts';
+import { costBudgetsRoute } from './routes/cost-budgets.ts';
+import { costReportRoute } from './routes/cost-report.ts';
+import { costSpendRoute } from './routes/cost-spend.ts';
+import { rulesRoutes } from './routes/rules.ts';
+import { slosRoute } from './routes/slos.ts';
 
 test('the OpenAPI document is as reviewed (vitest -u writes it anew)', async () => {
   const text = `${JSON.stringify(openApiDocument('0.0.0'), undefined, 2)}\n`;
@@ -39,24 +42,37 @@ test('every address of the document is answered', async () => {
           takeSnapshot: async () => ({ name: 'x' }),
           snapshotState: async () => ({}),
         }),
+      (router) =>
+        anomalyRoutes(router, {
+          ...{ callerOf, now: () => 0, requestBytes: 65_536, offsetOf: () => () => 0, pause: () => () => undefined },
+          ...{ anomalies: async () => [], anomaly: async () => undefined, incident: async () => undefined },
+          ...{ say: async () => undefined, watches: () => [] },
+          samples: async () => await Promise.reject(new NotFoundError('there is none')),
+        }),
+      (router) =>
+        costSpendRoute(router, {
+          ...{ callerOf, now: () => 0, currency: 'USD', spendOf: async () => [], upTo: async () => 0 },
+          unpriced: () => [],
+        }),
+      (router) => costBudgetsRoute(router, { callerOf, currency: 'USD', budgetsOf: () => [] }),
       (router) => rulesRoutes(router, { callerOf, parseSelector: parseSeriesSelector, ruleGroups: () => [] }),
       (router) => slosRoute(router, { callerOf, slos: async () => [] }),
       (router) =>
         costReportRoute(router, {
-          ...{ callerOf: () => ({ tenant: DEFAULT_TENANT, role: 'operator' }), now: () => 0, timeoutMs: 1000 },
+          ...{ callerOf, now: () => 0, timeoutMs: 1000 },
           reportOf: async () => await Promise.reject(new NotFoundError('nothing was spent')),
           capacityOf: async () => await Promise.reject(new NotFoundError('nothing was spent')),
         }),
       (router) =>
         alertmanagerRoutes(router, {
-          callerOf: () => ({ tenant: DEFAULT_TENANT, role: 'operator' }),
+          callerOf,
           ...{ now: () => 0, requestBytes: 65_536, version: '0', startedAt: 0, newId: () => 'x' },
           ...{ tell: async () => {}, viewsOf: () => [], putSilences: async () => {} },
           ...{ silences: () => [], silence: () => undefined, receivers: () => [], configText: () => '' },
         }),
       (router) =>
         alertingRoutes(router, {
-          callerOf: () => ({ tenant: DEFAULT_TENANT, role: 'operator' }),
+          callerOf,
           ...{ requestBytes: 65_536, deadLetters: () => [], test: async () => undefined },
           ...{ retry: async () => 1, drop: async () => 1 },
         }),

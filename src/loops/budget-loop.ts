@@ -1,11 +1,4 @@
-import {
-  addAhead,
-  type BudgetStep,
-  type BudgetVerdict,
-  type CostBudgetSettings,
-  judgeBudget,
-  type SpendAhead,
-} from '../cost/budget.ts';
+import { addAhead, type BudgetStep, type CostBudgetSettings, judgeBudget, type SpendAhead } from '../cost/budget.ts';
 import { periodAround } from '../cost/period.ts';
 import { affordableReplicas, nextCeiling, projectPattern } from '../cost/project.ts';
 import type { SpendRow, SpendTable } from '../cost/spend-table.ts';
