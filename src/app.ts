@@ -42,7 +42,6 @@ export async function startApp({ replay, ...options }: AppOptions): Promise<App>
   };
   const external = await openExternalMetricsPart(parts).catch(closeParts);
   const loops = openLoops(parts, passes, external.board);
-  const { historyChanged } = loops;
   const scraping = openScraping(parts);
   const alerting = await openAlerting(parts).catch(async (error: unknown) => {
     await external.close();
@@ -54,7 +53,10 @@ export async function startApp({ replay, ...options }: AppOptions): Promise<App>
   const watchers = [alerting, rules, watching, costs];
   const { handler, rawHandlers } = openHandlers(parts, {
     passes,
-    historyChanged,
+    historyChanged(tenant) {
+      loops.historyChanged(tenant);
+      watching.historyChanged(tenant);
+    },
     replay,
     problems: (tenant) => [...external.problems(), ...rules.problems(tenant)],
     scraping,

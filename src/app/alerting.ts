@@ -29,8 +29,7 @@ export type Alerting = Awaited<ReturnType<typeof openAlerting>>;
 export async function openAlerting(parts: Parts) {
   const { settings, clock, log, keyValue, metrics, startedAt } = parts;
   const { receivers, route, tenantRoutes, inhibitRules, flapping, ...bounds } = settings.alerting;
-  const { host, port } = settings.listen;
-  const externalUrl = settings.externalUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const { externalUrl } = settings;
   const byName = new Map(receivers.map((receiver) => [receiver.name, receiver]));
   const routeOf = (tenant: string): Route | undefined => tenantRoutes.get(tenant) ?? route;
   const serves = (name: string, tenant: string): boolean => {

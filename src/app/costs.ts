@@ -47,7 +47,7 @@ export function openCosts(parts: Parts, tell: TellAlerts) {
     inForce.find((each) => each.tenant === tenant && each.policy.namespace === namespace && each.policy.name === policy)
       ?.policy;
   const recorder = openRequestsRecorder(parts);
-  const url = () => settings.externalUrl ?? `http://${settings.listen.host}:${settings.listen.port}`;
+  const url = () => settings.externalUrl;
   const demandAhead = openDemandAhead(parts);
   const budgets = openBudgetLoop({
     ...{ now: clock.now, keyValue, currency: cost.currency, url },

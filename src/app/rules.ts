@@ -54,7 +54,7 @@ export function openRules(parts: Parts, tell: TellAlerts) {
   const readSlos = sloReader(settings, parts);
   let slos: readonly PlacedSlo[] = [];
   let problems: readonly RuleFileProblem[] = [];
-  const externalUrl = settings.externalUrl ?? `http://${settings.listen.host}:${settings.listen.port}`;
+  const { externalUrl } = settings;
 
   function worldOf(tenant: TenantId, signal: AbortSignal): RuleWorld {
     const writer = storage.tenant(tenant);

@@ -40,7 +40,6 @@ export function openWatching(
 ) {
   const { settings, clock, telemetry, metrics, samples, storage, forecasts, policies, anomalies } = parts;
   const { anomalies: section } = settings;
-  const externalUrl = settings.externalUrl ?? `http://${settings.listen.host}:${settings.listen.port}`;
   const zones = new Map<string, OffsetAt>();
   let inForce: readonly TenantPolicy[] = [];
 
@@ -143,7 +142,8 @@ export function openWatching(
   };
 
   const loop = openWatchLoop({
-    ...{ clock, telemetry, watches, evaluate, contextOf, externalUrl, onConfirmed: anomaliesChanged },
+    ...{ clock, telemetry, watches, evaluate, contextOf, onConfirmed: anomaliesChanged },
+    externalUrl: settings.externalUrl,
     anomaliesOf: anomalies.tenant,
     tenants: anomalies.tenants,
     workloadOf(anomaly, tenant) {
@@ -234,6 +234,7 @@ export function openWatching(
 
   return {
     routes: [routes],
+    historyChanged: loop.historyChanged,
     async run(signal: AbortSignal): Promise<void> {
       const sweeps = async () => {
         while (!signal.aborted) {

@@ -61,8 +61,8 @@ export interface Settings {
   };
   readonly tenantLimits: LimitsByTenant;
   readonly externalLabels: Readonly<Record<string, string>>;
-  /** Where people reach this server; undefined: the address that it listens on. Without a slash at its end. */
-  readonly externalUrl: string | undefined;
+  /** Where people reach this server, without a slash at its end. Not set: the address that it listens on. */
+  readonly externalUrl: string;
   readonly rules: RulesSettings;
   readonly anomalies: AnomalySettings;
   readonly cost: CostSettings;
@@ -207,7 +207,7 @@ export function loadSettings({ file, flags = {}, env = process.env }: LoadOption
     limits: limitsOf(document.limits),
     tenantLimits: resolveTenantLimits(document),
     externalLabels: document.externalLabels,
-    externalUrl: document.externalUrl?.replace(/\/+$/, ''),
+    externalUrl: (document.externalUrl ?? addressOf(splitListen(document.listen))).replace(/\/+$/, ''),
     rules: resolveRules(document.rules, folder),
     anomalies: resolveAnomaly(document.anomalies, folder),
     cost: resolveCost(document.cost, folder),
@@ -308,6 +308,10 @@ function resolveStorage({ storage, tenancy }: SettingsDocument, folder: string):
     timeoutMs: parseDuration(timeout),
     ...{ bufferedSamples, queueBytes },
   };
+}
+
+function addressOf({ host, port }: Settings['listen']): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 function tenantByOf(tenants: Extract<SettingsDocument['storage'], { kind: 'prometheus' }>['tenants']) {

@@ -1,4 +1,4 @@
-import { DAY, HOUR, MINUTE, type Millis } from '../model/time.ts';
+import { DAY, MINUTE, type Millis } from '../model/time.ts';
 import { amountOf, microsOf, shareOut } from './money.ts';
 import { type ByResource, RESOURCES, type Resource } from './prices.ts';
 import type { PricePlan } from './spend.ts';

@@ -112,6 +112,26 @@ function world({
 const at = START + 2 * HOUR;
 
 describe('openWatchLoop()', () => {
+  test('learns from a past that is imported once it runs, while it knows no better', async () => {
+    let from = START;
+    const { run, loop } = world({ series: { a: (time) => (time < from ? undefined : usual(time)) } });
+    await run(10 * MINUTE);
+    expect(loop.status(DEFAULT_TENANT)).toMatchObject([{ series: 1, learning: 1 }]);
+    from = START - DAY;
+    loop.historyChanged(DEFAULT_TENANT);
+    await run(2 * MINUTE);
+    expect(loop.status(DEFAULT_TENANT)).toMatchObject([{ series: 1, learning: 0 }]);
+  });
+
+  test('keeps what it has learnt when a past is imported', async () => {
+    const { run, loop, asked } = world();
+    await run(HOUR);
+    const before = asked.length;
+    loop.historyChanged(DEFAULT_TENANT);
+    await run(2 * MINUTE);
+    expect(asked.length - before).toBe(2);
+  });
+
   test('learns from the past, and tells of a rush while it lasts and of its end', async () => {
     const { run, anomalies, told, verdicts, loop } = world({ series: { a: rush(at, at + 10 * MINUTE) } });
     await run(HOUR);

@@ -226,6 +226,10 @@ export function openWatchLoop(deps: WatchLoopDeps) {
     },
     /** One pass over all watches, for a caller that must have verdicts now. */
     pass: look,
+    /** The tenant's past was imported or changed. */
+    historyChanged(tenant: TenantId): void {
+      for (const watcher of watchersOf(tenant)) watcher.historyChanged();
+    },
     /** Somebody called an anomaly normal: nothing like it is one from now on. */
     async learnNormal(tenant: TenantId, anomaly: Anomaly): Promise<void> {
       for (const watcher of watchersOf(tenant)) {

@@ -67,6 +67,8 @@ export interface Watcher {
   watch: Watch;
   /** Judges what came since the last instant that was judged. */
   pass(end: Millis, signal: AbortSignal): Promise<void>;
+  /** What was before the watch came later: while all of its series are still learning, they learn from that anew. */
+  historyChanged(): void;
   /** Keeps the state, if it is not kept. */
   save(): Promise<void>;
   /** Somebody says that an anomaly was none. Resolves once that is kept. */
@@ -121,6 +123,7 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
   let savedAt = now;
   let refused = 0;
   let isCaughtUp = false;
+  let hasOtherHistory = false;
   let lock: Promise<unknown> = Promise.resolve();
 
   /** One after another: what somebody says of an anomaly must not come into the middle of a slice. */
@@ -132,6 +135,7 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
 
   async function pass(watch: Watch, end: Millis, signal: AbortSignal): Promise<void> {
     const { stepMs } = watch;
+    if (hasOtherHistory) learnAnew(watch, end);
     // What was judged ahead of a clock that was set back since is not waited for.
     if (through > end + MOST_CATCH_UP_MS) through = end - stepMs;
     if (end - through > Math.max(MOST_CATCH_UP_MS, watch.historyMs)) {
@@ -153,6 +157,15 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
     // What was learnt from the past is kept at once: else a crash would take the present for it.
     const isDue = end - savedAt >= Math.max(SAVED_EVERY_MS, SAVED_EVERY_MS_A_SERIES * all.size);
     if (isDue || savedThrough < since) await save(end);
+  }
+
+  function learnAnew({ historyMs }: Watch, end: Millis): void {
+    hasOtherHistory = false;
+    if (![...all.values()].every(({ isLearning }) => isLearning)) return;
+    for (const key of all.keys()) removed.add(nameOf(key));
+    all.clear();
+    since = end;
+    through = end - historyMs;
   }
 
   /** What is kept as going on, of which the state knows nothing, because it was lost. */
@@ -282,6 +295,9 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
   const watcher: Watcher = {
     watch: first,
     pass: (end, signal) => alone(() => pass(watcher.watch, end, signal)),
+    historyChanged() {
+      hasOtherHistory = true;
+    },
     save: () => alone(() => save(through)),
     learnNormal: (anomaly, now) =>
       alone(async () => {
