@@ -62,6 +62,14 @@ const COMMANDS: Readonly<Record<string, AddCommand>> = {
 
 const stop = new AbortController();
 let interrupted: number | undefined;
+let running = '';
+
+// A reader that goes away ends what only prints, help as well.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE' && !SERVERS.includes(running)) process.exit();
+  });
+}
 
 try {
   await (await programOf(stop.signal)).parseAsync();
@@ -87,13 +95,9 @@ async function programOf(signal: AbortSignal): Promise<Command> {
   return program;
 }
 
-/** Signals end what waits, and a reader that goes away ends what only prints. */
+/** Signals end what waits. */
 function prepare(command: string): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE' && !SERVERS.includes(command)) process.exit();
-    });
-  }
+  running = command;
   if (OFFLINE.includes(command)) return;
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.once(name, () => {

@@ -122,6 +122,7 @@ test('a server that is not there: exit code 1 and one line', async () => {
 });
 
 test.each([
+  '--help',
   'detect --input demand.csv',
   'forecast --input demand.csv --step 1h --horizon 3000',
 ])('%s ends quietly when nobody reads on', async (line) => {
