@@ -82,6 +82,11 @@ export async function openAlerting(parts: Parts) {
     log.error({ err: error }, 'what becomes of alerts cannot be written: it is tried again');
   }
 
+  function sendFault(error: unknown): void {
+    metrics.loopFailures.inc({ loop: 'alerting', reason: reasonOf(error) });
+    log.error({ err: error }, 'an Alertmanager cannot be told of alerts: it is tried again');
+  }
+
   /** For each integration of the message's receiver what it is to be told. */
   function itemsOf(message: Message): readonly QueueItem[] {
     return (byName.get(message.receiver)?.integrations ?? []).flatMap((integration): QueueItem[] => {
@@ -132,7 +137,7 @@ export async function openAlerting(parts: Parts) {
     const names = { receiver: receiver.name, integration: integration.id };
     let said = '';
     return openForwarding({
-      ...{ clock, random: Math.random },
+      ...{ clock, random: Math.random, fault: sendFault },
       alerts: () =>
         desk
           .tenants()
@@ -211,9 +216,10 @@ function withoutResolved(message: Message): Message | undefined {
   return alerts.length === 0 ? undefined : { ...message, alerts };
 }
 
-/** An Alertmanager knows no tenants: a label says whose it is. */
+/** An Alertmanager knows no tenants: a label says whose it is, and what the alert itself says there is believed nowhere. */
 function ofTenant(alert: MessageAlert, tenant: TenantId): MessageAlert {
-  return alert.labels['tenant'] === undefined ? { ...alert, labels: { ...alert.labels, tenant } } : alert;
+  const { tenant: own, ...labels } = alert.labels;
+  return { ...alert, labels: { ...labels, ...(own !== undefined && { exported_tenant: own }), tenant } };
 }
 
 function outcomeOf(integration: string, outcome: Outcome): TestOutcome {

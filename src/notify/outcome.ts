@@ -22,6 +22,7 @@ export type FailureReason =
   | 'server-error'
   | 'address'
   | 'no-receiver'
+  | 'unsendable'
   | 'overflow';
 
 export const SENT: Outcome = { kind: 'sent' };

@@ -20,7 +20,12 @@ function message(groupKey: string): Message {
 
 async function world(
   answer: (item: QueueItem, nth: number) => Outcome | Promise<Outcome>,
-  { keyValue = memoryKeyValue(), maxPerMinute = 6000, length = 100 } = {},
+  {
+    keyValue = memoryKeyValue(),
+    maxPerMinute = 6000,
+    length = 100,
+    fault = (error: unknown): unknown => expect(error).toBeUndefined(),
+  } = {},
 ) {
   const clock = simClock(0);
   const sent: { id: string; at: number }[] = [];
@@ -34,7 +39,7 @@ async function world(
         return answer(item, sent.length - 1);
       },
     }),
-    on: { sent() {}, failed() {}, length() {}, dead() {}, fault: (error) => expect(error).toBeUndefined() },
+    on: { sent() {}, failed() {}, length() {}, dead() {}, fault },
   });
   const running = queue.run(stop.signal);
   return {
@@ -148,4 +153,22 @@ test('what was written and not yet taken is sent by the next process, under the 
   await third.clock.advance(SECOND);
   expect(third.sent).toEqual([]);
   await third.stop();
+});
+
+test('what cannot be made into a message is given up in the end, and what waits behind it is told', async () => {
+  const faults: unknown[] = [];
+  const { add, clock, queue, sent, stop } = await world(
+    ({ id }) => {
+      if (id === 'a1') throw new RangeError('cannot be written');
+      return SENT;
+    },
+    { fault: (error) => faults.push(error) },
+  );
+  await add('a1', 'a');
+  await add('a2', 'a');
+  await clock.advance(2 * HOUR);
+  expect(queue.deadLetters('acme').map(({ id, reason }) => [id, reason])).toEqual([['a1', 'unsendable']]);
+  expect(sent.at(-1)!.id).toBe('a2');
+  expect(faults).not.toHaveLength(0);
+  await stop();
 });

@@ -175,7 +175,7 @@ export async function openQueue(deps: QueueDeps) {
   async function attempt(item: Waiting, lane: LaneState, signal: AbortSignal): Promise<void> {
     const how = laneOf(item);
     const noReceiver = { kind: 'failed', reason: 'no-receiver', message: 'the settings have it no more', retry: false };
-    const outcome = how === undefined ? (noReceiver as Outcome) : await how.send(item, signal);
+    const outcome = how === undefined ? (noReceiver as Outcome) : await outcomeOf(how, item, signal);
     item.attempts++;
     const now = clock.now();
     if (outcome.kind === 'sent') {
@@ -195,6 +195,17 @@ export async function openQueue(deps: QueueDeps) {
     const delay = most / 2 + (random() * most) / 2;
     item.nextAt = now + Math.max(delay, outcome.retryAfterMs ?? 0);
     if (outcome.retryAfterMs !== undefined) lane.pausedUntil = Math.max(lane.pausedUntil, now + outcome.retryAfterMs);
+  }
+
+  /** What cannot be made into a message is given up in the end, too: what waits behind it is told. */
+  async function outcomeOf({ send }: Lane, item: QueueItem, signal: AbortSignal): Promise<Outcome> {
+    try {
+      return await send(item, signal);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      on.fault(error);
+      return { kind: 'failed', reason: 'unsendable', message: 'it cannot be sent: see the log', retry: true };
+    }
   }
 
   const written = (changes: readonly KeyChange[], signal: AbortSignal) =>

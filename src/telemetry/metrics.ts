@@ -458,7 +458,7 @@ export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
     ),
     notificationFailures: counter(
       'foresail_notification_failures_total',
-      'Attempts to tell a receiver that it did not take, by reason: connection, tls, timeout, rate-limited, server-error, refused, address, no-receiver, overflow.',
+      'Attempts to tell a receiver that it did not take, by reason: connection, tls, timeout, rate-limited, server-error, refused, address, no-receiver, unsendable, overflow.',
       ['receiver', 'integration', 'reason'],
     ),
     notificationRetries: counter(

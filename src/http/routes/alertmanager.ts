@@ -247,13 +247,20 @@ function given(time: string | null | undefined): boolean {
   return time !== null && time !== undefined && time !== '' && !time.startsWith('0001-01-01');
 }
 
+/** Of the years 1 to 9999: others can be written to no receiver. */
 function instant(name: string, written: string): Millis {
+  let at: Millis;
   try {
-    return parseInstant(written);
+    at = parseInstant(written);
   } catch (error) {
     throw new BadParameterError(name, (error as Error).message, { cause: error });
   }
+  if (at >= FIRST_INSTANT && at <= LAST_INSTANT) return at;
+  throw new BadParameterError(name, 'expected a time of the years 1 to 9999');
 }
+
+const FIRST_INSTANT = parseInstant('0001-01-01T00:00:00Z');
+const LAST_INSTANT = parseInstant('9999-12-31T23:59:59Z');
 
 function filtersOf(parameters: Parameters): readonly Matcher[] {
   try {
