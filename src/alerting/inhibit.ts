@@ -14,8 +14,11 @@ interface Named {
   readonly labels: Labels;
 }
 
-/** Says by which of the alerts that fire another one is inhibited, none where it is not. */
+/** Says by which of the alerts that fire another one is inhibited, some of them where they are many, none where it is not. */
 export type InhibitedBy = (alert: Named) => readonly string[];
+
+/** Of one kind with the same values: the others would change nothing, and thousands would be asked for each target. */
+const MOST_SOURCES = 10;
 
 /** As Alertmanager has it: what is both source and target of a rule is not inhibited by what is both, too. */
 export function inhibiting(rules: readonly InhibitRule[]): (firing: Iterable<Named>) => InhibitedBy {
@@ -26,25 +29,25 @@ export function inhibiting(rules: readonly InhibitRule[]): (firing: Iterable<Nam
   }));
   if (compiled.length === 0) return () => () => [];
   return (firing) => {
-    const sources = compiled.map(() => new Map<string, { readonly id: string; readonly isTarget: boolean }[]>());
+    const sources = compiled.map(() => new Map<string, { readonly pure: string[]; readonly both: string[] }>());
     for (const { fingerprint, labels } of firing) {
       for (const [i, { isSource, isTarget, valuesOf }] of compiled.entries()) {
         if (!isSource(labels)) continue;
         const values = valuesOf(labels);
-        const those = sources[i]!.get(values);
-        const one = { id: fingerprint, isTarget: isTarget(labels) };
-        if (those === undefined) sources[i]!.set(values, [one]);
-        else those.push(one);
+        const those = sources[i]!.get(values) ?? { pure: [], both: [] };
+        sources[i]!.set(values, those);
+        const own = isTarget(labels) ? those.both : those.pure;
+        if (own.length < MOST_SOURCES) own.push(fingerprint);
       }
     }
     return ({ fingerprint, labels }) => {
       const by = new Set<string>();
       for (const [i, { isSource, isTarget, valuesOf }] of compiled.entries()) {
         if (!isTarget(labels)) continue;
-        const isBoth = isSource(labels);
-        for (const source of sources[i]!.get(valuesOf(labels)) ?? []) {
-          if (source.id !== fingerprint && !(isBoth && source.isTarget)) by.add(source.id);
-        }
+        const those = sources[i]!.get(valuesOf(labels));
+        if (those === undefined) continue;
+        const candidates = isSource(labels) ? those.pure : [...those.pure, ...those.both];
+        for (const id of candidates) if (id !== fingerprint) by.add(id);
       }
       return [...by];
     };

@@ -304,6 +304,8 @@ test('laws: all is told in time, an end for what was told alone, nothing again w
               return true;
             }
             open.set(key, word);
+            // Whoever was told that the group is over hears of what goes on in it.
+            if (last.get(message.groupKey)?.status === 'resolved') return true;
             return before === undefined || (before === 'firing' && word === 'flapping');
           });
           const before = last.get(message.groupKey);
@@ -315,4 +317,21 @@ test('laws: all is told in time, an end for what was told alone, nothing again w
       { numRuns: 60 },
     );
   }
+});
+
+test('one that was held back while its group was told as resolved is told again once it is not', () => {
+  const { tell, advance, messages, silences, now } = world();
+  tell({ of: 'a' });
+  tell({ of: 'b' });
+  advance(MINUTE, [{ of: 'a' }, { of: 'b' }]);
+  const common = { createdBy: 'me', comment: 'known', updatedAt: now() };
+  const matchers = parseMatchers('of="b"');
+  silences.push({ id: '1', ...common, matchers, startsAt: now(), endsAt: now() + HOUR });
+  tell({ of: 'a' }, true);
+  // The group is told as over: whoever was called may go home.
+  advance(59 * MINUTE, [{ of: 'b' }]);
+  expect(told(messages)).toEqual([['firing a', 'firing b'], ['resolved a']]);
+  expect(messages[1]!.status).toBe('resolved');
+  advance(7 * MINUTE, [{ of: 'b' }]);
+  expect(told(messages).slice(2)).toEqual([['firing b']]);
 });

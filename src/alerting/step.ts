@@ -18,8 +18,11 @@ export interface Group {
   readonly sentAt: Millis | undefined;
   /** How often it was told. */
   readonly count: number;
-  /** The alerts of which it was told that they fire, and not yet that they ended, by fingerprint: whether as flapping. */
-  readonly told: Readonly<Record<string, 'firing' | 'flapping'>>;
+  /**
+   * The alerts of which it was told that they fire, and not yet that they ended, by fingerprint: whether as flapping.
+   * `muted`: it was told that the group is resolved while this one was held back.
+   */
+  readonly told: Readonly<Record<string, 'firing' | 'flapping' | 'muted'>>;
 }
 
 /** All that there is of one tenant. */
@@ -137,11 +140,13 @@ function look(
 ): { readonly message: Message | undefined; readonly next: Group } {
   const lasting = alerts.filter((alert) => isFiring(alert, now, flapping));
   const firing = lasting.filter((alert) => !isMuted(alert));
-  const ended = alerts.filter((alert) => group.told[alert.fingerprint] !== undefined && !lasting.includes(alert));
+  const ended = alerts.filter(
+    (alert) => group.told[alert.fingerprint] !== undefined && !isFiring(alert, now, flapping),
+  );
   const wordOf = (alert: HeldAlert) => (isFlapping(alert, now, flapping) ? 'flapping' : 'firing');
   const isNew = (alert: HeldAlert) => {
     const told = group.told[alert.fingerprint];
-    return told === undefined || (told === 'firing' && wordOf(alert) === 'flapping');
+    return told === undefined || told === 'muted' || (told === 'firing' && wordOf(alert) === 'flapping');
   };
   const isDue = firing.length > 0 && group.sentAt !== undefined && now - group.sentAt >= route.repeatIntervalMs;
   const nextAt = now + route.groupIntervalMs;
@@ -149,7 +154,9 @@ function look(
 
   const endedIds = new Set(ended.map(({ fingerprint }) => fingerprint));
   const told = Object.fromEntries([
-    ...Object.entries(group.told).filter(([fingerprint]) => !endedIds.has(fingerprint)),
+    ...Object.entries(group.told)
+      .filter(([fingerprint]) => !endedIds.has(fingerprint))
+      .map(([fingerprint, word]) => [fingerprint, firing.length > 0 ? word : ('muted' as const)] as const),
     ...firing.map((alert) => [alert.fingerprint, wordOf(alert)] as const),
   ]);
   const next = { ...group, nextAt, sentAt: now, count: group.count + 1, told };
