@@ -6,7 +6,7 @@ import { type GroupPlace, type Route, routing } from '../alerting/route.ts';
 import { SILENCE_KEPT_MS, type Silence, silenceState, silencing } from '../alerting/silence.ts';
 import { type AlertingPlan, type Group, step } from '../alerting/step.ts';
 import type { AlertView } from '../alerting/view.ts';
-import { type Alert, END_TOLD_FOR_MS, TOLD_FOR_MS } from '../model/alert.ts';
+import { type Alert, END_TOLD_FOR_MS } from '../model/alert.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Labels } from '../model/labels.ts';
 import type { TenantId } from '../model/tenant.ts';
@@ -62,6 +62,11 @@ const SILENCE = 'alert-silence/';
 const MOST_LABELS = 100;
 const MOST_BYTES = 64 * 1024;
 const STORE_REST_MS = 5 * SECOND;
+/**
+ * So long is an alert believed after a restart without being told again: rules that wait for less than Prometheus's ten
+ * minutes of grace wait anew before they tell it, and nobody is to hear meanwhile that it ended.
+ */
+const RESTART_MS = 12 * MINUTE;
 
 export type AlertDesk = Awaited<ReturnType<typeof openAlertDesk>>;
 
@@ -107,7 +112,7 @@ export async function openAlertDesk({ keyValue, clock, settings, enqueue, acts, 
       const { tenant, id } = split(key, ALERT);
       const alert = decodeJson<HeldAlert>(value);
       // Who tells it was stopped as well, or could not reach this one: it has its time to tell it again.
-      const until = alert.endsAt === undefined ? Math.max(alert.until, now + TOLD_FOR_MS) : alert.until;
+      const until = alert.endsAt === undefined ? Math.max(alert.until, now + RESTART_MS) : alert.until;
       (deskOf(tenant).alerts as Map<string, HeldAlert>).set(id, { ...alert, until });
     }
     for await (const [key, value] of keyValue.list(keysUnder(GROUP))) {
@@ -134,6 +139,15 @@ export async function openAlertDesk({ keyValue, clock, settings, enqueue, acts, 
     return chars > MOST_BYTES ? 'size' : undefined;
   }
 
+  /** Those that ended, and of which nobody waits to hear that: they make room for others. The newest first. */
+  function endedOf({ groups }: TenantDesk, alerts: ReadonlyMap<string, HeldAlert>, now: Millis): string[] {
+    const awaited = new Set([...groups.values()].flatMap(({ told }) => Object.keys(told)));
+    return [...alerts.values()]
+      .filter((alert) => !isFiring(alert, now, flapping) && !awaited.has(alert.fingerprint))
+      .sort((a, b) => endOf(b) - endOf(a))
+      .map(({ fingerprint }) => fingerprint);
+  }
+
   async function tell(tenant: TenantId, alerts: readonly Alert[]): Promise<void> {
     if (alerts.length === 0) return;
     const desk = deskOf(tenant);
@@ -142,6 +156,7 @@ export async function openAlertDesk({ keyValue, clock, settings, enqueue, acts, 
       const taken = new Map(desk.alerts);
       const changes = new Map<string, KeyChange>();
       let isNews = false;
+      let ended: string[] | undefined;
       for (const alert of alerts) {
         const refusal = refusalOf(alert);
         if (refusal !== undefined) {
@@ -153,6 +168,15 @@ export async function openAlertDesk({ keyValue, clock, settings, enqueue, acts, 
         const labels = before?.labels ?? alert.labels;
         const after = takeAlert(before, { ...alert, labels }, { fingerprint, now, flapping });
         if (after === undefined || after === before) continue;
+        if (before === undefined && taken.size >= settings.alertsPerTenant) {
+          ended ??= endedOf(desk, taken, now);
+          const oldest = ended.pop();
+          if (oldest !== undefined) {
+            taken.delete(oldest);
+            const key = `${ALERT}${tenant}/${oldest}`;
+            changes.set(key, { key, value: undefined });
+          }
+        }
         if (before === undefined && taken.size >= settings.alertsPerTenant) {
           on.refused('limit', tenant);
           continue;
@@ -192,13 +216,21 @@ export async function openAlertDesk({ keyValue, clock, settings, enqueue, acts, 
         const value = group === undefined ? undefined : encodeJson(group);
         all.push({ key: `${GROUP}${desk.tenant}/${digestOf(key)}`, value });
       }
+      // One that was told no longer has ended, for the next process, too.
+      const alerts = new Map(next.state.alerts);
+      for (const [id, alert] of next.state.alerts) {
+        if (alert.endsAt !== undefined || alert.until > now) continue;
+        const ended = { ...alert, endsAt: alert.until };
+        alerts.set(id, ended);
+        all.push({ key: `${ALERT}${desk.tenant}/${id}`, value: encodeJson(ended) });
+      }
       for (const id of next.gone) all.push({ key: `${ALERT}${desk.tenant}/${id}`, value: undefined });
       const old = [...desk.silences.values()].filter(({ endsAt }) => now - endsAt > SILENCE_KEPT_MS);
       for (const { id } of old) all.push({ key: `${SILENCE}${desk.tenant}/${id}`, value: undefined });
       // All or nothing: what is told of as told is in the queue.
       if (all.length > 0) await keyValue.write(all);
       for (const { id } of old) desk.silences.delete(id);
-      desk.alerts = next.state.alerts;
+      desk.alerts = alerts;
       desk.groups = next.state.groups;
       desk.wakeAt = Math.min(next.wakeAt, now + MINUTE);
       added();
