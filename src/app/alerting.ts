@@ -18,6 +18,7 @@ import type { Outcome } from '../notify/outcome.ts';
 import { openQueue, type QueueItem } from '../notify/queue.ts';
 import { type MessageIntegration, sendMessage } from '../notify/send.ts';
 import type { TextDeps } from '../notify/text.ts';
+import { takeTurns } from '../turns.ts';
 import { VERSION } from '../version.ts';
 import { callersOf } from './callers.ts';
 import { messageTemplates } from './message-templates.ts';
@@ -102,7 +103,7 @@ export async function openAlerting(parts: Parts) {
 
   const { membership } = parts.coordination;
   const desk = await openAlertDesk({
-    ...{ keyValue, clock },
+    ...{ keyValue, clock, pause: takeTurns() },
     settings: { routeOf, serves, inhibitRules, flapping, alertsPerTenant: bounds.alertsPerTenant },
     enqueue: (messages) => queue.prepare(messages.flatMap(itemsOf)),
     // Replicas that share their targets each know of all alerts, and one of them tells those of a tenant.

@@ -24,7 +24,7 @@ function world({ alertsPerTenant = 100 } = {}) {
   async function begin() {
     const stop = new AbortController();
     const desk = await openAlertDesk({
-      ...{ keyValue, clock, acts: () => true },
+      ...{ keyValue, clock, pause: () => undefined, acts: () => true },
       settings: {
         ...{ routeOf: () => ROUTE, serves: () => true, inhibitRules: [], alertsPerTenant },
         flapping: { starts: 4, withinMs: HOUR, settleMs: 15 * MINUTE },

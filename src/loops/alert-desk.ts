@@ -31,6 +31,8 @@ export interface AlertDeskDeps {
     readonly changes: readonly KeyChange[];
     readonly added: () => void;
   };
+  /** Between pieces of work: undefined, or a promise where others are to have the thread. */
+  readonly pause: () => Promise<void> | undefined;
   /** Whether it is for this process to tell of the tenant's alerts. */
   readonly acts: (tenant: string) => boolean;
   readonly on: {
@@ -71,7 +73,7 @@ const RESTART_MS = 12 * MINUTE;
 export type AlertDesk = Awaited<ReturnType<typeof openAlertDesk>>;
 
 /** Takes alerts in, keeps what is known of them, and has told who is to be told. */
-export async function openAlertDesk({ keyValue, clock, settings, enqueue, acts, on }: AlertDeskDeps) {
+export async function openAlertDesk({ keyValue, clock, settings, enqueue, pause, acts, on }: AlertDeskDeps) {
   const { flapping } = settings;
   const desks = new Map<TenantId, TenantDesk>();
   const inhibitedBy = inhibiting(settings.inhibitRules);
@@ -158,6 +160,7 @@ export async function openAlertDesk({ keyValue, clock, settings, enqueue, acts, 
       let isNews = false;
       let ended: string[] | undefined;
       for (const alert of alerts) {
+        await pause();
         const refusal = refusalOf(alert);
         if (refusal !== undefined) {
           on.refused(refusal, tenant);

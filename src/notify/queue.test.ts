@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Message } from '../alerting/message.ts';
 import { HOUR, MINUTE, SECOND } from '../model/time.ts';
+import { keysUnder } from '../storage/key-value.ts';
 import { memoryKeyValue } from '../testing/memory-key-value.ts';
 import { simClock } from '../testing/sim-clock.ts';
 import type { Outcome } from './outcome.ts';
@@ -171,4 +172,33 @@ test('what cannot be made into a message is given up in the end, and what waits 
   expect(sent.at(-1)!.id).toBe('a2');
   expect(faults).not.toHaveLength(0);
   await stop();
+});
+
+test('a lane that is much too long is cut at once: others wait for one write', async () => {
+  const keyValue = memoryKeyValue();
+  let writes = 0;
+  const counting = {
+    ...keyValue,
+    write: (changes: Parameters<typeof keyValue.write>[0]) => {
+      writes++;
+      return keyValue.write(changes);
+    },
+  };
+  const { clock, queue } = await world(() => new Promise<Outcome>(() => {}), { keyValue: counting, length: 10 });
+  const items = Array.from({ length: 1_200 }, (_, i) => {
+    const id = String(i).padStart(4, '0');
+    const own = { id, tenant: 'acme', receiver: 'team', integration: 'webhook[0]', queuedAt: 0 };
+    return { ...own, message: message(id) };
+  });
+  const { changes, added } = queue.prepare(items);
+  await keyValue.write(changes);
+  added();
+  await clock.advance(SECOND);
+  expect(writes).toBe(1);
+  expect(queue.deadLetters('acme')).toHaveLength(1_000);
+  const kept: string[] = [];
+  for await (const [key] of keyValue.list(keysUnder('alert-dead/'))) kept.push(key);
+  expect(kept).toHaveLength(1_000);
+  // The newest are kept, and the newest wait.
+  expect(kept.at(-1)).toBe('alert-dead/acme/1189');
 });

@@ -155,20 +155,26 @@ export async function openQueue(deps: QueueDeps) {
     };
   }
 
-  async function bury(item: Waiting, reason: string, error: string): Promise<void> {
-    const { key, attempts, nextAt: _n, busy: _b, ...rest_ } = item;
-    const letter: DeadLetter = { ...rest_, reason, error, attempts, diedAt: clock.now() };
-    const deadKey = `${DEAD}${item.tenant}/${item.id}`;
-    const changes: KeyChange[] = [
-      { key, value: undefined },
-      { key: deadKey, value: encodeJson(letter) },
-    ];
-    const older = [...dead].filter(([other, { tenant }]) => tenant === item.tenant && other !== deadKey);
-    const over = older.sort(([, a], [, b]) => a.diedAt - b.diedAt).slice(0, Math.max(0, older.length + 1 - MOST_DEAD));
-    for (const [other] of over) changes.push({ key: other, value: undefined });
-    await keyValue.write(changes);
-    for (const [other] of over) dead.delete(other);
-    dead.set(deadKey, letter);
+  async function bury(items: readonly Waiting[], reason: string, error: string): Promise<void> {
+    const diedAt = clock.now();
+    const letters = new Map<string, DeadLetter>();
+    const changes = new Map<string, KeyChange>();
+    for (const { key, attempts, nextAt: _n, busy: _b, ...item } of items) {
+      const deadKey = `${DEAD}${item.tenant}/${item.id}`;
+      changes.set(key, { key, value: undefined });
+      letters.set(deadKey, { ...item, reason, error, attempts, diedAt });
+    }
+    const over: string[] = [];
+    for (const tenant of new Set(items.map((item) => item.tenant))) {
+      const all = [...dead, ...letters].filter(([, letter]) => letter.tenant === tenant);
+      const keys = new Set(all.sort(([, a], [, b]) => a.diedAt - b.diedAt).map(([key]) => key));
+      over.push(...[...keys].slice(0, Math.max(0, keys.size - MOST_DEAD)));
+    }
+    for (const [key, letter] of letters) changes.set(key, { key, value: encodeJson(letter) });
+    for (const key of over) changes.set(key, { key, value: undefined });
+    await keyValue.write([...changes.values()]);
+    for (const [key, letter] of letters) dead.set(key, letter);
+    for (const key of over) dead.delete(key);
     on.dead(dead.size);
   }
 
@@ -187,7 +193,7 @@ export async function openQueue(deps: QueueDeps) {
     const willRetry = outcome.retry && now - item.queuedAt < retryForMs;
     on.failed(item, outcome, willRetry);
     if (!willRetry) {
-      await untilWritten(() => bury(item, outcome.reason, outcome.message), signal);
+      await untilWritten(() => bury([item], outcome.reason, outcome.message), signal);
       remove(item);
       return;
     }
@@ -271,20 +277,18 @@ export async function openQueue(deps: QueueDeps) {
     running.add(done);
   }
 
-  /** The oldest of lanes that are too long go to the dead letters. */
+  /** The oldest of lanes that are too long go to the dead letters, all at once: nobody waits while thousands go. */
   async function bound(): Promise<void> {
     for (const lane of lanes.values()) {
-      while (lane.waiting > deps.length) {
-        const idle = [...lane.groups.values()].flat().filter(({ busy }) => !busy);
-        const oldest = idle.reduce<Waiting | undefined>(
-          (a, b) => (a === undefined || b.key < a.key ? b : a),
-          undefined,
-        );
-        if (oldest === undefined) break;
-        const message = `more than ${deps.length} messages waited`;
-        on.failed(oldest, { kind: 'failed', reason: 'overflow', message, retry: false }, false);
-        await bury(oldest, 'overflow', message);
-        remove(oldest);
+      const over = lane.waiting - deps.length;
+      if (over <= 0) continue;
+      const idle = [...lane.groups.values()].flat().filter(({ busy }) => !busy);
+      const oldest = idle.sort((x, y) => (x.key < y.key ? -1 : 1)).slice(0, over);
+      const message = `more than ${deps.length} messages waited`;
+      await bury(oldest, 'overflow', message);
+      for (const item of oldest) {
+        on.failed(item, { kind: 'failed', reason: 'overflow', message, retry: false }, false);
+        remove(item);
       }
     }
   }
