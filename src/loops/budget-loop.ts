@@ -139,7 +139,8 @@ export function openBudgetLoop(deps: BudgetLoopDeps) {
         const of = { url: deps.url(), currency: deps.currency, view };
         if (kept.step !== 'within') alerts.push(budgetAlert(of, { step: kept.step, startsAt: kept.since }));
         for (const { step, since, at } of kept.ended) {
-          if (deps.now() - at < END_TOLD_FOR_MS && step !== 'within') {
+          // What the next period begins with goes on: its alert has the same labels.
+          if (deps.now() - at < END_TOLD_FOR_MS && step !== 'within' && step !== kept.step) {
             alerts.push(budgetAlert(of, { step, startsAt: since, endsAt: at }));
           }
         }
