@@ -147,6 +147,23 @@ export function hourOf(
   };
 }
 
+/** Both of one workload, hour and place. */
+export function addHours(a: WorkloadHour, b: WorkloadHour): WorkloadHour {
+  const money = (x = 0, y = 0) => amountOf(microsOf(x) + microsOf(y));
+  const add = (x: ByResource, y: ByResource, sum: (one?: number, other?: number) => number): ByResource =>
+    Object.fromEntries(
+      RESOURCES.filter((each) => each in x || each in y).map((each) => [each, sum(x[each], y[each])] as const),
+    );
+  return {
+    ...a,
+    replicaHours: a.replicaHours + b.replicaHours,
+    quantities: add(a.quantities, b.quantities, (x = 0, y = 0) => x + y),
+    recorded: add(a.recorded, b.recorded, money),
+    estimated: add(a.estimated, b.estimated, money),
+    idle: a.idle === undefined && b.idle === undefined ? undefined : money(a.idle, b.idle),
+  };
+}
+
 /** Replica-minutes of one hour of filled values: known and guessed. */
 export function minutesOf(
   { values, estimated }: { readonly values: Float64Array; readonly estimated: Uint8Array },

@@ -1,5 +1,6 @@
 import { spendSeries } from '../cost/spend-series.ts';
 import {
+  addHours,
   fillGaps,
   type HourPrice,
   hourOf,
@@ -132,12 +133,21 @@ export function openSpendLoop(deps: SpendLoopDeps) {
         if (known + guessed === 0) continue;
         const hour = upTo + h * HOUR;
         const subject = { namespace: row.namespace, workload: row.workload, policy, labels: named };
+        // Places that one price makes the same are kept as one: else their samples would be at the same time.
+        const inHour = new Map<string, WorkloadHour>();
         for (const place of places.length > 0 ? places : [{ ...NOWHERE, ...deps.defaultPlace }]) {
           const replicaHours = (place.share * (known + guessed)) / 60;
           const price = await deps.priceOf({ tenant, ...subject, place, hour, replicaHours }, signal);
-          if (price === undefined) without.add(key);
-          else made.push(hourOf(subject, place, { hour, known, guessed }, price));
+          if (price === undefined) {
+            without.add(key);
+            continue;
+          }
+          const one = hourOf(subject, place, { hour, known, guessed }, price);
+          const where = JSON.stringify([one.region, one.plan]);
+          const other = inHour.get(where);
+          inHour.set(where, other === undefined ? one : addHours(other, one));
         }
+        made.push(...inHour.values());
       }
       const lastAt = lastKnown(row.replicas);
       const at = lastAt === undefined ? before?.at : upTo + lastAt * MINUTE;
