@@ -97,11 +97,14 @@ export function openAnomalyStore(keyValue: KeyValue) {
       },
       states: {
         async read(key: string) {
-          const bytes = await keyValue.read(`watch/${id}/${key}/head`);
-          if (bytes === undefined) return undefined;
-          const series: Uint8Array[] = [];
-          for await (const [, value] of keyValue.list(keysUnder(`watch/${id}/${key}/series/`))) series.push(value);
-          return { head: decodeJson<Head>(bytes), series };
+          const head = await keyValue.read(`watch/${id}/${key}/head`);
+          if (head === undefined) return undefined;
+          const series: { readonly name: string; readonly bytes: Uint8Array }[] = [];
+          const under = `watch/${id}/${key}/series/`;
+          for await (const [kept, bytes] of keyValue.list(keysUnder(under))) {
+            series.push({ name: kept.slice(under.length), bytes });
+          }
+          return { head: decodeJson<Head>(head), series };
         },
         async write(
           key: string,

@@ -257,6 +257,47 @@ describe('openWatchLoop()', () => {
     expect(telemetry.counts.get('watchSkips{reason=too-many-series}')).toBeGreaterThan(0);
   });
 
+  test('what cannot be kept is kept later: nothing is judged twice, and no anomaly is lost', async () => {
+    const series = { a: rush(at, at + 10 * MINUTE) };
+    const whole = world({ series });
+    await whole.run(3 * HOUR);
+    const keyValue = memoryKeyValue();
+    let [isBroken, refused] = [false, 0];
+    const { run, clock, ...other } = world({
+      series,
+      keyValue: {
+        ...keyValue,
+        async write(changes) {
+          if (isBroken && refused++ >= 0) throw new Error('the disk is full');
+          await keyValue.write(changes);
+        },
+      },
+    });
+    await run(2 * HOUR - 2 * MINUTE);
+    isBroken = true;
+    await run(4 * MINUTE);
+    isBroken = false;
+    await run(START + 3 * HOUR - clock.now());
+    expect(refused).toBeGreaterThan(0);
+    expect(other.written).toEqual(whole.written);
+    expect((await other.anomalies()).map(({ id, end }) => ({ id, end }))).toEqual(
+      (await whole.anomalies()).map(({ id, end }) => ({ id, end })),
+    );
+  });
+
+  test('series of the query that a watch had before are forgotten for good', async () => {
+    const first = world({ series: { a: usual, b: usual, c: usual } });
+    await first.run(10 * MINUTE);
+    const keyValue = first.keyValue;
+    const watch = { query: 'orders_total' };
+    const second = world({ series: { d: usual }, watch, keyValue, now: first.clock.now() });
+    await second.run(10 * MINUTE);
+    const third = world({ series: { d: usual }, watch, keyValue, now: second.clock.now() });
+    await third.run(HOUR);
+    expect(third.loop.status(DEFAULT_TENANT)).toMatchObject([{ series: 1 }]);
+    expect(await third.anomalies()).toEqual([]);
+  });
+
   test('a watch that is taken away ends what goes on', async () => {
     const { run, watches, anomalies } = world({ series: { a: rush(at, at + 30 * MINUTE) } });
     await run(2 * HOUR + 3 * MINUTE);

@@ -18,7 +18,7 @@ import { type Watch, watchFingerprint } from './watch.ts';
 
 /** Where the state of one tenant's watches is kept. */
 export interface WatchStates {
-  read(key: string): Promise<{ readonly head: WatchHead; readonly series: readonly Uint8Array[] } | undefined>;
+  read(key: string): Promise<{ readonly head: WatchHead; readonly series: readonly KeptSeries[] } | undefined>;
   /** All or nothing. Series by a short name of theirs; `undefined` deletes. */
   write(key: string, head: WatchHead, series: readonly SavedSeries[]): Promise<void>;
 }
@@ -34,6 +34,10 @@ export interface WatchHead {
 export interface SavedSeries {
   readonly name: string;
   readonly bytes: Uint8Array | undefined;
+}
+
+interface KeptSeries extends SavedSeries {
+  readonly bytes: Uint8Array;
 }
 
 /** What a forecast said of one instant before it came. */
@@ -97,6 +101,7 @@ const SLICE_SAMPLES = 200_000;
 const SAVED_EVERY_MS = MINUTE;
 const SAVED_EVERY_MS_A_SERIES = 30;
 const JUDGED_AT_ONCE = 500;
+const SAVED_AT_ONCE = 200;
 /** A series that ended, and one that went missing, is forgotten after so long. */
 const ENDED_MS = HOUR;
 const MISSING_MS = 7 * DAY;
@@ -110,13 +115,14 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
   const fingerprint = watchFingerprint(first);
   const saved = await deps.states.read(first.key);
   const isOurs = saved?.head.fingerprint === fingerprint;
-  if (isOurs) {
-    for (const bytes of saved.series) {
-      const series = restoreWatched(bytes);
-      if (series === undefined) deps.skip('state-unreadable');
-      else all.set(series.key, series);
-    }
-  } else if (saved !== undefined) deps.skip('state-of-another-query');
+  for (const [i, { name, bytes }] of (saved?.series ?? []).entries()) {
+    if (i % SAVED_AT_ONCE === 0) await yieldTurn();
+    const series = isOurs ? restoreWatched(bytes) : undefined;
+    if (series !== undefined) all.set(series.key, series);
+    else removed.add(name);
+    if (isOurs && series === undefined) deps.skip('state-unreadable');
+  }
+  if (saved !== undefined && !isOurs) deps.skip('state-of-another-query');
   const began = Math.floor(now / first.stepMs) * first.stepMs;
   let { since, through } = isOurs ? saved.head : { since: began, through: began - first.historyMs };
   let savedThrough = through;
@@ -125,6 +131,13 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
   let isCaughtUp = false;
   let hasOtherHistory = false;
   let lock: Promise<unknown> = Promise.resolve();
+  /** What was judged and could not be kept yet: it is not judged again, which would teach twice, but kept first. */
+  let unkept: (() => Promise<void>) | undefined;
+
+  async function handOver(): Promise<void> {
+    await unkept?.();
+    unkept = undefined;
+  }
 
   /** One after another: what somebody says of an anomaly must not come into the middle of a slice. */
   function alone<T>(action: () => Promise<T>): Promise<T> {
@@ -135,6 +148,7 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
 
   async function pass(watch: Watch, end: Millis, signal: AbortSignal): Promise<void> {
     const { stepMs } = watch;
+    await handOver();
     if (hasOtherHistory) learnAnew(watch, end);
     // What was judged ahead of a clock that was set back since is not waited for.
     if (through > end + MOST_CATCH_UP_MS) through = end - stepMs;
@@ -143,7 +157,7 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
       through = end - Math.floor(MOST_CATCH_UP_MS / stepMs) * stepMs;
     }
     while (through < end && !signal.aborted) {
-      const steps = Math.max(1, Math.min(SLICE_STEPS, Math.floor(SLICE_SAMPLES / Math.max(1, all.size))));
+      const steps = Math.max(1, Math.min(SLICE_STEPS, Math.floor(SLICE_SAMPLES / (all.size || watch.maxSeries))));
       const start = through + stepMs;
       const told = through < since ? Math.min(end, since) : end;
       const range = { start, end: Math.min(told, start + (steps - 1) * stepMs), stepMs };
@@ -184,7 +198,7 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
     found: readonly SampledSeries[],
     context: SliceContext,
   ): Promise<void> {
-    const columns = columnsOf(watch, found);
+    const columns = await columnsOf(watch, found);
     const written = new Map<string, Written>();
     const anomalies: Anomaly[] = [];
     let judged = 0;
@@ -226,23 +240,26 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
             continue;
           }
         }
+        if (++judged % JUDGED_AT_ONCE === 0) await yieldTurn();
         if (sample === undefined || time <= since) continue;
         if (value !== undefined || sample.step.anomalous || sample.step.event !== undefined) {
           note(written, watch, series, { time, sample, middle });
         }
         if (sample.step.event !== undefined) anomalies.push(...told(watch, series, sample.step.event));
-        if (++judged % JUDGED_AT_ONCE === 0) await yieldTurn();
       }
       if (time === since) for (const { alarm } of all.values()) forgetOpen(alarm, time);
     }
-    await deps.keep(watch, [...written.values()].flatMap(seriesOf), newestOf(anomalies));
+    unkept = () => deps.keep(watch, [...written.values()].flatMap(seriesOf), newestOf(anomalies));
     through = range.end;
+    await handOver();
   }
 
-  function columnsOf(watch: Watch, found: readonly SampledSeries[]): ReadonlyMap<string, Column> {
+  async function columnsOf(watch: Watch, found: readonly SampledSeries[]): Promise<ReadonlyMap<string, Column>> {
     const columns = new Map<string, Column>();
+    let fresh = 0;
     refused = 0;
-    for (const { labels: own, times, values } of found) {
+    for (const [i, { labels: own, times, values }] of found.entries()) {
+      if (i % JUDGED_AT_ONCE === 0) await yieldTurn();
       const labels = labelsOf([...watch.labels, ...own.filter(([name]) => name !== METRIC_NAME)]);
       const key = labelsKey(labels);
       if (columns.has(key)) {
@@ -250,14 +267,13 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
         deps.skip('same-labels');
         continue;
       }
-      if (
-        !all.has(key) &&
-        all.size + [...columns.keys()].filter((known) => !all.has(known)).length >= watch.maxSeries
-      ) {
+      const isFresh = !all.has(key);
+      if (isFresh && all.size + fresh >= watch.maxSeries) {
         refused++;
         deps.skip('too-many-series');
         continue;
       }
+      if (isFresh) fresh++;
       columns.set(key, { labels, at: reader(times, values) });
     }
     return columns;
@@ -265,7 +281,12 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
 
   async function save(now: Millis): Promise<void> {
     if (savedThrough === through && removed.size === 0) return;
-    const kept = [...all.values()].map((series) => ({ name: nameOf(series.key), bytes: saveWatched(series) }));
+    await handOver();
+    const kept: KeptSeries[] = [];
+    for (const series of all.values()) {
+      kept.push({ name: nameOf(series.key), bytes: saveWatched(series) });
+      if (kept.length % SAVED_AT_ONCE === 0) await yieldTurn();
+    }
     const names = new Set(kept.map(({ name }) => name));
     const gone = [...removed].filter((name) => !names.has(name)).map((name) => ({ name, bytes: undefined }));
     await deps.states.write(first.key, { fingerprint, since, through }, [...kept, ...gone]);
@@ -326,7 +347,7 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
         series: series.length,
         learning: series.filter(({ isLearning }) => isLearning).length,
         anomalous: series.filter(({ alarm }) => alarm.open !== undefined).length,
-        ...{ refused, through },
+        ...{ refused, through: unkept === undefined ? through : through - first.stepMs },
       };
     },
   };
