@@ -95,3 +95,13 @@ test('related series are those that moved alike, in either direction', () => {
     ['opposite', -1],
   ]);
 });
+
+test('of too many members those that go on are kept, and the severity never falls', () => {
+  let incident = joinIncident(undefined, anomaly('grave', 9 * MINUTE, 0.9), GROUP);
+  for (let i = 0; i < 250; i++) {
+    incident = joinIncident(incident, anomaly(`m${i}`, MINUTE, 0.7, { endedAt: 2 * MINUTE }), GROUP);
+  }
+  expect(incident.members).toHaveLength(200);
+  expect(incident).toMatchObject({ severity: 'incident', severitySince: 9 * MINUTE, endedAt: undefined });
+  expect(joinIncident(incident, anomaly('m251', MINUTE, 0.7), GROUP)).toMatchObject({ severity: 'incident' });
+});

@@ -79,8 +79,10 @@ export function joinIncident(
     ...{ stepMs: anomaly.stepMs, peak: anomaly.peak, severity: anomaly.severity, endedAt: anomaly.endedAt },
   };
   const others = incident?.members.filter((each) => each.anomaly !== anomaly.id) ?? [];
-  const members = [...others, member].sort(byFirstAndMost).slice(0, MOST_MEMBERS);
-  const severity = members.some((each) => each.severity === 'incident') ? 'incident' : 'alert';
+  const members = mostOf([...others, member]).sort(byFirstAndMost);
+  // It never falls, whoever is kept of its members: another severity is another alert.
+  const isIncident = incident?.severity === 'incident' || member.severity === 'incident';
+  const severity = isIncident ? 'incident' : 'alert';
   const isOver = members.every(({ endedAt }) => endedAt !== undefined);
   const isMore = incident !== undefined && severity !== incident.severity;
   return {
@@ -93,6 +95,13 @@ export function joinIncident(
     severitySince: incident === undefined ? anomaly.since : isMore ? anomaly.peak.at : incident.severitySince,
     related: incident?.related ?? [],
   };
+}
+
+/** Of too many, those that go on, and of these who moved first: what has not ended must not be forgotten. */
+function mostOf(members: IncidentMember[]): IncidentMember[] {
+  if (members.length <= MOST_MEMBERS) return members;
+  const hasEnded = ({ endedAt }: IncidentMember) => (endedAt === undefined ? 0 : 1);
+  return members.sort((a, b) => hasEnded(a) - hasEnded(b) || byFirstAndMost(a, b)).slice(0, MOST_MEMBERS);
 }
 
 /** Who moved a step earlier stands first; of those that moved at once, who moved most. */

@@ -1,5 +1,13 @@
+import { setImmediate as yieldTurn } from 'node:timers/promises';
 import type { Anomaly } from '../anomaly/anomaly.ts';
-import { type Incident, type IncidentGroup, joinIncident, type RecentMoves, relatedTo } from '../anomaly/incident.ts';
+import {
+  type Incident,
+  type IncidentGroup,
+  type IncidentMember,
+  joinIncident,
+  type RecentMoves,
+  relatedTo,
+} from '../anomaly/incident.ts';
 import { incidentAlerts } from '../anomaly/incident-alert.ts';
 import { movesOf } from '../anomaly/watched-series.ts';
 import { type Alert, END_TOLD_FOR_MS } from '../model/alert.ts';
@@ -21,6 +29,9 @@ export interface IncidentBookDeps {
 
 /** No anomaly lasts as long: its watch was taken away while the program did not run. */
 const MOST_MS = 2 * DAY;
+/** Without leaving the thread to others. */
+const TAKEN_AT_ONCE = 50;
+const RELATED_AT_ONCE = 1000;
 
 /** Puts anomalies together to incidents, and says what is told of them. */
 export function openIncidentBook(deps: IncidentBookDeps) {
@@ -40,19 +51,23 @@ export function openIncidentBook(deps: IncidentBookDeps) {
     async take(tenant: TenantId, watch: Watch, anomalies: readonly Anomaly[]): Promise<readonly Anomaly[]> {
       if (anomalies.length === 0) return [];
       const book = await bookOf(tenant);
-      const taken = anomalies.map((anomaly) => {
+      const taken: Anomaly[] = [];
+      const touched = new Set<string>();
+      for (const anomaly of anomalies) {
         const group = incidentGroup(watch, anomaly, deps.workloadOf(anomaly, tenant));
         const i = book.findIndex(
           (each) =>
             each.members.some((member) => member.anomaly === anomaly.id) ||
             (each.endedAt === undefined && each.group === group.group),
         );
-        const joined = joinIncident(book[i], anomaly, group);
-        const incident = joined.endedAt === undefined ? { ...joined, related: related(tenant, joined) } : joined;
+        const incident = joinIncident(book[i], anomaly, group);
         if (i === -1) book.push(incident);
         else book[i] = incident;
-        return { ...anomaly, incident: incident.id };
-      });
+        touched.add(incident.id);
+        taken.push({ ...anomaly, incident: incident.id });
+        if (taken.length % TAKEN_AT_ONCE === 0) await yieldTurn();
+      }
+      await relate(tenant, book, touched);
       await deps.write(tenant, book);
       return taken;
     },
@@ -67,7 +82,12 @@ export function openIncidentBook(deps: IncidentBookDeps) {
         book.splice(0, book.length, ...kept);
         await deps.write(tenant, book);
       }
-      return book.flatMap((incident) => incidentAlerts(incident, now, deps.externalUrl));
+      const alerts = book.flatMap((incident) => incidentAlerts(incident, now, deps.externalUrl));
+      // The group's next incident may have begun meanwhile: with the same labels it is the same alert, and lasts.
+      const lasting = new Set(
+        alerts.flatMap(({ labels, endsAt }) => (endsAt === undefined ? [labelsKey(labels)] : [])),
+      );
+      return alerts.filter(({ labels, endsAt }) => endsAt === undefined || !lasting.has(labelsKey(labels)));
     },
 
     /** The incident, while it is told of. */
@@ -76,21 +96,31 @@ export function openIncidentBook(deps: IncidentBookDeps) {
     },
   };
 
-  function related(tenant: TenantId, { members }: Incident) {
-    const others: RecentMoves[] = [];
-    let first: RecentMoves | undefined;
-    const isIn = new Set(members.map(({ watch, labels }) => `${watch}${labelsKey(labels)}`));
-    const firstKey = `${members[0]!.watch}${labelsKey(members[0]!.labels)}`;
+  /** What moved with each of the incidents that are new or have changed, once for all of them. */
+  async function relate(tenant: TenantId, book: Incident[], touched: ReadonlySet<string>): Promise<void> {
+    const lasts = ({ id, endedAt }: Incident) => touched.has(id) && endedAt === undefined;
+    if (!book.some(lasts)) return;
+    const known = new Map<string, RecentMoves>();
     for (const watcher of deps.watchersOf(tenant)) {
       const { name, stepMs } = watcher.watch;
       for (const series of watcher.series()) {
         const moves = { watch: name, labels: series.labels, at: series.movedAt, stepMs, moves: movesOf(series) };
-        const key = `${name}${series.key}`;
-        if (key === firstKey) first = moves;
-        else if (!isIn.has(key)) others.push(moves);
+        known.set(`${name}${series.key}`, moves);
+        if (known.size % RELATED_AT_ONCE === 0) await yieldTurn();
       }
     }
-    return first === undefined ? [] : relatedTo(first, others, () => false);
+    const all = [...known.values()];
+    for (const id of touched) {
+      await yieldTurn();
+      const i = book.findIndex((incident) => incident.id === id && lasts(incident));
+      if (i === -1) continue;
+      const incident = book[i]!;
+      const movesOfMember = ({ watch, labels }: IncidentMember) => known.get(`${watch}${labelsKey(labels)}`);
+      const members = new Set(incident.members.map(movesOfMember));
+      const first = movesOfMember(incident.members[0]!);
+      const related = first === undefined ? [] : relatedTo(first, all, (one) => members.has(one));
+      book[i] = { ...incident, related };
+    }
   }
 }
 
