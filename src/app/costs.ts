@@ -1,7 +1,8 @@
+import { setImmediate as yieldTurn } from 'node:timers/promises';
 import type { Router } from 'express';
 import type { CostBudgetSettings } from '../cost/budget.ts';
 import type { SpendHour } from '../cost/spend.ts';
-import { hoursOf, SPEND_METRICS, spendHourOf } from '../cost/spend-series.ts';
+import { hourByHour, SPEND_METRICS, spendHourOf } from '../cost/spend-series.ts';
 import { type SpendTable, spendTable } from '../cost/spend-table.ts';
 import type { WorkloadHour } from '../cost/workload-hour.ts';
 import { costBudgetsRoute } from '../http/routes/cost-budgets.ts';
@@ -13,7 +14,7 @@ import { openSuddenCost } from '../loops/sudden-cost.ts';
 import { reasonOf } from '../loops/telemetry.ts';
 import type { TenantPolicy } from '../loops/tenant-policy.ts';
 import type { TellAlerts } from '../model/alert.ts';
-import { decodeSamples } from '../model/series.ts';
+import { decodeSamples, type SelectedSeries } from '../model/series.ts';
 import type { TenantId } from '../model/tenant.ts';
 import { DAY, HOUR, MINUTE, type TimeRange } from '../model/time.ts';
 import { readWhatRan } from '../observe/what-ran.ts';
@@ -84,20 +85,37 @@ export function openCosts(parts: Parts, tell: TellAlerts) {
     onDropped: (reason, count) => metrics.droppedSamples.inc({ reason: `spend_${reason}` }, count),
   });
 
-  /** As it is kept: hours that begin in [start, end), in order of time. */
-  async function hoursIn(tenant: TenantId, { start, end }: TimeRange): Promise<readonly WorkloadHour[]> {
+  /** Hands over the hours that begin in [start, end) as they are kept, in order of time, and lets others run between. */
+  async function eachHour(
+    tenant: TenantId,
+    { start, end }: TimeRange,
+    take: (hours: readonly WorkloadHour[]) => void,
+  ): Promise<void> {
     const range = { start: start + HOUR, end: end - 1 + HOUR };
-    const found = [];
+    const found: Pick<SelectedSeries, 'labels' | 'chunks'>[] = [];
     for (const metric of SPEND_METRICS) {
-      const series = await storage.tenant(tenant).select([{ name: '__name__', op: '=', value: metric }], range);
-      for (const { labels, chunks } of series) found.push({ labels, ...decodeSamples(chunks, range) });
+      found.push(...(await storage.tenant(tenant).select([{ name: '__name__', op: '=', value: metric }], range)));
     }
-    return hoursOf(found);
+    function* decoded() {
+      for (const { labels, chunks } of found) yield { labels, ...decodeSamples(chunks, range) };
+    }
+    for (const hours of hourByHour(decoded())) {
+      if (hours.length > 0) take(hours);
+      await yieldTurn();
+    }
+  }
+
+  async function hoursIn(tenant: TenantId, range: TimeRange): Promise<readonly WorkloadHour[]> {
+    const all: WorkloadHour[] = [];
+    await eachHour(tenant, range, (hours) => all.push(...hours));
+    return all;
   }
 
   /** What the hours that begin in [start, end) cost, in order of time and names. */
   async function spendOf(tenant: TenantId, range: TimeRange): Promise<readonly SpendHour[]> {
-    return (await hoursIn(tenant, range)).map(spendHourOf);
+    const all: SpendHour[] = [];
+    await eachHour(tenant, range, (hours) => all.push(...hours.map(spendHourOf)));
+    return all;
   }
 
   /** What budgets are judged on: read once, then kept up to date with what is made. */
@@ -106,8 +124,9 @@ export function openCosts(parts: Parts, tell: TellAlerts) {
     // A quarter that has begun, and the history before it, fit; hours beyond are read no more once the table is made anew.
     if (table === undefined || clock.now() - table.base > 2 * TABLE_MS) {
       const start = Math.floor((clock.now() - TABLE_MS) / HOUR) * HOUR;
-      table = spendTable(start);
-      table.add(await spendOf(tenant, { start, end: clock.now() }));
+      const made = spendTable(start);
+      await eachHour(tenant, { start, end: clock.now() }, (hours) => made.add(hours.map(spendHourOf)));
+      table = made;
       tables.set(tenant, table);
     }
     table.upTo = Math.max(table.upTo, await spend.upTo(tenant));

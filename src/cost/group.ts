@@ -22,10 +22,20 @@ export interface SpendStep {
 export function groupSpend(
   hours: readonly SpendHour[],
   by: readonly string[],
-  { start, stepMs }: { readonly start: Millis; readonly stepMs: number },
+  steps: { readonly start: Millis; readonly stepMs: number },
 ): readonly SpendGroup[] {
+  const groups = spendGroups(by, steps);
+  groups.add(hours);
+  return groups.told();
+}
+
+/** The same for hours that come bit by bit. */
+export function spendGroups(
+  by: readonly string[],
+  { start, stepMs }: { readonly start: Millis; readonly stepMs: number },
+) {
   const groups = new Map<string, { group: Record<string, string>; steps: Map<Millis, Sum>; total: Sum }>();
-  for (const of of hours) {
+  const addOne = (of: SpendHour) => {
     const group = Object.fromEntries(by.map((name) => [name, labelOf(of, name)]));
     const key = JSON.stringify(Object.values(group));
     let found = groups.get(key);
@@ -41,14 +51,20 @@ export function groupSpend(
     }
     add(sum, of);
     add(found.total, of);
-  }
-  return [...groups]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([, { group, steps, total }]) => ({
-      group,
-      steps: [...steps].sort(([a], [b]) => a - b).map(([at, sum]) => ({ start: at, ...told(sum) })),
-      total: told(total),
-    }));
+  };
+  return {
+    add(hours: readonly SpendHour[]): void {
+      for (const of of hours) addOne(of);
+    },
+    told: (): readonly SpendGroup[] =>
+      [...groups]
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([, { group, steps, total }]) => ({
+          group,
+          steps: [...steps].sort(([a], [b]) => a - b).map(([at, sum]) => ({ start: at, ...told(sum) })),
+          total: told(total),
+        })),
+  };
 }
 
 interface Sum {

@@ -19,11 +19,18 @@ const LABEL_PREFIX = 'label_';
 /** All of these hours as series. Both kinds of spend are always there, so that an hour that is made twice counts once. */
 export function spendSeries(hours: readonly WorkloadHour[]): readonly SampledSeries[] {
   const found = new Map<string, { labels: Labels; times: number[]; values: number[] }>();
-  const add = (of: WorkloadHour, metric: string, more: Readonly<Record<string, string>>, value: number) => {
-    const labels = labelsOf({ ...identity(of), ...more, [METRIC_NAME]: metric });
-    const key = JSON.stringify(labels);
+  const add = (
+    of: WorkloadHour,
+    metric: string,
+    more: { readonly resource?: Resource; readonly kind?: string },
+    value: number,
+  ) => {
+    const { namespace, workload, policy, region, plan, labels: own } = of;
+    const place = [namespace, workload, policy, region, plan, own, metric, more.resource, more.kind];
+    const key = JSON.stringify(place);
     let series = found.get(key);
     if (series === undefined) {
+      const labels = labelsOf({ ...identity(of), ...more, [METRIC_NAME]: metric });
       series = { labels, times: [], values: [] };
       found.set(key, series);
     }
@@ -72,39 +79,65 @@ interface Gathered {
 
 /** The hours that series say, in order of time and then of names. */
 export function hoursOf(series: readonly (Samples & { readonly labels: Labels })[]): readonly WorkloadHour[] {
-  const found = new Map<string, Gathered>();
-  for (const { labels, times, values } of series) {
-    const given = Object.fromEntries(labels);
-    const { [METRIC_NAME]: metric, resource, kind, ...rest } = given;
-    const key = JSON.stringify(Object.entries(rest));
-    for (let i = 0; i < times.length; i++) {
-      const hour = times[i]! - HOUR;
-      const id = `${hour} ${key}`;
-      let gathered = found.get(id);
-      if (gathered === undefined) {
-        gathered = {
-          of: subjectOf(rest, hour),
-          ...{ replicaHours: 0, recorded: {}, estimated: {}, quantities: {}, idle: undefined },
-        };
-        found.set(id, gathered);
-      }
-      const value = values[i]!;
-      if (!Number.isFinite(value)) continue;
-      if (metric === REPLICA_HOURS) gathered.replicaHours = value;
-      if (metric === IDLE) gathered.idle = value;
-      const known = RESOURCES.find((each) => each === resource);
-      if (known === undefined) continue;
-      if (metric === QUANTITY) gathered.quantities[known] = value;
-      if (metric === SPEND) (kind === 'estimated' ? gathered.estimated : gathered.recorded)[known] = value;
-    }
+  return [...hourByHour(series)].flat();
+}
+
+/**
+ * The same an hour of all workloads at a time, for one who lets others run between: before the first of them, it gives
+ * an empty list after each series that was read.
+ */
+export function* hourByHour(
+  series: Iterable<Samples & { readonly labels: Labels }>,
+): Generator<readonly WorkloadHour[], void> {
+  const found = new Map<Millis, Map<string, Gathered>>();
+  for (const each of series) {
+    gather(found, each);
+    yield [];
   }
-  return [...found.values()]
-    .map(({ of, recorded, estimated, quantities, replicaHours, idle }) => {
-      // Replica-hours are what is paid for where replicas have the price.
-      const all = recorded.replica === undefined ? quantities : { ...quantities, replica: replicaHours };
-      return { ...of, replicaHours, quantities: all, recorded, estimated, idle };
-    })
-    .sort((a, b) => a.hour - b.hour || compare(a.namespace, b.namespace) || compare(a.workload, b.workload));
+  for (const hour of [...found.keys()].sort((a, b) => a - b)) {
+    yield [...found.get(hour)!.values()]
+      .map(workloadHourOf)
+      .sort((a, b) => compare(a.namespace, b.namespace) || compare(a.workload, b.workload));
+  }
+}
+
+function gather(
+  found: Map<Millis, Map<string, Gathered>>,
+  { labels, times, values }: Samples & { readonly labels: Labels },
+): void {
+  const { [METRIC_NAME]: metric, resource, kind, ...rest } = Object.fromEntries(labels);
+  const key = JSON.stringify(Object.entries(rest));
+  const of = subjectOf(rest, 0);
+  const known = RESOURCES.find((each) => each === resource);
+  for (let i = 0; i < times.length; i++) {
+    const hour = times[i]! - HOUR;
+    let inHour = found.get(hour);
+    if (inHour === undefined) {
+      inHour = new Map();
+      found.set(hour, inHour);
+    }
+    let gathered = inHour.get(key);
+    if (gathered === undefined) {
+      gathered = {
+        of: { ...of, hour },
+        ...{ replicaHours: 0, recorded: {}, estimated: {}, quantities: {}, idle: undefined },
+      };
+      inHour.set(key, gathered);
+    }
+    const value = values[i]!;
+    if (!Number.isFinite(value)) continue;
+    if (metric === REPLICA_HOURS) gathered.replicaHours = value;
+    if (metric === IDLE) gathered.idle = value;
+    if (known === undefined) continue;
+    if (metric === QUANTITY) gathered.quantities[known] = value;
+    if (metric === SPEND) (kind === 'estimated' ? gathered.estimated : gathered.recorded)[known] = value;
+  }
+}
+
+function workloadHourOf({ of, recorded, estimated, quantities, replicaHours, idle }: Gathered): WorkloadHour {
+  // Replica-hours are what is paid for where replicas have the price.
+  const all = recorded.replica === undefined ? quantities : { ...quantities, replica: replicaHours };
+  return { ...of, replicaHours, quantities: all, recorded, estimated, idle };
 }
 
 function subjectOf(labels: Readonly<Record<string, string>>, hour: Millis): Gathered['of'] {
