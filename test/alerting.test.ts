@@ -256,3 +256,25 @@ test("a tenant's alerts reach no receiver of another, by any route, and a silenc
   const tested = await call(server.url, '/api/v1/alerting/test', { body: { receiver: 'globex' }, tenant: 'acme' });
   expect(tested.status).toBe(404);
 });
+
+test('no alert of a tenant ends the program, or speaks for another tenant at an Alertmanager', async () => {
+  await using sink = await openSink();
+  const file = settingsFile(
+    {
+      receivers: [{ name: 'all', tenants: 'all', alertmanagerConfigs: [{ urls: [`http://127.0.0.1:${sink.port}`] }] }],
+      route: { receiver: 'all', ...FAST },
+    },
+    { tenancy: { mode: 'on' } },
+  );
+  await using server = await program(file);
+  for (const startsAt of ['-1e30', '1e30']) {
+    const { status } = await call(server.url, '/api/v2/alerts', { tenant: 'acme', body: [demand({}, { startsAt })] });
+    expect(status).toBe(400);
+  }
+  const silence = { matchers: [{ name: 'a', value: 'b' }], createdBy: 'me', comment: 'why', endsAt: '1e30' };
+  expect((await call(server.url, '/api/v2/silences', { tenant: 'acme', body: silence })).status).toBe(400);
+  await call(server.url, '/api/v2/alerts', { tenant: 'acme', body: [demand({ tenant: 'rival' })] });
+  await until(() => expect(sink.taken).not.toHaveLength(0));
+  const [alert] = JSON.parse(sink.taken[0]!.body) as { labels: object }[];
+  expect(alert!.labels).toMatchObject({ tenant: 'acme', exported_tenant: 'rival' });
+});

@@ -9,16 +9,25 @@ import type { Sending } from './sending.ts';
 import { isAddress, linesOf, plainText, shortened, type TextDeps, textOf, titleOf } from './text.ts';
 
 const MOST_ALERTS = 100;
+/** So many times as long as for one answer may a mail take as a whole. */
+const STEPS = 4;
 
 /** Sends a mail to all of the addresses, as text and as HTML. Mails of one group are one thread. */
 export async function sendEmail(integration: EmailIntegration, sending: Sending): Promise<Outcome> {
-  const { message, id, text } = sending;
+  const { message, id, text, signal } = sending;
   const { from, to, headers } = integration;
   const transport = openTransport(integration);
   const domain = /@([\w.-]+)/.exec(from)?.[1] ?? 'foresail';
   const thread = `<${digestOf(`${message.tenant}\n${message.groupKey}`)}@${domain}>`;
+  // Each step has its end, and a server that answers a word at a time takes many: all of them have one as well.
+  const late = AbortSignal.timeout(integration.timeoutMs * STEPS);
+  const ended = new Promise<never>((_resolve, reject) => {
+    const end = () => reject(Object.assign(new Error('its server took too long'), { code: 'ETIMEDOUT' }));
+    AbortSignal.any([signal, late]).addEventListener('abort', end, { once: true });
+  });
+  ended.catch(() => {});
   try {
-    await transport.sendMail({
+    const mail = transport.sendMail({
       ...{ from, to: [...to] },
       subject: oneLine(textOf(integration.subject, message, () => titleOf(message), text)),
       text: textOf(integration.text, message, () => `${titleOf(message)}\n\n${plainText(message)}\n`, text),
@@ -27,8 +36,10 @@ export async function sendEmail(integration: EmailIntegration, sending: Sending)
       references: thread,
       headers: { ...headers, 'X-Foresail-Key': id },
     });
+    await Promise.race([mail, ended]);
     return SENT;
   } catch (error) {
+    if (signal.aborted) throw signal.reason;
     return failureOf(error, integration);
   } finally {
     transport.close();
