@@ -56,7 +56,9 @@ const DEFAULT_LIMIT = 100;
 const MOST = 1000;
 const STATES = ['open', 'ended'] as const;
 /** Rows that are scored without a rest. */
-const AT_ONCE = 2000;
+const AT_ONCE = 200;
+/** Series of one request: each takes some kB while it is scored. */
+const MOST_SERIES = 5000;
 
 /** Anomalies and what was said of them, what is watched, and scores for rows that are sent. */
 export function anomalyRoutes(router: Router, deps: AnomalyRouteDeps): void {
@@ -153,6 +155,9 @@ export function anomalyRoutes(router: Router, deps: AnomalyRouteDeps): void {
         const detectors = new Map<string, DetectorState>();
         for (const [i, row] of rows.entries()) {
           scored.push(score(detectors, row, offsetAt));
+          if (detectors.size > MOST_SERIES) {
+            throw new UnreadableBodyError(`cannot score the rows: expected ${MOST_SERIES} series at most`);
+          }
           if (i % AT_ONCE === 0) await pause();
         }
         await sendList(response as Response, scored, { toJson: JSON.stringify, pause });
