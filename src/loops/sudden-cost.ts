@@ -1,3 +1,4 @@
+import { setImmediate as yieldTurn } from 'node:timers/promises';
 import { amountOf } from '../cost/money.ts';
 import { localDate } from '../cost/period.ts';
 import { type CostPart, costByWorkload, explainCost, isSudden, median, totalMicros } from '../cost/sudden.ts';
@@ -55,7 +56,12 @@ export function openSuddenCost(deps: SuddenCostDeps) {
     const sumOf = (list: readonly WorkloadHour[]) =>
       amountOf(costByWorkload(list, 1).reduce((sum, each) => sum + totalMicros(each), 0));
     const cost = sumOf(byDay.get(day) ?? []);
-    const sums = others.map(sumOf);
+    const sums: number[] = [];
+    for (const list of others) {
+      sums.push(sumOf(list));
+      // A day of hundreds of workloads takes a moment.
+      await yieldTurn();
+    }
     const ended = before?.found && { ended: { ...before.found, at: deps.now() } };
     if (!isSudden(cost, sums, deps.limits)) return { judged: day, ...ended };
     const parts = explainCost(costByWorkload(others.flat(), others.length), today);
