@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, expect, test, vi } from 'vitest';
-import { startProgram } from './program.ts';
-import { openMails, openSink } from './receivers.ts';
+import { startProgram } from '../program.ts';
+import { openMails, openSink } from '../receivers.ts';
 
 const run = promisify(execFile);
-const MAIN = join(import.meta.dirname, '..', 'dist', 'main.js');
+const MAIN = join(import.meta.dirname, '..', '..', 'dist', 'main.js');
 const folder = mkdtempSync(join(tmpdir(), 'foresail-alerting-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

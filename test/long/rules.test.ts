@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { waitFor } from '../src/testing/control-plane.ts';
-import { encodeWriteRequest } from '../src/wire/encode-write-request.ts';
-import { encodeSnappy } from '../src/wire/snappy.ts';
-import { type ServeProcess, startServe } from './serve-process.ts';
+import { waitFor } from '../../src/testing/control-plane.ts';
+import { encodeWriteRequest } from '../../src/wire/encode-write-request.ts';
+import { encodeSnappy } from '../../src/wire/snappy.ts';
+import { type ServeProcess, startServe } from '../serve-process.ts';
 
 const RULES = `groups:
   - name: shop
@@ -179,7 +179,7 @@ test('an objective: its budget, when it ends, its alert, and the command that sh
     'SloErrorBudgetBurnsFast',
     'SloErrorBudgetBurnsSlowly',
   ]);
-  const main = join(import.meta.dirname, '..', 'dist', 'main.js');
+  const main = join(import.meta.dirname, '..', '..', 'dist', 'main.js');
   const { stdout } = await promisify(execFile)(process.execPath, [main, 'slos', '--url', served.url]);
   expect(stdout).toMatch(/answers +99% of 30d +firing +-2900\.0% +30\.00x +30\.00x +ended/);
 });
