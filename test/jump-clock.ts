@@ -17,6 +17,11 @@ const PATIENCE_MS = 240_000;
 /** Work that was only just asked for begins within so many looks. */
 const LOOKS = 3;
 
+/** Of the program, with neither points, tenants' rules nor an engine: all that sleep by its own signal. */
+export const PROGRAM_LOOPS = 10;
+/** Those of alerting that wait to be woken, and sleep meanwhile: who tells alerts, and who sends messages. */
+const RESTING = 2;
+
 /**
  * @param loops How many loops sleep while nothing is under way, and the signal that ends them, by which they are known
  *   from those who watch work in progress.
@@ -24,13 +29,17 @@ const LOOKS = 3;
 export function jumpClock(start: Millis, loops: { readonly count: number; readonly signal: AbortSignal }): JumpClock {
   let now = start;
   const sleepers = new Set<{ readonly at: Millis; readonly isLoop: boolean; readonly wake: () => void }>();
-  const isQuiet = () => sleepers.size === loops.count && [...sleepers].every(({ isLoop }) => isLoop);
+  const sleeping = () => [...sleepers].filter(({ isLoop }) => isLoop).length;
+  const isQuiet = () => sleeping() === loops.count && sleepers.size === loops.count + RESTING;
 
   async function settled(): Promise<void> {
     const until = performance.now() + PATIENCE_MS;
     // What is waited for is disks and threads: their real time is looked at, not counted on.
     for (let looks = 0; looks < LOOKS; looks = isQuiet() ? looks + 1 : 0) {
-      if (performance.now() > until) throw new Error(`${sleepers.size} sleep, not ${loops.count}`);
+      if (performance.now() > until) {
+        const seen = `${sleeping()} loops and ${sleepers.size - sleeping()} others`;
+        throw new Error(`${seen} sleep, not ${loops.count} and ${RESTING}`);
+      }
       await pause(1);
     }
   }

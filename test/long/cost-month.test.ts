@@ -9,7 +9,7 @@ import { fakeCluster } from '../../src/testing/fake-cluster.ts';
 import { encodeWriteRequest } from '../../src/wire/encode-write-request.ts';
 import { encodeSnappy } from '../../src/wire/snappy.ts';
 import { createLogger, startApp } from '../built-app.ts';
-import { jumpClock } from '../jump-clock.ts';
+import { jumpClock, PROGRAM_LOOPS } from '../jump-clock.ts';
 
 /*
  * Thirty days of three tenants on the built program, on a clock that jumps from hour to hour. The samples that
@@ -19,15 +19,15 @@ import { jumpClock } from '../jump-clock.ts';
  * globex: a workload that is three times as large on day 13 alone. initech: a new workload from day 19 on.
  */
 
-/** `SHOW=1` prints each day. */
 const START = Date.parse('2026-06-01T00:00:00Z');
 const DAYS = 30;
 const HISTORY_DAYS = 14;
-const LAUNCH = START + 9 * DAY;
+/** Days count from 1. */
+const LAUNCH_DAY = 10;
+const LAUNCH = START + (LAUNCH_DAY - 1) * DAY;
+const TENANTS = ['acme', 'globex', 'initech'];
 const SURGE = { start: START + 12 * DAY, end: START + 13 * DAY };
 const NEWCOMER = START + 18 * DAY;
-/** Forecast, scale, training, retention, maintenance, gauges and cost. */
-const LOOPS = 7;
 
 const PRICE = { cpu: 0.04, memory: 0.005 };
 const BOOK = `
@@ -140,7 +140,7 @@ interface Budget {
 
 const folder = mkdtempSync(join(tmpdir(), 'foresail-cost-month-'));
 const stop = new AbortController();
-const clock = jumpClock(START + 20 * SECOND, { count: LOOPS, signal: stop.signal });
+const clock = jumpClock(START + 20 * SECOND, { count: PROGRAM_LOOPS, signal: stop.signal });
 let app: Awaited<ReturnType<typeof startApp>>;
 let running: Promise<void>;
 /** Of June, by tenant: millionths. */
@@ -153,15 +153,26 @@ async function post(tenant: string, series: readonly Sent[]): Promise<void> {
   expect(status).toBe(204);
 }
 
-async function ask<T>(tenant: string, path: string): Promise<T> {
+async function read<T>(tenant: string, path: string): Promise<T> {
   const response = await fetch(`${app.url}${path}`, { headers: { 'x-scope-orgid': tenant } });
   expect(response.status, path).toBe(200);
-  return ((await response.json()) as { data: T }).data;
+  return (await response.json()) as T;
 }
+
+const ask = async <T>(tenant: string, path: string) => (await read<{ data: T }>(tenant, path)).data;
+
+interface Told {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** Alerts of this name that the alerting part has of a tenant now. */
+const toldOf = async (tenant: string, name: string) =>
+  (await read<Told[]>(tenant, '/api/v2/alerts')).filter(({ labels }) => labels['alertname'] === name);
 
 /** What May cost before Foresail was there is imported: the projections begin with it. */
 async function importHistory(): Promise<void> {
-  for (const tenant of ['acme', 'globex', 'initech']) {
+  for (const tenant of TENANTS) {
     const lines: string[] = [];
     for (const workload of WORKLOADS.filter((each) => each.tenant === tenant)) {
       const hours = Array.from({ length: HISTORY_DAYS * 24 }, (_, i) => START - HISTORY_DAYS * DAY + i * HOUR);
@@ -239,8 +250,10 @@ afterAll(async () => {
 });
 
 test('a month of three tenants: the warning on the day of the crossing, the cap in steps, and sums to the cent', async () => {
-  const days: (Budget & { readonly day: number; readonly max: number })[] = [];
+  const hours: (Budget & { readonly day: number })[] = [];
   const maxima: number[] = [];
+  /** When each alert was first told, by tenant and name, and for budgets the step. */
+  const told = new Map<string, { readonly day: number; readonly alert: Told }>();
   for (let hour = START; hour < START + DAYS * DAY; hour += HOUR) {
     cluster.setReplicas('web', Math.ceil(loadAt(hour) / 8));
     const ran = WORKLOADS.map((workload) => ({ workload, replicas: workload.replicasAt(hour) }));
@@ -255,26 +268,46 @@ test('a month of three tenants: the warning on the day of the crossing, the cap 
     });
     const { max } = cluster.state('web');
     if (max !== maxima.at(-1)) maxima.push(max);
-    if ((hour + HOUR - START) % DAY !== 0) continue;
-    // The day's last hour is made once its samples had time to arrive.
-    await clock.jump(15 * MINUTE);
+    const day = Math.floor((hour - START) / DAY) + 1;
     const [budget] = await ask<Budget[]>('acme', '/api/v1/cost/budgets');
-    days.push({ ...budget!, day: Math.round((hour + HOUR - START) / DAY), max });
+    if (budget !== undefined) hours.push({ ...budget, day });
+    for (const tenant of TENANTS) {
+      for (const name of ['ForesailBudget', 'ForesailSuddenCost']) {
+        for (const alert of await toldOf(tenant, name)) {
+          const key = [tenant, name, alert.labels['step']].filter((part) => part !== undefined).join(' ');
+          if (!told.has(key)) told.set(key, { day, alert });
+        }
+      }
+    }
   }
+  // The last hour is made once its samples had time to arrive.
+  await clock.jump(15 * MINUTE);
 
-  const first = (state: string) => days.find((each) => each.state === state)?.day ?? Number.NaN;
-  // Until the launch the month would have cost less than four fifths.
-  expect(days.filter(({ day }) => day <= 9).map(({ state }) => state)).toEqual(new Array(9).fill('within'));
-  // The projection crosses as the launch is seen, two weeks before the money is gone; the warning is told that day.
-  const crossed = days.find(({ projected }) => (projected ?? 0) >= 0.8 * AMOUNT)!.day;
-  expect(first('warn')).toBe(crossed);
-  expect(crossed).toBeGreaterThanOrEqual(10);
-  expect(crossed).toBeLessThanOrEqual(13);
-  expect(first('cap')).toBeLessThan(24);
-  const capped = days.find(({ state }) => state === 'cap')!;
-  expect(['2026-06-23', '2026-06-24', '2026-06-25', '2026-06-26']).toContain(capped.crossing!.day);
+  // Until the launch the month would have cost less than four fifths, and nobody is told of the budget.
+  expect(new Set(hours.filter(({ day }) => day < LAUNCH_DAY).map(({ state }) => state))).toEqual(new Set(['within']));
+  // The projection crosses on the day of the launch, two weeks before the money is gone; it is told on that day.
+  const crossed = hours.find(({ projected }) => (projected ?? 0) >= 0.8 * AMOUNT)!;
+  expect(crossed.day).toBe(LAUNCH_DAY);
+  const warnings = [...told].filter(([key]) => key.startsWith('acme ForesailBudget'));
+  expect(warnings[0]![1].day).toBe(LAUNCH_DAY);
+  expect(warnings[0]![1].alert.annotations['runbook_url']).toContain('foresailbudget');
+  // Once two days of the new demand are seen, the day is right on which the money would be gone.
+  const seen = hours.find(({ day }) => day === LAUNCH_DAY + 2)!;
+  expect(seen.state).toBe('cap');
+  expect(['2026-06-23', '2026-06-24', '2026-06-25']).toContain(seen.crossing!.day);
   // It holds: what is spent stays within the cap, but for what ran already.
   expect(expected.get('acme')! / 1e6).toBeLessThan(1.12 * AMOUNT);
+
+  // Both anomalies are told the day after, with their causes.
+  expect(told.get('globex ForesailSuddenCost')).toMatchObject({
+    day: 14,
+    alert: { annotations: { cause: 'replicas of mill/grinder' } },
+  });
+  expect(told.get('initech ForesailSuddenCost')).toMatchObject({
+    day: 20,
+    alert: { annotations: { cause: 'new workload of desk/plotter' } },
+  });
+  expect(told.has('globex ForesailBudget warn')).toBe(false);
 
   // In steps, each at most a tenth, or one, below the one before, and never below what ran.
   const steps = maxima.slice(1, maxima.findIndex((max, i) => i > 0 && max > maxima[i - 1]!) >>> 0);
@@ -282,14 +315,14 @@ test('a month of three tenants: the warning on the day of the crossing, the cap 
   for (const [i, max] of steps.entries())
     if (i > 0) expect(max).toBeGreaterThanOrEqual(Math.floor(0.9 * steps[i - 1]!) - 1);
 
-  for (const tenant of ['acme', 'globex', 'initech']) {
+  for (const tenant of TENANTS) {
     const end = START + DAYS * DAY;
-    const told = await ask<{ total: { cost: number; estimated: number } }>(
+    const sums = await ask<{ total: { cost: number; estimated: number } }>(
       tenant,
       `/api/v1/cost/spend?start=${START / 1000}&end=${end / 1000}&by=namespace`,
     );
-    expect(Math.round(told.total.cost * 1e6), tenant).toBe(expected.get(tenant));
-    expect(told.total.estimated, tenant).toBe(0);
+    expect(Math.round(sums.total.cost * 1e6), tenant).toBe(expected.get(tenant));
+    expect(sums.total.estimated, tenant).toBe(0);
     // PromQL over the same series says the same to the cent.
     const query = encodeURIComponent('sum(sum_over_time(foresail_spend_hourly[30d]))');
     const answer = await ask<{ result: { value: [number, string] }[] }>(
@@ -306,4 +339,4 @@ test('a month of three tenants: the warning on the day of the crossing, the cap 
   );
   const reason = decisions.flatMap(({ reasons }) => reasons).find(({ code }) => code === 'CostCap');
   expect(reason?.text).toContain('the cost budget shop');
-}, 1_200_000);
+}, 1_800_000);

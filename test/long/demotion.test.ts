@@ -10,7 +10,7 @@ import { fakeCluster } from '../../src/testing/fake-cluster.ts';
 import { encodeWriteRequest } from '../../src/wire/encode-write-request.ts';
 import { encodeSnappy } from '../../src/wire/snappy.ts';
 import { createLogger, startApp } from '../built-app.ts';
-import { jumpClock } from '../jump-clock.ts';
+import { jumpClock, PROGRAM_LOOPS } from '../jump-clock.ts';
 
 /** The built program as `serve` starts it, with its threads and its store, on a clock that jumps from step to step. */
 const DIST = new URL('../../dist/', import.meta.url);
@@ -18,8 +18,6 @@ const DIST = new URL('../../dist/', import.meta.url);
 const T0 = 20_000 * DAY;
 const STEP = 30 * MINUTE;
 const HISTORY = 21 * DAY;
-/** Forecast, scale, training, retention, maintenance and gauges. */
-const LOOPS = 7;
 
 const POLICY = `
 apiVersion: foresail.dev/v1alpha1
@@ -65,7 +63,7 @@ interface Decision {
 describe('a demand whose regime changes', () => {
   const folder = mkdtempSync(join(tmpdir(), 'foresail-demotion-'));
   const stop = new AbortController();
-  const clock = jumpClock(T0 + 20 * SECOND, { count: LOOPS, signal: stop.signal });
+  const clock = jumpClock(T0 + 20 * SECOND, { count: PROGRAM_LOOPS, signal: stop.signal });
   const cluster = fakeCluster('shop', ['web'], { min: 2, max: 90 });
   let app: Awaited<ReturnType<typeof startApp>>;
   let running: Promise<void>;

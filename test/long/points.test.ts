@@ -9,15 +9,13 @@ import { fakeCluster } from '../../src/testing/fake-cluster.ts';
 import { encodeWriteRequest } from '../../src/wire/encode-write-request.ts';
 import { encodeSnappy } from '../../src/wire/snappy.ts';
 import { createLogger, startApp } from '../built-app.ts';
-import { jumpClock } from '../jump-clock.ts';
+import { jumpClock, PROGRAM_LOOPS } from '../jump-clock.ts';
 
 /** The built program with its store, on a clock that jumps over a week: samples come, leave memory, become points, go. */
 
 const T0 = 20_000 * DAY;
 const JUMP = 2 * HOUR;
 const SCRAPE = 30 * SECOND;
-/** Forecast, scale, training, retention, maintenance, points and gauges. */
-const LOOPS = 8;
 
 const EXACT = [
   'sum_over_time(temperature[1h])',
@@ -39,7 +37,8 @@ interface Answer {
 
 async function withProgram(start: number, run: (program: Program) => Promise<void>): Promise<void> {
   const stop = new AbortController();
-  const clock = jumpClock(start, { count: LOOPS, signal: stop.signal });
+  // One more makes points.
+  const clock = jumpClock(start, { count: PROGRAM_LOOPS + 1, signal: stop.signal });
   const loaded = loadSettings({ flags: { data: join(folder, 'data'), listen: '127.0.0.1:0' }, env: {} });
   const settings = {
     ...loaded,
