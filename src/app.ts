@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { openAlerting } from './app/alerting.ts';
 import { openCosts } from './app/costs.ts';
 import { openExternalMetricsPart } from './app/external-metrics.ts';
@@ -78,6 +79,8 @@ export async function startApp({ replay, ...options }: AppOptions): Promise<App>
   return {
     url: server.url,
     async run(signal) {
+      // Each loop listens to it for as long as it sleeps: there are more of them than Node takes for granted.
+      setMaxListeners(0, signal);
       await Promise.all([
         loops.run(signal),
         external.run(signal),
