@@ -38,7 +38,6 @@ export default defineConfig({
           include: ['test/real/*.test.ts'],
           testTimeout: 1_800_000,
           hookTimeout: 600_000,
-          fileParallelism: false,
         },
       },
     ],
