@@ -48,7 +48,7 @@ export function openCosts(parts: Parts, tell: TellAlerts) {
     inForce.find((each) => each.tenant === tenant && each.policy.namespace === namespace && each.policy.name === policy)
       ?.policy;
   const recorder = openRequestsRecorder(parts);
-  const url = () => settings.externalUrl;
+  const url = settings.externalUrl;
   const demandAhead = openDemandAhead(parts);
   const budgets = openBudgetLoop({
     ...{ now: clock.now, keyValue, currency: cost.currency, url },

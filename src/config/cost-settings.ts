@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { CostBudgetSettings } from '../cost/budget.ts';
@@ -10,6 +9,7 @@ import { parseTenant, type TenantId } from '../model/tenant.ts';
 import { parseDuration } from '../model/time.ts';
 import type { CostSection } from './cost-schema.ts';
 import { SettingsError } from './errors.ts';
+import { readText } from './read-text.ts';
 import { type LocatedProblem, parseYaml } from './yaml-document.ts';
 
 /** As loaded: lengths in milliseconds, paths absolute. */
@@ -66,13 +66,7 @@ export function resolveCost(section: Section, folder: string): CostSettings {
 
 /** Reads a price book. @param currency What the settings say; undefined: nothing. */
 function readPriceBook(file: string, currency: string | undefined): PriceBook {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    const message = `cannot be read: ${(error as NodeJS.ErrnoException).code ?? 'unknown reason'}`;
-    throw new SettingsError([{ file, line: 1, column: 1, path: [], message }], { cause: error });
-  }
+  const text = readText(file);
   const { book, problems } = checkPriceBook(text, file, currency);
   if (book === undefined) throw new SettingsError(problems);
   return book;

@@ -11,6 +11,7 @@ import { type AnomalySettings, resolveAnomaly } from './anomaly-settings.ts';
 import { checkSettings } from './check-settings.ts';
 import { type CostSettings, resolveCost } from './cost-settings.ts';
 import { SettingsError } from './errors.ts';
+import { readText } from './read-text.ts';
 import { type RulesSettings, resolveRules } from './rules-settings.ts';
 import { type SettingsDocument, splitListen } from './schema.ts';
 import { resolveScrape, type ScrapeSettings } from './scrape-settings.ts';
@@ -220,14 +221,7 @@ export function loadSettings({ file, flags = {}, env = process.env }: LoadOption
 
 /** Reads a settings file's one document. */
 function readSettingsFile(file: string): YamlDocument {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    const message = `cannot be read: ${(error as NodeJS.ErrnoException).code ?? 'unknown reason'}`;
-    throw new SettingsError([{ file, line: 1, column: 1, path: [], message }], { cause: error });
-  }
-  const yaml = parseYaml(text, file);
+  const yaml = parseYaml(readText(file), file);
   if (yaml.kind === 'broken') throw new SettingsError(yaml.problems);
   const [document, second] = yaml.documents;
   if (second !== undefined) throw new SettingsError([second.locate({ path: [], message: 'expected one document' })]);

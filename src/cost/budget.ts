@@ -45,6 +45,22 @@ export interface BudgetVerdict {
   readonly crossing: Millis | null;
 }
 
+/** How a budget stands, for people. */
+export interface BudgetView {
+  readonly budget: CostBudgetSettings;
+  readonly period: { readonly start: Millis; readonly end: Millis };
+  /** What was spent up to here counts; the rest is projected. */
+  readonly upTo: Millis;
+  readonly verdict: BudgetVerdict;
+  /** Since when it is at its step. */
+  readonly since: Millis;
+  /** Part of what was spent that was estimated. */
+  readonly estimated: number;
+  readonly made: SpendAhead['made'] | null;
+  /** Maxima that it asks for, by NAMESPACE/POLICY. */
+  readonly ceilings: Readonly<Record<string, number>>;
+}
+
 /** A step lets go once its share is undercut by this much. */
 const LETS_GO = 0.97;
 

@@ -1,21 +1,26 @@
 import { z } from 'zod';
-import { ANOMALY_SEVERITIES } from '../anomaly/anomaly.ts';
 import { ScalingPolicyDocument } from '../scaling/policy.ts';
 import { AdviceAnswer } from './advice-schemas.ts';
 import { ALERTING_PATHS } from './alerting-paths.ts';
 import * as anomalySchemas from './anomaly-schemas.ts';
 import * as schemas from './api-schemas.ts';
 import { CapacityAnswer, CostReportAnswer } from './cost/cost-answers.ts';
+import { COST_PATHS } from './cost/cost-paths.ts';
 import { DetectRequest } from './detect-rows.ts';
 import { DecomposeRequest, ForecastRequest, SeasonsRequest } from './forecast-requests.ts';
-
-interface Parameter {
-  readonly name: string;
-  readonly in: 'query' | 'path';
-  readonly required?: boolean;
-  readonly description: string;
-  readonly schema: object;
-}
+import {
+  DURATION,
+  END,
+  inQuery,
+  json,
+  operation,
+  type Parameter,
+  PROMETHEUS_DATA,
+  ref,
+  START,
+  TIME,
+} from './openapi-parts.ts';
+import { WATCH_PATHS } from './watch-paths.ts';
 
 const NAMES: readonly Parameter[] = [
   {
@@ -27,23 +32,7 @@ const NAMES: readonly Parameter[] = [
   },
   { name: 'name', in: 'path', required: true, description: 'Name of the policy.', schema: { type: 'string' } },
 ];
-const TIME = { type: 'string', description: 'Seconds since 1970, or RFC 3339.' };
-const DURATION = { type: 'string', description: 'Seconds, or a duration such as 5m.' };
 
-const inQuery = (
-  name: string,
-  description: string,
-  schema: object = { type: 'string' },
-  required = false,
-): Parameter => ({
-  name,
-  in: 'query',
-  required,
-  description,
-  schema,
-});
-const START = inQuery('start', 'First instant.', TIME);
-const END = inQuery('end', 'Last instant.', TIME);
 const LIMIT = inQuery('limit', 'At most so many; 0 is no limit.', { type: 'integer', minimum: 0 });
 const MATCH = inQuery('match[]', 'Selectors; a series matches if one of them does.', {
   type: 'array',
@@ -67,12 +56,6 @@ const COUNT_METHOD = inQuery('count_method', 'inmemory, or active: with a sample
   enum: ['inmemory', 'active'],
 });
 const ITEMS = inQuery('limit', 'Items of each list; 20 if not given.', { type: 'integer', maximum: 500 });
-
-const ANOMALY_ID: Parameter = {
-  ...{ name: 'id', in: 'path', required: true, description: 'Id of the anomaly.', schema: { type: 'string' } },
-};
-
-const PROMETHEUS_DATA = { description: "In Prometheus's form." };
 
 /** The OpenAPI 3.1 document of the whole HTTP API, made from the schemas that check and type it. */
 export function openApiDocument(version: string): object {
@@ -110,26 +93,7 @@ export function openApiDocument(version: string): object {
       '/api/v1/format_query': getAndPost('An expression, laid out.', [QUERY]),
       '/api/v1/parse_query': getAndPost("An expression's tree.", [QUERY]),
       '/api/v1/query_exemplars': getAndPost('Exemplars of the series that the expression names.', [QUERY, START, END]),
-      '/api/v1/rules': {
-        get: operation(
-          'Groups of rules and what became of them.',
-          [
-            inQuery('type', 'alert or record: rules of one kind.'),
-            inQuery('rule_name[]', 'Rules of this name; may be repeated.'),
-            inQuery('rule_group[]', 'Groups of this name; may be repeated.'),
-            inQuery('file[]', 'Groups of this file; may be repeated.'),
-            inQuery('exclude_alerts', 'true: rules without their alerts.'),
-            inQuery('match[]', 'Rules with these labels; may be repeated.'),
-            inQuery('group_limit', 'So many groups at most.'),
-            inQuery('group_next_token', 'Where the answer before ended.'),
-          ],
-          PROMETHEUS_DATA,
-        ),
-      },
-      '/api/v1/alerts': { get: operation('Alerts of rules that are pending or firing.', [], PROMETHEUS_DATA) },
-      '/api/v1/slos': {
-        get: operation('Objectives: what is left of their error budgets, and when they end.', [], ref('Slos')),
-      },
+      ...WATCH_PATHS,
       '/api/v1/series': getAndPost('Label sets that match.', [{ ...MATCH, required: true }, START, END, LIMIT]),
       '/api/v1/labels': getAndPost('Label names.', [MATCH, START, END, LIMIT]),
       '/api/v1/label/{name}/values': {
@@ -317,36 +281,7 @@ export function openApiDocument(version: string): object {
       '/api/v1/policies/{namespace}/{name}/plan': {
         get: operation('Plan now, and change nothing.', NAMES, ref('Plan')),
       },
-      '/api/v1/cost/report': {
-        get: operation(
-          'What was spent in a week or a month, by namespace, workload, label and region, and what was saved, by simulation. With format=html a page, with format=csv a table.',
-          [
-            inQuery('period', 'A week from Monday, or a calendar month (the default), in UTC.', {
-              enum: ['week', 'month'],
-            }),
-            inQuery('at', 'An instant of the period; now if not given.', TIME),
-            inQuery('format', 'json if not given.', { enum: ['json', 'html', 'csv'] }),
-            inQuery('savings', 'false: without the simulation of what was saved.', { enum: ['true', 'false'] }),
-            inQuery('wait', 'How long simulations are waited for that are under way (10s).', DURATION),
-          ],
-          ref('CostReport'),
-        ),
-      },
-      '/api/v1/cost/reservation': {
-        get: operation(
-          'How much capacity to reserve over a forecast of what runs, and what work that can wait would save.',
-          [
-            inQuery('discount', 'What a reserved replica is cheaper by, 0 to 1.', { type: 'number' }, true),
-            inQuery('horizon', 'Over which it is reckoned: 1d to 92d (28d).', DURATION),
-            inQuery('namespace', 'Only of this namespace.'),
-            inQuery('workload', 'Only of this workload.'),
-            inQuery('limit', 'Workloads with advice of their own, the dearest (10).', { type: 'integer', maximum: 50 }),
-            inQuery('deferrable', 'Share of the work that can wait, 0 to 1; with delay.', { type: 'number' }),
-            inQuery('delay', 'How long it can wait: 1h to 7d.', DURATION),
-          ],
-          ref('Capacity'),
-        ),
-      },
+      ...COST_PATHS,
       '/api/v1/policies/{namespace}/{name}/advice': {
         get: operation(
           'What could be set better: the target and other settings of the HPA, and requests. Nothing is changed.',
@@ -399,60 +334,6 @@ export function openApiDocument(version: string): object {
             items: ref('Decision'),
           },
         ),
-      },
-      '/api/v1/anomalies': {
-        get: operation(
-          'What was unusual, newest first.',
-          [
-            { ...START, description: 'Those that lasted at this instant or later; 7 days ago if not given.' },
-            { ...END, description: 'Those that began before; now if not given.' },
-            inQuery('watch', 'Only those of this watch, or of this demand.'),
-            inQuery('severity', 'Only these.', { enum: ANOMALY_SEVERITIES }),
-            inQuery('state', 'Only these.', { enum: ['open', 'ended'] }),
-            inQuery('namespace', 'Only those of demands of this namespace.'),
-            inQuery('policy', 'Only those of demands of this policy.'),
-            inQuery('limit', 'At most so many (100, at most 1000).', { type: 'integer' }),
-          ],
-          { type: 'array', items: ref('Anomaly') },
-        ),
-      },
-      '/api/v1/anomalies/{id}': {
-        get: operation('An anomaly, with the others of its incident.', [ANOMALY_ID], ref('AnomalyRecord')),
-      },
-      '/api/v1/anomalies/{id}/feedback': {
-        post: {
-          ...operation('Say what an anomaly was. Needs the role writer.', [ANOMALY_ID], ref('Anomaly')),
-          requestBody: { required: true, content: json(ref('AnomalyFeedback')) },
-        },
-      },
-      '/api/v1/anomalies/{id}/picture.svg': {
-        get: {
-          summary: 'The series, what was expected of it, and the anomaly.',
-          parameters: [ANOMALY_ID],
-          responses: {
-            '200': { description: 'A picture.', content: { 'image/svg+xml': {} } },
-            default: { $ref: '#/components/responses/Error' },
-          },
-        },
-      },
-      '/api/v1/watches': {
-        get: operation('What is watched for anomalies, and how far each watch is.', [], {
-          type: 'array',
-          items: ref('Watch'),
-        }),
-      },
-      '/api/v1/detect': {
-        post: {
-          ...operation(
-            'A score for each row, from the rows before it alone. As CSV with a header, or as JSON.',
-            [inQuery('timeZone', 'Of CSV: by whose days and weeks the series go; UTC if not given.')],
-            ref('Scores'),
-          ),
-          requestBody: {
-            required: true,
-            content: { ...json(ref('DetectRequest')), 'text/csv': { schema: { type: 'string' } } },
-          },
-        },
       },
       '/api/v1/decisions/{id}': {
         get: operation(
@@ -528,35 +409,6 @@ function deletion(summary: string): object {
     parameters: [{ ...MATCH, required: true }, START, END],
     responses: { '204': { description: 'Deleted.' }, default: { $ref: '#/components/responses/Error' } },
   };
-}
-
-function operation(summary: string, parameters: readonly Parameter[], data: object): object {
-  const envelope = {
-    type: 'object',
-    properties: {
-      status: { const: 'success' },
-      data,
-      warnings: { type: 'array', items: { type: 'string' } },
-      infos: { type: 'array', items: { type: 'string' } },
-    },
-    required: ['status', 'data'],
-  };
-  return {
-    summary,
-    ...(parameters.length > 0 && { parameters }),
-    responses: {
-      '200': { description: 'Done.', content: json(envelope) },
-      default: { $ref: '#/components/responses/Error' },
-    },
-  };
-}
-
-function json(schema: object): object {
-  return { 'application/json': { schema } };
-}
-
-function ref(name: string): object {
-  return { $ref: `#/components/schemas/${name}` };
 }
 
 function schemaOf(schema: z.ZodType, io: 'input' | 'output' = 'output'): object {

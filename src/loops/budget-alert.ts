@@ -1,4 +1,4 @@
-import type { BudgetStep, BudgetVerdict, CostBudgetSettings, SpendAhead } from '../cost/budget.ts';
+import type { BudgetStep, BudgetView } from '../cost/budget.ts';
 import { localDate } from '../cost/period.ts';
 import type { Alert } from '../model/alert.ts';
 import { formatInstant, type Millis } from '../model/time.ts';
@@ -7,22 +7,6 @@ export const RUNBOOK = 'docs/runbooks/alerts.md';
 
 const SEVERITY = { warn: 'warning', critical: 'critical', cap: 'critical' } as const;
 const PASSED = { warn: 'warn', critical: 'critical', cap: 'cap' } as const;
-
-/** How a budget stands, for people. */
-export interface BudgetView {
-  readonly budget: CostBudgetSettings;
-  readonly period: { readonly start: Millis; readonly end: Millis };
-  /** What was spent up to here counts; the rest is projected. */
-  readonly upTo: Millis;
-  readonly verdict: BudgetVerdict;
-  /** Since when it is at its step. */
-  readonly since: Millis;
-  /** Part of what was spent that was estimated. */
-  readonly estimated: number;
-  readonly made: SpendAhead['made'] | null;
-  /** Maxima that it asks for, by NAMESPACE/POLICY. */
-  readonly ceilings: Readonly<Record<string, number>>;
-}
 
 /** What people are told of a budget at a step: its labels stay the same for as long as it is there. */
 export function budgetAlert(

@@ -25,7 +25,7 @@ function world() {
   let now = START;
   const table = spendTable(START - 60 * DAY);
   const loop = openBudgetLoop({
-    ...{ now: () => now, keyValue: memoryKeyValue(), currency: 'EUR', url: () => 'http://here' },
+    ...{ now: () => now, keyValue: memoryKeyValue(), currency: 'EUR', url: 'http://here' },
     forecastOf: async () => undefined,
   });
   return {

@@ -1,4 +1,11 @@
-import { addAhead, type BudgetStep, type CostBudgetSettings, judgeBudget, type SpendAhead } from '../cost/budget.ts';
+import {
+  addAhead,
+  type BudgetStep,
+  type BudgetView,
+  type CostBudgetSettings,
+  judgeBudget,
+  type SpendAhead,
+} from '../cost/budget.ts';
 import { periodAround } from '../cost/period.ts';
 import { affordableReplicas, nextCeiling, projectPattern } from '../cost/project.ts';
 import type { SpendRow, SpendTable } from '../cost/spend-table.ts';
@@ -8,7 +15,7 @@ import { DAY, HOUR, type Millis } from '../model/time.ts';
 import type { CostCeiling } from '../scaling/cost-cap.ts';
 import { decodeJson, encodeJson } from '../storage/json-value.ts';
 import type { KeyValue } from '../storage/key-value.ts';
-import { type BudgetView, budgetAlert } from './budget-alert.ts';
+import { budgetAlert } from './budget-alert.ts';
 
 /** History that a projection is made of. */
 const HISTORY_MS = 28 * DAY;
@@ -18,7 +25,7 @@ export interface BudgetLoopDeps {
   readonly keyValue: Pick<KeyValue, 'read' | 'write'>;
   readonly currency: string;
   /** Where people reach this server. */
-  readonly url: () => string;
+  readonly url: string;
   /** What a workload will cost by the forecast of its demand, where there is one. */
   readonly forecastOf: (
     tenant: TenantId,
@@ -136,7 +143,7 @@ export function openBudgetLoop(deps: BudgetLoopDeps) {
           judged.set(key, one);
         }
         const { view, kept } = one;
-        const of = { url: deps.url(), currency: deps.currency, view };
+        const of = { url: deps.url, currency: deps.currency, view };
         if (kept.step !== 'within') alerts.push(budgetAlert(of, { step: kept.step, startsAt: kept.since }));
         for (const { step, since, at } of kept.ended) {
           // What the next period begins with goes on: its alert has the same labels.

@@ -14,7 +14,7 @@ export interface SuddenCostDeps {
   readonly now: () => Millis;
   readonly keyValue: Pick<KeyValue, 'read' | 'write'>;
   readonly currency: string;
-  readonly url: () => string;
+  readonly url: string;
   readonly limits: { readonly above: number; readonly least: number };
   readonly hoursIn: (tenant: TenantId, range: TimeRange) => Promise<readonly WorkloadHour[]>;
 }
@@ -75,7 +75,7 @@ export function openSuddenCost(deps: SuddenCostDeps) {
       return `${cause} of ${namespace}/${workload} ${amount > 0 ? '+' : ''}${amount.toFixed(2)}`;
     });
     const date = localDate(day, 'UTC');
-    const url = deps.url();
+    const url = deps.url;
     const why = first === undefined ? '' : `, most of it by ${first.cause} of ${first.namespace}/${first.workload}`;
     return {
       labels: [

@@ -1,9 +1,8 @@
 import type { Request, Router } from 'express';
-import type { BudgetVerdict, CostBudgetSettings } from '../../cost/budget.ts';
+import type { BudgetView } from '../../cost/budget.ts';
 import { localDate } from '../../cost/period.ts';
 import type { Caller } from '../../model/caller.ts';
 import type { TenantId } from '../../model/tenant.ts';
-import type { Millis } from '../../model/time.ts';
 import { sendData } from '../envelope.ts';
 import { onlyParameters, parametersOf } from '../parameters.ts';
 import { mount } from '../route.ts';
@@ -11,18 +10,7 @@ import { mount } from '../route.ts';
 export interface CostBudgetsDeps {
   readonly callerOf: (request: Request) => Caller;
   readonly currency: string;
-  readonly budgetsOf: (tenant: TenantId) => readonly StandingBudget[];
-}
-
-export interface StandingBudget {
-  readonly budget: CostBudgetSettings;
-  readonly period: { readonly start: Millis; readonly end: Millis };
-  readonly upTo: Millis;
-  readonly verdict: BudgetVerdict;
-  readonly since: Millis;
-  readonly estimated: number;
-  readonly made: 'forecast' | 'pattern' | null;
-  readonly ceilings: Readonly<Record<string, number>>;
+  readonly budgetsOf: (tenant: TenantId) => readonly BudgetView[];
 }
 
 /** `GET /api/v1/cost/budgets`: how the tenant's cost budgets stand, as of the last full hour. */
@@ -43,7 +31,7 @@ export function costBudgetsRoute(router: Router, { callerOf, currency, budgetsOf
 }
 
 function answerOf(
-  { budget, period, upTo, verdict, since, estimated, made, ceilings }: StandingBudget,
+  { budget, period, upTo, verdict, since, estimated, made, ceilings }: BudgetView,
   currency: string,
 ): object {
   const { name, match, timeZone, amount, warn, critical, cap, onCap } = budget;
