@@ -93,6 +93,55 @@ describe('takeVerdict()', () => {
       ],
     },
     {
+      name: 'begins within the hold-off with what is more severe',
+      script: 'a.....i',
+      options: { holdOffMs: 5 * MINUTE },
+      want: [
+        [0, 'begun', 'alert'],
+        [5, 'ended', 'alert'],
+        [6, 'begun', 'incident'],
+      ],
+    },
+    {
+      name: 'begins within the hold-off with what goes the other way',
+      script: 'i.....d',
+      options: { holdOffMs: 5 * MINUTE },
+      want: [
+        [0, 'begun', 'incident'],
+        [5, 'ended', 'incident'],
+        [6, 'begun', 'incident'],
+      ],
+    },
+    {
+      name: 'begins after missing samples with what is too many at once',
+      script: '............         ......a',
+      options: { holdOffMs: 20 * MINUTE },
+      want: [
+        [16, 'begun', 'alert'],
+        [21, 'ended', 'alert'],
+        [27, 'begun', 'alert'],
+      ],
+    },
+    {
+      name: 'tells what was held at the end of the hold-off, where it goes on though the detector has told it',
+      script: 'a.....aooooooo',
+      options: { holdOffMs: 5 * MINUTE },
+      want: [
+        [0, 'begun', 'alert'],
+        [5, 'ended', 'alert'],
+        [10, 'begun', 'alert'],
+      ],
+    },
+    {
+      name: 'lets what was held go where it was muted',
+      script: 'a.....ammoooooo',
+      options: { holdOffMs: 5 * MINUTE },
+      want: [
+        [0, 'begun', 'alert'],
+        [5, 'ended', 'alert'],
+      ],
+    },
+    {
       name: 'has other thresholds where they are set',
       script: '.a.i',
       options: { alertScore: 0.7, incidentScore: 0.95 },

@@ -13,7 +13,10 @@ export interface AlarmOptions {
   /** So many of the last `of` samples have to be striking; at most 30 of 30. */
   readonly strikes: number;
   readonly of: number;
-  /** After the end of an anomaly, for so long, no other one begins. */
+  /**
+   * After the end of an anomaly, for so long, one like it is held: it begins when that is over, if it still goes on. What
+   * is more severe, went the other way, or is missing samples where there were too many or few, begins at once.
+   */
   readonly holdOffMs: number;
   /** Samples in a row that are not striking, after which it has ended. */
   readonly endAfter: number;
@@ -41,6 +44,11 @@ export interface AlarmState {
   /** Samples since the last striking one. */
   quiet: number;
   endedAt: Millis | undefined;
+  /** What ended then. */
+  ended: Strike | undefined;
+  /** Like what had just ended: held, and over after so many samples in a row that are back. */
+  held: Strike | undefined;
+  back: number;
   /** Deviations that somebody called normal. */
   lessons: Lesson[];
 }
@@ -91,7 +99,7 @@ const WITHOUT_DEVIATION: readonly string[] = ['flat', 'missing', 'pattern', 'spr
 export function createAlarm(): AlarmState {
   return {
     ...{ hits: 0, samples: 0, lastAt: 0, usualMs: 0, since: 0, peak: undefined, open: undefined, quiet: 0 },
-    ...{ endedAt: undefined, lessons: [] },
+    ...{ endedAt: undefined, ended: undefined, held: undefined, back: 0, lessons: [] },
   };
 }
 
@@ -116,6 +124,7 @@ export function takeVerdict(
     direction: judged.part !== undefined ? judged.direction : value >= judged.expected ? 'up' : 'down',
     part: judged.part ?? state.peak?.part ?? state.open?.peak.part ?? 'jump',
   };
+  seeBack(state, options, value, muted);
   const isHit = !muted && !judged.learning && isStriking(state, options, strike);
   return note(state, options, isHit ? strike : undefined, time);
 }
@@ -142,7 +151,7 @@ export function takeMissing(
     return { event: undefined, anomalous: false, score };
   }
   if (open !== undefined) return { ...goOn(state, options, strike), score };
-  if (isHeldOff(state, options, time)) return { event: undefined, anomalous: false, score };
+  if (isHeldOff(state, options, strike)) return { event: undefined, anomalous: false, score };
   // So many intervals without a sample are as many strikes.
   state.open = opened(options, strike, state.lastAt, true);
   state.quiet = 0;
@@ -172,6 +181,7 @@ export function learnNormal(state: AlarmState, { since, peak }: OpenAnomaly, now
   const step = end(state, now, 'normal');
   // What was called normal must not hide what comes next.
   state.endedAt = undefined;
+  state.held = undefined;
   return step;
 }
 
@@ -214,18 +224,44 @@ function note(state: AlarmState, options: AlarmOptions, strike: Strike | undefin
     state.quiet++;
     return state.quiet >= options.endAfter ? end(state, time, 'quiet') : { event: undefined, anomalous: true };
   }
-  if (strike === undefined) return { event: undefined, anomalous: false };
-  if (before === 0 || state.peak === undefined) {
-    state.since = time;
-    state.peak = strike;
-  } else if (strike.score > state.peak.score) state.peak = strike;
-  if (bitsIn(state.hits) < options.strikes || isHeldOff(state, options, time)) {
-    return { event: undefined, anomalous: false };
+  if (strike !== undefined) {
+    if (before === 0 || state.peak === undefined) {
+      state.since = time;
+      state.peak = strike;
+    } else if (strike.score > state.peak.score) state.peak = strike;
+    if (bitsIn(state.hits) >= options.strikes) {
+      if (!isHeldOff(state, options, state.peak)) return begin(state, options, state.peak, state.since, time);
+      hold(state, state.peak);
+    }
   }
-  const confirmed = options.strikes > 1;
-  state.open = { ...opened(options, state.peak, state.since, confirmed), lastAt: time };
+  const { held } = state;
+  if (held !== undefined && state.back === 0 && !isHeldOff(state, options, { ...held, at: time })) {
+    return begin(state, options, held, held.at, time);
+  }
+  return { event: undefined, anomalous: false };
+}
+
+function begin(state: AlarmState, options: AlarmOptions, peak: Strike, since: Millis, time: Millis): AlarmStep {
+  state.open = { ...opened(options, peak, since, options.strikes > 1), lastAt: time };
+  state.held = undefined;
   state.quiet = 0;
   return { event: { kind: 'begun', anomaly: state.open }, anomalous: true };
+}
+
+/** The first of those that are held says what was expected: the detector follows what stays. */
+function hold(state: AlarmState, strike: Strike): void {
+  state.back = 0;
+  if (state.held === undefined) state.held = strike;
+}
+
+/** Lets go of what is held once it is back where it was expected. */
+function seeBack(state: AlarmState, { endAfter }: AlarmOptions, value: number, muted: boolean): void {
+  const { held } = state;
+  if (held === undefined) return;
+  if (muted) state.held = undefined;
+  const isBack = held.direction === 'up' ? value <= held.upper : value >= held.lower;
+  state.back = isBack ? state.back + 1 : 0;
+  if (state.back >= endAfter) state.held = undefined;
 }
 
 function opened(options: AlarmOptions, peak: Strike, since: Millis, confirmed: boolean): OpenAnomaly {
@@ -258,11 +294,21 @@ function end(state: AlarmState, time: Millis, why: AnomalyEnd): AlarmStep {
   state.peak = undefined;
   state.quiet = 0;
   state.endedAt = time;
+  state.ended = anomaly.peak;
   return { event: { kind: 'ended', anomaly, at: time, why }, anomalous: false };
 }
 
-function isHeldOff({ endedAt }: AlarmState, { holdOffMs }: AlarmOptions, time: Millis): boolean {
-  return endedAt !== undefined && time < endedAt + holdOffMs;
+/** Whether it comes too soon after one that it is like. */
+function isHeldOff({ endedAt, ended }: AlarmState, options: AlarmOptions, strike: Strike): boolean {
+  if (endedAt === undefined || strike.at >= endedAt + options.holdOffMs) return false;
+  return ended === undefined || isLike(options, strike, ended);
+}
+
+function isLike(options: AlarmOptions, strike: Strike, before: Strike): boolean {
+  const isWorse = severityOf(options, strike.score) === 'incident' && severityOf(options, before.score) !== 'incident';
+  return (
+    !isWorse && strike.direction === before.direction && (strike.part === 'missing') === (before.part === 'missing')
+  );
 }
 
 function bitsIn(bits: number): number {

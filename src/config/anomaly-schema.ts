@@ -30,7 +30,9 @@ const thresholds = {
   leastRatio: z.number().min(0).describe('The same as a part of what was expected: 0.2 is 20 %.'),
   strikes: count.describe('So many of the last `of` samples have to be striking.'),
   of: count.describe('See `strikes`.'),
-  holdOff: duration.describe('After the end of an anomaly, for so long, no other one of its series begins.'),
+  holdOff: duration.describe(
+    'After the end of an anomaly, for so long, one like it is held, and begins when that is over if it still goes on. What is more severe, went the other way, or is of another kind begins at once.',
+  ),
   endAfter: z.int().min(1).max(1000).describe('Samples in a row that are not striking, after which it has ended.'),
   missingAfter: z
     .number()
