@@ -8,6 +8,7 @@ import { alertingRoutes, type TestOutcome } from '../http/routes/alerting.ts';
 import { alertmanagerRoutes } from '../http/routes/alertmanager.ts';
 import { openAlertDesk } from '../loops/alert-desk.ts';
 import { openForwarding } from '../loops/alert-forwarding.ts';
+import { openAlertShare } from '../loops/alert-share.ts';
 import { reasonOf } from '../loops/telemetry.ts';
 import { type TellAlerts, TOLD_FOR_MS } from '../model/alert.ts';
 import { formatMatcher } from '../model/matcher.ts';
@@ -18,9 +19,11 @@ import type { Outcome } from '../notify/outcome.ts';
 import { openQueue, type QueueItem } from '../notify/queue.ts';
 import { type MessageIntegration, sendMessage } from '../notify/send.ts';
 import type { TextDeps } from '../notify/text.ts';
+import { encodeJson, readJson } from '../storage/json-value.ts';
 import { takeTurns } from '../turns.ts';
 import { VERSION } from '../version.ts';
 import { callersOf } from './callers.ts';
+import { tellerTarget } from './coordination.ts';
 import { messageTemplates } from './message-templates.ts';
 import type { Parts } from './parts.ts';
 
@@ -46,10 +49,35 @@ export async function openAlerting(parts: Parts) {
     },
   };
 
+  const { membership, shared } = parts.coordination;
+  const share =
+    membership &&
+    shared &&
+    openAlertShare({
+      ...{ records: shared, clock, replica: await replicaOf(keyValue) },
+      tenureOf: (tenant) => membership.tenureOf(tellerTarget(tenant)),
+      msLeft: (tenant) => membership.msLeft(tellerTarget(tenant)),
+      queue: {
+        waitingOf: (tenant) => queue.waitingOf(tenant),
+        forsake: async (tenant) => await queue.forsake(tenant),
+      },
+      on: {
+        fault: shareFault,
+        full(count) {
+          metrics.loopFailures.inc({ loop: 'alert-share', reason: 'full' });
+          log.error(
+            { records: count },
+            'there is no room for all alerts that replicas share: those are told again by the next one',
+          );
+        },
+      },
+    });
+
   const integrationOf = ({ receiver, integration }: Pick<QueueItem, 'receiver' | 'integration'>) =>
     byName.get(receiver)?.integrations.find(({ id }) => id === integration);
   const queue = await openQueue({
     ...{ keyValue, clock, random: Math.random, retryForMs: bounds.retryForMs, length: bounds.queueLength },
+    ...(share !== undefined && { maySend: share.tellsNow }),
     laneOf(item) {
       const integration = integrationOf(item);
       if (integration === undefined || integration.kind === 'alertmanager') return undefined;
@@ -83,6 +111,11 @@ export async function openAlerting(parts: Parts) {
     log.error({ err: error }, 'what becomes of alerts cannot be written: it is tried again');
   }
 
+  function shareFault(error: unknown): void {
+    metrics.loopFailures.inc({ loop: 'alert-share', reason: reasonOf(error) });
+    log.warn({ err: error }, 'what replicas share of alerts cannot be read or written: it is tried again');
+  }
+
   function sendFault(error: unknown): void {
     metrics.loopFailures.inc({ loop: 'alerting', reason: reasonOf(error) });
     log.error({ err: error }, 'an Alertmanager cannot be told of alerts: it is tried again');
@@ -101,13 +134,13 @@ export async function openAlerting(parts: Parts) {
     });
   }
 
-  const { membership } = parts.coordination;
   const desk = await openAlertDesk({
     ...{ keyValue, clock, pause: takeTurns() },
     settings: { routeOf, serves, inhibitRules, flapping, alertsPerTenant: bounds.alertsPerTenant },
     enqueue: (messages) => queue.prepare(messages.flatMap(itemsOf)),
     // Replicas that share their targets each know of all alerts, and one of them tells those of a tenant.
-    acts: (tenant) => membership === undefined || membership.msLeft({ namespace: 'alerting', name: tenant }) > 0,
+    acts: (tenant) => membership === undefined || membership.msLeft(tellerTarget(tenant)) > 0,
+    ...(share !== undefined && { share }),
     on: {
       refused: (reason) => metrics.alertsRefused.inc({ reason }),
       news() {
@@ -195,7 +228,7 @@ export async function openAlerting(parts: Parts) {
       (router: Router) =>
         alertmanagerRoutes(router, {
           ...{ callerOf, now: clock.now, requestBytes: Math.max(requestBytes, Math.min(writeBytes, 8 * 1024 * 1024)) },
-          ...{ version: VERSION, startedAt, newId: randomUUID, tell },
+          ...{ version: VERSION, startedAt, newId: randomUUID, tell: share?.post ?? tell },
           ...{ viewsOf: desk.viewsOf, silences: desk.silences, silence: desk.silence, putSilences: desk.putSilences },
           receivers: (tenant) => receivers.filter((each) => servesTenant(each, tenant)).map(({ name }) => name),
           configText: (tenant) => configText(routeOf(tenant), (name) => serves(name, tenant)),
@@ -207,9 +240,20 @@ export async function openAlerting(parts: Parts) {
         }),
     ] as readonly ((router: Router) => void)[],
     async run(signal: AbortSignal): Promise<void> {
-      await Promise.all([desk.run(signal), queue.run(signal), ...forwardings.map((one) => one.run(signal))]);
+      const sending = [desk.run(signal), queue.run(signal), ...forwardings.map((one) => one.run(signal))];
+      await Promise.all([...sending, share?.run(desk, signal)]);
     },
   };
+}
+
+/** Names this data folder, over restarts. */
+async function replicaOf(keyValue: Parts['keyValue']): Promise<string> {
+  const key = 'replica';
+  const known = await readJson<string>(keyValue, key);
+  if (known !== undefined) return known;
+  const made = randomUUID();
+  await keyValue.write([{ key, value: encodeJson(made) }]);
+  return made;
 }
 
 function withoutResolved(message: Message): Message | undefined {

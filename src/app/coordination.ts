@@ -5,9 +5,12 @@ import type { Settings } from '../config/load.ts';
 import type { PolicyStore, StoredPolicy } from '../config/policy-store.ts';
 import { openKubeApi } from '../kube/api.ts';
 import { openLeases } from '../kube/leases.ts';
-import { type Membership, openMembership } from '../kube/membership.ts';
+import { type Membership, openMembership, type Target } from '../kube/membership.ts';
+import { openSharedRecords } from '../kube/shared-records.ts';
 import { reasonOf } from '../loops/telemetry.ts';
 import type { Clock } from '../model/clock.ts';
+import type { SharedRecords } from '../model/shared-records.ts';
+import { SECOND } from '../model/time.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { kubeAccess } from './kube-access.ts';
@@ -16,8 +19,12 @@ import { kubeAccess } from './kube-access.ts';
 export interface Coordination {
   /** Undefined: this process acts on every target. */
   readonly membership: Membership | undefined;
+  /** What replicas have alike beyond their settings. Undefined where there is one. */
+  readonly shared: SharedRecords | undefined;
   /** What a person should know: a line each. */
   problems(): readonly string[];
+  /** Renews the lease and follows what is shared until aborted. */
+  run(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -30,11 +37,13 @@ export interface CoordinationDeps {
 
 /** Calls that a round makes, and that all must fit before the lease has to be renewed. */
 const CALL_SHARE = 1 / 5;
+/** People wait for some of these calls. */
+const RECORDS_TIMEOUT_MS = 5 * SECOND;
 
 export async function openCoordination({ settings, clock, metrics, log }: CoordinationDeps): Promise<Coordination> {
   const { coordination, kubernetes } = settings;
   if (coordination.kind === 'off' || kubernetes.kind === 'off') {
-    return { membership: undefined, problems: () => [], close: async () => {} };
+    return { membership: undefined, shared: undefined, problems: () => [], run: async () => {}, close: async () => {} };
   }
   const { namespace, group, leaseMs: durationMs } = coordination;
   // Its own connections: a renewal never waits for one that is busy with targets.
@@ -58,14 +67,36 @@ export async function openCoordination({ settings, clock, metrics, log }: Coordi
       said = now;
     },
   });
+  const recordsApi = await openKubeApi({ ...kubeAccess(kubernetes), timeoutMs: RECORDS_TIMEOUT_MS });
+  const shared = openSharedRecords({
+    ...{ api: recordsApi, clock, random: Math.random, namespace, group },
+    onFailure(error) {
+      metrics.loopFailures.inc({ loop: 'shared', reason: reasonOf(error) });
+      log.warn({ err: error }, 'cannot follow what the replicas share: it is tried again');
+    },
+  });
   return {
     membership,
-    problems: () =>
-      membership.status().acting
+    shared,
+    problems: () => [
+      ...(membership.status().acting
         ? []
-        : ['this replica writes to no target now: its lease is not held, or was taken less than its duration ago'],
-    close: async () => await api[Symbol.asyncDispose](),
+        : ['this replica writes to no target now: its lease is not held, or was taken less than its duration ago']),
+      ...shared.problems(),
+    ],
+    async run(signal) {
+      await Promise.all([membership.run(signal), shared.run(signal)]);
+    },
+    async close() {
+      await recordsApi[Symbol.asyncDispose]();
+      await api[Symbol.asyncDispose]();
+    },
   };
+}
+
+/** Whoever acts on it tells of a tenant's alerts, and evaluates the rules that make them. */
+export function tellerTarget(tenant: string): Target {
+  return { namespace: 'alerting', name: tenant };
 }
 
 /**

@@ -70,7 +70,7 @@ function world(start: string) {
   const parts: ReportMailParts = {
     ...{ clock, telemetry, keyValue: memoryKeyValue(), metrics: createMetrics({ version: 'test', ofProcess: false }) },
     settings: { cost: { reports: [{ period: 'weekly', tenant: SHOP, receivers: ['finance'] }] } },
-    coordination: { membership: undefined },
+    coordination: { membership: undefined, shared: undefined },
   };
   const receivers = [{ name: 'finance', tenants: ['shop'], integrations: [email] }];
   const sender = reportSender({ alerting: { receivers } as never })!;

@@ -16,7 +16,7 @@ import type { Parts } from './parts.ts';
 
 export interface ReportMailParts extends Pick<Parts, 'clock' | 'keyValue' | 'metrics' | 'telemetry'> {
   readonly settings: { readonly cost: Pick<Parts['settings']['cost'], 'reports'> };
-  readonly coordination: Pick<Parts['coordination'], 'membership'>;
+  readonly coordination: Pick<Parts['coordination'], 'membership' | 'shared'>;
 }
 
 export interface ReportMailDeps {
@@ -63,12 +63,22 @@ async function passOf(report: CostReportSettings, parts: ReportMailParts, deps: 
   const period = periodBefore(periodAt(kind, now));
   const isOurs = coordination.membership?.tenureOf({ namespace: tenant, name: `cost-report-${kind}` }) !== undefined;
   const acts = coordination.membership === undefined || isOurs;
+  const { shared } = coordination;
+  // Another replica may have sent it: it is asked for as it is now.
+  if (shared !== undefined && acts) await shared.refresh();
   let made: CostReport | undefined;
   for (const receiver of report.receivers) {
     const key = `cost-reports/${tenant}/${kind}/${receiver}`;
-    const sent = await readJson<Sent>(keyValue, key);
+    const known = shared?.list('reports').get(`${tenant}/${kind}/${receiver}`);
+    const sent = known === undefined ? await readJson<Sent>(keyValue, key) : (JSON.parse(known) as Sent);
     if (sent?.period === period.name) continue;
-    const mark = async () => await keyValue.write([{ key, value: encodeJson({ period: period.name } satisfies Sent) }]);
+    const mark = async () => {
+      const written: Sent = { period: period.name };
+      await keyValue.write([{ key, value: encodeJson(written) }]);
+      if (!acts) return;
+      const change = { topic: 'reports', key: `${tenant}/${kind}/${receiver}`, text: JSON.stringify(written) } as const;
+      await shared?.write([change]);
+    };
     if (sent === undefined || (!acts && now - period.end > LEFT_TO_OTHERS_MS)) {
       await mark();
       continue;

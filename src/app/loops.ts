@@ -155,7 +155,7 @@ export function openLoops(parts: Parts, passes: WorkloadPasses, board: ExternalM
       await Promise.all([
         forecastLoop.run(signal),
         scaleLoop.run(signal),
-        membership?.run(signal),
+        parts.coordination.run(signal),
         runEngineLoops(parts, shared, signal),
         trainingLoop.run(signal),
         runCustomResources(parts, passes, signal),

@@ -13,6 +13,7 @@ import { type AlertingRule, parseRuleFile, type RuleGroup } from '../rules/rule-
 import { type GroupRun, type GroupState, openGroupRun, type RuleState, stateOfRule } from '../rules/run-group.ts';
 import { writeRuleSamples } from '../rules/write-samples.ts';
 import { callersOf } from './callers.ts';
+import { tellerTarget } from './coordination.ts';
 import type { Parts } from './parts.ts';
 import { definitionOf, type RuleFileProblem, ruleFileReader } from './rule-files.ts';
 import { type PlacedSlo, sloReader, sloView } from './slos.ts';
@@ -87,6 +88,9 @@ export function openRules(parts: Parts, tell: TellAlerts) {
     const key = keyOf(placed);
     const ofGroup = { tenant: parts.tenantNames(tenant), rule_group: `${file};${group.name}` };
     const where = { tenant, file, group: group.name };
+    // Alerts are made where they are told from; groups that only record are spread over the replicas.
+    const hasAlerts = group.rules.some(({ kind }) => kind === 'alerting');
+    const target = hasAlerts ? tellerTarget(tenant) : { namespace: 'rules', name: key };
     const own = new AbortController();
     const carried = former && carriedOver({ group: former.run.group, memory: former.run.memory() }, group);
     const run = openGroupRun(
@@ -101,7 +105,7 @@ export function openRules(parts: Parts, tell: TellAlerts) {
           gracePeriodMs: settings.rules.forGracePeriodMs,
         },
         intervalMs: settings.rules.evaluationIntervalMs,
-        acts: () => membership === undefined || membership.tenureOf({ namespace: 'rules', name: key }) !== undefined,
+        acts: () => membership === undefined || membership.tenureOf(target) !== undefined,
         onRule(rule, error, seconds) {
           metrics.ruleEvaluations.inc(ofGroup);
           metrics.ruleSeconds.observe(seconds);

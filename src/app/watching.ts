@@ -1,13 +1,15 @@
 import type { Router } from 'express';
-import type { Anomaly, AnomalyDemand } from '../anomaly/anomaly.ts';
+import type { Anomaly, AnomalyDemand, Feedback } from '../anomaly/anomaly.ts';
 import { type OffsetAt, offsetsOf } from '../forecasts/yesterday.ts';
 import { anomalyRoutes } from '../http/routes/anomalies.ts';
 import { evaluateDemand } from '../loops/demand-series.ts';
+import { openSharedFeedback } from '../loops/shared-feedback.ts';
+import { reasonOf } from '../loops/telemetry.ts';
 import type { TenantPolicy } from '../loops/tenant-policy.ts';
 import type { Watch } from '../loops/watch.ts';
 import { openWatchLoop } from '../loops/watch-loop.ts';
 import type { ForecastAt, SliceContext } from '../loops/watcher.ts';
-import type { Alert, TellAlerts } from '../model/alert.ts';
+import type { TellAlerts } from '../model/alert.ts';
 import type { Forecast } from '../model/forecast.ts';
 import { type Labels, labelsKey, labelsOf, labelValue, METRIC_NAME } from '../model/labels.ts';
 import type { StepRange } from '../model/query-result.ts';
@@ -134,13 +136,6 @@ export function openWatching(
     };
   }
 
-  const isMine = (labels: Labels): boolean => {
-    const { membership } = parts.coordination;
-    if (membership === undefined) return true;
-    const of = { namespace: labelValue(labels, 'namespace'), name: labelValue(labels, 'workload') };
-    return membership.tenureOf(of) !== undefined;
-  };
-
   const loop = openWatchLoop({
     ...{ clock, telemetry, watches, evaluate, contextOf, onConfirmed: anomaliesChanged },
     externalUrl: settings.externalUrl,
@@ -161,11 +156,8 @@ export function openWatching(
         metrics.watchSkips.inc({ reason: `sample-${outcome}` }, count);
       }
     },
-    // Replicas that share their targets each judge everything; one of them tells of each.
-    async tell(tenant: TenantId, alerts: readonly Alert[]) {
-      const mine = alerts.filter(({ labels }) => isMine(labels));
-      if (mine.length > 0) await tell(tenant, mine);
-    },
+    // Replicas each judge everything; which of them sends messages is alerting's to say.
+    tell,
   });
 
   async function sweep(): Promise<void> {
@@ -205,6 +197,27 @@ export function openWatching(
     return { value: value ?? NO_SAMPLES, expected: expected!, lower: lower!, upper: upper! };
   }
 
+  /** @returns False where neither the anomaly nor its series is known here. */
+  async function take(tenant: TenantId, of: Anomaly, feedback: Feedback): Promise<boolean> {
+    const said = await anomalies.tenant(tenant).say(of.id, feedback);
+    const isLearnt = feedback.verdict === 'normal' && (await loop.learnNormal(tenant, said ?? of));
+    if (said?.demand !== undefined && (said.confirmed || feedback.verdict === 'anomaly')) {
+      anomaliesChanged(tenant, said.demand);
+    }
+    return said === undefined ? isLearnt : isLearnt || feedback.verdict === 'anomaly' || said.endedAt !== undefined;
+  }
+
+  const { shared } = parts.coordination;
+  const sharedFeedback =
+    shared &&
+    openSharedFeedback({
+      ...{ records: shared, keyValue: parts.keyValue, clock, apply: take },
+      fault(error) {
+        metrics.loopFailures.inc({ loop: 'feedback', reason: reasonOf(error) });
+        parts.log.warn({ err: error }, 'what was said of an anomaly to another replica cannot be taken in');
+      },
+    });
+
   const { callerOf } = callersOf(settings);
   const routes = (router: Router) =>
     anomalyRoutes(router, {
@@ -213,13 +226,11 @@ export function openWatching(
       anomaly: (tenant, id) => anomalies.tenant(tenant).read(id),
       incident: loop.incident,
       async say(tenant, id, feedback) {
-        const said = await anomalies.tenant(tenant).say(id, feedback);
-        if (said === undefined) return undefined;
+        const known = await anomalies.tenant(tenant).read(id);
+        if (known === undefined) return undefined;
+        await sharedFeedback?.say(tenant, known, feedback);
         metrics.anomalyFeedback.inc({ verdict: feedback.verdict });
-        if (feedback.verdict === 'normal') await loop.learnNormal(tenant, said);
-        if (said.demand !== undefined && (said.confirmed || feedback.verdict === 'anomaly')) {
-          anomaliesChanged(tenant, said.demand);
-        }
+        await take(tenant, known, feedback);
         return await anomalies.tenant(tenant).read(id);
       },
       samples: samplesOf,
@@ -242,7 +253,7 @@ export function openWatching(
           if (!signal.aborted) await sweep().catch((err: unknown) => parts.log.warn({ err }, 'cannot sweep anomalies'));
         }
       };
-      await Promise.all([loop.run(signal), sweeps()]);
+      await Promise.all([loop.run(signal), sweeps(), sharedFeedback?.run(signal)]);
     },
   };
 }

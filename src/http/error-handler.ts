@@ -51,6 +51,7 @@ const STATUS: ReadonlyMap<string, number> = new Map(
     engine_answer: 502,
     kubernetes_api_error: 502,
     engine_unavailable: 503,
+    not_shared: 503,
     query_timeout: 503,
     storage_full: 503,
   }),

@@ -8,7 +8,7 @@ import { type AlertingPlan, type Group, step } from '../alerting/step.ts';
 import type { AlertView } from '../alerting/view.ts';
 import { type Alert, END_TOLD_FOR_MS } from '../model/alert.ts';
 import type { Clock } from '../model/clock.ts';
-import type { Labels } from '../model/labels.ts';
+import { type Labels, labelsKey } from '../model/labels.ts';
 import type { TenantId } from '../model/tenant.ts';
 import { MINUTE, type Millis, SECOND } from '../model/time.ts';
 import { openRest } from '../model/wake.ts';
@@ -35,6 +35,16 @@ export interface AlertDeskDeps {
   readonly pause: () => Promise<void> | undefined;
   /** Whether it is for this process to tell of the tenant's alerts. */
   readonly acts: (tenant: string) => boolean;
+  /** Where replicas share what is known of alerts. */
+  readonly share?: {
+    /**
+     * Called before each look at a tenant's groups: what another replica left that has told since, or undefined where
+     * this one did last.
+     */
+    readonly takeOver: (tenant: TenantId) => Promise<LeftAlerts | undefined>;
+    /** Before a silence is kept here: every replica is to have it. */
+    readonly putSilences: (tenant: TenantId, silences: readonly Silence[]) => Promise<void>;
+  };
   readonly on: {
     /** An alert was not taken in. */
     readonly refused: (reason: 'labels' | 'limit' | 'size', tenant: TenantId) => void;
@@ -43,6 +53,12 @@ export interface AlertDeskDeps {
     readonly fault: (error: unknown) => void;
     readonly pass: () => void;
   };
+}
+
+/** What a replica knows of a tenant's alerts and of who was told of them, for another one that goes on. */
+export interface LeftAlerts {
+  readonly alerts: readonly HeldAlert[];
+  readonly groups: readonly Group[];
 }
 
 interface TenantDesk {
@@ -55,6 +71,8 @@ interface TenantDesk {
   wakeAt: Millis;
   /** What changes it waits for the change before. */
   turn: Promise<unknown>;
+  /** Where replicas share: what was told here, with when. */
+  readonly heard: Map<string, { readonly alert: Alert; readonly at: Millis }>;
 }
 
 const ALERT = 'alert-held/';
@@ -69,11 +87,13 @@ const STORE_REST_MS = 5 * SECOND;
  * minutes of grace wait anew before they tell it, and nobody is to hear meanwhile that it ended.
  */
 const RESTART_MS = 12 * MINUTE;
+/** What was told here so lately is so, whatever other replicas know of it: it is told at least every minute. */
+const HEARD_MS = 2.5 * MINUTE;
 
 export type AlertDesk = Awaited<ReturnType<typeof openAlertDesk>>;
 
 /** Takes alerts in, keeps what is known of them, and has told who is to be told. */
-export async function openAlertDesk({ keyValue, clock, settings, enqueue, pause, acts, on }: AlertDeskDeps) {
+export async function openAlertDesk({ keyValue, clock, settings, enqueue, pause, acts, share, on }: AlertDeskDeps) {
   const { flapping } = settings;
   const desks = new Map<TenantId, TenantDesk>();
   const inhibitedBy = inhibiting(settings.inhibitRules);
@@ -97,6 +117,7 @@ export async function openAlertDesk({ keyValue, clock, settings, enqueue, pause,
       ...{ tenant, placesOf, alerts: new Map(), groups: new Map(), silences: new Map() },
       wakeAt: 0,
       turn: Promise.resolve(),
+      heard: new Map(),
     };
     desks.set(tenant, desk);
     return desk;
@@ -167,6 +188,7 @@ export async function openAlertDesk({ keyValue, clock, settings, enqueue, pause,
           continue;
         }
         const fingerprint = fingerprintOf(alert.labels);
+        if (share !== undefined) desk.heard.set(fingerprint, { alert, at: now });
         const before = taken.get(fingerprint);
         const labels = before?.labels ?? alert.labels;
         const after = takeAlert(before, { ...alert, labels }, { fingerprint, now, flapping });
@@ -204,6 +226,47 @@ export async function openAlertDesk({ keyValue, clock, settings, enqueue, pause,
     return { tenant, placesOf, inhibitedBy, silencedBy: silencing(desk.silences.values(), now), flapping };
   }
 
+  /** What another replica knew, with what was told here lately on top of it. */
+  function adopted(desk: TenantDesk, left: LeftAlerts) {
+    const now = clock.now();
+    const alerts = new Map<string, HeldAlert>();
+    for (const alert of left.alerts) {
+      // Who told it, told the other one: as after a restart, it has its time to tell it again.
+      const until = alert.endsAt === undefined ? Math.max(alert.until, now + RESTART_MS) : alert.until;
+      const known = desk.alerts.get(alert.fingerprint)?.labels;
+      const isSame = known !== undefined && labelsKey(known) === labelsKey(alert.labels);
+      alerts.set(alert.fingerprint, { ...alert, until, ...(isSame && { labels: known }) });
+    }
+    for (const [fingerprint, { alert, at }] of desk.heard) {
+      if (now - at > HEARD_MS || at > now) {
+        desk.heard.delete(fingerprint);
+        continue;
+      }
+      const before = alerts.get(fingerprint);
+      const labels = before?.labels ?? desk.alerts.get(fingerprint)?.labels ?? alert.labels;
+      const after = takeAlert(before, { ...alert, labels }, { fingerprint, now, flapping });
+      if (after !== undefined) alerts.set(fingerprint, after);
+    }
+    return { alerts, groups: new Map(left.groups.map((group) => [group.key, group])) };
+  }
+
+  /** Goes on from where another replica ended. */
+  async function takeUp(desk: TenantDesk, left: LeftAlerts): Promise<void> {
+    const { tenant } = desk;
+    const { alerts, groups } = adopted(desk, left);
+    const changes = new Map<string, KeyChange>();
+    for (const prefix of [ALERT, GROUP]) {
+      for await (const [key] of keyValue.list(keysUnder(`${prefix}${tenant}/`)))
+        changes.set(key, { key, value: undefined });
+    }
+    const put = (key: string, value: object) => changes.set(key, { key, value: encodeJson(value) });
+    for (const [id, alert] of alerts) put(`${ALERT}${tenant}/${id}`, alert);
+    for (const [key, group] of groups) put(`${GROUP}${tenant}/${digestOf(key)}`, group);
+    await keyValue.write([...changes.values()]);
+    desk.alerts = alerts;
+    desk.groups = groups;
+  }
+
   /** Looks at the groups that are due. */
   async function pass(desk: TenantDesk): Promise<void> {
     await inTurn(desk, async () => {
@@ -212,6 +275,8 @@ export async function openAlertDesk({ keyValue, clock, settings, enqueue, pause,
         desk.wakeAt = now + MINUTE;
         return;
       }
+      const left = await share?.takeOver(desk.tenant);
+      if (left !== undefined) await takeUp(desk, left);
       const next = step(desk, planOf(desk, now), now);
       const { changes, added } = enqueue(next.messages);
       const all: KeyChange[] = [...changes];
@@ -285,12 +350,50 @@ export async function openAlertDesk({ keyValue, clock, settings, enqueue, pause,
     async putSilences(tenant: TenantId, silences: readonly Silence[]): Promise<void> {
       const desk = deskOf(tenant);
       await inTurn(desk, async () => {
+        await share?.putSilences(tenant, silences);
         await keyValue.write(
           silences.map((silence) => ({ key: `${SILENCE}${tenant}/${silence.id}`, value: encodeJson(silence) })),
         );
         for (const silence of silences) desk.silences.set(silence.id, silence);
       });
       on.news();
+    },
+    /** What is known of a tenant, as it is kept: for other replicas. */
+    kept: (tenant: TenantId): LeftAlerts => {
+      const desk = desks.get(tenant);
+      return { alerts: [...(desk?.alerts.values() ?? [])], groups: [...(desk?.groups.values() ?? [])] };
+    },
+    /** Shows what the replica that tells knows. Kept is what this one heard itself. */
+    async follow(tenant: TenantId, left: LeftAlerts): Promise<void> {
+      const desk = deskOf(tenant);
+      await inTurn(desk, async () => {
+        if (!acts(tenant)) Object.assign(desk, adopted(desk, left));
+      });
+    },
+    /** It may be for this process to tell of the tenant's alerts from now on. */
+    look(tenant: TenantId): void {
+      deskOf(tenant).wakeAt = 0;
+      rest.wake();
+    },
+    /** The tenant's silences are these, as all replicas have them. */
+    async followSilences(tenant: TenantId, silences: readonly Silence[]): Promise<void> {
+      const desk = deskOf(tenant);
+      await inTurn(desk, async () => {
+        const now = new Map(silences.map((silence) => [silence.id, silence]));
+        const changes: KeyChange[] = [];
+        for (const [id, silence] of now) {
+          if (JSON.stringify(desk.silences.get(id)) === JSON.stringify(silence)) continue;
+          changes.push({ key: `${SILENCE}${tenant}/${id}`, value: encodeJson(silence) });
+        }
+        for (const id of desk.silences.keys()) {
+          if (!now.has(id)) changes.push({ key: `${SILENCE}${tenant}/${id}`, value: undefined });
+        }
+        if (changes.length === 0) return;
+        await keyValue.write(changes);
+        desk.silences.clear();
+        for (const [id, silence] of now) desk.silences.set(id, silence);
+        on.news();
+      });
     },
     /** How many there are of each kind, of all tenants. */
     counts() {

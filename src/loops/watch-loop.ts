@@ -230,11 +230,13 @@ export function openWatchLoop(deps: WatchLoopDeps) {
     historyChanged(tenant: TenantId): void {
       for (const watcher of watchersOf(tenant)) watcher.historyChanged();
     },
-    /** Somebody called an anomaly normal: nothing like it is one from now on. */
-    async learnNormal(tenant: TenantId, anomaly: Anomaly): Promise<void> {
+    /** Somebody called an anomaly normal: nothing like it is one from now on. False: its series is not watched now. */
+    async learnNormal(tenant: TenantId, anomaly: Anomaly): Promise<boolean> {
+      let isLearnt = false;
       for (const watcher of watchersOf(tenant)) {
-        if (isOf(watcher.watch, anomaly)) await watcher.learnNormal(anomaly, clock.now());
+        if (isOf(watcher.watch, anomaly)) isLearnt = (await watcher.learnNormal(anomaly, clock.now())) || isLearnt;
       }
+      return isLearnt;
     },
     status: (tenant: TenantId): readonly WatchStatus[] =>
       [...entries.values()].flatMap(({ watcher, lastPassAt, error }) =>

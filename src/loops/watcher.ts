@@ -76,7 +76,7 @@ export interface Watcher {
   /** Keeps the state, if it is not kept. */
   save(): Promise<void>;
   /** Somebody says that an anomaly was none. Resolves once that is kept. */
-  learnNormal(anomaly: Anomaly, now: Millis): Promise<void>;
+  learnNormal(anomaly: Anomaly, now: Millis): Promise<boolean>;
   /** It is watched no more: what goes on ends. */
   end(now: Millis): Promise<void>;
   series(): readonly WatchedSeries[];
@@ -323,11 +323,12 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
     learnNormal: (anomaly, now) =>
       alone(async () => {
         const series = all.get(labelsKey(anomaly.labels));
-        if (series === undefined) return;
+        if (series === undefined) return false;
         const { event } = learnNormal(series.alarm, anomaly, now);
         if (event !== undefined) await deps.keep(watcher.watch, [], told(watcher.watch, series, event));
         savedThrough = Number.NaN;
         await save(now);
+        return true;
       }),
     end: (now) =>
       alone(async () => {

@@ -40,6 +40,8 @@ export interface QueueDeps {
   readonly random: () => number;
   /** Undefined where the settings have no such integration. */
   readonly laneOf: (item: Pick<QueueItem, 'receiver' | 'integration'>) => Lane | undefined;
+  /** Whether the tenant's messages may be sent now. Not given: always. What may not waits. */
+  readonly maySend?: (tenant: string) => boolean;
   readonly retryForMs: number;
   /** Items that wait in one lane at most. */
   readonly length: number;
@@ -62,6 +64,8 @@ const BASE_MS = SECOND;
 const MOST_DELAY_MS = 5 * MINUTE;
 /** Of one lane at once, each of another group: those of one are sent in order. */
 const AT_ONCE = 4;
+/** How soon it is seen that what is held back may be sent. */
+const HELD_MS = SECOND;
 /** While the store takes nothing. */
 const STORE_REST_MS = 5 * SECOND;
 
@@ -242,6 +246,10 @@ export async function openQueue(deps: QueueDeps) {
       for (const those of lane.groups.values()) {
         const head = those[0]!;
         if (head.busy) continue;
+        if (deps.maySend?.(head.tenant) === false) {
+          next = Math.min(next, now + HELD_MS);
+          continue;
+        }
         const at = Math.max(head.nextAt, lane.pausedUntil);
         if (at > now) {
           next = Math.min(next, at);
@@ -297,6 +305,23 @@ export async function openQueue(deps: QueueDeps) {
 
   return {
     prepare,
+    /** Groups of the tenant of which something waits, by their keys. */
+    waitingOf(tenant: string): ReadonlySet<string> {
+      const found = new Set<string>();
+      for (const { groups } of lanes.values()) {
+        for (const [head] of groups.values()) if (head?.tenant === tenant) found.add(head.message.groupKey);
+      }
+      return found;
+    },
+    /** Forgets what waits of a tenant: another replica has taken it over, and tells it under the same keys. */
+    async forsake(tenant: string): Promise<void> {
+      const those = [...lanes.values()].flatMap(({ groups }) =>
+        [...groups.values()].flat().filter((item) => item.tenant === tenant && !item.busy),
+      );
+      if (those.length === 0) return;
+      await keyValue.write(those.map(({ key }) => ({ key, value: undefined })));
+      for (const item of those) remove(item);
+    },
     /** Newest first. */
     deadLetters: (tenant: string): readonly DeadLetter[] =>
       lettersOf(tenant)

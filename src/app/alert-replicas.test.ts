@@ -1,0 +1,259 @@
+import { expect, test } from 'vitest';
+import type { Route } from '../alerting/route.ts';
+import type { Silence } from '../alerting/silence.ts';
+import { openAlertDesk } from '../loops/alert-desk.ts';
+import { openAlertShare } from '../loops/alert-share.ts';
+import type { Alert } from '../model/alert.ts';
+import { labelsOf } from '../model/labels.ts';
+import type { TenantId } from '../model/tenant.ts';
+import { HOUR, MINUTE, SECOND } from '../model/time.ts';
+import type { Outcome } from '../notify/outcome.ts';
+import { openQueue } from '../notify/queue.ts';
+import { memoryKeyValue } from '../testing/memory-key-value.ts';
+import { memorySharedRecords } from '../testing/memory-shared-records.ts';
+import { simClock } from '../testing/sim-clock.ts';
+
+const ACME = 'acme' as TenantId;
+const ROUTE: Route = {
+  ...{ receiver: 'team', matchers: [], continue: false, groupBy: ['alertname'] as const, routes: [] },
+  ...{ groupWaitMs: 5 * SECOND, groupIntervalMs: 10 * SECOND, repeatIntervalMs: 4 * HOUR },
+};
+const SENT: Outcome = { kind: 'sent' };
+const DOWN: Outcome = { kind: 'failed', reason: 'server-error', message: 'no', retry: true };
+
+/** Replicas with a folder each, of which `teller` tells; what they send, by the keys that the receiver sees. */
+function world() {
+  const clock = simClock(1_700_000_000_000);
+  const { records, state } = memorySharedRecords();
+  const said: string[] = [];
+  const keys = new Set<string>();
+  const how = { teller: 'a', tenure: 0, answer: SENT };
+
+  async function begin(name: string, keyValue = memoryKeyValue()) {
+    const stop = new AbortController();
+    const acts = () => how.teller === name && !stop.signal.aborted;
+    const share = openAlertShare({
+      ...{ records, clock, replica: name, tenureOf: () => (acts() ? String(how.tenure) : undefined) },
+      msLeft: () => (acts() ? MINUTE : 0),
+      queue: { waitingOf: (tenant) => queue.waitingOf(tenant), forsake: (tenant) => queue.forsake(tenant) },
+      on: { fault() {}, full() {} },
+    });
+    const queue = await openQueue({
+      ...{ keyValue, clock, random: () => 0, retryForMs: HOUR, length: 100, maySend: share.tellsNow },
+      laneOf: () => ({
+        maxPerMinute: 6000,
+        async send({ id, message }) {
+          if (how.answer.kind === 'sent') {
+            keys.add(id);
+            for (const { status, labels } of message.alerts) said.push(`${status} ${labels['alertname']}`);
+          }
+          return how.answer;
+        },
+      }),
+      on: { sent() {}, failed() {}, length() {}, dead() {}, fault() {} },
+    });
+    const desk = await openAlertDesk({
+      ...{ keyValue, clock, pause: () => undefined, acts, share },
+      settings: {
+        ...{ routeOf: () => ROUTE, serves: () => true, inhibitRules: [], alertsPerTenant: 100 },
+        flapping: { starts: 4, withinMs: HOUR, settleMs: 15 * MINUTE },
+      },
+      enqueue: (messages) =>
+        queue.prepare(
+          messages.map((message) => {
+            const { id, tenant, receiver, at } = message;
+            return { id, tenant, receiver, integration: 'slack[0]', message, queuedAt: at };
+          }),
+        ),
+      on: { refused() {}, news() {}, fault() {}, pass() {} },
+    });
+    const running = Promise.all([desk.run(stop.signal), queue.run(stop.signal), share.run(desk, stop.signal)]);
+    return {
+      ...{ name, keyValue, desk, share },
+      /** As far as others see it, like a kill: nothing more is written or sent. */
+      async end() {
+        stop.abort();
+        await running;
+      },
+    };
+  }
+  const handOver = (name: string) => {
+    how.teller = name;
+    how.tenure++;
+  };
+  return { clock, state, said, keys, how, begin, handOver };
+}
+
+function alert(alertname: string, now: number, more: Partial<Alert> = {}): Alert {
+  return { labels: labelsOf({ alertname }), annotations: {}, startsAt: now, generatorUrl: '', ...more };
+}
+
+function silence(alertname: string, now: number): Silence {
+  return {
+    ...{ id: `of-${alertname}`, matchers: [{ name: 'alertname', op: '=', value: alertname }] },
+    ...{ startsAt: now, endsAt: now + HOUR, createdBy: 'a person', comment: 'planned', updatedAt: now },
+  };
+}
+
+test('what was told is not told again by the replica that goes on, and its end is', async () => {
+  const { clock, said, begin, handOver } = world();
+  const a = await begin('a');
+  const b = await begin('b');
+  await a.desk.tell(ACME, [alert('Disk', clock.now())]);
+  await clock.advance(MINUTE);
+  expect(said).toEqual(['firing Disk']);
+  await a.end();
+  await clock.advance(20 * SECOND);
+  handOver('b');
+  await clock.advance(5 * MINUTE);
+  expect(said).toEqual(['firing Disk']);
+  await b.desk.tell(ACME, [alert('Disk', clock.now(), { endsAt: clock.now() })]);
+  await clock.advance(MINUTE);
+  expect(said).toEqual(['firing Disk', 'resolved Disk']);
+  await b.end();
+});
+
+test('an alert that nobody tells again has ended for the one that goes on, too', async () => {
+  const { clock, said, begin, handOver } = world();
+  const a = await begin('a');
+  const b = await begin('b');
+  await a.desk.tell(ACME, [alert('Disk', clock.now())]);
+  await clock.advance(MINUTE);
+  await a.end();
+  handOver('b');
+  await clock.advance(15 * MINUTE);
+  expect(said).toEqual(['firing Disk', 'resolved Disk']);
+  await b.end();
+});
+
+test('what could not be sent is sent by the one that goes on, under the same key', async () => {
+  const { clock, said, keys, how, begin, handOver } = world();
+  const a = await begin('a');
+  const b = await begin('b');
+  how.answer = DOWN;
+  await a.desk.tell(ACME, [alert('Disk', clock.now())]);
+  await clock.advance(MINUTE);
+  handOver('b');
+  await clock.advance(10 * SECOND);
+  how.answer = SENT;
+  await clock.advance(2 * MINUTE);
+  expect(said).toEqual(['firing Disk']);
+  // It comes back to the first one, which had it in its own queue.
+  handOver('a');
+  await clock.advance(2 * MINUTE);
+  expect(said).toEqual(['firing Disk']);
+  expect(keys.size).toBe(1);
+  await a.end();
+  await b.end();
+});
+
+test('one that was sent in the moment before the end comes again with the same key', async () => {
+  const { clock, said, keys, state, begin, handOver } = world();
+  const a = await begin('a');
+  const b = await begin('b');
+  await a.desk.tell(ACME, [alert('Disk', clock.now())]);
+  await clock.advance(4 * SECOND);
+  // From here on it writes nothing that others see.
+  state.broken = true;
+  await clock.advance(2 * SECOND);
+  expect(said).toEqual(['firing Disk']);
+  await a.end();
+  state.broken = false;
+  handOver('b');
+  await clock.advance(MINUTE);
+  expect(said).toEqual(['firing Disk', 'firing Disk']);
+  expect(keys.size).toBe(1);
+  await b.end();
+});
+
+test('alerts that are posted to one that does not tell are told once, shown everywhere, and outlive it', async () => {
+  const { clock, said, begin } = world();
+  const a = await begin('a');
+  const b = await begin('b');
+  const c = await begin('c');
+  await b.share.post(ACME, [alert('Posted', clock.now(), { endsAt: clock.now() + 10 * MINUTE })]);
+  await b.end();
+  await clock.advance(MINUTE);
+  expect(said).toEqual(['firing Posted']);
+  for (const { desk } of [a, c]) {
+    expect(desk.viewsOf(ACME).map(({ alert: held }) => held.labels)).toEqual([[['alertname', 'Posted']]]);
+  }
+  await clock.advance(12 * MINUTE);
+  expect(said).toEqual(['firing Posted', 'resolved Posted']);
+  await a.end();
+  await c.end();
+});
+
+test('an alert that was posted in the last moment is told by the next one', async () => {
+  const { clock, said, begin, handOver } = world();
+  const a = await begin('a');
+  const b = await begin('b');
+  await clock.advance(2 * SECOND);
+  await a.share.post(ACME, [alert('Posted', clock.now(), { endsAt: clock.now() + 10 * MINUTE })]);
+  await a.end();
+  handOver('b');
+  await clock.advance(MINUTE);
+  expect(said).toEqual(['firing Posted']);
+  await b.end();
+});
+
+test('a silence that one is sent holds on all, also on one that comes later with an empty folder', async () => {
+  const { clock, said, begin, handOver } = world();
+  const a = await begin('a');
+  const b = await begin('b');
+  await b.desk.putSilences(ACME, [silence('Disk', clock.now())]);
+  await b.end();
+  await clock.advance(2 * SECOND);
+  await a.desk.tell(ACME, [alert('Disk', clock.now())]);
+  await clock.advance(MINUTE);
+  await a.end();
+  const c = await begin('c');
+  handOver('c');
+  await clock.advance(2 * SECOND);
+  await c.desk.tell(ACME, [alert('Disk', clock.now())]);
+  await clock.advance(MINUTE);
+  expect(c.desk.silences(ACME).map(({ id }) => id)).toEqual(['of-Disk']);
+  expect(said).toEqual([]);
+  await c.end();
+});
+
+test('a silence that cannot be shared is refused, and holds nowhere', async () => {
+  const { clock, state, begin } = world();
+  const a = await begin('a');
+  state.broken = true;
+  await expect(a.desk.putSilences(ACME, [silence('Disk', clock.now())])).rejects.toMatchObject({ code: 'not_shared' });
+  expect(a.desk.silences(ACME)).toEqual([]);
+  await a.end();
+});
+
+test('one that cannot read what was left goes on after a minute: rather twice than never', async () => {
+  const { clock, said, state, begin } = world();
+  state.broken = true;
+  const a = await begin('a');
+  await a.desk.tell(ACME, [alert('Disk', clock.now())]);
+  await clock.advance(30 * SECOND);
+  expect(said).toEqual([]);
+  await clock.advance(MINUTE);
+  expect(said).toEqual(['firing Disk']);
+  await a.end();
+});
+
+test('a restart of the one that tells goes on from its own folder, which is newer than what it shared', async () => {
+  const { clock, said, how, state, begin, handOver } = world();
+  const a = await begin('a');
+  await clock.advance(2 * SECOND);
+  await a.desk.tell(ACME, [alert('Disk', clock.now())]);
+  await clock.advance(3 * SECOND);
+  state.broken = true;
+  await clock.advance(10 * SECOND);
+  expect(said).toEqual(['firing Disk']);
+  await a.end();
+  how.teller = '';
+  state.broken = false;
+  const again = await begin('a', a.keyValue);
+  await clock.advance(15 * SECOND);
+  handOver('a');
+  await clock.advance(MINUTE);
+  expect(said).toEqual(['firing Disk']);
+  await again.end();
+});
