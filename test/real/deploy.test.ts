@@ -201,6 +201,19 @@ describe('deploy/ on a real API server', () => {
       await waitFor(`the status of ${name}`, async () => (await field(`sp/${name}`, '.status.floor')) === '6');
     }
     expect(await plane.kubectl(['-n', 'shop', 'describe', 'hpa', 'deployment'])).toContain('TookOver');
+    // What all replicas are to know stands in ConfigMaps of its namespace.
+    const silenced = await fetch(`${program.url}/api/v2/silences`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        matchers: [{ name: 'namespace', value: 'shop', isRegex: false, isEqual: true }],
+        startsAt: new Date().toISOString(),
+        endsAt: new Date(Date.now() + 3_600_000).toISOString(),
+        createdBy: 'a person',
+        comment: 'planned work',
+      }),
+    });
+    expect([silenced.status, (await silenced.text()).includes('silenceID')]).toEqual([200, true]);
     for (const name of told) await plane.kubectl(['-n', 'shop', 'delete', 'sp', name]);
     for (const name of names) {
       await waitFor(
