@@ -11,6 +11,7 @@ import { DAY, HOUR, parseInstant } from '../model/time.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { recordedTelemetry } from '../testing/loop-telemetry.ts';
 import { memoryKeyValue } from '../testing/memory-key-value.ts';
+import { memorySharedRecords } from '../testing/memory-shared-records.ts';
 import { simClock } from '../testing/sim-clock.ts';
 import { mailOf, type ReportMailParts, runReportMails } from './cost-report-mail.ts';
 import { reportSender } from './cost-report-sender.ts';
@@ -44,6 +45,8 @@ beforeEach(() => {
   refuse = false;
 });
 
+const ALONE = { membership: undefined, shared: undefined };
+
 function reportOf(tenant: TenantId, { period: kind, at }: Pick<ReportQuestion, 'period' | 'at'>): CostReport {
   const period = periodAt(kind, at);
   const spend = [{ hour: period.start, namespace: '<b>shop', workload: 'web', policy: undefined, region: '' }].map(
@@ -56,7 +59,7 @@ function reportOf(tenant: TenantId, { period: kind, at }: Pick<ReportQuestion, '
   return { tenant, madeAt: period.end, showback: told, savings: null };
 }
 
-function world(start: string) {
+function world(start: string, coordination: ReportMailParts['coordination'] = ALONE) {
   const { port } = server.server.address() as AddressInfo;
   const email: EmailIntegration = {
     ...{ id: 'email[0]', kind: 'email', sendResolved: true, timeoutMs: 5000, maxPerMinute: 60 },
@@ -70,7 +73,7 @@ function world(start: string) {
   const parts: ReportMailParts = {
     ...{ clock, telemetry, keyValue: memoryKeyValue(), metrics: createMetrics({ version: 'test', ofProcess: false }) },
     settings: { cost: { reports: [{ period: 'weekly', tenant: SHOP, receivers: ['finance'] }] } },
-    coordination: { membership: undefined, shared: undefined },
+    coordination,
   };
   const receivers = [{ name: 'finance', tenants: ['shop'], integrations: [email] }];
   const sender = reportSender({ alerting: { receivers } as never })!;
@@ -117,6 +120,22 @@ test('what cannot be sent is tried again, and counted', async () => {
   expect(telemetry.complaints).toContain('a cost report could not be sent');
   refuse = false;
   await run(() => clock.now(), 2 * HOUR);
+  expect(mails).toHaveLength(1);
+});
+
+test('of several replicas one mails it, and another that takes over does not, even with an empty folder', async () => {
+  const { records } = memorySharedRecords();
+  const acting = { one: true, two: false };
+  const replica = (name: keyof typeof acting) =>
+    world('2026-11-22T22:00Z', {
+      membership: { tenureOf: () => (acting[name] ? '1.1' : undefined) } as never,
+      shared: records,
+    });
+  const [one, two] = [replica('one'), replica('two')];
+  await one.run(() => one.clock.now(), 3 * HOUR);
+  expect(mails).toHaveLength(1);
+  Object.assign(acting, { one: false, two: true });
+  await two.run(() => two.clock.now(), DAY);
   expect(mails).toHaveLength(1);
 });
 

@@ -37,7 +37,7 @@ export interface AlertShareDeps {
   };
 }
 
-type Desk = Pick<AlertDesk, 'tell' | 'kept' | 'follow' | 'followSilences' | 'look' | 'tenants'>;
+type Desk = Pick<AlertDesk, 'tell' | 'kept' | 'follow' | 'followSilences' | 'silences' | 'look' | 'tenants'>;
 
 /** An alert that was posted to a replica that does not tell. */
 interface Posted {
@@ -125,9 +125,11 @@ export function openAlertShare(deps: AlertShareDeps) {
     const isMine = teller === undefined || teller === replica;
     const left = isMine ? undefined : leftOf(tenant);
     if (left !== undefined) await queue.forsake(tenant);
+    // Those of a time when nothing was shared.
+    const silences = teller === undefined ? (desk?.silences(tenant) ?? []) : [];
     try {
       const change = { topic: 'tellers', key: `${tenant}/teller`, text: replica } as const;
-      await records.write([change], () => msLeft(tenant));
+      await records.write([...silences.map((each) => silenceRecord(tenant, each)), change], () => msLeft(tenant));
     } catch (error) {
       on.fault(error);
     }
@@ -229,7 +231,9 @@ export function openAlertShare(deps: AlertShareDeps) {
     let written = 0;
     for (const each of tenants) {
       const tenant = each as TenantId;
-      if (others) await desk.followSilences(tenant, parsed<Silence>(recordsOf(records, 'silences', tenant)));
+      const silences = parsed<Silence>(recordsOf(records, 'silences', tenant));
+      const isShared = silences.length > 0 || tellerOf(tenant) !== undefined;
+      if (others && isShared) await desk.followSilences(tenant, silences);
       const tenure = tenureOf(tenant);
       if (tenure === undefined) {
         // What this one knows is newer than what it wrote, until another one has told.
@@ -248,10 +252,7 @@ export function openAlertShare(deps: AlertShareDeps) {
     /** Whether this process may send the tenant's messages: it has gone on from what was there. */
     tellsNow,
     async putSilences(tenant: TenantId, silences: readonly Silence[]): Promise<void> {
-      const changes = silences.map((silence): SharedChange => {
-        return { topic: 'silences', key: `${tenant}/${silence.id}`, text: JSON.stringify(silence) };
-      });
-      const full = await records.write(changes);
+      const full = await records.write(silences.map((silence) => silenceRecord(tenant, silence)));
       if (full.length > 0) throw noRoom('silences');
     },
     /** Takes alerts that somebody posted, once. Resolves when they outlive this process. */
@@ -321,6 +322,10 @@ export function openAlertShare(deps: AlertShareDeps) {
 }
 
 export type AlertShare = ReturnType<typeof openAlertShare>;
+
+function silenceRecord(tenant: string, silence: Silence): SharedChange {
+  return { topic: 'silences', key: `${tenant}/${silence.id}`, text: JSON.stringify(silence) };
+}
 
 function isOver({ endsAt }: Alert, at: Millis, now: Millis): boolean {
   return now - Math.max(at, endsAt ?? at + TOLD_FOR_MS) > POSTED_KEPT_MS;

@@ -16,6 +16,8 @@ export interface QueueItem {
   readonly integration: string;
   readonly message: Message;
   readonly queuedAt: Millis;
+  /** Somebody asked for it to be sent again: from here, whoever else tells of its tenant. */
+  readonly isAskedFor?: boolean;
 }
 
 /** One that was given up. */
@@ -246,7 +248,7 @@ export async function openQueue(deps: QueueDeps) {
       for (const those of lane.groups.values()) {
         const head = those[0]!;
         if (head.busy) continue;
-        if (deps.maySend?.(head.tenant) === false) {
+        if (head.isAskedFor !== true && deps.maySend?.(head.tenant) === false) {
           next = Math.min(next, now + HELD_MS);
           continue;
         }
@@ -316,7 +318,7 @@ export async function openQueue(deps: QueueDeps) {
     /** Forgets what waits of a tenant: another replica has taken it over, and tells it under the same keys. */
     async forsake(tenant: string): Promise<void> {
       const those = [...lanes.values()].flatMap(({ groups }) =>
-        [...groups.values()].flat().filter((item) => item.tenant === tenant && !item.busy),
+        [...groups.values()].flat().filter((item) => item.tenant === tenant && !item.busy && item.isAskedFor !== true),
       );
       if (those.length === 0) return;
       await keyValue.write(those.map(({ key }) => ({ key, value: undefined })));
@@ -333,6 +335,7 @@ export async function openQueue(deps: QueueDeps) {
       const items = those.map(([, { reason: _r, error: _e, attempts: _a, diedAt: _d, ...item }]) => ({
         ...item,
         queuedAt: clock.now(),
+        isAskedFor: true,
       }));
       const { changes, added } = prepare(items);
       await keyValue.write([...changes, ...those.map(([key]) => ({ key, value: undefined }))]);
