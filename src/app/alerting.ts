@@ -111,8 +111,12 @@ export async function openAlerting(parts: Parts) {
     log.error({ err: error }, 'what becomes of alerts cannot be written: it is tried again');
   }
 
+  let saidOfShare = '';
   function shareFault(error: unknown): void {
     metrics.loopFailures.inc({ loop: 'alert-share', reason: reasonOf(error) });
+    const { message } = error as Error;
+    if (message === saidOfShare) return;
+    saidOfShare = message;
     log.warn({ err: error }, 'what replicas share of alerts cannot be read or written: it is tried again');
   }
 

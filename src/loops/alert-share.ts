@@ -71,6 +71,8 @@ export function openAlertShare(deps: AlertShareDeps) {
   const seen = new Map<string, string>();
   /** The record that is the same as what is held. */
   const written = new WeakMap<HeldAlert, string>();
+  /** Records of a tenant for which there was no room lately. */
+  const saidFull = new Map<string, number>();
   let followedAt = Number.NEGATIVE_INFINITY;
   let isOther = true;
   let desk: Desk | undefined;
@@ -196,7 +198,8 @@ export function openAlertShare(deps: AlertShareDeps) {
     const changes = changesOf(tenant, desk!.kept(tenant));
     if (changes.length === 0) return 0;
     const full = await records.write(changes, () => msLeft(tenant));
-    if (full.length > 0) on.full(full.length);
+    if (full.length > (saidFull.get(tenant) ?? 0)) on.full(full.length);
+    saidFull.set(tenant, full.length);
     return changes.reduce((sum, { text }) => sum + (text?.length ?? 0), 0);
   }
 
