@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Context, createDetector, type DetectorState, judge, type Verdict } from './detector.ts';
+import { DAY } from '../model/time.ts';
+import { type Context, createDetector, type DetectorState, FIRST_NUMBERS, judge, type Verdict } from './detector.ts';
 import { restoreDetector, saveDetector } from './saved-detector.ts';
 
 const STEP = 300_000;
@@ -99,6 +100,23 @@ test('restoreDetector() refuses what it did not save', () => {
     expect(restoreDetector(bad)).toBeUndefined();
   const within = Uint8Array.from([1, 2, 3, ...bytes, 4]).subarray(3, -1);
   expect(restoreDetector(within)).toEqual(createDetector());
+});
+
+test('restoreDetector() goes on with a state of the first version', () => {
+  const rows = Array.from({ length: 3300 }, (_, t) => wave(t) + (t === 3100 ? 400 : 0));
+  const detector = createDetector();
+  for (const [t, value] of rows.slice(0, 3000).entries()) judge(detector, t * STEP, value);
+  const { numbers, cells } = detector;
+  const first = new Uint8Array(8 + 8 * FIRST_NUMBERS + 4 * cells.length);
+  new Uint32Array(first.buffer, 0, 2).set([1, first.length]);
+  first.set(new Uint8Array(numbers.buffer, 0, 8 * FIRST_NUMBERS), 8);
+  first.set(new Uint8Array(cells.buffer, cells.byteOffset, cells.byteLength), 8 + 8 * FIRST_NUMBERS);
+  const restored = restoreDetector(first)!;
+  const later = (each: DetectorState) => rows.slice(3000).map((value, i) => judge(each, (3000 + i) * STEP, value));
+  const verdicts = later(restored);
+  expect(verdicts).toEqual(later(detector));
+  expect(verdicts[100]!.anomaly).toBe(true);
+  expect(restoreDetector(first.slice(0, -4))).toBeUndefined();
 });
 
 test('what a detector keeps is under 4 kB and does not grow', () => {
@@ -234,6 +252,79 @@ test('judge() finds a series that used to move and stands still, at any level', 
 test('judge() is used to a series that often stands still', () => {
   const steps = Array.from({ length: 6000 }, (_, t) => Math.floor(noise(Math.floor(t / 37)) * 20));
   expect(judgeAll(steps).filter(({ part, anomaly }) => anomaly && part === 'flat')).toEqual([]);
+});
+
+/** Where anomalies are told of a series that is given two of the same changes, the second three hours after the end of the first. */
+function toldOf(change: (value: number) => number, length: number, usual: (t: number) => number, stepMs = STEP) {
+  const gap = (3 * 3_600_000) / stepMs;
+  const isOn = (t: number) =>
+    (t >= 3000 && t < 3000 + length) || (t >= 3000 + length + gap && t < 3000 + 2 * length + gap);
+  const values = Array.from({ length: 3100 + 2 * (length + gap) }, (_, t) => (isOn(t) ? change(usual(t)) : usual(t)));
+  const times = values.map((_, t) => t * stepMs);
+  const told = judgeAll(values, times).flatMap(({ anomaly }, t) => (anomaly && t >= 3000 ? [t - 3000] : []));
+  const second = length + gap;
+  return {
+    first: told.filter((t) => t < length),
+    between: told.filter((t) => t >= length && t < second),
+    second: told.filter((t) => t >= second && t < second + length).map((t) => t - second),
+    after: told.filter((t) => t >= second + length),
+  };
+}
+const level = (t: number) => 100 + 10 * noise(t);
+const noisyDay = (t: number) => daily(t) + 10 * noise(t);
+
+test.each([
+  { name: 'a spike', length: 1, change: (value: number) => value + 200, usual: level },
+  { name: 'half an hour of nothing', length: 6, change: () => 0, usual: level },
+  { name: 'half an hour of twice as much', length: 6, change: (value: number) => 2 * value, usual: noisyDay },
+  { name: 'two hours of half as much again', length: 24, change: (value: number) => value + 60, usual: noisyDay },
+  { name: 'six hours of twice as much', length: 72, change: (value: number) => 2 * value, usual: level },
+  { name: 'half an hour of nothing, minute by minute', length: 30, change: () => 0, usual: level, step: 60_000 },
+])('judge() tells $name once, and a second time where it comes again after three quiet hours', (each) => {
+  const { first, between, second, after } = toldOf(each.change, each.length, each.usual, each.step);
+  expect(first.length).toBeGreaterThan(0);
+  expect(first.every((at) => at < 3)).toBe(true);
+  expect(second.length).toBeGreaterThan(0);
+  expect(second.every((at) => at < 3)).toBe(true);
+  expect([...between, ...after]).toEqual([]);
+});
+
+test('judge() is used to what came again and again for a week, at no time of the day', () => {
+  const values = Array.from({ length: 288 * 30 }, (_, t) => level(t) + (t > 2000 && t % 84 === 0 ? 100 : 0));
+  const told = judgeAll(values).flatMap(({ anomaly }, t) => (anomaly && t > 2000 ? [t] : []));
+  expect(told.slice(0, 3)).toEqual([2016, 2100, 2184]);
+  expect(told.filter((t) => t > 2000 + 288 * 7)).toEqual([]);
+});
+
+test.each([
+  { name: '5 minutes', stepMs: STEP },
+  { name: 'a minute', stepMs: 60_000 },
+  { name: '15 minutes', stepMs: 900_000 },
+])('judge() says nothing of a smooth daily cycle of which it knows a day or less, in steps of $name', ({ stepMs }) => {
+  for (const phase of [0, 0.25, 0.5, 0.75]) {
+    for (const noisy of [0.2, 2]) {
+      const values = Array.from({ length: (3 * DAY) / stepMs }, (_, t) => {
+        return 100 + 30 * Math.sin(2 * Math.PI * ((t * stepMs) / DAY + phase)) + noisy * noise(t);
+      });
+      const told = judgeAll(
+        values,
+        values.map((_, t) => t * stepMs),
+      ).flatMap(({ anomaly, score }, t) => (anomaly ? [`${phase} ${noisy} ${t}: ${score}`] : []));
+      expect(told).toEqual([]);
+    }
+  }
+});
+
+test('judge() finds within its first hours what is twice as much', () => {
+  const values = Array.from({ length: 140 }, (_, t) => (t >= 120 ? 2 : 1) * level(t));
+  const times = values.map((_, t) => t * 15_000);
+  expect(judgeAll(values, times).findIndex(({ anomaly }) => anomaly)).toBe(120);
+});
+
+test('judge() tells a line that stays flat for days once, and neither that it ends', () => {
+  const values = Array.from({ length: 3000 + 288 * 5 }, (_, t) => (t >= 3000 && t < 3000 + 288 * 3 ? 100 : level(t)));
+  const told = judgeAll(values).flatMap(({ anomaly }, t) => (anomaly && t >= 3000 ? [t] : []));
+  expect(told.length).toBe(1);
 });
 
 test('judge() asks for more where samples come more often', () => {

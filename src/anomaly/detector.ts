@@ -1,4 +1,4 @@
-import { HOUR, MINUTE, type Millis, SECOND } from '../model/time.ts';
+import { DAY, HOUR, MINUTE, type Millis, SECOND } from '../model/time.ts';
 import {
   beginDay,
   DAY_CELLS,
@@ -21,6 +21,16 @@ import {
   type Transitions,
 } from './surprise.ts';
 import { learnTail, rarity, TAIL_NUMBERS, type Tail, valueAt } from './tail.ts';
+import {
+  ANOMALY_EVIDENCE,
+  beginTold,
+  LAST_NUMBERS,
+  noteTold,
+  type Striking,
+  TOLD_NUMBERS,
+  type Told,
+  untold,
+} from './told.ts';
 import { beginUsual, learnTime, USUAL_CELLS, USUAL_NUMBERS, type UsualTimes, usualAt } from './usual-times.ts';
 
 /** What a detector thinks of one sample, from the samples before it alone. */
@@ -50,8 +60,6 @@ export interface Context {
 }
 
 export const ANOMALY_SCORE = 0.6;
-/** What scores so: the sum of how rare each part is, in powers of ten that are weighed. */
-const ANOMALY_EVIDENCE = 3.38;
 /** Samples before the first score. */
 const LEARNING = 90;
 
@@ -90,10 +98,11 @@ const FAR_MOST = 3.5;
 /** A shift from the median strikes by so much less where the series follows its days, which the season is told from. */
 const SHIFT_OF_RHYTHM = 0.35;
 /**
- * What is as rare comes more often where there are more samples: for each power of ten that they come more often than this,
- * so much less evidence. Samples that are further apart than an hour count as an hour.
+ * What is as rare comes more often where there are more samples: for each power of ten that they come more often than every
+ * five minutes, so much less evidence; and more where they are further apart, up to an hour.
  */
 const RATE_WEIGHT = 1.1;
+const SHORT_RATE_WEIGHT = 2;
 const RATE_STEP_MS = 5 * MINUTE;
 const MOST_STEP_MS = HOUR;
 const LEAST_STEP_MS = SECOND;
@@ -126,17 +135,19 @@ const FLAT_WEIGHT = 8;
 /** What is left of the most from one sample to the next: half after 2,000. */
 const FLAT_FADES = 1 - 3.5e-4;
 
-/** After an anomaly, for so long and for so many samples, there is another only if it is so many times as striking; less so as time goes by. */
-const QUIET_MS = 19 * HOUR;
-const QUIET_SAMPLES = 16;
-const AGAIN = 2;
-/** A sample that is held back scores below an anomaly. */
-const HELD_BACK = 0.9;
+/**
+ * A day that is not known yet is full of news. At first evidence is divided by one more than this, by less as time goes by:
+ * of what a day brings by itself more than of a sample that jumped.
+ */
+const YOUNG = 3;
+const YOUNG_JUMP = 1;
+const YOUNG_MS = 2 * DAY;
+const YOUNG_JUMP_MS = 1.5 * DAY;
 
 /** Numbers beyond this are taken for this: what is larger could not be summed. */
 const GREATEST = 1e30;
 
-/** Everything known about one series after some samples: about 3.4 kB in memory, a buffer whose size does not grow. */
+/** Everything known about one series after some samples: about 3.5 kB in memory, a buffer whose size does not grow. */
 export type DetectorState = Memory;
 
 const SAMPLES = 0;
@@ -155,13 +166,10 @@ const SURPRISE = 9;
 const SAME = 10;
 const MOST_SAME = 11;
 const ALL_SAME = 12;
-/** The last anomaly. */
-const PEAK = 13;
-const PEAK_TIME = 14;
-const PEAK_SAMPLE = 15;
+const LAST_TOLD = 13;
 /** Mean time between samples, ms. */
-const STEP = 16;
-const TAILS = 17;
+const STEP = LAST_TOLD + LAST_NUMBERS;
+const TAILS = STEP + 1;
 const tailAt = (index: number, share: number, learning = TAIL_LEARNING): Tail => ({
   at: TAILS + index * TAIL_NUMBERS,
   share,
@@ -177,17 +185,23 @@ const ISSUED: Recent = { at: LATEST.at + recentNumbers(SHIFT_SAMPLES), kept: RES
 const DAY_OF: DayShape = { at: ISSUED.at + recentNumbers(RESIDUALS), cellsAt: 0 };
 const TRANSITIONS: Transitions = { at: DAY_OF.at + DAY_NUMBERS, cellsAt: DAY_CELLS };
 const USUAL: UsualTimes = { at: TRANSITIONS.at + TRANSITION_NUMBERS, cellsAt: DAY_CELLS + TRANSITION_CELLS };
+/** What the first version of a state had no place for: all that is behind. */
+export const FIRST_NUMBERS = USUAL.at + USUAL_NUMBERS;
+const TOLD: Told = { lastAt: LAST_TOLD, at: FIRST_NUMBERS };
+/** Time of the first sample. Before there is one, and in a state of the first version, long ago. */
+const BEGAN = FIRST_NUMBERS + TOLD_NUMBERS;
 /** How large a state is. */
-export const STATE_NUMBERS = USUAL.at + USUAL_NUMBERS;
+export const STATE_NUMBERS = BEGAN + 1;
 export const STATE_CELLS = USUAL.cellsAt + USUAL_CELLS;
 
 export function createDetector(): DetectorState {
   const state = blankMemory(STATE_NUMBERS, STATE_CELLS);
   state.numbers[LAST_TIME] = Number.NEGATIVE_INFINITY;
-  state.numbers[PEAK_TIME] = Number.NEGATIVE_INFINITY;
+  state.numbers[BEGAN] = Number.NEGATIVE_INFINITY;
   beginDay(state, DAY_OF);
   beginTransitions(state, TRANSITIONS);
   beginUsual(state, USUAL);
+  beginTold(state, TOLD);
   return state;
 }
 
@@ -205,8 +219,19 @@ export function judge(state: DetectorState, time: Millis, sample: number, contex
   if (isGap) return { expected, lower, upper, score: 0, anomaly: false, learning, direction: 'up', part: undefined };
   const measured = measure(state, local, value, context);
   const strikes = strikesOf(state, measured);
-  const unusual = Math.max(0, strikes.sum - usualAt(state, USUAL, local, USUAL_OF_DAY, USUAL_OF_WEEK));
-  const evidence = learning ? 0 : evidenceOf(state, time, unusual);
+  const usual = usualAt(state, USUAL, local, USUAL_OF_DAY, USUAL_OF_WEEK);
+  const unusual = Math.max(0, strikes.sum - usual);
+  const striking: Striking = {
+    ...{
+      time,
+      sample: numbers[SAMPLES]! + 1,
+      evidence: learning ? 0 : evidenceOf(state, time, unusual, strikes.part),
+      usual,
+    },
+    ...{ sizes: sizesOf(measured), rarest: strikes.rarestSize },
+    ...{ isFlat: strikes.part === 'flat', isSame: value === numbers[LAST_VALUE] },
+  };
+  const evidence = untold(state, TOLD, striking);
   const anomaly = evidence >= ANOMALY_EVIDENCE;
   if (time > numbers[LAST_TIME]!) {
     const teaches = context.learn ?? true;
@@ -215,11 +240,7 @@ export function judge(state: DetectorState, time: Millis, sample: number, contex
       learnTime(state, USUAL, local, strikes.sum);
     }
     follow(state, time, local, value, measured, teaches);
-    if (anomaly && teaches) {
-      numbers[PEAK] = evidence;
-      numbers[PEAK_TIME] = time;
-      numbers[PEAK_SAMPLE] = numbers[SAMPLES]!;
-    }
+    if (teaches) noteTold(state, TOLD, striking, evidence);
   }
   // No spread: it would take longer than all else here.
   return {
@@ -236,6 +257,8 @@ export function judge(state: DetectorState, time: Millis, sample: number, contex
 
 /** Each part of what is looked at, if this sample came now. */
 interface Measured extends Readonly<Record<Rated, number>> {
+  /** From the level, in the series' unit. */
+  readonly move: number;
   /** How many samples were the same until now, of how many strike. */
   readonly flat: number;
   /** Undefined where the days are not known yet. */
@@ -259,6 +282,7 @@ function measure(state: DetectorState, local: Millis, value: number, { forecast 
   const moving = samples - numbers[SAME]!;
   const isStill = value === numbers[LAST_VALUE] && moving >= LEARNING && numbers[ALL_SAME]! <= FLAT_SHARE * moving;
   return {
+    move,
     pattern: numbers[SURPRISE]! + SURPRISE_RATE * (surprise(state, TRANSITIONS, value) - numbers[SURPRISE]!),
     shift: isFirst ? 0 : meanWith(state, LATEST, value) - numbers[MEDIAN]!,
     jump: scale > 0 ? move / scale : move === 0 ? 0 : Math.sign(move) * FIRST_MOVE,
@@ -280,11 +304,27 @@ function issuedOf(
   return Number.isNaN(last) ? undefined : { mean: meanWith(state, ISSUED, last), last };
 }
 
-/** How striking the parts are together, and which of them is rarest. */
-function strikesOf(state: DetectorState, measured: Measured): { sum: number; part: Part | undefined } {
+/** What can be as large again, in this order; a forecast's residual has another unit than the days'. */
+function sizesOf({ move, shift, season, issued }: Measured): readonly number[] {
+  return [Math.abs(move), Math.abs(shift), Math.abs(season), issued === undefined ? 0 : Math.abs(issued.mean)];
+}
+
+/** Which of `sizesOf` a part goes by; -1 for none. */
+function sizeOfPart(part: Rated, { issued }: Measured): number {
+  if (part === 'season') return issued === undefined ? 2 : 3;
+  return part === 'jump' ? 0 : part === 'shift' ? 1 : -1;
+}
+
+/** How striking the parts are together, which of them is rarest, and which of those that can be as large again. */
+function strikesOf(
+  state: DetectorState,
+  measured: Measured,
+): { sum: number; part: Part | undefined; rarestSize: number } {
   const isFlat = measured.flat >= 1;
   let part: Part | undefined = isFlat ? 'flat' : undefined;
   let rarest = isFlat ? Number.POSITIVE_INFINITY : 0;
+  let rarestSize = -1;
+  let rareSize = 0;
   const rhythm = rhythmOf(state, DAY_OF);
   let sum = (isFlat ? FLAT_WEIGHT * Math.min(2, measured.flat) : 0) + farOf(state, measured);
   for (const each of RATED) {
@@ -298,8 +338,13 @@ function strikesOf(state: DetectorState, measured: Measured): { sum: number; par
       rarest = rare;
       part = each;
     }
+    const size = sizeOfPart(each, measured);
+    if (size >= 0 && rare > rareSize) {
+      rareSize = rare;
+      rarestSize = size;
+    }
   }
-  return { sum, part };
+  return { sum, part, rarestSize };
 }
 
 /** Of the forecast once enough of them came; else of the days before, as far as the series follows them. */
@@ -324,19 +369,17 @@ function directionOf(part: Part | undefined, measured: Measured, off: number): '
   return towards < 0 ? 'down' : 'up';
 }
 
-/** What is left once what was told already is taken off. */
-function evidenceOf(state: DetectorState, time: Millis, unusual: number): number {
+/** By itself, whatever was told. */
+function evidenceOf(state: DetectorState, time: Millis, unusual: number, part: Part | undefined): number {
   const { numbers } = state;
   const striking = SUM_WEIGHT * unusual + (1 - SUM_WEIGHT) * rarity(state, TAIL_OF_SUM, unusual);
   if (!(striking > 0)) return 0;
   const step = Math.max(LEAST_STEP_MS, Math.min(MOST_STEP_MS, numbers[STEP]!));
-  const evidence = Math.max(0, striking - RATE_WEIGHT * Math.log10(RATE_STEP_MS / step));
-  const sinceMs = time - numbers[PEAK_TIME]!;
-  const since = numbers[SAMPLES]! + 1 - numbers[PEAK_SAMPLE]!;
-  const age = Math.max(0, Math.min(sinceMs / QUIET_MS, since / QUIET_SAMPLES));
-  if (age >= 1) return evidence;
-  const needed = numbers[PEAK]! * AGAIN * (1 - age);
-  return evidence >= needed ? evidence : Math.min(evidence, (HELD_BACK * ANOMALY_EVIDENCE * evidence) / needed);
+  const weight = step < RATE_STEP_MS ? SHORT_RATE_WEIGHT : RATE_WEIGHT;
+  const known = time - numbers[BEGAN]!;
+  const young =
+    part === 'jump' ? YOUNG_JUMP * Math.max(0, 1 - known / YOUNG_JUMP_MS) : YOUNG * Math.max(0, 1 - known / YOUNG_MS);
+  return Math.max(0, striking - weight * Math.log10(RATE_STEP_MS / step)) / (1 + young);
 }
 
 function learnRarity(state: DetectorState, measured: Measured, unusual: number): void {
@@ -358,6 +401,7 @@ function follow(
   const { numbers } = state;
   const before = numbers[SAMPLES]!;
   if (before === 0) {
+    numbers[BEGAN] = time;
     numbers[LEVEL] = value;
     numbers[MEDIAN] = value;
   }
