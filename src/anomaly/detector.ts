@@ -221,15 +221,16 @@ export function judge(state: DetectorState, time: Millis, sample: number, contex
   const strikes = strikesOf(state, measured);
   const usual = usualAt(state, USUAL, local, USUAL_OF_DAY, USUAL_OF_WEEK);
   const unusual = Math.max(0, strikes.sum - usual);
+  // No spread here and below: it would take longer than all else.
   const striking: Striking = {
-    ...{
-      time,
-      sample: numbers[SAMPLES]! + 1,
-      evidence: learning ? 0 : evidenceOf(state, time, unusual, strikes.part),
-      usual,
-    },
-    ...{ sizes: sizesOf(measured), rarest: strikes.rarestSize },
-    ...{ isFlat: strikes.part === 'flat', isSame: value === numbers[LAST_VALUE] },
+    time,
+    sample: numbers[SAMPLES]! + 1,
+    evidence: learning ? 0 : evidenceOf(state, time, unusual, strikes.part),
+    usual,
+    sizes: sizesOf(measured),
+    rarest: strikes.rarestSize,
+    isFlat: strikes.part === 'flat',
+    isSame: value === numbers[LAST_VALUE],
   };
   const evidence = untold(state, TOLD, striking);
   const anomaly = evidence >= ANOMALY_EVIDENCE;
@@ -242,7 +243,6 @@ export function judge(state: DetectorState, time: Millis, sample: number, contex
     follow(state, time, local, value, measured, teaches);
     if (teaches) noteTold(state, TOLD, striking, evidence);
   }
-  // No spread: it would take longer than all else here.
   return {
     expected,
     lower,
