@@ -315,8 +315,11 @@ test.each([
   }
 });
 
-test('judge() finds within its first hours what is twice as much', () => {
-  const values = Array.from({ length: 140 }, (_, t) => (t >= 120 ? 2 : 1) * level(t));
+test.each([
+  { name: 'twice as much at once', factor: () => 2 },
+  { name: 'five times as much within three minutes', factor: (t: number) => 1 + 4 * Math.min(1, (t + 1) / 12) },
+])('judge() finds within its first hours $name', ({ factor }) => {
+  const values = Array.from({ length: 140 }, (_, t) => (t >= 120 ? factor(t - 120) : 1) * level(t));
   const times = values.map((_, t) => t * 15_000);
   expect(judgeAll(values, times).findIndex(({ anomaly }) => anomaly)).toBe(120);
 });

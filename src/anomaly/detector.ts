@@ -1,4 +1,4 @@
-import { DAY, HOUR, MINUTE, type Millis, SECOND } from '../model/time.ts';
+import { DAY, HOUR, MINUTE, type Millis } from '../model/time.ts';
 import {
   beginDay,
   DAY_CELLS,
@@ -99,13 +99,13 @@ const FAR_MOST = 3.5;
 const SHIFT_OF_RHYTHM = 0.35;
 /**
  * What is as rare comes more often where there are more samples: for each power of ten that they come more often than every
- * five minutes, so much less evidence; and more where they are further apart, up to an hour.
+ * five minutes, so much less evidence, down to a minute; and more where they are further apart, up to an hour.
  */
 const RATE_WEIGHT = 1.1;
 const SHORT_RATE_WEIGHT = 2;
 const RATE_STEP_MS = 5 * MINUTE;
 const MOST_STEP_MS = HOUR;
-const LEAST_STEP_MS = SECOND;
+const LEAST_STEP_MS = MINUTE;
 const STEP_RATE = 0.01;
 /** A gap counts as so many steps at most. */
 const MOST_STEPS = 4;
@@ -136,13 +136,12 @@ const FLAT_WEIGHT = 8;
 const FLAT_FADES = 1 - 3.5e-4;
 
 /**
- * A day that is not known yet is full of news. At first evidence is divided by one more than this, by less as time goes by:
- * of what a day brings by itself more than of a sample that jumped.
+ * A day that is not known yet is full of news. At first evidence is divided by one more than this, by less as time goes by;
+ * not that of a sample whose jump is as rare as this, in powers of ten, nor of a series that stands still.
  */
 const YOUNG = 3;
-const YOUNG_JUMP = 1;
 const YOUNG_MS = 2 * DAY;
-const YOUNG_JUMP_MS = 1.5 * DAY;
+const RARE_JUMP = 2;
 
 /** Numbers beyond this are taken for this: what is larger could not be summed. */
 const GREATEST = 1e30;
@@ -225,7 +224,7 @@ export function judge(state: DetectorState, time: Millis, sample: number, contex
   const striking: Striking = {
     time,
     sample: numbers[SAMPLES]! + 1,
-    evidence: learning ? 0 : evidenceOf(state, time, unusual, strikes.part),
+    evidence: learning ? 0 : evidenceOf(state, time, unusual, strikes.isSudden),
     usual,
     sizes: sizesOf(measured),
     rarest: strikes.rarestSize,
@@ -315,16 +314,17 @@ function sizeOfPart(part: Rated, { issued }: Measured): number {
   return part === 'jump' ? 0 : part === 'shift' ? 1 : -1;
 }
 
-/** How striking the parts are together, which of them is rarest, and which of those that can be as large again. */
+/** How striking the parts are together, which of them is rarest, which of those that can be as large again, and whether it came at once. */
 function strikesOf(
   state: DetectorState,
   measured: Measured,
-): { sum: number; part: Part | undefined; rarestSize: number } {
+): { sum: number; part: Part | undefined; rarestSize: number; isSudden: boolean } {
   const isFlat = measured.flat >= 1;
   let part: Part | undefined = isFlat ? 'flat' : undefined;
   let rarest = isFlat ? Number.POSITIVE_INFINITY : 0;
   let rarestSize = -1;
   let rareSize = 0;
+  let isSudden = isFlat;
   const rhythm = rhythmOf(state, DAY_OF);
   let sum = (isFlat ? FLAT_WEIGHT * Math.min(2, measured.flat) : 0) + farOf(state, measured);
   for (const each of RATED) {
@@ -338,13 +338,14 @@ function strikesOf(
       rarest = rare;
       part = each;
     }
+    if (each === 'jump' && rare >= RARE_JUMP) isSudden = true;
     const size = sizeOfPart(each, measured);
     if (size >= 0 && rare > rareSize) {
       rareSize = rare;
       rarestSize = size;
     }
   }
-  return { sum, part, rarestSize };
+  return { sum, part, rarestSize, isSudden };
 }
 
 /** Of the forecast once enough of them came; else of the days before, as far as the series follows them. */
@@ -369,16 +370,14 @@ function directionOf(part: Part | undefined, measured: Measured, off: number): '
   return towards < 0 ? 'down' : 'up';
 }
 
-/** By itself, whatever was told. */
-function evidenceOf(state: DetectorState, time: Millis, unusual: number, part: Part | undefined): number {
+/** By itself, whatever was told. @param isSudden Whether it is news even on a day that is not known. */
+function evidenceOf(state: DetectorState, time: Millis, unusual: number, isSudden: boolean): number {
   const { numbers } = state;
   const striking = SUM_WEIGHT * unusual + (1 - SUM_WEIGHT) * rarity(state, TAIL_OF_SUM, unusual);
   if (!(striking > 0)) return 0;
   const step = Math.max(LEAST_STEP_MS, Math.min(MOST_STEP_MS, numbers[STEP]!));
   const weight = step < RATE_STEP_MS ? SHORT_RATE_WEIGHT : RATE_WEIGHT;
-  const known = time - numbers[BEGAN]!;
-  const young =
-    part === 'jump' ? YOUNG_JUMP * Math.max(0, 1 - known / YOUNG_JUMP_MS) : YOUNG * Math.max(0, 1 - known / YOUNG_MS);
+  const young = isSudden ? 0 : YOUNG * Math.max(0, 1 - (time - numbers[BEGAN]!) / YOUNG_MS);
   return Math.max(0, striking - weight * Math.log10(RATE_STEP_MS / step)) / (1 + young);
 }
 
