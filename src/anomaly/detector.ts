@@ -137,7 +137,7 @@ const FLAT_FADES = 1 - 3.5e-4;
 
 /**
  * A day that is not known yet is full of news. At first evidence is divided by one more than this, by less as time goes by;
- * not that of a sample whose jump is as rare as this, in powers of ten, nor of a series that stands still.
+ * not that of a sample whose jump is as rare as this, in powers of ten.
  */
 const YOUNG = 3;
 const YOUNG_MS = 2 * DAY;
@@ -324,7 +324,7 @@ function strikesOf(
   let rarest = isFlat ? Number.POSITIVE_INFINITY : 0;
   let rarestSize = -1;
   let rareSize = 0;
-  let isSudden = isFlat;
+  let isSudden = false;
   const rhythm = rhythmOf(state, DAY_OF);
   let sum = (isFlat ? FLAT_WEIGHT * Math.min(2, measured.flat) : 0) + farOf(state, measured);
   for (const each of RATED) {
