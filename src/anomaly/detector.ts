@@ -137,7 +137,7 @@ const FLAT_FADES = 1 - 3.5e-4;
 
 /**
  * A day that is not known yet is full of news. At first evidence is divided by one more than this, by less as time goes by;
- * not that of a sample whose jump is as rare as this, in powers of ten.
+ * not that of a sample whose jump is the rarest part, or as rare as this, in powers of ten.
  */
 const YOUNG = 3;
 const YOUNG_MS = 2 * DAY;
@@ -345,7 +345,7 @@ function strikesOf(
       rarestSize = size;
     }
   }
-  return { sum, part, rarestSize, isSudden };
+  return { sum, part, rarestSize, isSudden: isSudden || part === 'jump' };
 }
 
 /** Of the forecast once enough of them came; else of the days before, as far as the series follows them. */
