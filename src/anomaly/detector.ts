@@ -190,8 +190,8 @@ const TOLD: Told = { lastAt: LAST_TOLD, at: FIRST_NUMBERS };
 /** Time of the first sample. Before there is one, and in a state of the first version, long ago. */
 const BEGAN = FIRST_NUMBERS + TOLD_NUMBERS;
 /** How large a state is. */
-export const STATE_NUMBERS = BEGAN + 1;
-export const STATE_CELLS = USUAL.cellsAt + USUAL_CELLS;
+const STATE_NUMBERS = BEGAN + 1;
+const STATE_CELLS = USUAL.cellsAt + USUAL_CELLS;
 
 export function createDetector(): DetectorState {
   const state = blankMemory(STATE_NUMBERS, STATE_CELLS);
