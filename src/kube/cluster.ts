@@ -1,3 +1,4 @@
+import type { PodRevision } from '../model/deploy.ts';
 import type { AutoscalerRules, RequestsReading, Unknown } from '../scaling/advice/types.ts';
 import type {
   Announcement,
@@ -30,7 +31,7 @@ import { KubernetesApiError } from './errors.ts';
 import { eventOf } from './event.ts';
 import { FIELD_MANAGER, handBack, managersOf } from './field-ownership.ts';
 import { listOwned } from './list-owned.ts';
-import { type PodOwner, readPodRequests, readPodStarts, type ScalePathOf } from './pods.ts';
+import { type PodOwner, readPodRequests, readPodRevisions, readPodStarts, type ScalePathOf } from './pods.ts';
 import { hpaNameOf, pauseOf } from './scaled-object.ts';
 
 export interface KubeClusterOptions extends KubeApiOptions {
@@ -41,6 +42,8 @@ export interface KubeClusterOptions extends KubeApiOptions {
 export interface KubeCluster extends Cluster, AsyncDisposable {
   /** How the ready pods of a workload started. */
   readPodStarts(workload: PodOwner, signal?: AbortSignal): Promise<readonly PodStart[]>;
+  /** The templates that the pods of a workload were made from: another one is a deploy. */
+  readPodRevisions(workload: PodOwner, signal?: AbortSignal): Promise<readonly PodRevision[]>;
   /** How the target's HPA scales, and what the pods of its workload ask for: what advice is made from. */
   readAutoscaler(target: TargetRef, signal?: AbortSignal): Promise<AutoscalerRules | Unknown>;
   readPodRequests(workload: PodOwner, signal?: AbortSignal): Promise<RequestsReading | Unknown>;
@@ -59,6 +62,7 @@ export async function openKubeCluster(options: KubeClusterOptions = {}): Promise
     listOwned: (signal) => listOwned(api, signal),
     announce: (target, event, signal) => announce(api, target, event, signal),
     readPodStarts: (workload, signal) => readPodStarts(api, scalePathOf, workload, signal),
+    readPodRevisions: (workload, signal) => readPodRevisions(api, scalePathOf, workload, signal),
     readAutoscaler: (target, signal) => readAutoscaler(api, target, signal),
     readPodRequests: (workload, signal) => readPodRequests(api, scalePathOf, workload, signal),
     [Symbol.asyncDispose]: () => api[Symbol.asyncDispose](),

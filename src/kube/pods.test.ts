@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { KubeAnswer, KubeApi, KubeCall } from './api.ts';
 import { scalePaths } from './cluster.ts';
-import { type Pod, readPodStarts, startOf } from './pods.ts';
+import { type Pod, readPodRevisions, readPodStarts, startOf } from './pods.ts';
 
 /** As a control plane of Kubernetes 1.3x tells it: times to the second. */
 const pod = (change: { status?: object; metadata?: object } = {}): Pod => ({
@@ -90,4 +90,32 @@ describe('readPodStarts()', () => {
     const refused = { status: 403, body: { message: 'pods is forbidden' } };
     await expect(apiOf({ v1, scale, pods: refused }).read(owner)).rejects.toThrow('pods is forbidden');
   });
+});
+
+test('readPodRevisions() tells the template of each pod that stays', async () => {
+  const of = (revision: Record<string, string>, more: object = {}) => ({
+    ...pod({ metadata: { labels: { app: 'web', ...revision }, ...more } }),
+    spec: { containers: [{ name: 'web', image: 'web:1.5' }, { name: 'proxy' }] },
+  });
+  const items = [
+    of({ 'pod-template-hash': '6d5f' }),
+    of({ 'controller-revision-hash': 'web-7c' }),
+    of({ 'pod-template-hash': '6d5f' }, { deletionTimestamp: 'now' }),
+    of({}),
+  ];
+  const answers: Record<string, unknown> = {
+    v1: { resources: [{ name: 'deployments', kind: 'Deployment' }, { name: 'deployments/scale', kind: 'Scale' }] },
+    scale: { status: { selector: 'app=web' } },
+    pods: { items },
+  };
+  const request = async ({ path }: KubeCall): Promise<KubeAnswer> => ({
+    status: 200,
+    body: answers[path.split('/').at(-1)!],
+  });
+  const api = { request } as unknown as KubeApi;
+  const found = await readPodRevisions(api, scalePaths(api), { namespace: 'shop', kind: 'Deployment', name: 'web' });
+  expect(found).toEqual([
+    { revision: '6d5f', images: ['web:1.5'], createdAt },
+    { revision: 'web-7c', images: ['web:1.5'], createdAt },
+  ]);
 });

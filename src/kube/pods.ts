@@ -1,3 +1,4 @@
+import type { PodRevision } from '../model/deploy.ts';
 import type { ContainerRequests, RequestsReading, Unknown } from '../scaling/advice/types.ts';
 import type { PodStart } from '../scaling/lead-time-estimate.ts';
 import { type KubeApi, messageOf } from './api.ts';
@@ -65,6 +66,29 @@ export async function readPodRequests(
   return requestsOf(others.reduce((newest, pod) => (createdAt(pod) > createdAt(newest) ? pod : newest), first));
 }
 
+/** Labels that say which template of its workload a pod was made from. */
+const REVISION_LABELS = ['rollouts-pod-template-hash', 'pod-template-hash', 'controller-revision-hash'];
+
+/**
+ * The templates that the workload's pods were made from; pods that go away, and those that tell none, are left out.
+ * @throws {KubernetesApiError} If the API server refuses, or does not answer.
+ */
+export async function readPodRevisions(
+  api: KubeApi,
+  scalePathOf: ScalePathOf,
+  owner: PodOwner,
+  signal?: AbortSignal,
+): Promise<readonly PodRevision[]> {
+  const pods = (await listPods(api, scalePathOf, owner, signal)) ?? [];
+  return pods.flatMap(({ metadata, spec }) => {
+    const { labels = {}, creationTimestamp, deletionTimestamp } = metadata;
+    const revision = REVISION_LABELS.map((name) => labels[name]).find((value) => value !== undefined);
+    if (revision === undefined || deletionTimestamp !== undefined) return [];
+    const images = (spec?.containers ?? []).flatMap(({ image }) => (image === undefined ? [] : [image]));
+    return [{ revision, images, createdAt: Date.parse(creationTimestamp) }];
+  });
+}
+
 /** Of containers, and of init containers that run on beside them: those are what a pod uses for as long as it runs. */
 export function requestsOf({ spec }: Pick<Pod, 'spec'>): RequestsReading {
   const { containers = [], initContainers = [] } = spec ?? {};
@@ -110,6 +134,7 @@ async function ask(api: KubeApi, call: Parameters<KubeApi['request']>[0], signal
 
 interface WireContainer {
   readonly name: string;
+  readonly image?: string;
   readonly restartPolicy?: string;
   readonly resources?: { readonly requests?: { readonly cpu?: unknown; readonly memory?: unknown } };
 }
@@ -124,6 +149,7 @@ export interface Pod {
     readonly uid: string;
     readonly creationTimestamp: string;
     readonly deletionTimestamp?: string;
+    readonly labels?: Readonly<Record<string, string>>;
   };
   readonly status?: {
     readonly conditions?: readonly {
