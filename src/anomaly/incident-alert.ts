@@ -1,6 +1,7 @@
 import { type Alert, END_TOLD_FOR_MS, type Severity } from '../model/alert.ts';
 import { formatLabels, type Labels, labelsOf } from '../model/labels.ts';
-import { formatInstant, type Millis } from '../model/time.ts';
+import type { Deploy } from '../model/deploy.ts';
+import { formatDuration, formatInstant, type Millis, SECOND } from '../model/time.ts';
 import type { AnomalySeverity, Strike } from './anomaly.ts';
 import type { Incident } from './incident.ts';
 
@@ -41,36 +42,45 @@ function alertOf(
   when: { readonly severity: AnomalySeverity; readonly startsAt: Millis; readonly endsAt: Millis | undefined },
   externalUrl: string,
 ): Alert {
-  const { members, related } = incident;
+  const { members, related, deploys = [] } = incident;
   const first = members[0]!;
   const { peak } = first;
   const others = members.length - 1;
   const address = `${externalUrl}/api/v1/anomalies/${first.anomaly}`;
   const sentences = [
-    `${nameOf(first.watch, first.labels)} since ${formatInstant(first.since)}: ${partText(peak)}.`,
+    `${seriesName(first.watch, first.labels)} since ${formatInstant(first.since)}: ${partText(peak)}.`,
     numbersOf(peak),
+    deploys.length > 0 && `${listed(deploys.map((deploy) => deployText(deploy, first.since)))}.`,
     others > 0 &&
-      `With it, in the order in which they moved: ${listed(members.slice(1).map((m) => nameOf(m.watch, m.labels)))}.`,
+      `With it, in the order in which they moved: ${listed(members.slice(1).map((m) => seriesName(m.watch, m.labels)))}.`,
     related.length > 0 &&
-      `Moved alike: ${listed(related.map((r) => `${nameOf(r.watch, r.labels)} (${r.correlation})`))}.`,
+      `Moved alike: ${listed(related.map((r) => `${seriesName(r.watch, r.labels)} (${r.correlation})`))}.`,
   ].filter((sentence) => sentence !== false);
   return {
     labels: labelsOf({ ...incident.labels, alertname: ANOMALY_ALERT, severity: SEVERITY[when.severity] }),
     annotations: {
-      summary: `${nameOf(first.watch, first.labels)} is unusual: ${partText(peak)}${others > 0 ? `, and ${others} more of its group` : ''}`,
+      summary: `${seriesName(first.watch, first.labels)} is unusual: ${partText(peak)}${others > 0 ? `, and ${others} more of its group` : ''}`,
       description: sentences.join(' '),
-      remedy: `Look at the picture and at what was deployed or announced at ${formatInstant(first.since)}. If it is no anomaly: foresail anomalies feedback ${first.anomaly} --normal.`,
+      remedy: `Look at the picture and at ${deploys.length > 0 ? 'that deploy, and what was' : 'what was deployed or'} announced at ${formatInstant(first.since)}. If it is no anomaly: foresail anomalies feedback ${first.anomaly} --normal.`,
       runbook_url: `docs/runbooks/alerts.md#${ANOMALY_ALERT.toLowerCase()}`,
       picture: `${address}/picture.svg`,
       incident: incident.id,
       ...{ value: numberText(peak.value), expected: numberText(peak.expected), score: peak.score.toFixed(2) },
       interval: `${numberText(peak.lower)} to ${numberText(peak.upper)}`,
       part: peak.part,
+      ...(deploys.length > 0 && { deploys: deploys.map((deploy) => deployText(deploy, first.since)).join('; ') }),
     },
     startsAt: when.startsAt,
     ...(when.endsAt !== undefined && { endsAt: when.endsAt }),
     generatorUrl: address,
   };
+}
+
+/** `shop/web was deployed at …, 40s before (revision 6d5f, web:1.5)` */
+function deployText({ namespace, workload, revision, images, at }: Deploy, since: Millis): string {
+  const apart = formatDuration(Math.round(Math.abs(since - at) / SECOND) * SECOND);
+  const what = [`revision ${revision}`, ...images].join(', ');
+  return `${namespace}/${workload} was deployed at ${formatInstant(at)}, ${apart} ${at <= since ? 'before' : 'after'} (${what})`;
 }
 
 export function partText({ part, direction }: Pick<Strike, 'part' | 'direction'>): string {
@@ -83,7 +93,8 @@ function numbersOf({ at, value, expected, lower, upper, score }: Strike): string
   return `At ${formatInstant(at)} ${seen} where ${numberText(expected)} was expected (${numberText(lower)} to ${numberText(upper)}); score ${score.toFixed(2)}.`;
 }
 
-function nameOf(watch: string, labels: Labels): string {
+/** `errors{app="pay"}` */
+export function seriesName(watch: string, labels: Labels): string {
   const others = labels.filter(([name]) => name !== '__name__');
   return others.length === 0 ? watch : `${watch}${formatLabels(others)}`;
 }

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
 import { END_TOLD_FOR_MS } from '../model/alert.ts';
+import type { Deploy } from '../model/deploy.ts';
 import { labelsOf } from '../model/labels.ts';
-import { MINUTE } from '../model/time.ts';
+import { HOUR, MINUTE, SECOND } from '../model/time.ts';
 import type { Anomaly } from './anomaly.ts';
-import { joinIncident, type RecentMoves, relatedTo } from './incident.ts';
+import { deploysWith, joinIncident, movesInOrder, type RecentMoves, relatedTo } from './incident.ts';
 import { incidentAlerts } from './incident-alert.ts';
 
 const GROUP = { group: 'g', labels: { watch: 'errors', region: 'eu' } };
@@ -104,4 +105,48 @@ test('of too many members those that go on are kept, and the severity never fall
   expect(incident.members).toHaveLength(200);
   expect(incident).toMatchObject({ severity: 'incident', severitySince: 9 * MINUTE, endedAt: undefined });
   expect(joinIncident(incident, anomaly('m251', MINUTE, 0.7), GROUP)).toMatchObject({ severity: 'incident' });
+});
+
+const deploy = (workload: string, at: number, namespace = 'shop'): Deploy => ({
+  ...{ namespace, workload, revision: '6d5f', images: [`${workload}:1.5`], at },
+});
+
+test('a deploy before the first move stands before it, one of its own workload rather than of others', () => {
+  const at = 10 * HOUR;
+  const labels = labelsOf({ namespace: 'shop', pod: 'web-6d5f-x7k' });
+  const incident = joinIncident(undefined, anomaly('a', at, 0.7, { labels }), { group: 'g', labels: {} });
+  const found = deploysWith(incident, [
+    deploy('web', at - 2 * HOUR),
+    deploy('web', at - 40 * MINUTE),
+    deploy('pay', at - 40 * MINUTE),
+    deploy('pay', at - 10 * MINUTE),
+    deploy('web', at - 10 * MINUTE, 'other'),
+    deploy('dns', at - MINUTE, 'other'),
+    deploy('web', at + 5 * MINUTE),
+    deploy('web', at + HOUR),
+  ]);
+  expect(found.map(({ workload, at: when }) => [workload, (when - at) / MINUTE])).toEqual([
+    ['web', -40],
+    ['pay', -10],
+    ['dns', -1],
+    ['web', 5],
+  ]);
+  const moved = movesInOrder({ ...incident, deploys: found }).map((move) =>
+    move.kind === 'deploy' ? move.deploy.workload : move.member.anomaly,
+  );
+  expect(moved).toEqual(['web', 'pay', 'dns', 'a', 'web']);
+  const many = Array.from({ length: 9 }, (_, i) => deploy(i === 0 ? 'web' : 'pay', at - (9 - i) * MINUTE));
+  expect(deploysWith(incident, many)).toHaveLength(5);
+  expect(deploysWith(incident, many)[0]!.workload).toBe('web');
+});
+
+test('a deploy is told with its time, its revision and its images', () => {
+  const mild = joinIncident(undefined, anomaly('a', 5 * MINUTE, 0.7), GROUP);
+  expect(incidentAlerts(mild, 6 * MINUTE, '')[0]!.annotations).not.toHaveProperty('deploys');
+  const [alert] = incidentAlerts({ ...mild, deploys: [deploy('web', 5 * MINUTE - 40 * SECOND)] }, 6 * MINUTE, '');
+  const text = 'shop/web was deployed at 1970-01-01T00:04:20Z, 40s before (revision 6d5f, web:1.5)';
+  expect(alert!.annotations['deploys']).toBe(text);
+  expect(alert!.annotations['description']).toContain(`${text}.`);
+  expect(alert!.annotations['remedy']).toContain('that deploy');
+  expect(alert!.labels).toEqual(incidentAlerts(mild, 6 * MINUTE, '')[0]!.labels);
 });

@@ -1,5 +1,6 @@
+import type { Deploy } from '../model/deploy.ts';
 import type { Labels } from '../model/labels.ts';
-import type { Millis } from '../model/time.ts';
+import { HOUR, MINUTE, type Millis, type TimeRange } from '../model/time.ts';
 import type { Anomaly, AnomalySeverity, Strike } from './anomaly.ts';
 
 /** Anomalies of one group at the same time: told once. Plain data, JSON says all of it. */
@@ -19,6 +20,8 @@ export interface Incident {
   readonly members: readonly IncidentMember[];
   /** What moved with them, the most alike first. */
   readonly related: readonly RelatedSeries[];
+  /** What was deployed shortly before or meanwhile, in order of time. Left out: nothing. */
+  readonly deploys?: readonly Deploy[];
 }
 
 export interface IncidentMember {
@@ -94,7 +97,63 @@ export function joinIncident(
     endedAt: isOver ? Math.max(...members.map(({ endedAt }) => endedAt!)) : undefined,
     severitySince: incident === undefined ? anomaly.since : isMore ? anomaly.peak.at : incident.severitySince,
     related: incident?.related ?? [],
+    ...(incident?.deploys !== undefined && { deploys: incident.deploys }),
   };
+}
+
+/** How long before the first move a deploy may have been that is named: of its workload, its namespace, and any other. */
+const DEPLOYED_BEFORE_MS = [HOUR, 15 * MINUTE, 5 * MINUTE] as const;
+/** After the first move a deploy is hardly what moved first, but may have moved what came then. */
+const DEPLOYED_AFTER_MS = 10 * MINUTE;
+const MOST_DEPLOYS = 5;
+
+/** Within which the deploys are that may have to do with an incident. */
+export function deployRange({ startedAt }: Pick<Incident, 'startedAt'>): TimeRange {
+  return { start: startedAt - DEPLOYED_BEFORE_MS[0], end: startedAt + DEPLOYED_AFTER_MS };
+}
+
+/** What was deployed shortly before an incident or meanwhile: of its own workloads rather than of others, in order of time. */
+export function deploysWith(incident: Incident, deploys: readonly Deploy[]): readonly Deploy[] {
+  const { startedAt } = incident;
+  return deploys
+    .map((deploy) => ({ deploy, distance: distanceOf(incident, deploy) }))
+    .filter(
+      ({ deploy: { at }, distance }) =>
+        at >= startedAt - DEPLOYED_BEFORE_MS[distance] && at <= startedAt + DEPLOYED_AFTER_MS,
+    )
+    .sort((a, b) => a.distance - b.distance || Math.abs(a.deploy.at - startedAt) - Math.abs(b.deploy.at - startedAt))
+    .slice(0, MOST_DEPLOYS)
+    .map(({ deploy }) => deploy)
+    .sort((a, b) => a.at - b.at);
+}
+
+/** 0: a member is of the workload. 1: one is of its namespace. 2: neither. */
+function distanceOf({ members, labels }: Incident, { namespace, workload }: Deploy): 0 | 1 | 2 {
+  const isOf = (of: Labels) => {
+    const own = of.find(([name]) => name === 'namespace')?.[1];
+    if (own !== undefined && own !== namespace) return 2;
+    const names = of.some(([name, value]) => value === workload || (name === 'pod' && value.startsWith(`${workload}-`)));
+    return names ? 0 : own === undefined ? 2 : 1;
+  };
+  const all = [Object.entries(labels), ...members.map((member) => member.labels)].map(isOf);
+  return Math.min(...all) as 0 | 1 | 2;
+}
+
+export type Move =
+  | { readonly kind: 'deploy'; readonly at: Millis; readonly deploy: Deploy }
+  | { readonly kind: 'anomaly'; readonly at: Millis; readonly member: IncidentMember };
+
+/** What moved and what was deployed, who was first stands first. */
+export function movesInOrder({ members, deploys = [] }: Incident): readonly Move[] {
+  const moves: Move[] = [];
+  let next = 0;
+  for (const member of members) {
+    for (; next < deploys.length && deploys[next]!.at <= member.since; next++) {
+      moves.push({ kind: 'deploy', at: deploys[next]!.at, deploy: deploys[next]! });
+    }
+    moves.push({ kind: 'anomaly', at: member.since, member });
+  }
+  return [...moves, ...deploys.slice(next).map((deploy): Move => ({ kind: 'deploy', at: deploy.at, deploy }))];
 }
 
 /** Of too many, those that go on, and of these who moved first: what has not ended must not be forgotten. */

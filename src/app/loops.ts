@@ -82,7 +82,10 @@ export function openLoops(parts: Parts, passes: WorkloadPasses, board: ExternalM
       },
     }),
     capacityOf: parts.capacities.capacityOf,
-    leadTimeOf: parts.leadTimes.leadTimeOf,
+    leadTimeOf(tenant, policy, workload, now, aborted) {
+      parts.deploys.noted(tenant, policy, workload, now);
+      return parts.leadTimes.leadTimeOf(tenant, policy, workload, now, aborted);
+    },
     monthOf: parts.months.monthOf,
     ceilingsOf: parts.ceilings.of,
     intervalMs: settings.loops.scaleMs,

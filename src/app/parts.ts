@@ -22,6 +22,7 @@ import { DAY, SECOND } from '../model/time.ts';
 import type { ReadAutoscaler, ReadPodRequests } from '../observe/advice.ts';
 import { calendarFiles } from '../observe/calendar-files.ts';
 import { openCapacityLearner } from '../observe/capacity-learner.ts';
+import { openDeployWatch, type ReadPodRevisions } from '../observe/deploy-watch.ts';
 import { openLeadTimeLearner, type ReadPodStarts } from '../observe/lead-time-learner.ts';
 import { openMonthReader } from '../observe/month-so-far.ts';
 import { calendarReader } from '../observe/policy-calendar.ts';
@@ -58,6 +59,7 @@ export interface Target {
   readonly name: string;
   readonly cluster: Cluster;
   readonly readPodStarts?: ReadPodStarts;
+  readonly readPodRevisions?: ReadPodRevisions;
   readonly readAutoscaler?: ReadAutoscaler;
   readonly readPodRequests?: ReadPodRequests;
   readonly close: () => Promise<void>;
@@ -165,6 +167,14 @@ export async function openParts({ settings, clock, log, cluster }: PartsOptions)
     ...{ settings, clock, log, startedAt, metrics, telemetry, tsdb, storage, keyValue, target, forecasts, policies },
     accuracyGauges,
     leadTimes: await openLeadTimeLearner(keyValue, target.readPodStarts),
+    deploys: await openDeployWatch({
+      keyValue,
+      readPodRevisions: target.readPodRevisions,
+      onFailure(error) {
+        telemetry.count('watchSkips', { reason: 'deploys-unreadable' });
+        log.warn({ err: error }, 'cannot see what was deployed: tried again in five minutes');
+      },
+    }),
     ceilings: openCostCeilings(),
     months: openMonthReader({ storageOf: storage.tenant, demandLabels }),
     capacities: openCapacityLearner({ storageOf: storage.tenant, demandLabels }),
@@ -208,8 +218,8 @@ async function openCluster({ kubernetes }: Settings, msLeft: Membership['msLeft'
   if (kubernetes.kind === 'off') return { name: 'off', cluster: noCluster, close: async () => {} };
   const cluster = await openKubeCluster({ ...kubeAccess(kubernetes), ...(msLeft !== undefined && { msLeft }) });
   const name = kubernetes.kind === 'inCluster' ? 'kubernetes (in-cluster account)' : `kubernetes (${kubernetes.path})`;
-  const { readPodStarts, readAutoscaler, readPodRequests } = cluster;
-  const readers = { readPodStarts, readAutoscaler, readPodRequests };
+  const { readPodStarts, readPodRevisions, readAutoscaler, readPodRequests } = cluster;
+  const readers = { readPodStarts, readPodRevisions, readAutoscaler, readPodRequests };
   return { name, cluster, ...readers, close: async () => await cluster[Symbol.asyncDispose]() };
 }
 

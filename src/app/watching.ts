@@ -2,6 +2,8 @@ import type { Router } from 'express';
 import type { Anomaly, AnomalyDemand, Feedback } from '../anomaly/anomaly.ts';
 import { type OffsetAt, offsetsOf } from '../forecasts/yesterday.ts';
 import { anomalyRoutes } from '../http/routes/anomalies.ts';
+import { runLoop } from '../loops/run-loop.ts';
+import { mergedDeploys, readScrapedDeploys } from '../observe/scraped-deploys.ts';
 import { evaluateDemand } from '../loops/demand-series.ts';
 import { openSharedFeedback } from '../loops/shared-feedback.ts';
 import { reasonOf } from '../loops/telemetry.ts';
@@ -15,7 +17,7 @@ import { type Labels, labelsKey, labelsOf, labelValue, METRIC_NAME } from '../mo
 import type { StepRange } from '../model/query-result.ts';
 import { decodeSamples, type SampledSeries, type Samples } from '../model/series.ts';
 import type { TenantId } from '../model/tenant.ts';
-import { DAY, HOUR, MINUTE, type Millis, type TimeRange } from '../model/time.ts';
+import { DAY, HOUR, MINUTE, type Millis, SECOND, type TimeRange } from '../model/time.ts';
 import { isWithin } from '../scaling/cron-window.ts';
 import type { DemandSpec, ScalingPolicy } from '../scaling/policy.ts';
 import { appendSeries } from '../storage/append-series.ts';
@@ -33,6 +35,8 @@ const WORKLOAD_LABELS = ['workload', 'deployment', 'statefulset', 'horizontalpod
 /** Points of a picture. */
 const PICTURE_STEPS = 1000;
 const SWEPT_EVERY_MS = HOUR;
+/** Each workload is looked at in its own turn. */
+const DEPLOYS_EVERY_MS = 5 * SECOND;
 
 /** Ties the watch for anomalies to the parts. Nothing moves before `run`. */
 export function openWatching(
@@ -139,6 +143,15 @@ export function openWatching(
   const loop = openWatchLoop({
     ...{ clock, telemetry, watches, evaluate, contextOf, onConfirmed: anomaliesChanged },
     externalUrl: settings.externalUrl,
+    deploysOf: async (tenant, range) =>
+      mergedDeploys(
+        parts.deploys.of(tenant, range),
+        await readScrapedDeploys(parts.queryStorage.tenant(tenant), range).catch((error: unknown) => {
+          metrics.watchSkips.inc({ reason: 'deploys-unreadable' });
+          parts.log.warn({ err: error, tenant }, 'cannot ask kube-state-metrics what was deployed');
+          return [];
+        }),
+      ),
     anomaliesOf: anomalies.tenant,
     tenants: anomalies.tenants,
     workloadOf(anomaly, tenant) {
@@ -166,6 +179,8 @@ export function openWatching(
     if (unreadable.length > 0 || broken.length > 0) return;
     await anomalies.sweepStates(new Set((await watches()).map(({ tenant, key }) => `${tenant}/${key}`)));
     await anomalies.sweep(clock.now());
+    const named = inForce.map(({ tenant, policy }) => `${tenant}/${policy.namespace}/${policy.name}`);
+    await parts.deploys.sweep(new Set(named), clock.now());
   }
 
   /** The series as it was judged, or as its query answers now. */
@@ -253,7 +268,14 @@ export function openWatching(
           if (!signal.aborted) await sweep().catch((err: unknown) => parts.log.warn({ err }, 'cannot sweep anomalies'));
         }
       };
-      await Promise.all([loop.run(signal), sweeps(), sharedFeedback?.run(signal)]);
+      const deploys = async () => await parts.deploys.pass(clock.now(), signal);
+      await Promise.all([
+        loop.run(signal),
+        sweeps(),
+        sharedFeedback?.run(signal),
+        parts.target.readPodRevisions !== undefined &&
+          runLoop({ name: 'deploys', intervalMs: DEPLOYS_EVERY_MS, clock, telemetry }, deploys, signal),
+      ]);
     },
   };
 }

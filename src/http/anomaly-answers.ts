@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Anomaly } from '../anomaly/anomaly.ts';
-import type { Incident } from '../anomaly/incident.ts';
+import { type Incident, movesInOrder } from '../anomaly/incident.ts';
+import { seriesName } from '../anomaly/incident-alert.ts';
 import { type Millis, SECOND } from '../model/time.ts';
 import type { AnomalyAnswer, AnomalyRecord, WatchAnswer } from './anomaly-schemas.ts';
 
@@ -43,7 +44,7 @@ export function anomalyAnswer(anomaly: Anomaly): z.infer<typeof AnomalyAnswer> {
 }
 
 export function incidentAnswer(incident: Incident): NonNullable<z.infer<typeof AnomalyRecord>['group']> {
-  const { id, labels, severity, startedAt, endedAt, members, related } = incident;
+  const { id, labels, severity, startedAt, endedAt, members, related, deploys = [] } = incident;
   return {
     ...{ id, labels: { ...labels }, severity, startedAt: startedAt / SECOND },
     endedAt: endedAt === undefined ? null : endedAt / SECOND,
@@ -52,6 +53,17 @@ export function incidentAnswer(incident: Incident): NonNullable<z.infer<typeof A
     })),
     related: related.map(({ watch, labels: own, correlation }) => ({
       ...{ watch, labels: Object.fromEntries(own), correlation },
+    })),
+    deploys: deploys.map(({ namespace, workload, revision, images, at }) => ({
+      ...{ namespace, workload, revision, images: [...images], startedAt: at / SECOND },
+    })),
+    order: movesInOrder(incident).map((move) => ({
+      kind: move.kind,
+      name:
+        move.kind === 'deploy'
+          ? `${move.deploy.namespace}/${move.deploy.workload}`
+          : seriesName(move.member.watch, move.member.labels),
+      startedAt: move.at / SECOND,
     })),
   };
 }

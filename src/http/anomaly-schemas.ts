@@ -60,6 +60,20 @@ export const AnomalyRecord = AnomalyAnswer.extend({
       endedAt: seconds.nullable(),
       members: z.array(member).describe('Who moved first and most stands first.'),
       related: z.array(z.object({ watch: z.string(), labels, correlation: z.number() })).describe('What moved alike.'),
+      deploys: z
+        .array(
+          z.object({
+            namespace: z.string(),
+            workload: z.string(),
+            revision: z.string(),
+            images: z.array(z.string()),
+            startedAt: seconds,
+          }),
+        )
+        .describe('What was deployed shortly before or meanwhile.'),
+      order: z
+        .array(z.object({ kind: z.enum(['deploy', 'anomaly']), name: z.string(), startedAt: seconds }))
+        .describe('Deploys and members in one list: who was first stands first.'),
     })
     .nullable()
     .describe('Null once it is told of no more, a quarter of an hour after its end.'),

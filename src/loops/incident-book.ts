@@ -1,6 +1,8 @@
 import { setImmediate as yieldTurn } from 'node:timers/promises';
 import type { Anomaly } from '../anomaly/anomaly.ts';
 import {
+  deployRange,
+  deploysWith,
   type Incident,
   type IncidentGroup,
   type IncidentMember,
@@ -11,9 +13,10 @@ import {
 import { incidentAlerts } from '../anomaly/incident-alert.ts';
 import { movesOf } from '../anomaly/watched-series.ts';
 import { type Alert, END_TOLD_FOR_MS } from '../model/alert.ts';
+import type { Deploy } from '../model/deploy.ts';
 import { labelsKey, labelValue } from '../model/labels.ts';
 import type { TenantId } from '../model/tenant.ts';
-import { DAY, type Millis } from '../model/time.ts';
+import { DAY, type Millis, MINUTE, SECOND, type TimeRange } from '../model/time.ts';
 import type { Watch } from './watch.ts';
 import { groupOf, type Watcher } from './watcher.ts';
 
@@ -24,6 +27,8 @@ export interface IncidentBookDeps {
   /** The workload that a series is of, where its labels name one that a policy scales: `namespace`, `workload`. */
   readonly workloadOf: (anomaly: Anomaly, tenant: TenantId) => Readonly<Record<string, string>> | undefined;
   readonly watchersOf: (tenant: TenantId) => readonly Watcher[];
+  /** What of the tenant's was deployed in a range, as far as it can be seen. Left out: nothing can be. */
+  readonly deploysOf?: (tenant: TenantId, range: TimeRange) => Promise<readonly Deploy[]>;
   readonly externalUrl: string;
 }
 
@@ -32,10 +37,15 @@ const MOST_MS = 2 * DAY;
 /** Without leaving the thread to others. */
 const TAKEN_AT_ONCE = 50;
 const RELATED_AT_ONCE = 1000;
+/** Around an incident that began lately, deploys are looked for so often: they are seen some time after they began. */
+const DEPLOYS_EVERY_MS = 30 * SECOND;
+const DEPLOYS_FOR_MS = 20 * MINUTE;
 
 /** Puts anomalies together to incidents, and says what is told of them. */
 export function openIncidentBook(deps: IncidentBookDeps) {
   const books = new Map<TenantId, Promise<Incident[]>>();
+  /** When deploys were looked for around an incident, by its id. */
+  const searched = new Map<string, Millis>();
 
   function bookOf(tenant: TenantId): Promise<Incident[]> {
     const known = books.get(tenant);
@@ -79,6 +89,7 @@ export function openIncidentBook(deps: IncidentBookDeps) {
         endedAt === undefined ? members.some(({ since }) => now - since < MOST_MS) : now - endedAt < END_TOLD_FOR_MS,
       );
       if (kept.length < book.length) {
+        for (const { id } of book) if (!kept.some((each) => each.id === id)) searched.delete(id);
         book.splice(0, book.length, ...kept);
         await deps.write(tenant, book);
       }
@@ -88,6 +99,34 @@ export function openIncidentBook(deps: IncidentBookDeps) {
         alerts.flatMap(({ labels, endsAt }) => (endsAt === undefined ? [labelsKey(labels)] : [])),
       );
       return alerts.filter(({ labels, endsAt }) => endsAt === undefined || !lasting.has(labelsKey(labels)));
+    },
+
+    /** Looks for what was deployed around the incidents that last. @returns Whether one has others than before. */
+    async lookForDeploys(tenant: TenantId, now: Millis): Promise<boolean> {
+      if (deps.deploysOf === undefined || !books.has(tenant)) return false;
+      const book = await bookOf(tenant);
+      const due = book.filter(({ id, startedAt, endedAt }) => {
+        const last = searched.get(id);
+        if (endedAt !== undefined) return false;
+        return last === undefined || (now - startedAt <= DEPLOYS_FOR_MS && Math.abs(now - last) >= DEPLOYS_EVERY_MS);
+      });
+      if (due.length === 0) return false;
+      for (const { id } of due) searched.set(id, now);
+      const ranges = due.map(deployRange);
+      const start = Math.min(...ranges.map((range) => range.start));
+      const end = Math.min(now, Math.max(...ranges.map((range) => range.end)));
+      const found = await deps.deploysOf(tenant, { start, end: Math.max(start, end) });
+      let isNews = false;
+      for (const { id } of due) {
+        const i = book.findIndex((each) => each.id === id);
+        if (i === -1) continue;
+        const deploys = deploysWith(book[i]!, found);
+        if (JSON.stringify(deploys) === JSON.stringify(book[i]!.deploys ?? [])) continue;
+        book[i] = { ...book[i]!, deploys };
+        isNews = true;
+      }
+      if (isNews) await deps.write(tenant, book);
+      return isNews;
     },
 
     /** The incident, while it is told of. */

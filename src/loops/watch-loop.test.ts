@@ -4,10 +4,11 @@ import { ALARM_DEFAULTS } from '../anomaly/alarm.ts';
 import type { Anomaly } from '../anomaly/anomaly.ts';
 import { openAnomalyStore } from '../ledger/anomaly-store.ts';
 import type { Alert } from '../model/alert.ts';
+import type { Deploy } from '../model/deploy.ts';
 import { formatLabels, labelsOf, labelValue } from '../model/labels.ts';
 import type { SampledSeries } from '../model/series.ts';
-import { DEFAULT_TENANT } from '../model/tenant.ts';
-import { DAY, HOUR, MINUTE, type Millis } from '../model/time.ts';
+import { DEFAULT_TENANT, type TenantId } from '../model/tenant.ts';
+import { DAY, HOUR, MINUTE, type Millis, SECOND, type TimeRange } from '../model/time.ts';
 import { recordedTelemetry } from '../testing/loop-telemetry.ts';
 import { memoryKeyValue } from '../testing/memory-key-value.ts';
 import { simClock } from '../testing/sim-clock.ts';
@@ -35,6 +36,10 @@ interface World {
   readonly keyValue?: ReturnType<typeof memoryKeyValue>;
   readonly muted?: (time: Millis) => boolean;
   readonly now?: Millis;
+  /** What was deployed, as far as it can be seen by then. */
+  readonly deploys?: (now: Millis) => readonly Deploy[];
+  /** Each evaluation waits for it. */
+  readonly ready?: (watch: Watch) => Promise<void>;
 }
 
 /** A watch over series that are functions of time, on a clock of its own. */
@@ -44,6 +49,8 @@ function world({
   keyValue = memoryKeyValue(),
   muted,
   now = START,
+  deploys,
+  ready,
 }: World = {}) {
   const clock = simClock(now);
   const telemetry = recordedTelemetry();
@@ -61,7 +68,12 @@ function world({
   const loop = openWatchLoop({
     ...{ clock, telemetry, externalUrl: 'http://here', workloadOf: () => undefined, onConfirmed: () => {} },
     watches: async () => watches,
-    async evaluate(_watch, { start, end, stepMs }) {
+    ...(deploys !== undefined && {
+      deploysOf: async (_tenant: TenantId, { start, end }: TimeRange) =>
+        deploys(clock.now()).filter(({ at: when }) => when >= start && when <= end),
+    }),
+    async evaluate(watch, { start, end, stepMs }) {
+      await ready?.(watch);
       return Object.entries(series).map(([name, of]): SampledSeries => {
         const times: number[] = [];
         for (let time = start; time <= end; time += stepMs) {
@@ -233,6 +245,51 @@ describe('openWatchLoop()', () => {
     const incident = await loop.incident(DEFAULT_TENANT, found[0]!.incident);
     expect(incident!.members.map(({ labels }) => labelValue(labels, 'app'))).toEqual(['ay', 'ax']);
     expect([...told.values()].filter(({ labels }) => labelValue(labels, 'kind') === 'a')).toHaveLength(1);
+  });
+
+  test('a deploy of before the first move is told with it, also one that is seen later', async () => {
+    const deploy = (workload: string, when: Millis): Deploy => ({
+      ...{ namespace: 'shop', workload, revision: '6d5f', images: ['web:1.5'], at: when },
+    });
+    const { run, told, loop, anomalies } = world({
+      series: { a: rush(at, at + 20 * MINUTE) },
+      watch: { labels: labelsOf({ namespace: 'shop', workload: 'web' }) },
+      deploys: (now) => [
+        deploy('web', at - 40 * SECOND),
+        ...(now > at + 4 * MINUTE ? [deploy('pay', at - 20 * SECOND)] : []),
+      ],
+    });
+    await run(2 * HOUR + 3 * MINUTE);
+    const [found] = await anomalies();
+    const deploysNow = async () => (await loop.incident(DEFAULT_TENANT, found!.incident))!.deploys ?? [];
+    expect((await deploysNow()).map(({ workload }) => workload)).toEqual(['web']);
+    const texts = () => [...told.values()].map(({ annotations }) => annotations['deploys']);
+    expect(texts()).toEqual([expect.stringContaining('shop/web was deployed at 2026-06-01T01:59:20Z, 40s before')]);
+    await run(5 * MINUTE);
+    expect((await deploysNow()).map(({ workload }) => workload)).toEqual(['web', 'pay']);
+    expect(texts()).toEqual([expect.stringContaining('shop/pay was deployed')]);
+  });
+
+  test('slow queries of one tenant hold up no other', async () => {
+    const slow = 'slow' as TenantId;
+    const { watches, watch, loop, clock } = world({
+      ready: ({ tenant }) => (tenant === slow ? new Promise<void>(() => {}) : Promise.resolve()),
+    });
+    for (let i = 0; i < 50; i++) watches.unshift({ ...watch, tenant: slow, key: `query/slow${i}`, name: `slow${i}` });
+    const signal = AbortSignal.timeout(60_000);
+    for (let minutes = 1; minutes <= 3; minutes++) {
+      await clock.advance(MINUTE);
+      const before = clock.now();
+      const passed = loop.pass(signal);
+      for (let i = 0; i < 200 && loop.status(DEFAULT_TENANT)[0]?.lastPassAt !== before; i++) {
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      expect(loop.status(DEFAULT_TENANT)).toMatchObject([{ lastPassAt: before, through: before - MINUTE }]);
+      // The loop has its next turn, whatever still runs.
+      await clock.advance(5 * SECOND);
+      await passed;
+      await clock.advance(55 * SECOND);
+    }
   });
 
   test('beside its peers, a member that goes with them is not unusual, and one that goes alone is', async () => {

@@ -9,12 +9,13 @@ import { inParallel } from './in-parallel.ts';
 import { type IncidentBookDeps, openIncidentBook } from './incident-book.ts';
 import { runLoop } from './run-loop.ts';
 import { type LoopTelemetry, reasonOf } from './telemetry.ts';
+import { openTenantLanes } from './tenant-lanes.ts';
 import type { Watch } from './watch.ts';
 import { openWatcher, type Watcher, type WatcherDeps, type WatcherStatus } from './watcher.ts';
 
 export interface WatchLoopDeps
   extends Pick<WatcherDeps, 'evaluate' | 'contextOf'>,
-    Pick<IncidentBookDeps, 'workloadOf' | 'externalUrl'> {
+    Pick<IncidentBookDeps, 'workloadOf' | 'deploysOf' | 'externalUrl'> {
   readonly clock: Clock;
   readonly telemetry: LoopTelemetry;
   /** All that is watched now, of all tenants. */
@@ -50,6 +51,7 @@ export interface WatchStatus extends WatcherStatus {
 }
 
 interface Entry {
+  readonly tenant: TenantId;
   readonly opened: Promise<Watcher>;
   watcher: Watcher | undefined;
   lastPassAt: Millis | undefined;
@@ -58,7 +60,9 @@ interface Entry {
   retryAt: Millis;
 }
 
+/** Of one tenant, and of all. */
 const SIDE_BY_SIDE = 8;
+const MOST_SIDE_BY_SIDE = 32;
 /** A query that takes longer is skipped: it must not hold up the others. */
 const QUERY_MS = 30 * SECOND;
 const TOLD_EVERY_MS = 30 * SECOND;
@@ -75,7 +79,9 @@ export function openWatchLoop(deps: WatchLoopDeps) {
     workloadOf: deps.workloadOf,
     watchersOf,
     externalUrl: deps.externalUrl,
+    ...(deps.deploysOf !== undefined && { deploysOf: deps.deploysOf }),
   });
+  const lanes = openTenantLanes({ mostOfTenant: SIDE_BY_SIDE, most: MOST_SIDE_BY_SIDE });
   const idOf = ({ tenant, key }: Watch) => `${tenant}/${key}`;
   const known = new Set<TenantId>();
   let toldAt = Number.NEGATIVE_INFINITY;
@@ -118,14 +124,37 @@ export function openWatchLoop(deps: WatchLoopDeps) {
     const watches = await deps.watches();
     shortestStepMs = watches.reduce((least, { stepMs }) => Math.min(least, stepMs), MINUTE);
     const inForce = new Map(watches.map((watch) => [idOf(watch), watch]));
-    for (const [id, entry] of entries) if (!inForce.has(id)) await drop(id, entry);
-    await inParallel([...inForce], SIDE_BY_SIDE, ([id, watch]) => lookAt(id, watch, signal));
+    const jobs = new Map<TenantId, [string, () => Promise<void>][]>();
+    const put = (tenant: TenantId, id: string, job: () => Promise<void>) => {
+      const known = jobs.get(tenant);
+      if (known === undefined) jobs.set(tenant, [[id, job]]);
+      else known.push([id, job]);
+    };
+    for (const [id, entry] of entries) {
+      if (!inForce.has(id)) put(entry.tenant, id, () => drop(id, entry));
+    }
+    for (const [id, watch] of inForce) put(watch.tenant, id, () => lookAt(id, watch, signal));
+    for (const [tenant, of] of jobs) lanes.put(tenant, of);
+    // What takes longer goes on by itself, and the others have their next turn.
+    const stop = new AbortController();
+    const waited = clock.sleep(intervalMs(), AbortSignal.any([signal, stop.signal])).catch(() => {});
+    await Promise.race([lanes.idle(), waited]);
+    stop.abort();
     gauges();
     await tellAll(signal);
   }
 
   async function lookAt(id: string, watch: Watch, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
+    await judgeNew(id, watch, signal);
+    try {
+      if (await book.lookForDeploys(watch.tenant, clock.now())) isNews = true;
+    } catch (error) {
+      telemetry.count('loopFailures', { loop: 'watch', reason: `deploys-${reasonOf(error)}` });
+    }
+  }
+
+  async function judgeNew(id: string, watch: Watch, signal: AbortSignal): Promise<void> {
     const now = clock.now();
     const end = lastStepBefore(now, watch.stepMs);
     let entry = entries.get(id);
@@ -148,7 +177,7 @@ export function openWatchLoop(deps: WatchLoopDeps) {
           }),
         skip,
       });
-      entry = { opened, watcher: undefined, lastPassAt: undefined, error: undefined, failures: 0, retryAt: 0 };
+      entry = { tenant: watch.tenant, opened, watcher: undefined, lastPassAt: undefined, error: undefined, failures: 0, retryAt: 0 };
       entries.set(id, entry);
     }
     if (entry.retryAt > now && entry.retryAt <= now + LONGEST_RETRY_MS) return;
@@ -178,8 +207,15 @@ export function openWatchLoop(deps: WatchLoopDeps) {
   /** A watch that is in force no more: what went on ends. */
   async function drop(id: string, entry: Entry): Promise<void> {
     entries.delete(id);
-    await entry.watcher?.end(clock.now());
+    try {
+      await entry.watcher?.end(clock.now());
+    } catch (error) {
+      skip(reasonOf(error));
+      telemetry.log.warn({ err: error, watch: id }, 'cannot end what a watch had found before it was taken away');
+    }
   }
+
+  const intervalMs = () => Math.min(5 * SECOND, Math.max(SECOND / 2, shortestStepMs / 5));
 
   function gauges(): void {
     let [series, learning, refused, anomalous] = [0, 0, 0, 0];
@@ -216,8 +252,8 @@ export function openWatchLoop(deps: WatchLoopDeps) {
   return {
     async run(signal: AbortSignal): Promise<void> {
       for (const tenant of await deps.tenants()) known.add(tenant);
-      const intervalMs = () => Math.min(5 * SECOND, Math.max(SECOND / 2, shortestStepMs / 5));
       await runLoop({ name: 'watch', intervalMs, clock, telemetry }, look, signal);
+      await lanes.idle();
       await inParallel([...entries.values()], SIDE_BY_SIDE, async ({ watcher }) => {
         await watcher?.save().catch((error: unknown) => {
           telemetry.count('loopFailures', { loop: 'watch', reason: `state-${reasonOf(error)}` });
