@@ -49,7 +49,7 @@ export async function startApp({ replay, ...options }: AppOptions): Promise<App>
     return await closeParts(error);
   });
   const rules = openRules(parts, alerting.tell);
-  const watching = openWatching(parts, alerting.tell, loops.anomaliesChanged);
+  const watching = openWatching(parts, alerting.tell, loops);
   const costs = openCosts(parts, alerting.tell);
   const watchers = [alerting, rules, watching, costs];
   const { handler, rawHandlers } = openHandlers(parts, {

@@ -153,6 +153,7 @@ export function openLoops(parts: Parts, passes: WorkloadPasses, board: ExternalM
     close: () => forecasters[Symbol.asyncDispose](),
     historyChanged: forecastLoop.historyChanged,
     anomaliesChanged: forecastLoop.anomaliesChanged,
+    recordedThrough: forecastLoop.recordedThrough,
     async run(signal: AbortSignal): Promise<void> {
       const { membership } = parts.coordination;
       await Promise.all([

@@ -10,6 +10,7 @@ import { reasonOf } from '../loops/telemetry.ts';
 import type { TenantPolicy } from '../loops/tenant-policy.ts';
 import type { Watch } from '../loops/watch.ts';
 import { openWatchLoop } from '../loops/watch-loop.ts';
+import { openWatchedDemands } from '../loops/watched-demand.ts';
 import type { ForecastAt, SliceContext } from '../loops/watcher.ts';
 import type { TellAlerts } from '../model/alert.ts';
 import type { Forecast } from '../model/forecast.ts';
@@ -22,6 +23,7 @@ import { isWithin } from '../scaling/cron-window.ts';
 import type { DemandSpec, ScalingPolicy } from '../scaling/policy.ts';
 import { appendSeries } from '../storage/append-series.ts';
 import { callersOf } from './callers.ts';
+import type { Loops } from './loops.ts';
 import type { Parts } from './parts.ts';
 
 /** What a new watch of a demand learns from, where its history is as long. */
@@ -42,11 +44,12 @@ const DEPLOYS_EVERY_MS = 5 * SECOND;
 export function openWatching(
   parts: Parts,
   tell: TellAlerts,
-  anomaliesChanged: (tenant: TenantId, demand: AnomalyDemand) => void,
+  { anomaliesChanged, recordedThrough }: Pick<Loops, 'anomaliesChanged' | 'recordedThrough'>,
 ) {
   const { settings, clock, telemetry, metrics, samples, storage, forecasts, policies, anomalies } = parts;
   const { anomalies: section } = settings;
   const zones = new Map<string, OffsetAt>();
+  const demands = openWatchedDemands({ storageOf: storage.tenant, recordedThrough, now: clock.now });
   let inForce: readonly TenantPolicy[] = [];
 
   const offsetOf = (timeZone: string): OffsetAt => {
@@ -84,7 +87,12 @@ export function openWatching(
       return value.kind === 'matrix' ? value.series : [];
     }
     const { policy, spec } = watch.demand;
-    const { start, stepMs, values } = await evaluateDemand(storage.tenant(watch.tenant), spec, range, signal);
+    const demand = { tenant: watch.tenant, policy, spec };
+    // A picture of a long time has steps of its own.
+    const isOwnStep = range.stepMs === spec.stepMs;
+    const { start, stepMs, values } = isOwnStep
+      ? await demands.read(demand, range, signal)
+      : await evaluateDemand(storage.tenant(watch.tenant), { ...spec, stepMs: range.stepMs }, range, signal);
     const known = [...values.keys()].filter((i) => Number.isFinite(values[i]!));
     if (known.length === 0) return [];
     const labels = labelsOf({ namespace: policy.namespace, policy: policy.name, workload: policy.target.name });
@@ -143,6 +151,7 @@ export function openWatching(
   const loop = openWatchLoop({
     ...{ clock, telemetry, watches, evaluate, contextOf, onConfirmed: anomaliesChanged },
     externalUrl: settings.externalUrl,
+    readyThrough: ({ tenant, demand }, due) => (demand === undefined ? due : demands.ready({ tenant, ...demand }, due)),
     deploysOf: async (tenant, range) =>
       mergedDeploys(
         parts.deploys.of(tenant, range),

@@ -63,6 +63,8 @@ export interface ForecastLoop {
   pass(signal: AbortSignal): Promise<void>;
   /** The tenant's past was imported or changed: everything is fitted anew at the next pass. */
   historyChanged(tenant: TenantId): void;
+  /** The last step of a demand that is recorded and taken in; undefined while its forecaster has not learnt. */
+  recordedThrough(tenant: TenantId, key: DemandKey): Millis | undefined;
   /** Other parts of a demand's past are anomalies than before: it is fitted anew at the next pass, and forecast meanwhile. */
   anomaliesChanged(tenant: TenantId, key: DemandKey): void;
 }
@@ -343,6 +345,8 @@ export function openForecastLoop(deps: ForecastLoopDeps): ForecastLoop {
       await runLoop({ name: 'forecast', intervalMs, clock, telemetry }, look, signal);
       await saveAll();
     },
+    recordedThrough: (tenant, { namespace, policy, demand }) =>
+      tracked.get(`${tenant}/${namespace}/${policy}/${demand}`)?.end,
     anomaliesChanged(tenant, { namespace, policy, demand }) {
       const id = `${tenant}/${namespace}/${policy}/${demand}`;
       if (tracked.has(id)) reasons.set(id, 'anomaly');

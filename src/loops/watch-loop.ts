@@ -20,6 +20,8 @@ export interface WatchLoopDeps
   readonly telemetry: LoopTelemetry;
   /** All that is watched now, of all tenants. */
   readonly watches: () => Promise<readonly Watch[]>;
+  /** Up to which step a watch can be evaluated now; `due` is the last one. Left out: all of them. */
+  readonly readyThrough?: (watch: Watch, due: Millis) => Millis;
   readonly anomaliesOf: (tenant: TenantId) => KeptAnomalies;
   /** Tenants that had incidents when the program ended. */
   readonly tenants: () => Promise<readonly TenantId[]>;
@@ -156,7 +158,9 @@ export function openWatchLoop(deps: WatchLoopDeps) {
 
   async function judgeNew(id: string, watch: Watch, signal: AbortSignal): Promise<void> {
     const now = clock.now();
-    const end = lastStepBefore(now, watch.stepMs);
+    const due = lastStepBefore(now, watch.stepMs);
+    const end = deps.readyThrough?.(watch, due) ?? due;
+    if (end === Number.NEGATIVE_INFINITY) return;
     let entry = entries.get(id);
     if (entry !== undefined && entry.watcher !== undefined && isOther(entry.watcher.watch, watch)) {
       entries.delete(id);

@@ -124,7 +124,7 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
   }
   if (saved !== undefined && !isOurs) deps.skip('state-of-another-query');
   const began = Math.floor(now / first.stepMs) * first.stepMs;
-  let { since, through } = isOurs ? saved.head : { since: began, through: began - first.historyMs };
+  let { since, through } = isOurs ? saved.head : { since: began, through: began - learntOf(first) };
   let savedThrough = through;
   let savedAt = now;
   let refused = 0;
@@ -173,13 +173,13 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
     if (isDue || savedThrough < since) await save(end);
   }
 
-  function learnAnew({ historyMs }: Watch, end: Millis): void {
+  function learnAnew(watch: Watch, end: Millis): void {
     hasOtherHistory = false;
     if (![...all.values()].every(({ isLearning }) => isLearning)) return;
     for (const key of all.keys()) removed.add(nameOf(key));
     all.clear();
     since = end;
-    through = end - historyMs;
+    through = end - learntOf(watch);
   }
 
   /** What is kept as going on, of which the state knows nothing, because it was lost. */
@@ -353,6 +353,11 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
     },
   };
   return watcher;
+}
+
+/** The past that is learnt from: a whole number of steps, so that it is read at the instants that come after it. */
+function learntOf({ historyMs, stepMs }: Watch): number {
+  return Math.floor(historyMs / stepMs) * stepMs;
 }
 
 /** Which group of its watch a series is in. */
