@@ -1,6 +1,6 @@
 import { type Alert, END_TOLD_FOR_MS, type Severity } from '../model/alert.ts';
-import { formatLabels, type Labels, labelsOf } from '../model/labels.ts';
 import type { Deploy } from '../model/deploy.ts';
+import { formatLabels, type Labels, labelsOf } from '../model/labels.ts';
 import { formatDuration, formatInstant, type Millis, SECOND } from '../model/time.ts';
 import type { AnomalySeverity, Strike } from './anomaly.ts';
 import type { Incident } from './incident.ts';

@@ -132,7 +132,9 @@ function distanceOf({ members, labels }: Incident, { namespace, workload }: Depl
   const isOf = (of: Labels) => {
     const own = of.find(([name]) => name === 'namespace')?.[1];
     if (own !== undefined && own !== namespace) return 2;
-    const names = of.some(([name, value]) => value === workload || (name === 'pod' && value.startsWith(`${workload}-`)));
+    const names = of.some(
+      ([name, value]) => value === workload || (name === 'pod' && value.startsWith(`${workload}-`)),
+    );
     return names ? 0 : own === undefined ? 2 : 1;
   };
   const all = [Object.entries(labels), ...members.map((member) => member.labels)].map(isOf);

@@ -2,11 +2,11 @@ import type { Router } from 'express';
 import type { Anomaly, AnomalyDemand, Feedback } from '../anomaly/anomaly.ts';
 import { type OffsetAt, offsetsOf } from '../forecasts/yesterday.ts';
 import { anomalyRoutes } from '../http/routes/anomalies.ts';
-import { runLoop } from '../loops/run-loop.ts';
-import { mergedDeploys, readScrapedDeploys } from '../observe/scraped-deploys.ts';
 import { evaluateDemand } from '../loops/demand-series.ts';
 import { openSharedFeedback } from '../loops/shared-feedback.ts';
 import { reasonOf } from '../loops/telemetry.ts';
+import { openMutes, policyOfSeries } from '../loops/mutes.ts';
+import { runLoop } from '../loops/run-loop.ts';
 import type { TenantPolicy } from '../loops/tenant-policy.ts';
 import type { Watch } from '../loops/watch.ts';
 import { openWatchLoop } from '../loops/watch-loop.ts';
@@ -19,7 +19,7 @@ import type { StepRange } from '../model/query-result.ts';
 import { decodeSamples, type SampledSeries, type Samples } from '../model/series.ts';
 import type { TenantId } from '../model/tenant.ts';
 import { DAY, HOUR, MINUTE, type Millis, SECOND, type TimeRange } from '../model/time.ts';
-import { isWithin } from '../scaling/cron-window.ts';
+import { mergedDeploys, readScrapedDeploys } from '../observe/scraped-deploys.ts';
 import type { DemandSpec, ScalingPolicy } from '../scaling/policy.ts';
 import { appendSeries } from '../storage/append-series.ts';
 import { callersOf } from './callers.ts';
@@ -32,8 +32,6 @@ const DEMAND_HISTORY_MS = 7 * DAY;
 const ONE = 1;
 /** How far back a forecast may have been issued that says something of now. */
 const FORECAST_AGE_MS = 5 * MINUTE;
-/** Labels by which a series names the workload that it is of. */
-const WORKLOAD_LABELS = ['workload', 'deployment', 'statefulset', 'horizontalpodautoscaler', 'policy'];
 /** Points of a picture. */
 const PICTURE_STEPS = 1000;
 const SWEPT_EVERY_MS = HOUR;
@@ -50,6 +48,7 @@ export function openWatching(
   const { anomalies: section } = settings;
   const zones = new Map<string, OffsetAt>();
   const demands = openWatchedDemands({ storageOf: storage.tenant, recordedThrough, now: clock.now });
+  const mutes = openMutes({ calendarOf: parts.calendarOf, now: clock.now });
   let inForce: readonly TenantPolicy[] = [];
 
   const offsetOf = (timeZone: string): OffsetAt => {
@@ -109,7 +108,7 @@ export function openWatching(
     return {
       localOffsetMs: offsetOf(watch.timeZone),
       forecastAt: await forecastsOf(watch, range),
-      isMuted: mutesOf(watch),
+      isMuted: await mutes(watch, inForce, range),
     };
   }
 
@@ -132,21 +131,6 @@ export function openWatching(
     };
   }
 
-  /** Maintenance windows, declared events and excluded times of the policy whose workload a series is of. */
-  function mutesOf(watch: Watch): SliceContext['isMuted'] {
-    const known = new Map<string, boolean>();
-    const owners = new Map<Labels, ScalingPolicy | undefined>();
-    const ofTenant = inForce.filter(({ tenant }) => tenant === watch.tenant);
-    return (labels, time) => {
-      if (!owners.has(labels)) owners.set(labels, watch.demand?.policy ?? ownerOf(ofTenant, labels));
-      const policy = owners.get(labels);
-      if (policy === undefined) return false;
-      const key = `${policy.namespace}/${policy.name}/${time}`;
-      const muted = known.get(key) ?? isMutedAt(policy, time);
-      known.set(key, muted);
-      return muted;
-    };
-  }
 
   const loop = openWatchLoop({
     ...{ clock, telemetry, watches, evaluate, contextOf, onConfirmed: anomaliesChanged },
@@ -169,7 +153,7 @@ export function openWatching(
         return { namespace, policy, workload };
       }
       const ofTenant = inForce.filter((stored) => stored.tenant === tenant);
-      const policy = ownerOf(ofTenant, anomaly.labels);
+      const policy = policyOfSeries(ofTenant, anomaly.labels);
       return policy && { namespace: policy.namespace, policy: policy.name, workload: policy.target.name };
     },
     async append(tenant, series) {
@@ -300,23 +284,6 @@ function saidOf({ issuedAt, stepMs, point, quantiles }: Forecast, time: Millis):
   if (expected === undefined || lower === undefined || upper === undefined) return undefined;
   if (![expected, lower, upper].every(Number.isFinite)) return undefined;
   return { expected, lower, upper };
-}
-
-function ownerOf(policies: readonly TenantPolicy[], labels: Labels): ScalingPolicy | undefined {
-  const namespace = labelValue(labels, 'namespace');
-  if (namespace === '') return undefined;
-  const names = WORKLOAD_LABELS.map((name) => labelValue(labels, name));
-  return policies.find(
-    ({ policy }) =>
-      policy.namespace === namespace && (names.includes(policy.target.name) || names.includes(policy.name)),
-  )?.policy;
-}
-
-function isMutedAt({ maintenance, events, exclude, timeZone }: ScalingPolicy, time: Millis): boolean {
-  return (
-    [...events, ...exclude].some(({ start, end }) => time >= start && time < end) ||
-    maintenance.some((window) => isWithin(window, timeZone, time, 0))
-  );
 }
 
 /** Asking a zone costs microseconds; it changes at most every quarter of an hour. */

@@ -104,7 +104,12 @@ test('readPodRevisions() tells the template of each pod that stays', async () =>
     of({}),
   ];
   const answers: Record<string, unknown> = {
-    v1: { resources: [{ name: 'deployments', kind: 'Deployment' }, { name: 'deployments/scale', kind: 'Scale' }] },
+    v1: {
+      resources: [
+        { name: 'deployments', kind: 'Deployment' },
+        { name: 'deployments/scale', kind: 'Scale' },
+      ],
+    },
     scale: { status: { selector: 'app=web' } },
     pods: { items },
   };

@@ -16,7 +16,7 @@ import { type Alert, END_TOLD_FOR_MS } from '../model/alert.ts';
 import type { Deploy } from '../model/deploy.ts';
 import { labelsKey, labelValue } from '../model/labels.ts';
 import type { TenantId } from '../model/tenant.ts';
-import { DAY, type Millis, MINUTE, SECOND, type TimeRange } from '../model/time.ts';
+import { DAY, MINUTE, type Millis, SECOND, type TimeRange } from '../model/time.ts';
 import type { Watch } from './watch.ts';
 import { groupOf, type Watcher } from './watcher.ts';
 

@@ -181,7 +181,15 @@ export function openWatchLoop(deps: WatchLoopDeps) {
           }),
         skip,
       });
-      entry = { tenant: watch.tenant, opened, watcher: undefined, lastPassAt: undefined, error: undefined, failures: 0, retryAt: 0 };
+      entry = {
+        tenant: watch.tenant,
+        opened,
+        watcher: undefined,
+        lastPassAt: undefined,
+        error: undefined,
+        failures: 0,
+        retryAt: 0,
+      };
       entries.set(id, entry);
     }
     if (entry.retryAt > now && entry.retryAt <= now + LONGEST_RETRY_MS) return;

@@ -76,7 +76,9 @@ async function world(until: number, isShared: boolean) {
       const at = Float64Array.from(known, (i) => start + i * stepMs);
       return known.length === 0 ? [] : [{ labels: [], times: at, values: Float64Array.from(known, (i) => values[i]!) }];
     },
-    ...(isShared && { readyThrough: (_of: Watch, due: number) => demands.ready({ tenant: DEFAULT_TENANT, policy, spec }, due) }),
+    ...(isShared && {
+      readyThrough: (_of: Watch, due: number) => demands.ready({ tenant: DEFAULT_TENANT, policy, spec }, due),
+    }),
     contextOf: async () => ({ localOffsetMs: () => 0, forecastAt: () => undefined, isMuted: () => false }),
     ...{ anomaliesOf: store.tenant, tenants: store.tenants, tell: async () => {} },
     async append(_tenant, all) {

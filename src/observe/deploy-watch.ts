@@ -1,6 +1,6 @@
 import type { Deploy, PodRevision } from '../model/deploy.ts';
 import type { TenantId } from '../model/tenant.ts';
-import { DAY, type Millis, MINUTE, SECOND, type TimeRange } from '../model/time.ts';
+import { DAY, MINUTE, type Millis, SECOND, type TimeRange } from '../model/time.ts';
 import type { TargetState } from '../scaling/cluster.ts';
 import type { ScalingPolicy } from '../scaling/policy.ts';
 import { decodeJson, encodeJson } from '../storage/json-value.ts';

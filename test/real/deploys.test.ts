@@ -141,5 +141,7 @@ async function waitForValue<T>(look: () => Promise<T | undefined>): Promise<T> {
   const rows = await ask<readonly Row[]>('/api/v1/anomalies');
   const records = await Promise.all(rows.map(({ id }) => ask<Row>(`/api/v1/anomalies/${id}`)));
   const pods = await plane.kubectl(['-n', 'shop', 'get', 'pods', '-o', 'wide', '--show-labels']);
-  throw new Error(`what was waited for did not come:\n${program.output()}\n${JSON.stringify(records, null, 1)}\n${pods}`);
+  throw new Error(
+    `what was waited for did not come:\n${program.output()}\n${JSON.stringify(records, null, 1)}\n${pods}`,
+  );
 }
