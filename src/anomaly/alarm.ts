@@ -158,8 +158,8 @@ export function takeMissing(
   return { event: { kind: 'begun', anomaly: state.open }, anomalous: true, score };
 }
 
-/** 0 where it cannot be said, and for a series that is not watched for it. */
-function missingScore(state: AlarmState, options: AlarmOptions, time: Millis, stepMs: number): number {
+/** Of an instant without a sample. 0 where it cannot be said, and for a series that is not watched for it. */
+export function missingScore(state: AlarmState, options: AlarmOptions, time: Millis, stepMs: number): number {
   const { missingAfter, alertScore } = options;
   if (missingAfter === 0 || state.samples < KNOWN_SAMPLES) return 0;
   const intervals = (time - state.lastAt) / Math.max(stepMs, state.usualMs);

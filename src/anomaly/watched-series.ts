@@ -15,6 +15,11 @@ export interface WatchedSeries {
   /** Whether it had a sample at the last instant, and whether it ended for good when it had none any more. */
   isPresent: boolean;
   hasEnded: boolean;
+  /** Its first sample since it came, or came back. */
+  firstAt: Millis;
+  /** It took the place of another one; and another one took its place. */
+  isReplacement: boolean;
+  isReplaced: boolean;
   /** Samples that are muted still, because those before them were. */
   mutedFor: number;
   /** The last moves beside what was expected, in half bands; a ring, and how many were ever written. Not saved. */
@@ -52,6 +57,7 @@ export function watchSeries(labels: Labels, detector = createDetector(), alarm =
     expected: Number.NaN,
     isPresent: false,
     hasEnded: false,
+    ...{ firstAt: Number.NEGATIVE_INFINITY, isReplacement: false, isReplaced: false },
     mutedFor: 0,
     ...ring,
   };
@@ -112,13 +118,26 @@ const FROM_UTF8 = new TextDecoder();
 
 type Known = Pick<
   WatchedSeries,
-  'labels' | 'alarm' | 'isLearning' | 'expected' | 'isPresent' | 'hasEnded' | 'mutedFor'
+  | 'labels'
+  | 'alarm'
+  | 'isLearning'
+  | 'expected'
+  | 'isPresent'
+  | 'hasEnded'
+  | 'mutedFor'
+  | 'firstAt'
+  | 'isReplacement'
+  | 'isReplaced'
 >;
 
 /** A length of four bytes, so many bytes of JSON, and the detector's. */
 export function saveWatched({ detector, ...series }: WatchedSeries): Uint8Array {
   const { labels, alarm, isLearning, expected, isPresent, hasEnded, mutedFor } = series;
-  const known: Known = { labels, alarm, isLearning, expected, isPresent, hasEnded, mutedFor };
+  const { firstAt, isReplacement, isReplaced } = series;
+  const known: Known = {
+    ...{ labels, alarm, isLearning, expected, isPresent, hasEnded, mutedFor },
+    ...{ firstAt, isReplacement, isReplaced },
+  };
   const json = nanJson.encode(known);
   const state = saveDetector(detector);
   const bytes = new Uint8Array(4 + json.length + state.length);

@@ -107,8 +107,9 @@ export function openIncidentBook(deps: IncidentBookDeps) {
       const book = await bookOf(tenant);
       const due = book.filter(({ id, startedAt, endedAt }) => {
         const last = searched.get(id);
-        if (endedAt !== undefined) return false;
-        return last === undefined || (now - startedAt <= DEPLOYS_FOR_MS && Math.abs(now - last) >= DEPLOYS_EVERY_MS);
+        if (last === undefined && endedAt === undefined) return true;
+        // A short one is over before a deploy is seen, and is told of for a while.
+        return now - startedAt <= DEPLOYS_FOR_MS && Math.abs(now - (last ?? 0)) >= DEPLOYS_EVERY_MS;
       });
       if (due.length === 0) return false;
       for (const { id } of due) searched.set(id, now);

@@ -252,11 +252,12 @@ describe('openWatchLoop()', () => {
       ...{ namespace: 'shop', workload, revision: '6d5f', images: ['web:1.5'], at: when },
     });
     const { run, told, loop, anomalies } = world({
-      series: { a: rush(at, at + 20 * MINUTE) },
-      watch: { labels: labelsOf({ namespace: 'shop', workload: 'web' }) },
+      // It is over before the second one is seen.
+      series: { a: rush(at, at + 4 * MINUTE) },
+      watch: { labels: labelsOf({ namespace: 'shop', workload: 'web' }), alarm: { ...ALARM_DEFAULTS, endAfter: 2 } },
       deploys: (now) => [
         deploy('web', at - 40 * SECOND),
-        ...(now > at + 4 * MINUTE ? [deploy('pay', at - 20 * SECOND)] : []),
+        ...(now > at + 9 * MINUTE ? [deploy('pay', at - 20 * SECOND)] : []),
       ],
     });
     await run(2 * HOUR + 3 * MINUTE);
@@ -265,7 +266,8 @@ describe('openWatchLoop()', () => {
     expect((await deploysNow()).map(({ workload }) => workload)).toEqual(['web']);
     const texts = () => [...told.values()].map(({ annotations }) => annotations['deploys']);
     expect(texts()).toEqual([expect.stringContaining('shop/web was deployed at 2026-06-01T01:59:20Z, 40s before')]);
-    await run(5 * MINUTE);
+    await run(8 * MINUTE);
+    expect((await anomalies())[0]!.end).toBe('quiet');
     expect((await deploysNow()).map(({ workload }) => workload)).toEqual(['web', 'pay']);
     expect(texts()).toEqual([expect.stringContaining('shop/pay was deployed')]);
   });

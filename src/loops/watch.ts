@@ -3,6 +3,10 @@ import type { Labels } from '../model/labels.ts';
 import type { TenantId } from '../model/tenant.ts';
 import type { DemandSpec, ScalingPolicy } from '../scaling/policy.ts';
 
+/** `verdicts`: whether it is anomalous, and the score. */
+export const WRITTEN_SERIES = ['all', 'verdicts', 'none'] as const;
+export type WrittenSeries = (typeof WRITTEN_SERIES)[number];
+
 /** Something that is watched for anomalies: the series of a query, or a policy's demand. */
 export interface Watch {
   readonly tenant: TenantId;
@@ -22,6 +26,10 @@ export interface Watch {
   readonly timeZone: string;
   readonly maxSeries: number;
   readonly alarm: AlarmOptions;
+  /** One of many that has no samples any more is missing, too, where nothing explains it. Left out: it has ended. */
+  readonly missingMembers?: boolean;
+  /** Which series are written. Left out: all. */
+  readonly writes?: WrittenSeries;
   /** Of a policy's demand. */
   readonly demand: { readonly policy: ScalingPolicy; readonly spec: DemandSpec } | undefined;
 }

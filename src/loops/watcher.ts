@@ -1,5 +1,5 @@
 import { setImmediate as yieldTurn } from 'node:timers/promises';
-import { type AlarmEvent, close, learnNormal } from '../anomaly/alarm.ts';
+import { type AlarmEvent, close, learnNormal, missingScore } from '../anomaly/alarm.ts';
 import { type Anomaly, type AnomalyEnd, anomalyId, hashOf, type OpenAnomaly } from '../anomaly/anomaly.ts';
 import {
   type JudgedSample,
@@ -14,6 +14,7 @@ import { type Labels, labelsKey, labelsOf, labelValue, METRIC_NAME } from '../mo
 import type { StepRange } from '../model/query-result.ts';
 import type { SampledSeries } from '../model/series.ts';
 import { DAY, HOUR, MINUTE, type Millis } from '../model/time.ts';
+import { type Replicas, whyGone } from './gone-members.ts';
 import { type Watch, watchFingerprint } from './watch.ts';
 
 /** Where the state of one tenant's watches is kept. */
@@ -52,6 +53,8 @@ export interface SliceContext {
   readonly localOffsetMs: (time: Millis) => number;
   readonly forecastAt: (time: Millis) => ForecastAt | undefined;
   readonly isMuted: (labels: Labels, time: Millis) => boolean;
+  /** Asked for where a series is about to be called missing. Left out: nothing is known of replicas. */
+  readonly replicas?: () => Promise<Replicas | undefined>;
 }
 
 export interface WatcherDeps {
@@ -107,6 +110,9 @@ const ENDED_MS = HOUR;
 const MISSING_MS = 7 * DAY;
 
 const SUFFIXES = ['anomalous', 'anomaly_score', 'expected', 'lower', 'upper'] as const;
+const SUFFIXES_OF = { all: SUFFIXES, verdicts: ['anomalous', 'anomaly_score'], none: [] } as const;
+/** What explains a series that is missing already is looked for so long. */
+const EXPLAINED_WITHIN_MS = HOUR;
 
 /** Opens a watch with the state that is kept of it. */
 export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps): Promise<Watcher> {
@@ -125,6 +131,8 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
   if (saved !== undefined && !isOurs) deps.skip('state-of-another-query');
   const began = Math.floor(now / first.stepMs) * first.stepMs;
   let { since, through } = isOurs ? saved.head : { since: began, through: began - learntOf(first) };
+  /** Series of the first sample that was ever judged have not come: they were there. */
+  let from = isOurs ? Number.NEGATIVE_INFINITY : through + first.stepMs;
   let savedThrough = through;
   let savedAt = now;
   let refused = 0;
@@ -180,6 +188,7 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
     all.clear();
     since = end;
     through = end - learntOf(watch);
+    from = through + watch.stepMs;
   }
 
   /** What is kept as going on, of which the state knows nothing, because it was lost. */
@@ -199,6 +208,7 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
     context: SliceContext,
   ): Promise<void> {
     const columns = await columnsOf(watch, found);
+    const members = { all, groupOf: (labels: Labels) => groupOf(watch, labels) };
     const written = new Map<string, Written>();
     const anomalies: Anomaly[] = [];
     let judged = 0;
@@ -219,6 +229,12 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
         const middle = medians?.get(groupOf(watch, series.labels)) ?? 0;
         let sample: JudgedSample | undefined;
         if (value !== undefined) {
+          if (series.hasEnded || (!series.isPresent && series.alarm.samples === 0)) {
+            // The past begins with all of them: none has come.
+            series.firstAt = time > from ? time : Number.NEGATIVE_INFINITY;
+            series.isReplacement = false;
+            series.isReplaced = false;
+          }
           series.isPresent = true;
           series.hasEnded = false;
           const forecast = context.forecastAt(time);
@@ -229,7 +245,17 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
           if (series.isPresent) {
             series.isPresent = false;
             // One that ends while most of the others go on has ended; where most end at once, they are missing.
-            series.hasEnded = gone * 2 < before;
+            series.hasEnded = watch.missingMembers !== true && gone * 2 < before;
+          }
+          if (!series.hasEnded && isAboutToMiss(watch, series, time, muted)) {
+            const why = whyGone(series, { ...members, time, replicas: await context.replicas?.() });
+            if (why !== undefined) {
+              series.hasEnded = true;
+              series.isReplaced = why.kind === 'replaced';
+              if (why.kind === 'replaced') why.by.isReplacement = true;
+              const { event } = close(series.alarm, time, 'gone');
+              if (event !== undefined && time > since) anomalies.push(...told(watch, series, event));
+            }
           }
           if (!series.hasEnded) sample = judgeMissing(series, watch.alarm, time, { stepMs: range.stepMs, muted });
           if (isForgotten(series, time)) {
@@ -242,14 +268,15 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
         }
         if (++judged % JUDGED_AT_ONCE === 0) await yieldTurn();
         if (sample === undefined || time <= since) continue;
+        if (sample.step.event !== undefined) anomalies.push(...told(watch, series, sample.step.event));
+        if (watch.writes === 'none') continue;
         if (value !== undefined || sample.step.anomalous || sample.step.event !== undefined) {
           note(written, watch, series, { time, sample, middle });
         }
-        if (sample.step.event !== undefined) anomalies.push(...told(watch, series, sample.step.event));
       }
       if (time === since) for (const { alarm } of all.values()) forgetOpen(alarm, time);
     }
-    unkept = () => deps.keep(watch, [...written.values()].flatMap(seriesOf), newestOf(anomalies));
+    unkept = () => deps.keep(watch, [...written.values()].flatMap((row) => seriesOf(row, SUFFIXES_OF[watch.writes ?? 'all'])), newestOf(anomalies));
     through = range.end;
     await handOver();
   }
@@ -405,6 +432,13 @@ function mediansOf(
   );
 }
 
+/** Whether it is missing by now, and nothing else is told of it. */
+function isAboutToMiss({ alarm: options, stepMs }: Watch, { alarm }: WatchedSeries, time: Millis, muted: boolean): boolean {
+  if (muted || (alarm.open !== undefined && alarm.open.peak.part !== 'missing')) return false;
+  if (alarm.open !== undefined && time - alarm.lastAt > EXPLAINED_WITHIN_MS) return false;
+  return missingScore(alarm, options, time, stepMs) >= options.alertScore;
+}
+
 function isForgotten({ hasEnded, alarm }: WatchedSeries, time: Millis): boolean {
   return time - alarm.lastAt > (hasEnded ? ENDED_MS : MISSING_MS);
 }
@@ -444,8 +478,11 @@ function note(
   row.values.upper.push(sample.upper + middle);
 }
 
-function seriesOf({ name, labels, times, values }: Written): readonly SampledSeries[] {
-  return SUFFIXES.map((suffix) => {
+function seriesOf(
+  { name, labels, times, values }: Written,
+  suffixes: readonly (typeof SUFFIXES)[number][],
+): readonly SampledSeries[] {
+  return suffixes.map((suffix) => {
     const known = [...times.keys()].filter((i) => Number.isFinite(values[suffix][i]));
     return {
       labels: labelsOf([...labels, [METRIC_NAME, `${name}:${suffix}`]]),
