@@ -6,6 +6,7 @@ import { evaluateDemand } from '../loops/demand-series.ts';
 import { openSharedFeedback } from '../loops/shared-feedback.ts';
 import { reasonOf } from '../loops/telemetry.ts';
 import { openMutes, policyOfSeries } from '../loops/mutes.ts';
+import type { Replicas } from '../loops/gone-members.ts';
 import { runLoop } from '../loops/run-loop.ts';
 import type { TenantPolicy } from '../loops/tenant-policy.ts';
 import type { Watch } from '../loops/watch.ts';
@@ -19,6 +20,7 @@ import type { StepRange } from '../model/query-result.ts';
 import { decodeSamples, type SampledSeries, type Samples } from '../model/series.ts';
 import type { TenantId } from '../model/tenant.ts';
 import { DAY, HOUR, MINUTE, type Millis, SECOND, type TimeRange } from '../model/time.ts';
+import { readReplicas } from '../observe/replicas.ts';
 import { mergedDeploys, readScrapedDeploys } from '../observe/scraped-deploys.ts';
 import type { DemandSpec, ScalingPolicy } from '../scaling/policy.ts';
 import { appendSeries } from '../storage/append-series.ts';
@@ -76,6 +78,7 @@ export function openWatching(
       ...{ query: spec.query, stepMs: spec.stepMs, historyMs: Math.min(spec.historyMs, DEMAND_HISTORY_MS) },
       ...{ labels: [], group: [], peers: false, timeZone: policy.timeZone, maxSeries: ONE },
       alarm: section.defaults,
+      writes: section.writes,
       demand: { policy, spec },
     };
   }
@@ -109,7 +112,19 @@ export function openWatching(
       localOffsetMs: offsetOf(watch.timeZone),
       forecastAt: await forecastsOf(watch, range),
       isMuted: await mutes(watch, inForce, range),
+      replicas: () => replicasOf(watch, range),
     };
+  }
+
+  /** Undefined where they cannot be asked for: what has no samples any more is then judged without. */
+  async function replicasOf({ tenant }: Watch, range: TimeRange): Promise<Replicas | undefined> {
+    try {
+      return await readReplicas(parts.queryStorage.tenant(tenant), range);
+    } catch (error) {
+      metrics.watchSkips.inc({ reason: 'replicas-unreadable' });
+      parts.log.warn({ err: error, tenant }, 'cannot see how many replicas workloads have');
+      return undefined;
+    }
   }
 
   /** What was said of each instant before it came, so that a verdict stays the same whenever it is made. */

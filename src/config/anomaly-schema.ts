@@ -39,6 +39,14 @@ const thresholds = {
     .min(0)
     .max(10_000)
     .describe('Usual intervals without a sample, after which a series is missing; 0: never.'),
+  missingMembers: z
+    .enum(['off', 'on'])
+    .describe(
+      'off: one of many series that has no samples any more, while most go on, has ended. on: it is missing, unless another one took its place or its workload has fewer replicas.',
+    ),
+  writes: z
+    .enum(['all', 'verdicts', 'none'])
+    .describe('Which series are written. verdicts: NAME:anomalous and NAME:anomaly_score alone.'),
 };
 
 const watch = z.strictObject({
@@ -74,6 +82,8 @@ const watch = z.strictObject({
   holdOff: thresholds.holdOff.optional(),
   endAfter: thresholds.endAfter.optional(),
   missingAfter: thresholds.missingAfter.optional(),
+  missingMembers: thresholds.missingMembers.optional(),
+  writes: thresholds.writes.optional(),
 });
 
 export const AnomalySection = z.strictObject({
@@ -100,6 +110,8 @@ export const AnomalySection = z.strictObject({
       holdOff: thresholds.holdOff.default('10m'),
       endAfter: thresholds.endAfter.default(5),
       missingAfter: thresholds.missingAfter.default(5),
+      missingMembers: thresholds.missingMembers.default('off'),
+      writes: thresholds.writes.default('all'),
     })
     .prefault({})
     .describe('For demands, and for watches that say nothing else.'),

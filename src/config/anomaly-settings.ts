@@ -15,6 +15,7 @@ export interface AnomalySettings {
   readonly timeZone: string;
   /** For demands. */
   readonly defaults: AlarmOptions;
+  readonly writes: WatchSettings['writes'];
 }
 
 export interface WatchSettings {
@@ -29,6 +30,8 @@ export interface WatchSettings {
   readonly timeZone: string;
   readonly maxSeries: number;
   readonly alarm: AlarmOptions;
+  readonly missingMembers: boolean;
+  readonly writes: 'all' | 'verdicts' | 'none';
 }
 
 export function resolveAnomaly({ demands, watches, timeZone, defaults }: Section, _folder: string): AnomalySettings {
@@ -36,6 +39,7 @@ export function resolveAnomaly({ demands, watches, timeZone, defaults }: Section
     demands: demands === 'on',
     timeZone,
     defaults: alarmOf(defaults),
+    writes: defaults.writes,
     watches: watches.map((watch) => ({
       ...{ name: watch.name, query: watch.query, labels: watch.labels, group: watch.group, maxSeries: watch.maxSeries },
       tenant: parseTenant(watch.tenant),
@@ -44,6 +48,8 @@ export function resolveAnomaly({ demands, watches, timeZone, defaults }: Section
       peers: watch.compare === 'peers',
       timeZone: watch.timeZone ?? timeZone,
       alarm: alarmOf(withDefaults(watch, defaults)),
+      missingMembers: withDefaults(watch, defaults).missingMembers === 'on',
+      writes: withDefaults(watch, defaults).writes,
     })),
   };
 }
@@ -101,6 +107,6 @@ function withDefaults(watch: Section['watches'][number], defaults: Section['defa
   return merged as Section['defaults'];
 }
 
-function alarmOf({ holdOff, ...others }: Section['defaults']): AlarmOptions {
+function alarmOf({ holdOff, missingMembers: _, writes: __, ...others }: Section['defaults']): AlarmOptions {
   return { ...others, holdOffMs: parseDuration(holdOff) };
 }

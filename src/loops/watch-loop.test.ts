@@ -38,6 +38,8 @@ interface World {
   readonly now?: Millis;
   /** What was deployed, as far as it can be seen by then. */
   readonly deploys?: (now: Millis) => readonly Deploy[];
+  /** Of the workload that all series are of. */
+  readonly replicas?: (time: Millis) => number | undefined;
   /** Each evaluation waits for it. */
   readonly ready?: (watch: Watch) => Promise<void>;
 }
@@ -50,6 +52,7 @@ function world({
   muted,
   now = START,
   deploys,
+  replicas,
   ready,
 }: World = {}) {
   const clock = simClock(now);
@@ -88,6 +91,9 @@ function world({
       localOffsetMs: () => 0,
       forecastAt: () => undefined,
       isMuted: (_labels, time) => muted?.(time) ?? false,
+      ...(replicas !== undefined && {
+        replicas: async () => ({ workloadOf: () => 'shop/web', at: (_of: string, time: Millis) => replicas(time) }),
+      }),
     }),
     anomaliesOf: store.tenant,
     tenants: store.tenants,
@@ -122,6 +128,17 @@ function world({
 }
 
 const at = START + 2 * HOUR;
+
+/** A pod that has samples in [from, to). */
+const pod =
+  (from: Millis, to: Millis, seed = 1): Of =>
+  (time) =>
+    time >= from && time < to ? 100 + 10 * noise(time, seed) : undefined;
+const ALWAYS = [0, Number.POSITIVE_INFINITY] as const;
+const missingOf = (all: readonly Anomaly[]) =>
+  all
+    .filter(({ peak }) => peak.part === 'missing')
+    .map(({ labels, since, endedAt, end }) => ({ app: labelValue(labels, 'app'), since, endedAt, end }));
 
 describe('openWatchLoop()', () => {
   test('learns from a past that is imported once it runs, while it knows no better', async () => {
@@ -230,6 +247,79 @@ describe('openWatchLoop()', () => {
     await many.run(4 * HOUR);
     expect((await many.anomalies()).filter(({ peak }) => peak.part === 'missing')).toEqual([]);
     expect(many.loop.status(DEFAULT_TENANT)[0]!.series).toBe(2);
+  });
+
+  test('what is scaled away, and what another one takes the place of, is not missing, however few there are', async () => {
+    const scaled = world({
+      series: { a: pod(0, at), b: pod(...ALWAYS) },
+      replicas: (time) => (time < at - MINUTE ? 2 : 1),
+    });
+    await scaled.run(4 * HOUR);
+    expect(missingOf(await scaled.anomalies())).toEqual([]);
+    const replaced = world({ series: { a: pod(0, at), b: pod(at + 3 * MINUTE, ALWAYS[1]) } });
+    await replaced.run(4 * HOUR);
+    expect(missingOf(await replaced.anomalies())).toEqual([]);
+    // The next one is not there for it any more.
+    const both = world({ series: { a: pod(0, at), b: pod(at, at + 30 * MINUTE) } });
+    await both.run(5 * HOUR);
+    expect(missingOf(await both.anomalies()).map(({ app }) => app)).toEqual(['b']);
+  });
+
+  describe('with missingMembers', () => {
+    const watch = { missingMembers: true };
+    const others = { b: pod(...ALWAYS, 2), c: pod(...ALWAYS, 3), d: pod(...ALWAYS, 4) };
+    const missingIn = async (some: World, ms = 5 * HOUR) => {
+      const one = world({ watch, ...some });
+      await one.run(ms);
+      return missingOf(await one.anomalies());
+    };
+
+    test('a member that falls silent while the others go on is missing, until it is back', async () => {
+      const silent: Of = (time) => (time >= at && time < at + 30 * MINUTE ? undefined : usual(time));
+      const since = at - MINUTE;
+      expect(await missingIn({ series: { a: silent, ...others }, replicas: () => 4 })).toEqual([
+        { app: 'a', since, endedAt: at + 30 * MINUTE, end: 'quiet' },
+      ]);
+      // Nothing is known of replicas: it is told as well.
+      expect(await missingIn({ series: { a: silent, ...others } })).toHaveLength(1);
+      expect(await missingIn({ series: { a: silent, ...others }, watch: {} })).toEqual([]);
+    });
+
+    test('one that is scaled away, replaced before or after, or rolled out with all others, is not', async () => {
+      const ends = pod(0, at);
+      const replicas = (time: Millis) => (time < at - 2 * MINUTE ? 4 : 3);
+      expect(await missingIn({ series: { a: ends, ...others }, replicas })).toEqual([]);
+      for (const from of [at - 10 * MINUTE, at - MINUTE, at + 4 * MINUTE]) {
+        const series = { a: ends, ...others, e: pod(from, ALWAYS[1], 5) };
+        expect(await missingIn({ series, replicas: () => 4 })).toEqual([]);
+      }
+      const rollout = Object.fromEntries(
+        [0, 1, 2, 3].flatMap((i) => [
+          [`old${i}`, pod(0, at + i * MINUTE, i + 1)],
+          [`new${i}`, pod(at + (i - 1) * MINUTE, ALWAYS[1], i + 7)],
+        ]),
+      );
+      expect(await missingIn({ series: rollout, replicas: () => 4 })).toEqual([]);
+    });
+
+    test('one that is silent although replicas rose, or fell by another one, is', async () => {
+      const more = { e: pod(at - 5 * MINUTE, ALWAYS[1], 5), f: pod(at - 5 * MINUTE, ALWAYS[1], 6) };
+      const rising = (time: Millis) => (time < at - 6 * MINUTE ? 4 : 6);
+      expect(await missingIn({ series: { a: pod(0, at), ...others, ...more }, replicas: rising })).toMatchObject([
+        { app: 'a', since: at - MINUTE },
+      ]);
+      const falling = (time: Millis) => (time < at ? 4 : 3);
+      const two = { ...others, a: pod(0, at), b: pod(0, at + 2 * MINUTE, 2) };
+      expect(await missingIn({ series: two, replicas: falling })).toMatchObject([{ app: 'b' }]);
+    });
+
+    test('one whose place is taken late has ended then', async () => {
+      const series = { a: pod(0, at), ...others, e: pod(at + 20 * MINUTE, ALWAYS[1], 5) };
+      // It is replaced within what is looked at beside its last sample.
+      const found = await missingIn({ series, replicas: () => 4 });
+      expect(found).toMatchObject([{ app: 'a', since: at - MINUTE, end: 'gone' }]);
+      expect(found[0]!.endedAt).toBe(at + 20 * MINUTE);
+    });
   });
 
   test('members of one group are one incident, who moved first stands first, and what moved alike is named', async () => {

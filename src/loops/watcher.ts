@@ -219,7 +219,13 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
         const value = column.at(time);
         if (value === undefined) continue;
         values.set(key, value);
-        if (!all.has(key)) all.set(key, watchSeries(column.labels));
+        const known = all.get(key);
+        const series = known ?? watchSeries(column.labels);
+        if (known === undefined) all.set(key, series);
+        // The past begins with those that are there: they have not come.
+        if ((known === undefined || known.hasEnded) && time > from) {
+          Object.assign(series, { firstAt: time, isReplacement: false, isReplaced: false });
+        }
       }
       const medians = watch.peers ? mediansOf(watch, values, all) : undefined;
       const gone = [...all.values()].filter(({ key, isPresent }) => isPresent && !values.has(key)).length;
@@ -229,12 +235,6 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
         const middle = medians?.get(groupOf(watch, series.labels)) ?? 0;
         let sample: JudgedSample | undefined;
         if (value !== undefined) {
-          if (series.hasEnded || (!series.isPresent && series.alarm.samples === 0)) {
-            // The past begins with all of them: none has come.
-            series.firstAt = time > from ? time : Number.NEGATIVE_INFINITY;
-            series.isReplacement = false;
-            series.isReplaced = false;
-          }
           series.isPresent = true;
           series.hasEnded = false;
           const forecast = context.forecastAt(time);

@@ -7,7 +7,7 @@ import type { SeriesReader } from '../storage/storage.ts';
 
 /** Series that a pass of the scale loop records of each policy, in the tenant's own store. */
 const FLOOR = 'foresail_floor_replicas';
-const REPLICAS = 'foresail_workload_replicas';
+export const REPLICAS = 'foresail_workload_replicas';
 
 /** The floor in force and the replicas that run, as one sample each. While a policy observes, the floor is the planned one. */
 export function stateSeries({ at, input, plan, mode }: DecisionDraft): readonly SampledSeries[] {
