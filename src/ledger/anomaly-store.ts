@@ -1,3 +1,4 @@
+import { setImmediate as yieldTurn } from 'node:timers/promises';
 import type { Anomaly, AnomalyDemand, Feedback } from '../anomaly/anomaly.ts';
 import type { Incident } from '../anomaly/incident.ts';
 import { nanJson } from '../anomaly/watched-series.ts';
@@ -24,6 +25,8 @@ export type AnomalyStore = ReturnType<typeof openAnomalyStore>;
 export type TenantAnomalies = ReturnType<AnomalyStore['tenant']>;
 
 const KEPT_MS = 400 * DAY;
+/** Without leaving the thread to others. */
+const READ_AT_ONCE = 100;
 /** None lasts longer, but for one whose series came seldom. */
 const MOST_MS = 8 * DAY;
 
@@ -45,7 +48,9 @@ export function openAnomalyStore(keyValue: KeyValue) {
     async function list({ range, limit, isMeant = () => true }: AnomalyQuery): Promise<readonly Anomaly[]> {
       const found: Anomaly[] = [];
       const keys = { gte: `${prefix}${digits(range.start - MOST_MS)}`, lt: `${prefix}${digits(range.end + 1)}` };
+      let read = 0;
       for await (const [, bytes] of keyValue.list({ ...keys, reverse: true })) {
+        if (++read % READ_AT_ONCE === 0) await yieldTurn();
         const anomaly = nanJson.decode<Anomaly>(bytes);
         if ((anomaly.endedAt ?? Number.POSITIVE_INFINITY) < range.start || !isMeant(anomaly)) continue;
         found.push(anomaly);
@@ -102,6 +107,7 @@ export function openAnomalyStore(keyValue: KeyValue) {
           const series: { readonly name: string; readonly bytes: Uint8Array }[] = [];
           const under = `watch/${id}/${key}/series/`;
           for await (const [kept, bytes] of keyValue.list(keysUnder(under))) {
+            if (series.length % READ_AT_ONCE === READ_AT_ONCE - 1) await yieldTurn();
             series.push({ name: kept.slice(under.length), bytes });
           }
           return { head: decodeJson<Head>(head), series };
