@@ -11,6 +11,7 @@ import { DEFAULT_TENANT, type TenantId } from '../model/tenant.ts';
 import { DAY, HOUR, MINUTE, type Millis, SECOND, type TimeRange } from '../model/time.ts';
 import { recordedTelemetry } from '../testing/loop-telemetry.ts';
 import { memoryKeyValue } from '../testing/memory-key-value.ts';
+import { PROPERTY_RUNS } from '../testing/property-runs.ts';
 import { simClock } from '../testing/sim-clock.ts';
 import type { Watch } from './watch.ts';
 import { openWatchLoop } from './watch-loop.ts';
@@ -128,6 +129,8 @@ function world({
 }
 
 const at = START + 2 * HOUR;
+/** Each is three runs of four hours. */
+const RUNS = Math.ceil(PROPERTY_RUNS / 20);
 
 /** A pod that has samples in [from, to). */
 const pod =
@@ -215,6 +218,79 @@ describe('openWatchLoop()', () => {
       }),
       { numRuns: 3 },
     );
+  });
+
+  test('members that come, go, fall silent and are rolled out: the same after an end at any moment', async () => {
+    const moment = fc.integer({ min: 95, max: 220 });
+    const life = fc.record({
+      born: fc.option(moment, { nil: -1 }),
+      lives: fc.integer({ min: 5, max: 400 }),
+      silent: fc.tuple(moment, fc.integer({ min: 0, max: 25 })),
+      rush: fc.tuple(moment, fc.integer({ min: 0, max: 15 })),
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(life, { minLength: 2, maxLength: 6 }),
+        fc.integer({ min: 100, max: 215 }),
+        fc.integer({ min: 1, max: 12 }),
+        fc.boolean(),
+        fc.constantFrom(...[ALARM_DEFAULTS.holdOffMs, 0, HOUR]),
+        fc.constantFrom(...([[1, 1], [2, 3], [3, 5]] as const)),
+        async (lives, killed, pause, missingMembers, holdOffMs, [strikes, of]) => {
+          const series = Object.fromEntries(
+            lives.map(({ born, lives: length, silent, rush: rushes }, i): [string, Of] => {
+              const within = (time: Millis, [from, minutes]: readonly [number, number]) =>
+                time >= START + from * MINUTE && time < START + (from + minutes) * MINUTE;
+              const [from, to] = born === -1 ? [START - DAY, START + length * MINUTE] : [START + born * MINUTE, START + (born + length) * MINUTE];
+              return [
+                `p${i}`,
+                (time) =>
+                  time < from || time >= to || within(time, silent)
+                    ? undefined
+                    : (100 + 10 * noise(time, i + 1)) * (within(time, rushes) ? 8 : 1),
+              ];
+            }),
+          );
+          const replicas = (time: Millis) => Object.values(series).filter((each) => each(time) !== undefined).length;
+          const watch = { missingMembers, historyMs: 2 * HOUR, alarm: { ...ALARM_DEFAULTS, holdOffMs, strikes, of } };
+          const whole = world({ series, replicas, watch });
+          await whole.run(4 * HOUR);
+          const first = world({ series, replicas, watch });
+          await first.run(killed * MINUTE);
+          const now = first.clock.now() + pause * MINUTE;
+          const second = world({ series, replicas, watch, keyValue: first.keyValue, now });
+          await second.run(START + 4 * HOUR - now);
+          for (const [key, value] of second.written) expect(first.written.get(key) ?? value).toBe(value);
+          expect(new Map([...first.written, ...second.written])).toEqual(whole.written);
+          const known = (all: readonly Anomaly[]) =>
+            all
+              .map(({ id, since, endedAt, end, severity, confirmed }) => ({ id, since, endedAt, end, severity, confirmed }))
+              .sort((a, b) => (a.id < b.id ? -1 : 1));
+          expect(known(await second.anomalies())).toEqual(known(await whole.anomalies()));
+          const told = ({ told: alerts }: typeof whole) => new Set([...alerts.values()].map(({ labels, startsAt }) => `${formatLabels(labels)} ${startsAt}`));
+          const both = new Set([...told(first), ...told(second)]);
+          // An alert that began and ended while nobody ran may be told by its end alone; none is told that was not.
+          for (const alert of both) expect(told(whole)).toContain(alert);
+        },
+      ),
+      { numRuns: RUNS },
+    );
+  });
+
+  test('the series that are written are those that the settings say', async () => {
+    const names = async (writes: Watch['writes']) => {
+      const { run, written, anomalies } = world({
+        series: { a: rush(at, at + 10 * MINUTE) },
+        watch: writes === undefined ? {} : { writes },
+      });
+      await run(3 * HOUR);
+      expect(await anomalies()).toHaveLength(1);
+      return [...new Set([...written.keys()].map((key) => key.slice(0, key.indexOf('{'))))].sort();
+    };
+    const verdicts = ['orders:anomalous', 'orders:anomaly_score'];
+    expect(await names(undefined)).toEqual([...verdicts, 'orders:expected', 'orders:lower', 'orders:upper']);
+    expect(await names('verdicts')).toEqual(verdicts);
+    expect(await names('none')).toEqual([]);
   });
 
   test('rows after a time never change a verdict at it', async () => {

@@ -23,7 +23,7 @@ const SETTINGS = `
 loops: {scale: 1s}
 anomalies:
   watches:
-    - {name: errors, query: shop_errors, step: 1s, history: 10m}
+    - {name: errors, query: shop_errors, step: 1s, history: 10m, endAfter: 300}
 `;
 
 let folder: string;
