@@ -8,12 +8,30 @@ import { openAnomalyStore } from './anomaly-store.ts';
 test('many anomalies are read with rests: others get their turns', async () => {
   const store = openAnomalyStore(memoryKeyValue()).tenant(DEFAULT_TENANT);
   const now = 20_000 * DAY;
-  const peak = { at: now, value: 9, expected: 1, lower: 0, upper: 2, score: 0.9, direction: 'up', part: 'jump' } as const;
+  const peak = {
+    at: now,
+    value: 9,
+    expected: 1,
+    lower: 0,
+    upper: 2,
+    score: 0.9,
+    direction: 'up',
+    part: 'jump',
+  } as const;
   const demand = { namespace: 'shop', policy: 'web', workload: 'web', demand: 'rps' };
   const anomalies = Array.from({ length: 1000 }, (_, i): Anomaly => {
     const since = now - i * MINUTE;
     return {
-      ...{ id: `${since.toString(36)}-a`, watch: 'rps', labels: [], demand, stepMs: MINUTE, since, lastAt: since, peak },
+      ...{
+        id: `${since.toString(36)}-a`,
+        watch: 'rps',
+        labels: [],
+        demand,
+        stepMs: MINUTE,
+        since,
+        lastAt: since,
+        peak,
+      },
       ...{ severity: 'incident', confirmed: true, endedAt: now, end: 'quiet', incident: '', feedback: undefined },
     };
   });

@@ -34,8 +34,7 @@ export function whyGone(
 ): { readonly kind: 'replaced'; readonly by: WatchedSeries } | { readonly kind: 'scaled' } | undefined {
   const workload = replicas?.workloadOf(series.labels);
   const group = groupOf(series.labels);
-  const isPeer = ({ labels }: WatchedSeries) =>
-    groupOf(labels) === group && replicas?.workloadOf(labels) === workload;
+  const isPeer = ({ labels }: WatchedSeries) => groupOf(labels) === group && replicas?.workloadOf(labels) === workload;
   const from = series.alarm.lastAt - WITHIN_MS;
   let [came, scaled] = [0, 0];
   let by: WatchedSeries | undefined;

@@ -235,13 +235,22 @@ describe('openWatchLoop()', () => {
         fc.integer({ min: 1, max: 12 }),
         fc.boolean(),
         fc.constantFrom(...[ALARM_DEFAULTS.holdOffMs, 0, HOUR]),
-        fc.constantFrom(...([[1, 1], [2, 3], [3, 5]] as const)),
+        fc.constantFrom(
+          ...([
+            [1, 1],
+            [2, 3],
+            [3, 5],
+          ] as const),
+        ),
         async (lives, killed, pause, missingMembers, holdOffMs, [strikes, of]) => {
           const series = Object.fromEntries(
             lives.map(({ born, lives: length, silent, rush: rushes }, i): [string, Of] => {
               const within = (time: Millis, [from, minutes]: readonly [number, number]) =>
                 time >= START + from * MINUTE && time < START + (from + minutes) * MINUTE;
-              const [from, to] = born === -1 ? [START - DAY, START + length * MINUTE] : [START + born * MINUTE, START + (born + length) * MINUTE];
+              const [from, to] =
+                born === -1
+                  ? [START - DAY, START + length * MINUTE]
+                  : [START + born * MINUTE, START + (born + length) * MINUTE];
               return [
                 `p${i}`,
                 (time) =>
@@ -264,10 +273,18 @@ describe('openWatchLoop()', () => {
           expect(new Map([...first.written, ...second.written])).toEqual(whole.written);
           const known = (all: readonly Anomaly[]) =>
             all
-              .map(({ id, since, endedAt, end, severity, confirmed }) => ({ id, since, endedAt, end, severity, confirmed }))
+              .map(({ id, since, endedAt, end, severity, confirmed }) => ({
+                id,
+                since,
+                endedAt,
+                end,
+                severity,
+                confirmed,
+              }))
               .sort((a, b) => (a.id < b.id ? -1 : 1));
           expect(known(await second.anomalies())).toEqual(known(await whole.anomalies()));
-          const told = ({ told: alerts }: typeof whole) => new Set([...alerts.values()].map(({ labels, startsAt }) => `${formatLabels(labels)} ${startsAt}`));
+          const told = ({ told: alerts }: typeof whole) =>
+            new Set([...alerts.values()].map(({ labels, startsAt }) => `${formatLabels(labels)} ${startsAt}`));
           const both = new Set([...told(first), ...told(second)]);
           // An alert that began and ended while nobody ran may be told by its end alone; none is told that was not.
           for (const alert of both) expect(told(whole)).toContain(alert);

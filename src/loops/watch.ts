@@ -4,8 +4,7 @@ import type { TenantId } from '../model/tenant.ts';
 import type { DemandSpec, ScalingPolicy } from '../scaling/policy.ts';
 
 /** `verdicts`: whether it is anomalous, and the score. */
-export const WRITTEN_SERIES = ['all', 'verdicts', 'none'] as const;
-export type WrittenSeries = (typeof WRITTEN_SERIES)[number];
+export type WrittenSeries = 'all' | 'verdicts' | 'none';
 
 /** Something that is watched for anomalies: the series of a query, or a policy's demand. */
 export interface Watch {

@@ -276,7 +276,12 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
       }
       if (time === since) for (const { alarm } of all.values()) forgetOpen(alarm, time);
     }
-    unkept = () => deps.keep(watch, [...written.values()].flatMap((row) => seriesOf(row, SUFFIXES_OF[watch.writes ?? 'all'])), newestOf(anomalies));
+    unkept = () =>
+      deps.keep(
+        watch,
+        [...written.values()].flatMap((row) => seriesOf(row, SUFFIXES_OF[watch.writes ?? 'all'])),
+        newestOf(anomalies),
+      );
     through = range.end;
     await handOver();
   }
@@ -433,7 +438,12 @@ function mediansOf(
 }
 
 /** Whether it is missing by now, and nothing else is told of it. */
-function isAboutToMiss({ alarm: options, stepMs }: Watch, { alarm }: WatchedSeries, time: Millis, muted: boolean): boolean {
+function isAboutToMiss(
+  { alarm: options, stepMs }: Watch,
+  { alarm }: WatchedSeries,
+  time: Millis,
+  muted: boolean,
+): boolean {
   if (muted || (alarm.open !== undefined && alarm.open.peak.part !== 'missing')) return false;
   if (alarm.open !== undefined && time - alarm.lastAt > EXPLAINED_WITHIN_MS) return false;
   return missingScore(alarm, options, time, stepMs) >= options.alertScore;
@@ -482,14 +492,16 @@ function seriesOf(
   { name, labels, times, values }: Written,
   suffixes: readonly (typeof SUFFIXES)[number][],
 ): readonly SampledSeries[] {
-  return suffixes.map((suffix) => {
-    const known = [...times.keys()].filter((i) => Number.isFinite(values[suffix][i]));
-    return {
-      labels: labelsOf([...labels, [METRIC_NAME, `${name}:${suffix}`]]),
-      times: Float64Array.from(known, (i) => times[i]!),
-      values: Float64Array.from(known, (i) => values[suffix][i]!),
-    };
-  }).filter((series) => series.times.length > 0);
+  return suffixes
+    .map((suffix) => {
+      const known = [...times.keys()].filter((i) => Number.isFinite(values[suffix][i]));
+      return {
+        labels: labelsOf([...labels, [METRIC_NAME, `${name}:${suffix}`]]),
+        times: Float64Array.from(known, (i) => times[i]!),
+        values: Float64Array.from(known, (i) => values[suffix][i]!),
+      };
+    })
+    .filter((series) => series.times.length > 0);
 }
 
 /** Short, and fit for a key. Two series of one watch with one name are as unlikely as 1 in 2^40. */

@@ -41,7 +41,10 @@ test('readScrapedDeploys() tells new ReplicaSets of Deployments; what the pods t
   const made = (namespace: string, replicaset: string, at: number, job = 'ksm') =>
     [{ __name__: 'kube_replicaset_created', namespace, replicaset, job }, () => at / SECOND] as const;
   const owned = (namespace: string, replicaset: string, owner_name: string, owner_kind = 'Deployment') =>
-    [{ __name__: 'kube_replicaset_owner', namespace, replicaset, owner_name, owner_kind, job: 'ksm' }, () => 1] as const;
+    [
+      { __name__: 'kube_replicaset_owner', namespace, replicaset, owner_name, owner_kind, job: 'ksm' },
+      () => 1,
+    ] as const;
   const storage = await storeOf([
     made('shop', 'web-6d5f', T0 - 2 * MINUTE),
     made('shop', 'web-6d5f', T0 - 2 * MINUTE, 'ksm-2'),
