@@ -129,6 +129,15 @@ function world({
 }
 
 const at = START + 2 * HOUR;
+type Lives = { born: number; lives: number; silent: [number, number]; rush: [number, number] }[];
+/** One that is missing gets graver while the program does not run. */
+const GRAVER_MEANWHILE: [Lives, number, number, boolean, number, readonly [1, 1]] = [
+  [
+    { born: 204, lives: 8, silent: [95, 0], rush: [95, 0] },
+    { born: 182, lives: 11, silent: [95, 0], rush: [95, 0] },
+  ],
+  ...([206, 6, false, 600_000, [1, 1]] as const),
+];
 /** Each is three runs of four hours. */
 const RUNS = Math.ceil(PROPERTY_RUNS / 20);
 
@@ -290,7 +299,7 @@ describe('openWatchLoop()', () => {
           for (const alert of both) expect(told(whole)).toContain(alert);
         },
       ),
-      { numRuns: RUNS },
+      { numRuns: RUNS, examples: [GRAVER_MEANWHILE] },
     );
   });
 

@@ -100,7 +100,9 @@ export function openWatchLoop(deps: WatchLoopDeps) {
     const { tenant } = watch;
     if (anomalies.length > 0) {
       const kept = (keeping.get(tenant) ?? Promise.resolve()).then(async () => {
-        const fresh = await deps.anomaliesOf(tenant).put(await book.take(tenant, watch, anomalies));
+        const taken = await book.take(tenant, watch, anomalies);
+        const newest = [...new Map(taken.map((anomaly) => [anomaly.id, anomaly])).values()];
+        const fresh = await deps.anomaliesOf(tenant).put(newest);
         for (const { severity } of fresh) telemetry.count('anomalies', { severity });
         for (const { confirmed, endedAt, end, demand, peak } of anomalies) {
           const isKnown = confirmed && endedAt !== undefined && end !== 'normal' && peak.part !== 'missing';

@@ -62,7 +62,7 @@ export interface WatcherDeps {
   /** Every series of the answer, with a value at each instant that has one. */
   readonly evaluate: (watch: Watch, range: StepRange, signal: AbortSignal) => Promise<readonly SampledSeries[]>;
   readonly contextOf: (watch: Watch, range: StepRange) => Promise<SliceContext>;
-  /** Keeps what came of a slice; resolves once it is kept. Told again after a crash, it must come to the same. */
+  /** Keeps what came of a slice, of one anomaly the newest last; resolves once it is kept. Told again after a crash, it must come to the same. */
   readonly keep: (watch: Watch, written: readonly SampledSeries[], anomalies: readonly Anomaly[]) => Promise<void>;
   /** The anomalies of a watch that are kept as going on. */
   readonly openOf: (watch: Watch) => Promise<readonly Anomaly[]>;
@@ -280,7 +280,7 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
       deps.keep(
         watch,
         [...written.values()].flatMap((row) => seriesOf(row, SUFFIXES_OF[watch.writes ?? 'all'])),
-        newestOf(anomalies),
+        toldOf(anomalies),
       );
     through = range.end;
     await handOver();
@@ -397,9 +397,19 @@ export function groupOf({ group }: Pick<Watch, 'group'>, labels: Labels): string
   return JSON.stringify(group.map((name) => labelValue(labels, name)));
 }
 
-/** The start of an anomaly that was told with its end in one slice is told no more. */
-function newestOf(anomalies: readonly Anomaly[]): readonly Anomaly[] {
-  return [...new Map(anomalies.map((anomaly) => [anomaly.id, anomaly])).values()];
+/**
+ * Of what one slice told of an anomaly, the newest, and when it got each severity: an alert begins then, however much
+ * of the past was judged at once.
+ */
+function toldOf(anomalies: readonly Anomaly[]): readonly Anomaly[] {
+  const newest = new Map(anomalies.map((anomaly) => [anomaly.id, anomaly]));
+  const seen = new Set<string>();
+  return anomalies.filter((anomaly) => {
+    const key = `${anomaly.id} ${anomaly.severity}`;
+    const isFirst = !seen.has(key);
+    seen.add(key);
+    return isFirst || newest.get(anomaly.id) === anomaly;
+  });
 }
 
 interface Column {
