@@ -1,6 +1,7 @@
 import { setImmediate as yieldTurn } from 'node:timers/promises';
 import type { Anomaly, AnomalyDemand, Feedback } from '../anomaly/anomaly.ts';
 import type { Incident } from '../anomaly/incident.ts';
+import type { ConfirmedAnomaly } from '../anomaly/left-out.ts';
 import { nanJson } from '../anomaly/watched-series.ts';
 import type { TenantId } from '../model/tenant.ts';
 import { DAY, type Millis, type TimeRange } from '../model/time.ts';
@@ -84,21 +85,19 @@ export function openAnomalyStore(keyValue: KeyValue) {
         await keyValue.write([{ key: keyOf(anomaly)!, value: nanJson.encode(said) }]);
         return said;
       },
-      /** When a demand had confirmed anomalies that nobody called normal, as far as they have ended within the range. */
-      async confirmed(demand: AnomalyDemand, range: TimeRange): Promise<readonly TimeRange[]> {
+      /** The demand's confirmed anomalies that nobody called normal, and that began by the end of the range. Oldest first. */
+      async confirmed(demand: AnomalyDemand, range: TimeRange): Promise<readonly ConfirmedAnomaly[]> {
         const found = await list({
           range,
           limit: Number.POSITIVE_INFINITY,
-          isMeant: ({ confirmed, feedback, demand: of, peak, endedAt, lastAt }) =>
+          isMeant: ({ confirmed, feedback, demand: of, peak }) =>
             (confirmed ? feedback?.verdict !== 'normal' : feedback?.verdict === 'anomaly') &&
             peak.part !== 'missing' &&
-            endedAt !== undefined &&
-            lastAt <= range.end &&
             of?.namespace === demand.namespace &&
             of.policy === demand.policy &&
             of.demand === demand.demand,
         });
-        return found.map(({ since, lastAt }) => ({ start: since, end: lastAt }));
+        return found.map(({ since, lastAt, end }) => ({ since, ended: end && { lastAt, why: end } })).reverse();
       },
       states: {
         async read(key: string) {

@@ -1,14 +1,17 @@
 import { describe, expect, test } from 'vitest';
+import { type Anomaly, type AnomalyEnd, anomalyId, type Feedback } from '../anomaly/anomaly.ts';
 import { createForecastDesk } from '../forecast/desk.ts';
 import { openForecastStore } from '../forecasts/forecast-store.ts';
 import { openForecasterStates } from '../forecasts/state-store.ts';
+import { openAnomalyStore } from '../ledger/anomaly-store.ts';
+import type { Forecast } from '../model/forecast.ts';
 import { labelsOf, METRIC_NAME } from '../model/labels.ts';
 import { decodeSamples } from '../model/series.ts';
 import { DEFAULT_TENANT } from '../model/tenant.ts';
-import { DAY, HOUR, MINUTE, SECOND } from '../model/time.ts';
+import { DAY, HOUR, MINUTE, type Millis, SECOND } from '../model/time.ts';
 import { planWindowMs } from '../observe/lead-time.ts';
 import type { ScalingPolicy } from '../scaling/policy.ts';
-import { keysUnder } from '../storage/key-value.ts';
+import { type KeyValue, keysUnder } from '../storage/key-value.ts';
 import { recordedTelemetry } from '../testing/loop-telemetry.ts';
 import { memoryKeyValue } from '../testing/memory-key-value.ts';
 import { memoryTenant } from '../testing/memory-storage.ts';
@@ -21,6 +24,7 @@ import { type ForecastLoopDeps, openForecastLoop } from './forecast-loop.ts';
 
 const T0 = 20_000 * DAY;
 const STEP = 5 * MINUTE;
+const DEMAND = { namespace: 'shop', policy: 'web', workload: 'web', demand: 'web_rps' };
 const KEY = { namespace: 'shop', policy: 'web', demand: 'web_rps' };
 
 describe('the forecast loop', () => {
@@ -152,6 +156,149 @@ describe('the forecast loop', () => {
   });
 });
 
+describe('a confirmed anomaly', () => {
+  const since = T0 + 2 * HOUR;
+  const lastAt = since + 50 * MINUTE;
+  const spiky = (t: Millis) => (t >= since && t <= lastAt ? 900 : demandAt(t));
+  const gappy = (t: Millis) => (t >= since && t <= lastAt ? Number.NaN : demandAt(t));
+
+  /** A forecaster of before the spike goes on until `end`; the watch says what it finds when it finds it. */
+  async function played(
+    valueAt: (t: Millis) => number,
+    end: Millis,
+    at: readonly { readonly t: Millis; readonly act: (world: World) => Promise<unknown> }[] = [],
+  ): Promise<World> {
+    // Nothing of the history falls out of it meanwhile.
+    const world = openWorld(policyOf({ history: '4d' }));
+    await world.send('a', T0 - 2 * DAY, end + HOUR, valueAt);
+    await stepped(world, end, at);
+    return world;
+  }
+
+  async function stepped(world: World, end: Millis, at: Parameters<typeof played>[2] = []): Promise<void> {
+    for (;;) {
+      await world.pass();
+      await world.pass();
+      const now = world.clock.now();
+      for (const { t, act } of at) if (t > now - STEP && t <= now) await act(world);
+      if (now >= end) break;
+      await world.clock.advance(Math.min(STEP, end - now));
+    }
+    await world.pass();
+    await world.pass();
+  }
+
+  const begins = { t: since + 2 * STEP, act: (world: World) => world.found(since, since + STEP) };
+  const ends = { t: lastAt + 6 * STEP, act: (world: World) => world.found(since, lastAt, 'quiet') };
+
+  test('does not teach live forecasts from when it is confirmed, and leaves no trace once it is over', async () => {
+    const during = since + 40 * MINUTE;
+    const [spike, gap, ordinary, taught] = await Promise.all([
+      played(spiky, during, [begins]),
+      played(gappy, during),
+      played(demandAt, during),
+      played(spiky, during),
+    ]);
+    const of = await spike.latest();
+    expect(of.issuedAt).toBe(lastStepBefore(during, STEP));
+    expectNear(of.point, (await ordinary.latest()).point, 0.02);
+    expect(Math.max(...(await taught.latest()).point)).toBeGreaterThan(2 * Math.max(...of.point));
+
+    const after = lastAt + 3 * HOUR;
+    await Promise.all([stepped(spike, after, [ends]), stepped(gap, after)]);
+    expectSame(await spike.latest(), await gap.latest());
+    expect(spike.telemetry.counts.get('forecastsFitted{}')).toBe(1);
+    expect(spike.telemetry.counts.get('refits{how=restored,reason=anomaly}')).toBe(2);
+  });
+
+  test('that somebody calls normal is taught after all', async () => {
+    const end = lastAt + 2 * HOUR;
+    const calledNormal = {
+      t: lastAt + HOUR,
+      act: (world: World) => world.said(anomalyOf(since, lastAt, 'quiet').id, 'normal'),
+    };
+    const [spike, taught] = await Promise.all([played(spiky, end, [begins, ends, calledNormal]), played(spiky, end)]);
+    expectSame(await spike.latest(), await taught.latest());
+  });
+
+  test('of a day before is left out of a fit, and in it once it is called normal', async () => {
+    const from = T0 + DAY;
+    const fitted = async (valueAt: (t: Millis) => number, verdict?: Feedback['verdict'] | 'none') => {
+      const world = openWorld(policyOf(), { from });
+      await world.send('a', T0 - DAY, from, valueAt);
+      if (verdict !== 'none') {
+        const id = await world.found(since, lastAt, 'quiet');
+        if (verdict !== undefined) await world.said(id, verdict);
+      }
+      await world.pass();
+      return await world.latest();
+    };
+    const [left, gap, normal, whole] = await Promise.all([
+      fitted(spiky),
+      fitted(gappy, 'none'),
+      fitted(spiky, 'normal'),
+      fitted(spiky, 'none'),
+    ]);
+    expect(left).toEqual(gap);
+    expect(normal).toEqual(whole);
+    expect(Math.max(...normal.point)).not.toBeCloseTo(Math.max(...left.point), 3);
+  });
+
+  test('of the newest steps is left out of a fit as well', async () => {
+    const from = lastAt + 3 * STEP;
+    const [spike, gap] = await Promise.all(
+      [spiky, gappy].map(async (valueAt) => {
+        const world = openWorld(policyOf(), { from });
+        await world.send('a', T0 - 2 * DAY, from, valueAt);
+        await world.found(since, lastAt, 'quiet');
+        await world.pass();
+        return await world.latest();
+      }),
+    );
+    expect(spike).toEqual(gap);
+  });
+
+  test.each([
+    { name: 'killed', stop: async () => {}, counted: 'refits{how=restored,reason=start}' },
+    {
+      name: 'ended',
+      counted: 'statesDiscarded{reason=other-anomalies}',
+      async stop(world: World) {
+        const stop = new AbortController();
+        stop.abort();
+        await world.loop.run(stop.signal);
+      },
+    },
+  ])('is left out as well where the program was $name before it was confirmed', async ({ stop, counted }) => {
+    const before = await played(spiky, since + 2 * STEP);
+    await stop(before);
+    const { keyValue } = before;
+    const from = since + 3 * STEP;
+    const [again, ordinary] = [
+      openWorld(policyOf({ history: '4d' }), { keyValue, from }),
+      openWorld(policyOf({ history: '4d' }), { from }),
+    ];
+    await again.send('a', T0 - 2 * DAY, since + HOUR, spiky);
+    await ordinary.send('a', T0 - 2 * DAY, since + HOUR);
+    await again.found(since, since + STEP);
+    await Promise.all([stepped(again, since + 40 * MINUTE), stepped(ordinary, since + 40 * MINUTE)]);
+    expectNear((await again.latest()).point, (await ordinary.latest()).point, 0.02);
+    expect(again.telemetry.counts.get(counted)).toBe(1);
+  });
+
+  test('that stays is another level, which is learned after three hours, live and by a fit', async () => {
+    const shifted = (t: Millis) => (t >= since ? 3 : 1) * demandAt(t);
+    const at = since + 5 * HOUR;
+    const live = await played(shifted, at, [begins]);
+    expect((await live.latest()).point[11]).toBeGreaterThan(2.4 * demandAt(at));
+    const anew = openWorld(policyOf(), { from: at });
+    await anew.send('a', T0 - 2 * DAY, at, shifted);
+    await anew.found(since, since + STEP);
+    await anew.pass();
+    expect((await anew.latest()).point[11]).toBeGreaterThan(2.4 * demandAt(at));
+  });
+});
+
 const FAULTS: {
   name: string;
   valueAt: (t: number) => number;
@@ -233,11 +380,32 @@ test.each([
   expect(await again.forecasts.latest(KEY)).toEqual(before);
 });
 
-function openWorld(policy: ScalingPolicy, more: Pick<ForecastLoopDeps, 'networkOf'> = {}) {
-  const clock = simClock(T0 - 1);
+type World = ReturnType<typeof openWorld>;
+
+/** As a forecaster that was restored forecasts. */
+function expectSame(a: Forecast, b: Forecast): void {
+  expect(a.issuedAt).toBe(b.issuedAt);
+  expectNear(a.point, b.point, 1e-4);
+  expectNear(
+    a.peak.quantiles.map(({ value }) => value),
+    b.peak.quantiles.map(({ value }) => value),
+    1e-4,
+  );
+}
+
+function expectNear(a: ArrayLike<number>, b: ArrayLike<number>, share: number): void {
+  for (let i = 0; i < b.length; i++) expect(Math.abs(a[i]! - b[i]!)).toBeLessThanOrEqual(share * Math.abs(b[i]!));
+}
+
+function openWorld(
+  policy: ScalingPolicy,
+  more: Pick<ForecastLoopDeps, 'networkOf'> & { readonly keyValue?: KeyValue; readonly from?: Millis } = {},
+) {
+  const clock = simClock(more.from ?? T0 - 1);
   const telemetry = recordedTelemetry();
   const storage = memoryTenant();
-  const keyValue = memoryKeyValue();
+  const { keyValue = memoryKeyValue(), networkOf } = more;
+  const anomalies = openAnomalyStore(keyValue).tenant(DEFAULT_TENANT);
   const forecasts = openForecastStore(keyValue).tenant(DEFAULT_TENANT);
   const seat = ownSeat(createForecastDesk);
   const quiet = { onEnd: () => {}, onSetAside: () => {}, onFallback: () => {} };
@@ -251,10 +419,27 @@ function openWorld(policy: ScalingPolicy, more: Pick<ForecastLoopDeps, 'networkO
     forecastsOf: () => forecasts,
     statesOf: openForecasterStates(keyValue).tenant,
     forecasters,
-    ...more,
+    anomaliesOf: (_, range) => anomalies.confirmed(DEMAND, range),
+    ...(networkOf && { networkOf }),
   });
   return {
-    ...{ clock, telemetry, storage, keyValue, forecasts, policies, loop },
+    ...{ clock, telemetry, storage, keyValue, forecasts, anomalies, policies, loop },
+    /** What the watch says of the demand: [since, lastAt] is striking, and it is over where it says why. */
+    async found(since: Millis, lastAt: Millis, end?: AnomalyEnd): Promise<string> {
+      const found = anomalyOf(since, lastAt, end);
+      await anomalies.put([found]);
+      loop.anomaliesChanged(DEFAULT_TENANT, DEMAND);
+      return found.id;
+    },
+    async said(id: string, verdict: Feedback['verdict']) {
+      await anomalies.say(id, { verdict, who: 'ada', at: clock.now(), note: '' });
+      loop.anomaliesChanged(DEFAULT_TENANT, DEMAND);
+    },
+    async latest(): Promise<Forecast> {
+      const status = await forecasts.latest(KEY);
+      if (status?.kind !== 'forecast') throw new Error('there is no forecast');
+      return status.forecast;
+    },
     pass: () => loop.pass(new AbortController().signal),
     async run(ms: number) {
       const stop = new AbortController();
@@ -276,6 +461,23 @@ function openWorld(policy: ScalingPolicy, more: Pick<ForecastLoopDeps, 'networkO
       const [series] = await storage.select(matchers, range);
       return decodeSamples(series?.chunks ?? [], range);
     },
+  };
+}
+
+function anomalyOf(since: Millis, lastAt: Millis, end: AnomalyEnd | undefined): Anomaly {
+  const peak = { at: since, value: 900, expected: 100, lower: 90, upper: 110, score: 0.95 };
+  return {
+    ...{
+      id: anomalyId('web_rps', '', since),
+      watch: 'web_rps',
+      labels: [],
+      demand: DEMAND,
+      stepMs: STEP,
+      since,
+      lastAt,
+    },
+    ...{ severity: 'incident', confirmed: true, peak: { ...peak, direction: 'up', part: 'jump' }, end, incident: '' },
+    ...{ endedAt: end && lastAt + 5 * STEP, feedback: undefined },
   };
 }
 

@@ -34,7 +34,7 @@ export interface ForecastLoopDeps {
   readonly statesOf: (tenant: TenantId) => SavedForecasters;
   readonly forecasters: Forecasters;
   readonly calendarOf?: CalendarOf;
-  /** When a demand had confirmed anomalies: a fit does not learn from them. */
+  /** A demand's confirmed anomalies: its forecaster does not learn from them. */
   readonly anomaliesOf?: NonNullable<LearningDeps['anomaliesOf']>;
   /** The version of the network that a tenant's forecasters learn with. */
   readonly networkOf?: (tenant: TenantId) => string;
@@ -65,7 +65,10 @@ export interface ForecastLoop {
   historyChanged(tenant: TenantId): void;
   /** The last step of a demand that is recorded and taken in; undefined while its forecaster has not learnt. */
   recordedThrough(tenant: TenantId, key: DemandKey): Millis | undefined;
-  /** Other parts of a demand's past are anomalies than before: it is fitted anew at the next pass, and forecast meanwhile. */
+  /**
+   * Other anomalies of a demand may be confirmed than before. Where they are, it learns again without them, from what was
+   * last saved where that goes, and is forecast meanwhile.
+   */
   anomaliesChanged(tenant: TenantId, key: DemandKey): void;
 }
 
@@ -115,6 +118,8 @@ export function openForecastLoop(deps: ForecastLoopDeps): ForecastLoop {
   const retries = new Map<string, Retry>();
   /** Why the next fit of a demand must not wait, where the demand itself does not tell. */
   const reasons = new Map<string, LearnReason>();
+  /** Demands whose anomalies may be others than those that their forecasters know. */
+  const doubted = new Set<string>();
   const advancing = new Map<string, Promise<void>>();
   const learning = openLearning(deps, { demandOf: (id) => demands.get(id), settled: (id) => advancing.get(id) });
   let shortestStepMs = MINUTE;
@@ -161,12 +166,28 @@ export function openForecastLoop(deps: ForecastLoopDeps): ForecastLoop {
     const after = tracked.get(id);
     if (after === undefined || learning.isWaiting(id)) return;
     const due = refitDue(id, after, demand.spec.historyMs, now);
-    if (after.drifted === true) begin(id, demand, 'drift', signal);
+    if (doubted.has(id) && (await hasOtherAnomalies(id, demand, after))) begin(id, demand, 'anomaly', signal);
+    else if (after.drifted === true) begin(id, demand, 'drift', signal);
     else if (due?.how === 'cold') begin(id, demand, due.reason, signal);
     // What weight another network earns is seen in a replay only.
     else if (due !== undefined && after.network !== deps.networkOf?.(demand.tenant)) {
       begin(id, demand, 'new-network', signal);
     } else if (due !== undefined) refit(id, demand, due.reason, signal);
+  }
+
+  async function hasOtherAnomalies(id: string, demand: TenantDemand, known: Tracked): Promise<boolean> {
+    doubted.delete(id);
+    try {
+      if (await learning.hasOtherAnomalies(demand, known)) {
+        // Until its turn has come.
+        doubted.add(id);
+        return true;
+      }
+    } catch (error) {
+      doubted.add(id);
+      telemetry.count('loopFailures', { loop: 'forecast', reason: `anomalies-${reasonOf(error)}` });
+    }
+    return false;
   }
 
   function reasonToBegin(
@@ -189,7 +210,7 @@ export function openForecastLoop(deps: ForecastLoopDeps): ForecastLoop {
     const network = deps.networkOf?.(demand.tenant);
     const lookAgain = (error: unknown) => complain(id, demand, error, signal);
     learning
-      .begin(id, demand, { reason, signal, onBegun: () => reasons.delete(id) })
+      .begin(id, demand, { reason, signal, onBegun: () => forgetReasons(id) })
       .then(async (outcome) => {
         if (signal.aborted || outcome.kind === 'withdrawn') return;
         if (outcome.kind === 'learned') {
@@ -206,6 +227,11 @@ export function openForecastLoop(deps: ForecastLoopDeps): ForecastLoop {
         else telemetry.count('forecastsFailed', { reason: outcome.reason });
       })
       .catch(lookAgain);
+  }
+
+  function forgetReasons(id: string): void {
+    reasons.delete(id);
+    doubted.delete(id);
   }
 
   function refit(id: string, demand: TenantDemand, reason: LearnReason, signal: AbortSignal): void {
@@ -237,7 +263,8 @@ export function openForecastLoop(deps: ForecastLoopDeps): ForecastLoop {
         for (const outcome of refused.keys()) {
           telemetry.count('loopSkips', { loop: 'forecast', reason: `demand-sample-${outcome}` });
         }
-        const usable = masked(added, policy);
+        const given = masked(added, policy);
+        const usable = masked(given, policy, known.leftOut);
         const answer = await forecasters.advance(id, usable.values);
         const now = current();
         // Its history was changed meanwhile: it is fitted anew.
@@ -246,7 +273,7 @@ export function openForecastLoop(deps: ForecastLoopDeps): ForecastLoop {
           lose(id, demand, answer, signal);
           return;
         }
-        const after = { ...now, end, lastKnown: Math.max(now.lastKnown, lastKnownOf(usable)) };
+        const after = { ...now, end, lastKnown: Math.max(now.lastKnown, lastKnownOf(given)) };
         // From here on the steps are taken in, whether the forecast can be stored or not.
         tracked.set(id, after);
         const { drift } = await issue(demand, after, answer.forecast, truthsOf(usable));
@@ -317,6 +344,7 @@ export function openForecastLoop(deps: ForecastLoopDeps): ForecastLoop {
     for (const [id, demand] of before) {
       if (demands.has(id)) continue;
       for (const map of [tracked, retries, reasons]) map.delete(id);
+      doubted.delete(id);
       forecasters.drop(id);
       await deps.statesOf(demand.tenant).remove(keyOf(demand));
     }
@@ -349,7 +377,7 @@ export function openForecastLoop(deps: ForecastLoopDeps): ForecastLoop {
       tracked.get(`${tenant}/${namespace}/${policy}/${demand}`)?.end,
     anomaliesChanged(tenant, { namespace, policy, demand }) {
       const id = `${tenant}/${namespace}/${policy}/${demand}`;
-      if (tracked.has(id)) reasons.set(id, 'anomaly');
+      if (demands.has(id)) doubted.add(id);
     },
     historyChanged(tenant) {
       for (const id of [...tracked.keys(), ...retries.keys()]) {

@@ -1,3 +1,4 @@
+import { type ConfirmedAnomaly, leftOut, leftOutWithin } from '../anomaly/left-out.ts';
 import type { FitRequest, RestoreRequest } from '../forecast/desk.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Forecast, NoForecast } from '../model/forecast.ts';
@@ -42,8 +43,8 @@ export interface LearningDeps {
   readonly forecasters: Forecasters;
   /** The calendar of a policy's series; without it seasons are those of UTC, and no day is special. */
   readonly calendarOf?: CalendarOf;
-  /** When the demand had confirmed anomalies: a fit does not learn from them. */
-  readonly anomaliesOf?: (demand: TenantDemand, range: TimeRange) => Promise<readonly TimeRange[]>;
+  /** The demand's confirmed anomalies: a forecaster does not learn from them. */
+  readonly anomaliesOf?: (demand: TenantDemand, range: TimeRange) => Promise<readonly ConfirmedAnomaly[]>;
 }
 
 /** Where forecasters are kept over a restart: one tenant's part of it. */
@@ -57,8 +58,11 @@ export interface SavedForecasters {
 export interface Learned extends Learnt {
   /** The last step that was taken in. */
   readonly end: Millis;
-  /** The last step with a value. */
+  /** The last step with a value, be it anomalous. */
   readonly lastKnown: Millis;
+  /** The confirmed anomalies that it was told of, and the times that it is not taught for them, in the future too. */
+  readonly anomalies: readonly ConfirmedAnomaly[];
+  readonly leftOut: readonly TimeRange[];
 }
 
 export type LearnOutcome =
@@ -90,12 +94,9 @@ interface RefitOptions {
 }
 
 /** What a saved state can be of use for: the forecaster itself is as good as it was. */
-const RESTORED_FOR: readonly LearnReason[] = ['start', 'lost', 'gap'];
+const RESTORED_FOR: readonly LearnReason[] = ['start', 'lost', 'gap', 'anomaly'];
 /** A state that is further behind than this is as dear to bring up to date as a fit. */
 const RESTORED_WITHIN_MS = WEEK;
-
-/** The newest steps, which a fit always sees. */
-const KEPT_STEPS = 10;
 
 class WithdrawnError extends Error {
   override readonly name = 'WithdrawnError';
@@ -161,40 +162,41 @@ export function openLearning(
 
   async function load(id: string, demand: TenantDemand, { reason, signal }: BeginOptions): Promise<Loaded> {
     const { tenant, policy, spec } = demand;
-    const end = lastStepBefore(clock.now(), spec.stepMs);
-    const start = end - Math.floor(spec.historyMs / spec.stepMs) * spec.stepMs;
-    const whole = await completeDemand(
-      deps.storageOf(tenant),
-      demandLabels(policy, spec),
-      spec,
-      { start, end },
-      signal,
-    );
-    // The newest steps are never left out: without them there would be no forecast.
-    const anomalies = (await deps.anomaliesOf?.(demand, { start, end: end - KEPT_STEPS * spec.stepMs })) ?? [];
-    const history = withoutLeadingGap(masked(whole, policy, anomalies));
+    const range = historyRange(demand, clock.now());
+    const { end } = range;
+    const whole = await completeDemand(deps.storageOf(tenant), demandLabels(policy, spec), spec, range, signal);
+    const anomalies = await anomaliesOf(demand, range);
+    const untaught = leftOut(whole, anomalies);
+    const history = withoutLeadingGap(masked(whole, policy, untaught));
     const fingerprint = fingerprintOf(demand);
-    const calendar = await deps.calendarOf?.(policy, { start, end });
+    const calendar = await deps.calendarOf?.(policy, range);
     const inputs = { key: id, history, options: fitOptions(demand, calendar) };
-    const saved = RESTORED_FOR.includes(reason) ? await readSaved(demand, history, end, fingerprint) : undefined;
+    const saved = RESTORED_FOR.includes(reason)
+      ? await readSaved(demand, history, { end, fingerprint, leftOut: untaught })
+      : undefined;
     const request =
       saved === undefined
         ? ({ kind: 'fit', ...inputs } as const)
         : ({ kind: 'restore', state: saved.state, ...inputs } as const);
-    return { demand, request, history, end, fingerprint, saved };
+    const lastKnown = lastKnownOf(masked(whole, policy));
+    return { demand, request, history, end, lastKnown, anomalies, leftOut: untaught, fingerprint, saved };
   }
 
-  async function readSaved(demand: TenantDemand, history: RegularSeries, end: Millis, fingerprint: string) {
+  async function anomaliesOf(demand: TenantDemand, range: TimeRange): Promise<readonly ConfirmedAnomaly[]> {
+    return (await deps.anomaliesOf?.(demand, range)) ?? [];
+  }
+
+  async function readSaved(demand: TenantDemand, history: RegularSeries, now: Wanted) {
     const saved = await deps.statesOf(demand.tenant).read(keyOf(demand));
     if (saved === undefined) return undefined;
-    const reason = saved === 'unreadable' ? saved : reasonToDiscard(saved, history, end, fingerprint);
+    const reason = saved === 'unreadable' ? saved : reasonToDiscard(saved, history, now);
     if (reason !== undefined) telemetry.count('statesDiscarded', { reason });
     return saved === 'unreadable' || reason !== undefined ? undefined : saved;
   }
 
   async function learned(
     id: string,
-    { demand, saved, end, history, fingerprint }: Loaded,
+    { demand, saved, history, fingerprint, ...loaded }: Loaded,
     reason: LearnReason,
     answer: Extract<Answer, { kind: 'forecast' }>,
   ): Promise<LearnOutcome> {
@@ -206,8 +208,10 @@ export function openLearning(
     }
     const now = clock.now();
     const learnt: Learned = {
-      end,
-      lastKnown: lastKnownOf(history),
+      end: loaded.end,
+      lastKnown: loaded.lastKnown,
+      anomalies: loaded.anomalies,
+      leftOut: loaded.leftOut,
       fittedAt: restored?.fittedAt ?? now,
       learntAt: restored?.learntAt ?? now,
       historyMs: restored?.historyMs ?? history.values.length * history.stepMs,
@@ -241,8 +245,9 @@ export function openLearning(
     if (bytes === undefined || state.demandOf(id) === undefined) return;
     const { fittedAt, learntAt, historyMs, fingerprint } = learnt;
     const end = forecast?.issuedAt ?? learnt.end;
+    const untaught = leftOutWithin(learnt.leftOut, { start: Number.NEGATIVE_INFINITY, end });
     try {
-      const saved = { fingerprint, end, fittedAt, learntAt, historyMs, state: bytes };
+      const saved = { fingerprint, end, fittedAt, learntAt, historyMs, leftOut: untaught, state: bytes };
       await deps.statesOf(demand.tenant).write(keyOf(demand), saved);
     } catch (error) {
       telemetry.count('loopFailures', { loop: 'forecast', reason: `state-${reasonOf(error)}` });
@@ -257,6 +262,11 @@ export function openLearning(
     async save(id: string, demand: TenantDemand, learnt: Learned & { readonly fingerprint: string }): Promise<void> {
       await keep(id, demand, learnt, { state: await forecasters.save(id) });
     },
+    /** Whether the demand's confirmed anomalies are others now than those that its forecaster was told of. */
+    async hasOtherAnomalies(demand: TenantDemand, { anomalies }: Learned): Promise<boolean> {
+      const known = await anomaliesOf(demand, historyRange(demand, clock.now()));
+      return JSON.stringify(known) !== JSON.stringify(anomalies);
+    },
     /** Resolves when nothing waits any more. */
     async ended(): Promise<void> {
       // What they learnt is not held until the last of them.
@@ -267,23 +277,36 @@ export function openLearning(
 
 const ignore = () => {};
 
-interface Loaded {
+interface Loaded extends Wanted, Pick<Learned, 'lastKnown' | 'anomalies'> {
   readonly demand: TenantDemand;
   readonly request: FitRequest | RestoreRequest;
   readonly history: RegularSeries;
+  readonly saved: SavedForecaster | undefined;
+}
+
+/** What a saved state has to go with. */
+interface Wanted {
   readonly end: Millis;
   readonly fingerprint: string;
-  readonly saved: SavedForecaster | undefined;
+  readonly leftOut: readonly TimeRange[];
+}
+
+function historyRange({ spec: { stepMs, historyMs } }: TenantDemand, now: Millis): TimeRange {
+  const end = lastStepBefore(now, stepMs);
+  return { start: end - Math.floor(historyMs / stepMs) * stepMs, end };
 }
 
 function reasonToDiscard(
   saved: SavedForecaster,
   history: RegularSeries,
-  end: Millis,
-  fingerprint: string,
+  { end, fingerprint, leftOut: wanted }: Wanted,
 ): string | undefined {
   if (saved.fingerprint !== fingerprint) return 'options-changed';
   if (saved.end > end) return 'ahead-of-the-clock';
   if (end - saved.end > RESTORED_WITHIN_MS) return 'too-old';
-  return saved.end < history.start ? 'history-lost' : undefined;
+  if (saved.end < history.start) return 'history-lost';
+  const seen = { start: history.start, end: saved.end };
+  const isSame =
+    JSON.stringify(leftOutWithin(saved.leftOut ?? [], seen)) === JSON.stringify(leftOutWithin(wanted, seen));
+  return isSame ? undefined : 'other-anomalies';
 }

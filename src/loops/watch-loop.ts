@@ -28,7 +28,7 @@ export interface WatchLoopDeps
   /** Keeps samples that can be asked for. */
   readonly append: (tenant: TenantId, series: readonly SampledSeries[]) => Promise<void>;
   readonly tell: TellAlerts;
-  /** A confirmed anomaly of a demand has ended: what it is forecast from should leave it out. */
+  /** A confirmed anomaly of a demand has begun, changed or ended: what it is forecast from should leave it out. */
   readonly onConfirmed: (tenant: TenantId, demand: AnomalyDemand) => void;
 }
 
@@ -104,9 +104,10 @@ export function openWatchLoop(deps: WatchLoopDeps) {
         const newest = [...new Map(taken.map((anomaly) => [anomaly.id, anomaly])).values()];
         const fresh = await deps.anomaliesOf(tenant).put(newest);
         for (const { severity } of fresh) telemetry.count('anomalies', { severity });
-        for (const { confirmed, endedAt, end, demand, peak } of anomalies) {
-          const isKnown = confirmed && endedAt !== undefined && end !== 'normal' && peak.part !== 'missing';
-          if (isKnown && demand !== undefined) deps.onConfirmed(tenant, demand);
+        for (const { confirmed, endedAt, demand, peak } of anomalies) {
+          // Somebody may have confirmed one that has ended.
+          const matters = (confirmed || endedAt !== undefined) && peak.part !== 'missing';
+          if (matters && demand !== undefined) deps.onConfirmed(tenant, demand);
         }
         known.add(tenant);
         isNews = true;

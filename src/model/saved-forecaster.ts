@@ -1,4 +1,4 @@
-import type { Millis } from './time.ts';
+import type { Millis, TimeRange } from './time.ts';
 
 /** What one demand's forecaster had learnt, as it is kept over a restart. */
 export interface SavedForecaster extends Learnt {
@@ -6,6 +6,8 @@ export interface SavedForecaster extends Learnt {
   readonly fingerprint: string;
   /** The time of the last value that it had taken in. */
   readonly end: Millis;
+  /** Times that it was not taught, up to its end, both ends included. Left out: none. */
+  readonly leftOut?: readonly TimeRange[];
   readonly state: Uint8Array;
 }
 
