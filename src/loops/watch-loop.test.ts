@@ -570,7 +570,7 @@ describe('openWatchLoop()', () => {
     expect(await second.anomalies()).toMatchObject([{ id: anomaly!.id, end: 'normal', feedback }]);
   });
 
-  test('confirmed anomalies of a demand that have ended are left out of fits, until somebody calls them normal', async () => {
+  test('confirmed anomalies of a demand are known from when they begin, until somebody calls them normal', async () => {
     const { store } = world();
     const tenant = store.tenant(DEFAULT_TENANT);
     const demand = { namespace: 'shop', policy: 'web', workload: 'web', demand: 'rps' };
@@ -601,11 +601,14 @@ describe('openWatchLoop()', () => {
     };
     const range = { start: START, end: START + DAY };
     await tenant.put([anomaly]);
-    expect(await tenant.confirmed(demand, range)).toEqual([]);
+    expect(await tenant.confirmed(demand, range)).toEqual([{ since: at, ended: undefined }]);
     await tenant.put([{ ...anomaly, endedAt: at + 2 * HOUR, end: 'quiet' }]);
-    expect(await tenant.confirmed(demand, range)).toEqual([{ start: at, end: at + HOUR }]);
+    const ended = [{ since: at, ended: { lastAt: at + HOUR, why: 'quiet' } }];
+    expect(await tenant.confirmed(demand, range)).toEqual(ended);
     expect(await tenant.confirmed({ ...demand, policy: 'other' }, range)).toEqual([]);
     await tenant.say(anomaly.id, { verdict: 'normal', who: 'ada', at, note: '' });
     expect(await tenant.confirmed(demand, range)).toEqual([]);
+    await tenant.say(anomaly.id, { verdict: 'anomaly', who: 'ada', at, note: '' });
+    expect(await tenant.confirmed(demand, range)).toEqual(ended);
   });
 });
