@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { openAlerting } from './app/alerting.ts';
+import { openAnnouncing } from './app/announcing.ts';
 import { openCosts } from './app/costs.ts';
 import { openExternalMetricsPart } from './app/external-metrics.ts';
 import { openHandlers } from './app/handlers.ts';
@@ -51,7 +52,8 @@ export async function startApp({ replay, ...options }: AppOptions): Promise<App>
   const rules = openRules(parts, alerting.tell);
   const watching = openWatching(parts, alerting.tell, loops);
   const costs = openCosts(parts, alerting.tell);
-  const watchers = [alerting, rules, watching, costs];
+  const announcing = openAnnouncing(parts, passes, alerting.tell);
+  const watchers = [alerting, rules, watching, costs, announcing];
   const { handler, rawHandlers } = openHandlers(parts, {
     passes,
     historyChanged(tenant) {

@@ -18,7 +18,7 @@ const PATIENCE_MS = 240_000;
 const LOOKS = 3;
 
 /** Of the program, with neither points, tenants' rules nor an engine: all that sleep by its own signal. */
-export const PROGRAM_LOOPS = 10;
+export const PROGRAM_LOOPS = 11;
 /** Those of alerting that wait to be woken, and sleep meanwhile: who tells alerts, and who sends messages. */
 const RESTING = 2;
 

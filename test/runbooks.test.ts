@@ -43,6 +43,7 @@ const TOLD = [
   /_ALERT = '(\w+)'/.exec(read('src/anomaly/incident-alert.ts'))![1]!,
   'ForesailBudget',
   'ForesailSuddenCost',
+  ...[...read('src/loops/scaler-alerts.ts').matchAll(/^ {2}(Foresail\w+): \{$/gm)].map(([, word]) => word!),
 ];
 const DEMOTIONS = wordsOf('src/scaling/plan-types.ts', 'Demotion', 'code');
 const CONDITIONS = wordsOf('src/scaling/told-reasons.ts', 'ConditionReason').filter((word) => word !== 'code');

@@ -6,6 +6,7 @@ import type { Share } from '../loops/share.ts';
 import type { Forecast } from '../model/forecast.ts';
 import { DEFAULT_TENANT } from '../model/tenant.ts';
 import { DAY, MINUTE, type Millis } from '../model/time.ts';
+import type { DecisionDraft } from '../scaling/decision-types.ts';
 import { parsePolicy, type ScalingPolicy } from '../scaling/policy.ts';
 import { type FakeCluster, fakeCluster, targetOfKey } from './fake-cluster.ts';
 import { type RecordedTelemetry, recordedTelemetry } from './loop-telemetry.ts';
@@ -24,6 +25,8 @@ export interface ScaleWorld {
   readonly ledger: ReturnType<ReturnType<typeof openLedger>['tenant']>;
   /** By name of the policy, of its last pass. */
   readonly notes: ReadonlyMap<string, PassNotes>;
+  /** By name of the policy, what its last pass planned. */
+  readonly drafts: ReadonlyMap<string, DecisionDraft>;
   /** The forecast that stands at a pass; by default a fresh one of 900. */
   forecast: (now: Millis) => Forecast | undefined;
   /** What the demand's query answers. */
@@ -49,6 +52,7 @@ export function openScaleWorld(policies: ScalingPolicy[], targets: readonly stri
   const forecasts = openForecastStore(keyValue).tenant(DEFAULT_TENANT);
   const unreadable: string[] = [];
   const notes = new Map<string, PassNotes>();
+  const drafts = new Map<string, DecisionDraft>();
   const world: ScaleWorld = {
     clock,
     cluster,
@@ -57,6 +61,7 @@ export function openScaleWorld(policies: ScalingPolicy[], targets: readonly stri
     unreadable,
     ledger,
     notes,
+    drafts,
     forecast: (now) => forecastOf(900, now),
     demand: 100,
     share: undefined,
@@ -75,6 +80,7 @@ export function openScaleWorld(policies: ScalingPolicy[], targets: readonly stri
   const open = (): ScaleLoop =>
     openScaleLoop({
       onPass: (_, { name }, passed) => notes.set(name, passed),
+      onPlan: (draft) => drafts.set(draft.policy, draft),
       clock,
       telemetry,
       share: world.share,

@@ -37,7 +37,7 @@ export function workloadCard(card: WorkloadCard): Html {
   const name = `${policy.namespace}/${policy.name}`;
   const ready = forecast?.kind === 'ready' ? forecast : undefined;
   const { timeZone, quantile } = policy;
-  return html`<article>
+  return html`<article id="${name}">
 <header><h2>${policy.name}<small> ${policy.namespace}</small></h2>
 <span class="badge ${state}">${STATE_WORDS[state]}</span><span class="badge ${policy.mode}" title="${policy.mode === 'observe' ? 'computes and records, changes nothing' : 'changes the bounds'}">${policy.mode}</span></header>
 ${troubles.map((trouble) => html`<p class="trouble">${trouble}</p>`)}
