@@ -30,9 +30,31 @@ const KEPT_MS = 400 * DAY;
 const READ_AT_ONCE = 100;
 /** None lasts longer, but for one whose series came seldom. */
 const MOST_MS = 8 * DAY;
+/** The last time whose digits sort as text. */
+const LAST: Millis = 99_999_999_999_998;
 
 /** Anomalies, what was said of them, their incidents, and the state of what is watched. Keys: docs/reference/on-disk-format.md. */
 export function openAnomalyStore(keyValue: KeyValue) {
+  /** By tenant and demand, from when a tenant's are first asked for: every fit asks, and a tenant may have thousands. */
+  const confirmed = new Map<TenantId, Promise<Map<string, Map<string, Confirmed>>>>();
+
+  function confirmedOf(id: TenantId, list: List): Promise<Map<string, Map<string, Confirmed>>> {
+    let known = confirmed.get(id);
+    if (known === undefined) {
+      known = readConfirmed(list);
+      confirmed.set(id, known);
+      // It is read again when it is next asked for.
+      known.catch(() => confirmed.delete(id));
+    }
+    return known;
+  }
+
+  /** What was written is known. */
+  async function noteConfirmed(id: TenantId, anomalies: readonly Anomaly[]): Promise<void> {
+    const known = await confirmed.get(id);
+    if (known !== undefined) for (const anomaly of anomalies) note(known, anomaly);
+  }
+
   function tenant(id: TenantId) {
     const prefix = `anomaly/${id}/`;
     const keyOf = (anomaly: string) => {
@@ -67,14 +89,17 @@ export function openAnomalyStore(keyValue: KeyValue) {
       /** Keeps what is known of them now; what was said of them stays. @returns Those that are new. */
       async put(anomalies: readonly Anomaly[]): Promise<readonly Anomaly[]> {
         const fresh: Anomaly[] = [];
+        const kept: Anomaly[] = [];
         const changes: KeyChange[] = [];
         for (const anomaly of anomalies) {
           const known = await read(anomaly.id);
           if (known === undefined) fresh.push(anomaly);
           const feedback = anomaly.feedback ?? known?.feedback;
+          kept.push({ ...anomaly, feedback });
           changes.push({ key: keyOf(anomaly.id)!, value: nanJson.encode({ ...anomaly, feedback }) });
         }
         if (changes.length > 0) await keyValue.write(changes);
+        await noteConfirmed(id, kept);
         return fresh;
       },
       /** Undefined: there is no such anomaly. */
@@ -83,21 +108,16 @@ export function openAnomalyStore(keyValue: KeyValue) {
         if (known === undefined) return undefined;
         const said = { ...known, feedback };
         await keyValue.write([{ key: keyOf(anomaly)!, value: nanJson.encode(said) }]);
+        await noteConfirmed(id, [said]);
         return said;
       },
       /** The demand's confirmed anomalies that nobody called normal, and that began by the end of the range. Oldest first. */
       async confirmed(demand: AnomalyDemand, range: TimeRange): Promise<readonly ConfirmedAnomaly[]> {
-        const found = await list({
-          range,
-          limit: Number.POSITIVE_INFINITY,
-          isMeant: ({ confirmed, feedback, demand: of, peak }) =>
-            (confirmed ? feedback?.verdict !== 'normal' : feedback?.verdict === 'anomaly') &&
-            peak.part !== 'missing' &&
-            of?.namespace === demand.namespace &&
-            of.policy === demand.policy &&
-            of.demand === demand.demand,
-        });
-        return found.map(({ since, lastAt, end }) => ({ since, ended: end && { lastAt, why: end } })).reverse();
+        const found = (await confirmedOf(id, list)).get(nameOf(demand));
+        return [...(found?.values() ?? [])]
+          .filter(({ since, endedAt = Number.POSITIVE_INFINITY }) => since <= range.end && endedAt >= range.start)
+          .map(({ since, lastAt, end }) => ({ since, ended: end && { lastAt, why: end } }))
+          .sort((x, y) => x.since - y.since);
       },
       states: {
         async read(key: string) {
@@ -149,6 +169,8 @@ export function openAnomalyStore(keyValue: KeyValue) {
         if (Number(key.split('/')[2]) < now - KEPT_MS) changes.push({ key, value: undefined });
       }
       if (changes.length > 0) await keyValue.write(changes);
+      // They are read anew, without these.
+      if (changes.length > 0) confirmed.clear();
       return changes.length;
     },
     /** Deletes the state of watches that are no more. @param inForce `tenant/key` of each. */
@@ -163,6 +185,40 @@ export function openAnomalyStore(keyValue: KeyValue) {
       return changes.length;
     },
   };
+}
+
+type List = (query: AnomalyQuery) => Promise<readonly Anomaly[]>;
+
+/** What a confirmed anomaly is to those who leave it out. */
+type Confirmed = Pick<Anomaly, 'since' | 'lastAt' | 'endedAt' | 'end'>;
+
+async function readConfirmed(list: List): Promise<Map<string, Map<string, Confirmed>>> {
+  const known = new Map<string, Map<string, Confirmed>>();
+  // One by one, so that only what matters is held.
+  const isMeant = (anomaly: Anomaly) => {
+    note(known, anomaly);
+    return false;
+  };
+  await list({ range: { start: 0, end: LAST }, limit: Number.POSITIVE_INFINITY, isMeant });
+  return known;
+}
+
+function note(known: Map<string, Map<string, Confirmed>>, anomaly: Anomaly): void {
+  const { id, demand, confirmed, feedback, peak, since, lastAt, endedAt, end } = anomaly;
+  if (demand === undefined) return;
+  const name = nameOf(demand);
+  const verdict = feedback?.verdict;
+  const isMeant = peak.part !== 'missing' && (confirmed ? verdict !== 'normal' : verdict === 'anomaly');
+  if (!isMeant) {
+    known.get(name)?.delete(id);
+    return;
+  }
+  const own = known.get(name) ?? new Map<string, Confirmed>();
+  known.set(name, own.set(id, { since, lastAt, endedAt, end }));
+}
+
+function nameOf({ namespace, policy, demand }: AnomalyDemand): string {
+  return `${namespace}/${policy}/${demand}`;
 }
 
 /** Milliseconds that sort as text until the year 5138. */

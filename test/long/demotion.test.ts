@@ -60,6 +60,11 @@ interface Decision {
   readonly reasons: readonly { readonly code: string; readonly text: string }[];
 }
 
+interface ToldAlert {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly startsAt: string;
+}
+
 describe('a demand whose regime changes', () => {
   const folder = mkdtempSync(join(tmpdir(), 'foresail-demotion-'));
   const stop = new AbortController();
@@ -116,6 +121,11 @@ describe('a demand whose regime changes', () => {
       .toBe(true);
   }
 
+  const alerts = async () => {
+    const response = await fetch(`${app.url}/api/v2/alerts?filter=alertname%3DForesailForecastDemoted`);
+    return (await response.json()) as readonly ToldAlert[];
+  };
+
   /** `foresail accuracy` as people run it. */
   async function accuracy(...words: string[]) {
     const call = [new URL('main.js', DIST).pathname, 'accuracy', '--url', app.url, ...words];
@@ -146,6 +156,7 @@ describe('a demand whose regime changes', () => {
     const states: boolean[] = [];
     let whileDemoted: Awaited<ReturnType<typeof accuracy>> | undefined;
     let metrics = '';
+    let alertsThen: readonly ToldAlert[] = [];
     const isBack = () => states.includes(false) && states.length - states.lastIndexOf(false) > AFTER / STEP;
     for (let t = T0 + STEP; t <= LATEST && !isBack(); t += STEP) {
       await step(t);
@@ -153,6 +164,7 @@ describe('a demand whose regime changes', () => {
       if (whileDemoted !== undefined || states.at(-1) !== false || t < PULSES.end) continue;
       whileDemoted = await accuracy('--check');
       metrics = await (await fetch(`${app.url}/metrics`)).text();
+      alertsThen = await alerts();
     }
 
     // Trusted on days that are all alike, then not, then again, and each once: nothing flaps.
@@ -198,6 +210,16 @@ describe('a demand whose regime changes', () => {
     expect(metrics).toMatch(
       /^foresail_forecast_error_ratio\{namespace="shop",policy="web",demand="rps",horizon="peak",against="naive"\} 1\.\d+$/m,
     );
+    expect(alertsThen).toMatchObject([
+      {
+        labels: { namespace: 'shop', policy: 'web', workload: 'web', severity: 'warning' },
+        annotations: { summary: expect.stringContaining('shop/web does not trust its forecast') },
+        status: { state: 'active' },
+      },
+    ]);
+    // It began with the demotion, and ended with it.
+    expect(Math.abs(Date.parse(alertsThen[0]!.startsAt) - demotedAt)).toBeLessThan(STEP);
+    expect(await alerts()).toEqual([]);
     expect(await accuracy('--check', '--policy', 'shop/web')).toMatchObject({ code: 0 });
     const [byDay] = (await ask(`${policyPath}/accuracy`)) as { days: { horizons: { horizon: string }[] }[] }[];
     expect(byDay?.days.length).toBeGreaterThanOrEqual(4);
