@@ -2,6 +2,7 @@ import { runLoop } from '../loops/run-loop.ts';
 import { openScalerAlerts } from '../loops/scaler-alerts.ts';
 import type { TellAlerts } from '../model/alert.ts';
 import { SECOND } from '../model/time.ts';
+import { targetOf } from '../observe/observe.ts';
 import type { Parts } from './parts.ts';
 import type { WorkloadPasses } from './workload-passes.ts';
 
@@ -11,7 +12,7 @@ const EVERY_MS = 30 * SECOND;
 /** Ties the scaler's own alerts to the parts. Nothing moves before `run`. */
 export function openAnnouncing(
   { settings, clock, telemetry, keyValue, policies, coordination }: Parts,
-  passes: Pick<WorkloadPasses, 'draftOf' | 'notesOf'>,
+  passes: Pick<WorkloadPasses, 'draftOf' | 'lastNotesOf'>,
   tell: TellAlerts,
 ) {
   const { membership } = coordination;
@@ -20,9 +21,8 @@ export function openAnnouncing(
     async views() {
       const { policies: inForce, unreadable, broken } = await policies.inForce();
       const views = inForce.map(({ tenant, policy }) => ({
-        ...{ tenant, policy, last: passes.draftOf(tenant, policy), notes: passes.notesOf(tenant, policy) },
-        acts:
-          membership?.tenureOf({ namespace: policy.namespace, name: policy.target.name }) !== undefined || !membership,
+        ...{ tenant, policy, last: passes.draftOf(tenant, policy), notes: passes.lastNotesOf(tenant, policy) },
+        acts: membership === undefined || membership.tenureOf(targetOf(policy)) !== undefined,
       }));
       return { views, isComplete: unreadable.length === 0 && broken.length === 0 };
     },

@@ -36,6 +36,9 @@ export function openWorkloadPasses(policies: () => Promise<readonly StoredPolicy
       const found = notes.get(nameOf(tenant, policy.namespace, policy.name));
       return found?.of === policy ? found : undefined;
     },
+    /** What the last pass over the policy could not do, be it in an earlier form. */
+    lastNotesOf: (tenant: TenantId, { namespace, name }: ScalingPolicy): PassNotes | undefined =>
+      notes.get(nameOf(tenant, namespace, name)),
     drafts: (): readonly DecisionDraft[] => [...drafts.values()],
     /** Forgets policies that are no longer. */
     keepOnly(inForce: readonly StoredPolicy[]): void {
