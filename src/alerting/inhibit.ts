@@ -14,42 +14,74 @@ interface Named {
   readonly labels: Labels;
 }
 
-/** Says by which of the alerts that fire another one is inhibited, some of them where they are many, none where it is not. */
-export type InhibitedBy = (alert: Named) => readonly string[];
+/** The alerts that fire, of which some inhibit others. */
+export interface Inhibition {
+  /** One that fires. */
+  add(alert: Named): void;
+  /** By which of them an alert is inhibited: some of them where they are many, none where it is not. */
+  by(alert: Named): readonly string[];
+}
 
 /** Of one kind with the same values: the others would change nothing, and thousands would be asked for each target. */
 const MOST_SOURCES = 10;
 
-/** As Alertmanager has it: what is both source and target of a rule is not inhibited by what is both, too. */
-export function inhibiting(rules: readonly InhibitRule[]): (firing: Iterable<Named>) => InhibitedBy {
+/** What one rule has to do with an alert. */
+interface Part {
+  readonly rule: number;
+  readonly isSource: boolean;
+  readonly isTarget: boolean;
+  /** Of `equal`. */
+  readonly values: string;
+}
+
+const NONE: readonly string[] = [];
+
+/**
+ * As Alertmanager has it: what is both source and target of a rule is not inhibited by what is both, too.
+ * @returns What begins with no alert. Each alert is asked once what the rules have to do with it, as long as its labels
+ *   are the same object.
+ */
+export function inhibiting(rules: readonly InhibitRule[]): () => Inhibition {
   const compiled = rules.map(({ sourceMatchers, targetMatchers, equal }) => ({
     isSource: compileMatchers(sourceMatchers),
     isTarget: compileMatchers(targetMatchers),
     valuesOf: (labels: Labels) => JSON.stringify(equal.map((name) => labelValue(labels, name))),
   }));
-  if (compiled.length === 0) return () => () => [];
-  return (firing) => {
+  if (compiled.length === 0) return () => ({ add() {}, by: () => NONE });
+  const known = new WeakMap<Labels, readonly Part[]>();
+  const partsOf = (labels: Labels): readonly Part[] => {
+    const before = known.get(labels);
+    if (before !== undefined) return before;
+    const parts = compiled.flatMap(({ isSource, isTarget, valuesOf }, rule): Part[] => {
+      const part = { rule, isSource: isSource(labels), isTarget: isTarget(labels) };
+      return part.isSource || part.isTarget ? [{ ...part, values: valuesOf(labels) }] : [];
+    });
+    known.set(labels, parts);
+    return parts;
+  };
+  return () => {
     const sources = compiled.map(() => new Map<string, { readonly pure: string[]; readonly both: string[] }>());
-    for (const { fingerprint, labels } of firing) {
-      for (const [i, { isSource, isTarget, valuesOf }] of compiled.entries()) {
-        if (!isSource(labels)) continue;
-        const values = valuesOf(labels);
-        const those = sources[i]!.get(values) ?? { pure: [], both: [] };
-        sources[i]!.set(values, those);
-        const own = isTarget(labels) ? those.both : those.pure;
-        if (own.length < MOST_SOURCES) own.push(fingerprint);
-      }
-    }
-    return ({ fingerprint, labels }) => {
-      const by = new Set<string>();
-      for (const [i, { isSource, isTarget, valuesOf }] of compiled.entries()) {
-        if (!isTarget(labels)) continue;
-        const those = sources[i]!.get(valuesOf(labels));
-        if (those === undefined) continue;
-        const candidates = isSource(labels) ? those.pure : [...those.pure, ...those.both];
-        for (const id of candidates) if (id !== fingerprint) by.add(id);
-      }
-      return [...by];
+    return {
+      add({ fingerprint, labels }) {
+        for (const { rule, isSource, isTarget, values } of partsOf(labels)) {
+          if (!isSource) continue;
+          const those = sources[rule]!.get(values) ?? { pure: [], both: [] };
+          sources[rule]!.set(values, those);
+          const own = isTarget ? those.both : those.pure;
+          if (own.length < MOST_SOURCES) own.push(fingerprint);
+        }
+      },
+      by({ fingerprint, labels }) {
+        let by: Set<string> | undefined;
+        for (const { rule, isSource, isTarget, values } of partsOf(labels)) {
+          const those = isTarget ? sources[rule]!.get(values) : undefined;
+          if (those === undefined) continue;
+          by ??= new Set();
+          for (const id of those.pure) if (id !== fingerprint) by.add(id);
+          if (!isSource) for (const id of those.both) if (id !== fingerprint) by.add(id);
+        }
+        return by === undefined ? NONE : [...by];
+      },
     };
   };
 }

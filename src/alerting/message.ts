@@ -29,12 +29,3 @@ export interface MessageAlert {
   readonly generatorUrl: string;
   readonly fingerprint: string;
 }
-
-/** Pairs that all of them have. */
-export function commonPairs(all: readonly Readonly<Record<string, string>>[]): Readonly<Record<string, string>> {
-  const [first, ...others] = all;
-  if (first === undefined) return {};
-  return Object.fromEntries(
-    Object.entries(first).filter(([name, value]) => others.every((each) => each[name] === value)),
-  );
-}

@@ -1,4 +1,4 @@
-import type { Secret } from '../model/secret.ts';
+import { base64Of, Secret } from '../model/secret.ts';
 
 /** Somebody who is told of alerts, in one way or several. */
 export interface Receiver {
@@ -106,8 +106,18 @@ export function secretsOf(integration: Integration): readonly Secret[] {
     ...(integration.kind === 'email' ? [integration.authPassword] : []),
     access?.bearerToken,
     access?.basicAuth?.password,
+    // As they are sent.
+    ...(access?.basicAuth === undefined ? [] : [pairOf(access.basicAuth.username, access.basicAuth.password, ':')]),
+    ...(integration.kind === 'email' && integration.authUsername !== undefined && integration.authPassword !== undefined
+      ? [pairOf(`\0${integration.authUsername}`, integration.authPassword, '\0')]
+      : []),
   ];
   return found.filter((secret) => secret !== undefined);
+}
+
+/** Name and password in base64, as basic authentication and mail servers have them. */
+function pairOf(username: string, password: Secret, between: string): Secret {
+  return new Secret(base64Of(`${username}${between}${password.reveal()}`));
 }
 
 export function servesTenant({ tenants }: Pick<Receiver, 'tenants'>, tenant: string): boolean {

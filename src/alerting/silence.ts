@@ -1,4 +1,3 @@
-import type { Labels } from '../model/labels.ts';
 import type { Matcher } from '../model/matcher.ts';
 import { DAY, type Millis } from '../model/time.ts';
 import { compileMatchers } from './matchers.ts';
@@ -47,12 +46,4 @@ export function silenceFault(
     return (error as Error).message;
   }
   return undefined;
-}
-
-/** Says which of the silences that are active hold an alert back. */
-export function silencing(silences: Iterable<Silence>, now: Millis): (labels: Labels) => readonly string[] {
-  const active = [...silences]
-    .filter((silence) => silenceState(silence, now) === 'active')
-    .map(({ id, matchers }) => ({ id, test: compileMatchers(matchers) }));
-  return (labels) => active.filter(({ test }) => test(labels)).map(({ id }) => id);
 }

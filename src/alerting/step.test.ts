@@ -9,7 +9,8 @@ import { inhibiting } from './inhibit.ts';
 import { parseMatchers } from './matchers.ts';
 import type { Message } from './message.ts';
 import { type Route, routing } from './route.ts';
-import { type Silence, silenceFault, silenceState, silencing } from './silence.ts';
+import { type Silence, silenceFault, silenceState } from './silence.ts';
+import { openSilenceBook } from './silence-book.ts';
 import { type AlertingPlan, type AlertingState, step } from './step.ts';
 
 const NEVER: Flapping = { starts: Number.POSITIVE_INFINITY, withinMs: HOUR, settleMs: 10 * MINUTE };
@@ -24,6 +25,12 @@ const ROUTE: Route = {
   routes: [],
 };
 
+function silencing(silences: readonly Silence[], now: number): AlertingPlan['silencedBy'] {
+  const book = openSilenceBook();
+  for (const silence of silences) book.set(silence.id, silence);
+  return (labels) => book.by(labels, now);
+}
+
 /** A tenant's alerts, and a clock that somebody moves. */
 function world({ route = ROUTE, flapping = NEVER, rules = [] as Parameters<typeof inhibiting>[0] } = {}) {
   let state: AlertingState = { alerts: new Map(), groups: new Map() };
@@ -31,9 +38,9 @@ function world({ route = ROUTE, flapping = NEVER, rules = [] as Parameters<typeo
   const silences: Silence[] = [];
   const messages: Message[] = [];
   const placesOf = routing(route, () => true);
-  const inhibitedBy = inhibiting(rules);
+  const inhibition = inhibiting(rules);
   const plan = (): AlertingPlan => ({
-    ...{ tenant: 'acme', placesOf, inhibitedBy, flapping },
+    ...{ tenant: 'acme', placesOf, inhibition, flapping },
     silencedBy: silencing(silences, now),
   });
   const look = () => {
@@ -60,8 +67,9 @@ function world({ route = ROUTE, flapping = NEVER, rules = [] as Parameters<typeo
     now: () => now,
     state: () => state,
     isMuted: (alert: HeldAlert) => {
-      const firing = [...state.alerts.values()].filter((each) => isFiring(each, now, flapping));
-      return silencing(silences, now)(alert.labels).length > 0 || inhibitedBy(firing)(alert).length > 0;
+      const among = inhibition();
+      for (const each of state.alerts.values()) if (isFiring(each, now, flapping)) among.add(each);
+      return silencing(silences, now)(alert.labels).length > 0 || among.by(alert).length > 0;
     },
     /** In steps of at most a second's look, as the loop goes: at what it asked for. */
     advance(ms: number, refresh: readonly Record<string, string>[] = []) {
@@ -191,13 +199,14 @@ test('routes: the first child that matches, those after it where it continues, a
 
 test('inhibition: the same values of equal, not by itself, not both sides by both', () => {
   const named = (id: string, labels: Record<string, string>) => ({ fingerprint: id, labels: labelsOf(labels) });
-  const by = inhibiting([
+  const { add, by } = inhibiting([
     {
       sourceMatchers: parseMatchers('severity="critical"'),
       targetMatchers: parseMatchers('severity=~"warning|critical"'),
       equal: ['ns'],
     },
-  ])([named('1', { severity: 'critical', ns: 'shop' }), named('2', { severity: 'critical', ns: 'shop' })]);
+  ])();
+  for (const id of ['1', '2']) add(named(id, { severity: 'critical', ns: 'shop' }));
   expect(by(named('3', { severity: 'warning', ns: 'shop' }))).toEqual(['1', '2']);
   expect(by(named('4', { severity: 'warning', ns: 'media' }))).toEqual([]);
   expect(by(named('1', { severity: 'critical', ns: 'shop' }))).toEqual([]);
@@ -334,4 +343,41 @@ test('one that was held back while its group was told as resolved is told again 
   expect(messages[1]!.status).toBe('resolved');
   advance(7 * MINUTE, [{ of: 'b' }]);
   expect(told(messages).slice(2)).toEqual([['firing b']]);
+});
+
+test('a message is of so many alerts, and of so much, at most: the rest is counted', () => {
+  const huge = { text: 'x'.repeat(30_000) };
+  const { tell, advance, messages } = world({ route: { ...ROUTE, groupBy: [] } });
+  for (let i = 0; i < 60; i++) tell({ of: String(i), ...huge });
+  advance(MINUTE);
+  expect(messages).toHaveLength(1);
+  expect(messages[0]!.alerts.length).toBeLessThan(40);
+  expect(messages[0]!.alerts.length + messages[0]!.truncatedAlerts).toBe(60);
+  expect(messages[0]!.commonLabels).toEqual({ alertname: 'A', ...huge });
+});
+
+test('thousands of groups are told a piece after another, each once', () => {
+  const now = DAY;
+  const alerts = new Map(
+    Array.from({ length: 1_200 }, (_, i) => {
+      const labels = labelsOf({ of: String(i) });
+      const fingerprint = fingerprintOf(labels);
+      const told = { labels, annotations: {}, startsAt: 0, generatorUrl: '' };
+      return [fingerprint, takeAlert(undefined, told, { fingerprint, now, flapping: NEVER })!] as const;
+    }),
+  );
+  const plan: AlertingPlan = {
+    ...{ tenant: 'acme', placesOf: routing({ ...ROUTE, groupBy: 'all' }, () => true), flapping: NEVER },
+    ...{ inhibition: inhibiting([]), silencedBy: () => [] },
+  };
+  let state: AlertingState = { alerts, groups: new Map() };
+  const of: (string | undefined)[] = [];
+  for (const want of [500, 500, 200, 0]) {
+    const next = step(state, plan, now);
+    expect(next.messages).toHaveLength(want);
+    expect(next.wakeAt <= now).toBe(next.messages.length === 500);
+    of.push(...next.messages.map((message) => message.alerts[0]!.labels['of']));
+    state = next.state;
+  }
+  expect(new Set(of).size).toBe(1_200);
 });

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Router } from 'express';
 import { stringify } from 'yaml';
 import type { Message, MessageAlert } from '../alerting/message.ts';
+import { alertOfTenant, messageOfTenant } from '../alerting/of-tenant.ts';
 import { type AlertmanagerIntegration, type Receiver, servesTenant } from '../alerting/receiver.ts';
 import type { Route } from '../alerting/route.ts';
 import { alertingRoutes, type TestOutcome } from '../http/routes/alerting.ts';
@@ -18,6 +19,7 @@ import { sendToInstance } from '../notify/alertmanager.ts';
 import type { Outcome } from '../notify/outcome.ts';
 import { openQueue, type QueueItem } from '../notify/queue.ts';
 import { type MessageIntegration, sendMessage } from '../notify/send.ts';
+import { openTestPace } from '../notify/test-pace.ts';
 import type { TextDeps } from '../notify/text.ts';
 import { encodeJson, readJson } from '../storage/json-value.ts';
 import { takeTurns } from '../turns.ts';
@@ -27,6 +29,9 @@ import { tellerTarget } from './coordination.ts';
 import { messageTemplates } from './message-templates.ts';
 import type { Parts } from './parts.ts';
 
+/** Work of alerts holds the thread for so long at most, at once: others hold it, too. */
+const TURN_MS = 4;
+
 export type Alerting = Awaited<ReturnType<typeof openAlerting>>;
 
 /** Ties what becomes of alerts to the parts: state, silences, receivers. Nothing moves before `run`. */
@@ -34,6 +39,8 @@ export async function openAlerting(parts: Parts) {
   const { settings, clock, log, keyValue, metrics, startedAt } = parts;
   const { receivers, route, tenantRoutes, inhibitRules, flapping, ...bounds } = settings.alerting;
   const { externalUrl } = settings;
+  const saysTenant = settings.tenancy.on;
+  const pause = takeTurns(TURN_MS);
   const byName = new Map(receivers.map((receiver) => [receiver.name, receiver]));
   const routeOf = (tenant: string): Route | undefined => tenantRoutes.get(tenant) ?? route;
   const serves = (name: string, tenant: string): boolean => {
@@ -42,7 +49,7 @@ export async function openAlerting(parts: Parts) {
   };
   const text: TextDeps = {
     expand: messageTemplates(bounds.templates, externalUrl),
-    externalUrl,
+    ...{ externalUrl, saysTenant },
     onTemplateFault(message) {
       metrics.notificationTemplateFaults.inc();
       log.warn({ problem: message }, 'a text of a receiver cannot be expanded: the text that stands for it is sent');
@@ -76,14 +83,18 @@ export async function openAlerting(parts: Parts) {
   const integrationOf = ({ receiver, integration }: Pick<QueueItem, 'receiver' | 'integration'>) =>
     byName.get(receiver)?.integrations.find(({ id }) => id === integration);
   const queue = await openQueue({
-    ...{ keyValue, clock, random: Math.random, retryForMs: bounds.retryForMs, length: bounds.queueLength },
+    ...{ keyValue, clock, random: Math.random, pause },
+    ...{ retryForMs: bounds.retryForMs, length: bounds.queueLength, bytes: bounds.queueBytes },
     ...(share !== undefined && { maySend: share.tellsNow }),
     laneOf(item) {
       const integration = integrationOf(item);
       if (integration === undefined || integration.kind === 'alertmanager') return undefined;
       const send = ({ message, id, tenant, receiver }: QueueItem, signal: AbortSignal): Promise<Outcome> => {
         // The settings may have changed since it was written.
-        if (serves(receiver, tenant)) return sendMessage(integration, { message, id, now: clock.now(), signal, text });
+        const told = saysTenant ? messageOfTenant(message) : message;
+        if (serves(receiver, tenant)) {
+          return sendMessage(integration, { message: told, id, now: clock.now(), signal, text });
+        }
         const why = 'the receiver serves the tenant no more';
         return Promise.resolve({ kind: 'failed', reason: 'no-receiver', message: why, retry: false });
       };
@@ -101,7 +112,9 @@ export async function openAlerting(parts: Parts) {
         else log.error(told, 'a message was given up: it is among the dead letters');
       },
       length: (receiver, integration, waiting) => metrics.notificationQueue.set({ receiver, integration }, waiting),
+      bytes: (waiting) => metrics.notificationQueueBytes.set(waiting),
       dead: (count) => metrics.deadLetters.set(count),
+      forgotten: (reason, letters) => metrics.deadLettersForgotten.inc({ reason }, letters),
       fault: storeFault,
     },
   });
@@ -139,7 +152,7 @@ export async function openAlerting(parts: Parts) {
   }
 
   const desk = await openAlertDesk({
-    ...{ keyValue, clock, pause: takeTurns() },
+    ...{ keyValue, clock, pause },
     settings: { routeOf, serves, inhibitRules, flapping, alertsPerTenant: bounds.alertsPerTenant },
     enqueue: (messages) => queue.prepare(messages.flatMap(itemsOf)),
     // Replicas that share their targets each know of all alerts, and one of them tells those of a tenant.
@@ -176,13 +189,14 @@ export async function openAlerting(parts: Parts) {
     let said = '';
     return openForwarding({
       ...{ clock, random: Math.random, fault: sendFault },
-      alerts: () =>
-        desk
-          .tenants()
-          .filter((tenant) => servesTenant(receiver, tenant))
-          .flatMap((tenant) =>
-            desk.toldTo(tenant, receiver.name).map((alert) => (settings.tenancy.on ? ofTenant(alert, tenant) : alert)),
-          ),
+      async alerts() {
+        const told: MessageAlert[] = [];
+        for (const tenant of desk.tenants().filter((one) => servesTenant(receiver, one))) {
+          const shown = (alert: MessageAlert) => (saysTenant ? alertOfTenant(alert, tenant) : alert);
+          for (const alert of await desk.toldTo(tenant, receiver.name, shown)) told.push(alert);
+        }
+        return told;
+      },
       async send(alerts, until, signal) {
         const outcome = await sendToInstance(url, integration, { alerts, until, now: clock.now(), signal });
         if (outcome.kind === 'sent') {
@@ -201,11 +215,13 @@ export async function openAlerting(parts: Parts) {
     });
   }
 
-  async function test(tenant: TenantId, name: string): Promise<readonly TestOutcome[] | undefined> {
-    const receiver = byName.get(name);
-    if (receiver === undefined || !servesTenant(receiver, tenant)) return undefined;
+  const paceOfTests = openTestPace(clock.now);
+
+  async function test(tenant: TenantId, name: string): Promise<readonly TestOutcome[]> {
+    const receiver = byName.get(name)!;
     const now = clock.now();
-    const message = testMessage(tenant, name, { now, externalUrl, id: randomUUID() });
+    const made = testMessage(tenant, name, { now, externalUrl, id: randomUUID() });
+    const message = saysTenant ? messageOfTenant(made) : made;
     return Promise.all(
       receiver.integrations.flatMap((integration): Promise<TestOutcome>[] => {
         const signal = AbortSignal.timeout(integration.timeoutMs * 2);
@@ -232,14 +248,15 @@ export async function openAlerting(parts: Parts) {
       (router: Router) =>
         alertmanagerRoutes(router, {
           ...{ callerOf, now: clock.now, requestBytes: Math.max(requestBytes, Math.min(writeBytes, 8 * 1024 * 1024)) },
-          ...{ version: VERSION, startedAt, newId: randomUUID, tell: share?.post ?? tell },
+          ...{ version: VERSION, startedAt, newId: randomUUID, tell: share?.post ?? tell, pause },
           ...{ viewsOf: desk.viewsOf, silences: desk.silences, silence: desk.silence, putSilences: desk.putSilences },
           receivers: (tenant) => receivers.filter((each) => servesTenant(each, tenant)).map(({ name }) => name),
           configText: (tenant) => configText(routeOf(tenant), (name) => serves(name, tenant)),
         }),
       (router: Router) =>
         alertingRoutes(router, {
-          ...{ callerOf, requestBytes, test },
+          ...{ callerOf, requestBytes, test, hasReceiver: (tenant, name) => serves(name, tenant) },
+          admitTest: (tenant, name) => paceOfTests(`${tenant}\n${name}`),
           ...{ deadLetters: queue.deadLetters, retry: queue.retry, drop: queue.drop },
         }),
     ] as readonly ((router: Router) => void)[],
@@ -263,12 +280,6 @@ async function replicaOf(keyValue: Parts['keyValue']): Promise<string> {
 function withoutResolved(message: Message): Message | undefined {
   const alerts = message.alerts.filter(({ status }) => status === 'firing');
   return alerts.length === 0 ? undefined : { ...message, alerts };
-}
-
-/** An Alertmanager knows no tenants: a label says whose it is, and what the alert itself says there is believed nowhere. */
-function ofTenant(alert: MessageAlert, tenant: TenantId): MessageAlert {
-  const { tenant: own, ...labels } = alert.labels;
-  return { ...alert, labels: { ...labels, ...(own !== undefined && { exported_tenant: own }), tenant } };
 }
 
 function outcomeOf(integration: string, outcome: Outcome): TestOutcome {

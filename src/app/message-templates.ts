@@ -10,7 +10,7 @@ const NO_TIME = -62_135_596_800_000n * 1_000_000n;
 
 /**
  * Expands the texts of receivers with the template engine of the rules. What a text sees is what Alertmanager's see:
- * `.Status`, `.Alerts`, `.Alerts.Firing`, `.GroupLabels`, `.CommonAnnotations`, `.ExternalURL`, …
+ * `.Status`, `.Alerts`, `.Alerts.Firing`, `.GroupLabels`, `.CommonAnnotations`, `.ExternalURL`, …, and `.Tenant`
  *
  * @param definitions What the files of templates say: the `define`s that texts may call.
  */
@@ -44,6 +44,7 @@ function dataOf(message: Message, externalUrl: string): GoData {
   return data({
     Status: status,
     Receiver: receiver,
+    Tenant: message.tenant,
     GroupKey: groupKey,
     GroupLabels: pairs(groupLabels),
     CommonLabels: pairs(commonLabels),

@@ -1,16 +1,17 @@
 import type { Router } from 'express';
 import { type RuleGroupView, type RuleView, rulesRoutes } from '../http/routes/rules.ts';
 import { type SloView, slosRoute } from '../http/routes/slos.ts';
-import { END_TOLD_FOR_MS, type TellAlerts, type Alert as ToldAlert } from '../model/alert.ts';
+import type { TellAlerts, Alert as ToldAlert } from '../model/alert.ts';
 import { type Labels, labelsOf } from '../model/labels.ts';
 import type { TenantId } from '../model/tenant.ts';
-import { MINUTE, SECOND } from '../model/time.ts';
+import { SECOND } from '../model/time.ts';
 import { parseSeriesSelector } from '../promql/parse-series-selector.ts';
-import { type Alert, activeAlerts } from '../rules/alerting.ts';
+import { activeAlerts } from '../rules/alerting.ts';
 import { carriedOver } from '../rules/carry-over.ts';
 import type { RuleWorld } from '../rules/evaluate-group.ts';
 import { type AlertingRule, parseRuleFile, type RuleGroup } from '../rules/rule-file.ts';
 import { type GroupRun, type GroupState, openGroupRun, type RuleState, stateOfRule } from '../rules/run-group.ts';
+import { alertsToTell, type RuleAlertToTell } from '../rules/told.ts';
 import { writeRuleSamples } from '../rules/write-samples.ts';
 import { callersOf } from './callers.ts';
 import { tellerTarget } from './coordination.ts';
@@ -22,8 +23,6 @@ import { type PlacedSlo, sloReader, sloView } from './slos.ts';
 const RELOAD_EVERY_MS = 5 * SECOND;
 /** How often alerts are told that did not change meanwhile. */
 const TELL_EVERY_MS = 30 * SECOND;
-/** A group that was not evaluated for so many intervals says nothing of its alerts. */
-const INTERVALS_TOLD = 4;
 
 export type Rules = ReturnType<typeof openRules>;
 
@@ -92,9 +91,12 @@ export function openRules(parts: Parts, tell: TellAlerts) {
     const hasAlerts = group.rules.some(({ kind }) => kind === 'alerting');
     const target = hasAlerts ? tellerTarget(tenant) : { namespace: 'rules', name: key };
     const own = new AbortController();
-    const carried = former && carriedOver({ group: former.run.group, memory: former.run.memory() }, group);
+    const carried =
+      former &&
+      carriedOver({ group: former.run.group, memory: former.run.memory(), unended: former.run.unended() }, group);
     const run = openGroupRun(
-      { file, group, carried, restores: former === undefined },
+      // One that was changed before it was restored is restored as it is now.
+      { file, group, carried, restores: former === undefined || !former.run.isRestored() },
       {
         clock,
         monotonic: () => performance.now(),
@@ -173,19 +175,38 @@ export function openRules(parts: Parts, tell: TellAlerts) {
     }
     for (const placed of slos) wanted.set(keyOf(placed), placed);
     tellProblems([...found, ...objectives.problems]);
-    const gone = [...running].filter(([key]) => !wanted.has(key));
-    for (const [key, one] of gone) {
-      running.delete(key);
-      await one.stop();
-      await one.run.end();
-      forgetGauges(one);
+    for (const [key, one] of running) {
+      if (wanted.has(key)) continue;
+      change(key, async () => {
+        await one.stop();
+        await one.run.end();
+        running.delete(key);
+        forgetGauges(one);
+      });
     }
     for (const [key, placed] of wanted) {
       const before = running.get(key);
-      if (before !== undefined && before.definition === definitionOf(placed.group)) continue;
-      await before?.stop();
-      running.set(key, start(placed, before, signal));
+      if (before === undefined) {
+        if (!changing.has(key)) running.set(key, start(placed, undefined, signal));
+      } else if (before.definition !== definitionOf(placed.group)) {
+        change(key, async () => {
+          await before.stop();
+          running.set(key, start(placed, before, signal));
+        });
+      }
     }
+  }
+
+  /** Groups that are ended or changed now: what is evaluated comes to its end first, and keeps no other group waiting. */
+  const changing = new Map<string, Promise<void>>();
+
+  /** What else is wanted of the group meanwhile is seen once that is done. */
+  function change(key: string, how: () => Promise<void>): void {
+    if (changing.has(key)) return;
+    const done = how()
+      .catch((error: unknown) => log.error({ err: error, group: key }, 'a group of rules cannot be changed now'))
+      .finally(() => changing.delete(key));
+    changing.set(key, done);
   }
 
   function tellProblems(found: readonly RuleFileProblem[]): void {
@@ -202,33 +223,30 @@ export function openRules(parts: Parts, tell: TellAlerts) {
   async function tellChanges(one: Running | undefined): Promise<void> {
     if (one === undefined) return;
     const alerts = toldAlerts(one);
-    const now = alerts.map(({ labels, endsAt }) => `${JSON.stringify(labels)} ${endsAt ?? ''}`).join('\n');
+    // That one is believed for longer is no change.
+    const ended = ({ endsAt }: ToldAlert) => (endsAt === undefined || endsAt > clock.now() ? '' : endsAt);
+    const now = alerts.map((alert) => `${JSON.stringify(alert.labels)} ${ended(alert)}`).join('\n');
     if (told.get(one) === now || (alerts.length === 0 && !told.has(one))) return;
     // What could not be told is told again after the next evaluation.
     if (await tellThem(one.placed.tenant, alerts)) told.set(one, now);
   }
 
   function toldAlerts({ run }: Running): readonly ToldAlert[] {
-    const { rules, evaluatedAt, intervalMs } = run.state();
-    if (evaluatedAt === undefined) return [];
-    if (clock.now() - evaluatedAt > INTERVALS_TOLD * Math.max(intervalMs, MINUTE)) return [];
-    return rules.flatMap(({ rule, alerts }) =>
-      rule.kind !== 'alerting'
-        ? []
-        : alerts
-            .filter(({ state, resolvedAt = Number.NEGATIVE_INFINITY }) => {
-              return state === 'firing' || (state === 'inactive' && clock.now() - resolvedAt <= END_TOLD_FOR_MS);
-            })
-            .map((alert) => toldAlert(alert, rule)),
-    );
+    const { rules, intervalMs } = run.state();
+    return rules.flatMap((state) => {
+      const { rule } = state;
+      if (rule.kind !== 'alerting') return [];
+      return alertsToTell(state, intervalMs, clock.now()).map((one) => toldAlert(one, rule));
+    });
   }
 
-  function toldAlert({ labels, annotations, firedAt, activeAt, resolvedAt }: Alert, { expression }: AlertingRule) {
+  function toldAlert({ alert, endsAt }: RuleAlertToTell, { expression }: AlertingRule): ToldAlert {
+    const { labels, annotations, firedAt, activeAt } = alert;
     return {
       labels: labelsOf({ ...settings.externalLabels, ...Object.fromEntries(labels) }),
       annotations: Object.fromEntries(annotations),
       startsAt: firedAt ?? activeAt,
-      ...(resolvedAt !== undefined && { endsAt: resolvedAt }),
+      endsAt,
       generatorUrl: `${externalUrl}/graph?g0.expr=${encodeURIComponent(expression)}&g0.tab=1`,
     };
   }
@@ -313,6 +331,7 @@ export function openRules(parts: Parts, tell: TellAlerts) {
         gaugeStates();
         await clock.sleep(RELOAD_EVERY_MS, signal).catch(() => {});
       }
+      await Promise.all(changing.values());
       await Promise.all([...running.values()].map((one) => one.stop()));
     },
   };

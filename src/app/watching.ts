@@ -1,13 +1,13 @@
 import type { Router } from 'express';
-import type { Anomaly, AnomalyDemand, Feedback } from '../anomaly/anomaly.ts';
+import type { Anomaly, Feedback } from '../anomaly/anomaly.ts';
 import { type OffsetAt, offsetsOf } from '../forecasts/yesterday.ts';
 import { anomalyRoutes } from '../http/routes/anomalies.ts';
 import { evaluateDemand } from '../loops/demand-series.ts';
+import type { Replicas } from '../loops/gone-members.ts';
+import { openMutes, policyOfSeries } from '../loops/mutes.ts';
+import { runLoop } from '../loops/run-loop.ts';
 import { openSharedFeedback } from '../loops/shared-feedback.ts';
 import { reasonOf } from '../loops/telemetry.ts';
-import { openMutes, policyOfSeries } from '../loops/mutes.ts';
-import type { Replicas } from '../loops/gone-members.ts';
-import { runLoop } from '../loops/run-loop.ts';
 import type { TenantPolicy } from '../loops/tenant-policy.ts';
 import type { Watch } from '../loops/watch.ts';
 import { openWatchLoop } from '../loops/watch-loop.ts';
@@ -15,7 +15,7 @@ import { openWatchedDemands } from '../loops/watched-demand.ts';
 import type { ForecastAt, SliceContext } from '../loops/watcher.ts';
 import type { TellAlerts } from '../model/alert.ts';
 import type { Forecast } from '../model/forecast.ts';
-import { type Labels, labelsKey, labelsOf, labelValue, METRIC_NAME } from '../model/labels.ts';
+import { labelsKey, labelsOf, METRIC_NAME } from '../model/labels.ts';
 import type { StepRange } from '../model/query-result.ts';
 import { decodeSamples, type SampledSeries, type Samples } from '../model/series.ts';
 import type { TenantId } from '../model/tenant.ts';
@@ -145,7 +145,6 @@ export function openWatching(
       return forecast === undefined || time - forecast.issuedAt > age ? undefined : saidOf(forecast, time);
     };
   }
-
 
   const loop = openWatchLoop({
     ...{ clock, telemetry, watches, evaluate, contextOf, onConfirmed: anomaliesChanged },

@@ -202,7 +202,16 @@ export const AlertingSection = z.strictObject({
     .min(1)
     .max(1_000_000)
     .default(10_000)
-    .describe('Messages that wait for one receiver at most; beyond, the oldest is dropped, and counted.'),
+    .describe(
+      'Messages of one tenant that wait for one integration of a receiver at most; beyond, the oldest become dead letters.',
+    ),
+  queueBytes: z
+    .int()
+    .min(1024 * 1024)
+    .default(32 * 1024 * 1024)
+    .describe(
+      'Bytes of the messages of one tenant that wait for all receivers at most; beyond, the oldest become dead letters, of which as much is kept.',
+    ),
   alertsPerTenant: z.int().min(1).max(1_000_000).default(10_000).describe('Alerts of any one tenant at one time.'),
 });
 export type AlertingDocument = z.infer<typeof AlertingSection>;

@@ -23,6 +23,7 @@ export interface AlertingSettings {
   readonly flapping: Flapping;
   readonly retryForMs: number;
   readonly queueLength: number;
+  readonly queueBytes: number;
   readonly alertsPerTenant: number;
 }
 
@@ -146,6 +147,7 @@ export function resolveAlerting(
     },
     retryForMs: parseDuration(section.retryFor),
     queueLength: section.queueLength,
+    queueBytes: section.queueBytes,
     alertsPerTenant: section.alertsPerTenant,
   };
   return { settings, problems };

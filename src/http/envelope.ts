@@ -62,7 +62,7 @@ export interface ListOptions<T> {
 }
 
 /** Writes JSON in pieces: texts, and bytes that are good until the next. */
-async function sendPieces(
+export async function sendPieces(
   response: Response,
   pieces: Iterable<string | Uint8Array>,
   pause: Pause = () => undefined,

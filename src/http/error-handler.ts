@@ -9,6 +9,7 @@ import { RateLimitedError } from '../model/rate-limited.ts';
 import type { TenantId } from '../model/tenant.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { TooManyTestsError } from './errors.ts';
 
 /** The status of each code that a client may see. A code that is not here answers 500. */
 const STATUS: ReadonlyMap<string, number> = new Map(
@@ -44,6 +45,7 @@ const STATUS: ReadonlyMap<string, number> = new Map(
     too_many_samples: 422,
     too_many_forecasts: 429,
     too_many_queries: 429,
+    too_many_tests: 429,
     rate_limited: 429,
     query_canceled: 499,
     damaged_data: 500,
@@ -108,8 +110,10 @@ export function errorHandler({ log, metrics, callerOf, beforeDiscard }: ErrorHan
       return;
     }
     if (status === 401) response.set('WWW-Authenticate', 'Bearer realm="foresail", Basic realm="foresail"');
-    if (status === 503 || status === 429)
-      response.set('Retry-After', String(error instanceof RateLimitedError ? error.retryAfterSeconds : 5));
+    if (status === 503 || status === 429) {
+      const saysWhen = error instanceof RateLimitedError || error instanceof TooManyTestsError;
+      response.set('Retry-After', String(saysWhen ? error.retryAfterSeconds : 5));
+    }
     // Who failed may have begun to say of another type what was to come.
     response.status(status).type('json').removeHeader('Content-Encoding');
     afterBody(request, {

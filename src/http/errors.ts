@@ -115,6 +115,19 @@ export class TooManyForecastsError extends CodedError {
   readonly code = 'too_many_forecasts';
 }
 
+/** A receiver was tested as often as it may be lately. */
+export class TooManyTestsError extends CodedError {
+  override readonly name = 'TooManyTestsError';
+  readonly code = 'too_many_tests';
+  /** Whole seconds, at least 1: for the header Retry-After. */
+  readonly retryAfterSeconds: number;
+
+  constructor(message: string, waitMs: number) {
+    super(message);
+    this.retryAfterSeconds = Math.max(1, Math.ceil(waitMs / 1_000));
+  }
+}
+
 /** The address that the settings name cannot be opened: it is taken, or not one of this machine's. */
 export class ListenError extends CodedError {
   override readonly name = 'ListenError';

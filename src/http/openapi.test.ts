@@ -67,13 +67,14 @@ test('every address of the document is answered', async () => {
         alertmanagerRoutes(router, {
           callerOf,
           ...{ now: () => 0, requestBytes: 65_536, version: '0', startedAt: 0, newId: () => 'x' },
-          ...{ tell: async () => {}, viewsOf: () => [], putSilences: async () => {} },
+          ...{ tell: async () => {}, async *viewsOf() {}, putSilences: async () => {}, pause: () => undefined },
           ...{ silences: () => [], silence: () => undefined, receivers: () => [], configText: () => '' },
         }),
       (router) =>
         alertingRoutes(router, {
           callerOf,
-          ...{ requestBytes: 65_536, deadLetters: () => [], test: async () => undefined },
+          ...{ requestBytes: 65_536, deadLetters: () => [], test: async () => [] },
+          ...{ hasReceiver: () => false, admitTest: () => undefined },
           ...{ retry: async () => 1, drop: async () => 1 },
         }),
     ],

@@ -29,7 +29,7 @@ function world({ alertsPerTenant = 100 } = {}) {
         ...{ routeOf: () => ROUTE, serves: () => true, inhibitRules: [], alertsPerTenant },
         flapping: { starts: 4, withinMs: HOUR, settleMs: 15 * MINUTE },
       },
-      enqueue: (those) => ({ changes: [], added: () => messages.push(...those) }),
+      enqueue: async (those) => ({ changes: [], added: () => messages.push(...those) }),
       on: {
         refused: (reason) => refused.push(reason),
         news() {},

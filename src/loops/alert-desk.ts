@@ -3,8 +3,9 @@ import { endOf, type Flapping, type HeldAlert, isFiring, isFlapping, isSameKept,
 import { type InhibitRule, inhibiting } from '../alerting/inhibit.ts';
 import type { Message, MessageAlert } from '../alerting/message.ts';
 import { type GroupPlace, type Route, routing } from '../alerting/route.ts';
-import { SILENCE_KEPT_MS, type Silence, silenceState, silencing } from '../alerting/silence.ts';
-import { type AlertingPlan, type Group, step } from '../alerting/step.ts';
+import { SILENCE_KEPT_MS, type Silence, silenceState } from '../alerting/silence.ts';
+import { openSilenceBook, type SilenceBook } from '../alerting/silence-book.ts';
+import { type AlertCounts, type AlertingPlan, type Group, type Step, stepping } from '../alerting/step.ts';
 import type { AlertView } from '../alerting/view.ts';
 import { type Alert, END_TOLD_FOR_MS } from '../model/alert.ts';
 import type { Clock } from '../model/clock.ts';
@@ -27,10 +28,10 @@ export interface AlertDeskDeps {
     readonly alertsPerTenant: number;
   };
   /** What is to be written so that the messages are sent, and what to call once that is done. */
-  readonly enqueue: (messages: readonly Message[]) => {
+  readonly enqueue: (messages: readonly Message[]) => Promise<{
     readonly changes: readonly KeyChange[];
     readonly added: () => void;
-  };
+  }>;
   /** Between pieces of work: undefined, or a promise where others are to have the thread. */
   readonly pause: () => Promise<void> | undefined;
   /** Whether it is for this process to tell of the tenant's alerts. */
@@ -65,8 +66,10 @@ interface TenantDesk {
   readonly tenant: TenantId;
   alerts: ReadonlyMap<string, HeldAlert>;
   groups: ReadonlyMap<string, Group>;
-  readonly silences: Map<string, Silence>;
+  readonly silences: SilenceBook;
   readonly placesOf: (labels: Labels) => readonly GroupPlace[];
+  /** As the last look found them. */
+  counts: AlertCounts;
   /** It is to be looked at then. */
   wakeAt: Millis;
   /** What changes it waits for the change before. */
@@ -82,6 +85,9 @@ const SILENCE = 'alert-silence/';
 const MOST_LABELS = 100;
 const MOST_BYTES = 64 * 1024;
 const STORE_REST_MS = 5 * SECOND;
+/** Changes of one write, where they may be kept one by one: some thousands would hold the thread. */
+const AT_ONCE = 256;
+const VIEWED_AT_ONCE = 128;
 /**
  * So long is an alert believed after a restart without being told again: rules that wait for less than Prometheus's ten
  * minutes of grace wait anew before they tell it, and nobody is to hear meanwhile that it ended.
@@ -96,7 +102,7 @@ export type AlertDesk = Awaited<ReturnType<typeof openAlertDesk>>;
 export async function openAlertDesk({ keyValue, clock, settings, enqueue, pause, acts, share, on }: AlertDeskDeps) {
   const { flapping } = settings;
   const desks = new Map<TenantId, TenantDesk>();
-  const inhibitedBy = inhibiting(settings.inhibitRules);
+  const inhibition = inhibiting(settings.inhibitRules);
   const rest = openRest(clock);
 
   function deskOf(tenant: TenantId): TenantDesk {
@@ -114,8 +120,8 @@ export async function openAlertDesk({ keyValue, clock, settings, enqueue, pause,
       return places;
     };
     desk = {
-      ...{ tenant, placesOf, alerts: new Map(), groups: new Map(), silences: new Map() },
-      wakeAt: 0,
+      ...{ tenant, placesOf, alerts: new Map(), groups: new Map(), silences: openSilenceBook() },
+      ...{ wakeAt: 0, counts: { active: 0, suppressed: 0, resolved: 0, flapping: 0 } },
       turn: Promise.resolve(),
       heard: new Map(),
     };
@@ -171,59 +177,75 @@ export async function openAlertDesk({ keyValue, clock, settings, enqueue, pause,
       .map(({ fingerprint }) => fingerprint);
   }
 
+  /** Kept for good when it resolves, a piece after the other: whoever hears of a fault tells all of them again. */
   async function tell(tenant: TenantId, alerts: readonly Alert[]): Promise<void> {
-    if (alerts.length === 0) return;
     const desk = deskOf(tenant);
-    await inTurn(desk, async () => {
-      const now = clock.now();
-      const taken = new Map(desk.alerts);
-      const changes = new Map<string, KeyChange>();
-      let isNews = false;
-      let ended: string[] | undefined;
-      for (const alert of alerts) {
-        await pause();
-        const refusal = refusalOf(alert);
-        if (refusal !== undefined) {
-          on.refused(refusal, tenant);
-          continue;
-        }
-        const fingerprint = fingerprintOf(alert.labels);
-        if (share !== undefined) desk.heard.set(fingerprint, { alert, at: now });
-        const before = taken.get(fingerprint);
-        const labels = before?.labels ?? alert.labels;
-        const after = takeAlert(before, { ...alert, labels }, { fingerprint, now, flapping });
-        if (after === undefined || after === before) continue;
-        if (before === undefined && taken.size >= settings.alertsPerTenant) {
-          ended ??= endedOf(desk, taken, now);
-          const oldest = ended.pop();
-          if (oldest !== undefined) {
-            taken.delete(oldest);
-            const key = `${ALERT}${tenant}/${oldest}`;
-            changes.set(key, { key, value: undefined });
-          }
-        }
-        if (before === undefined && taken.size >= settings.alertsPerTenant) {
-          on.refused('limit', tenant);
-          continue;
-        }
-        taken.set(fingerprint, after);
-        if (before !== undefined && isSameKept(before, after)) continue;
-        isNews ||= before?.endsAt !== after.endsAt || before?.startsAt !== after.startsAt;
-        const key = `${ALERT}${tenant}/${fingerprint}`;
-        changes.set(key, { key, value: encodeJson(after) });
-      }
-      if (changes.size > 0) await keyValue.write([...changes.values()]);
-      desk.alerts = taken;
-      if (!isNews) return;
-      desk.wakeAt = now;
-      rest.wake();
-      on.news();
-    });
+    for (let at = 0; at < alerts.length; at += AT_ONCE) {
+      const piece = alerts.slice(at, at + AT_ONCE);
+      await inTurn(desk, () => take(desk, piece));
+    }
   }
 
-  function planOf(desk: TenantDesk, now: Millis): AlertingPlan {
-    const { tenant, placesOf } = desk;
-    return { tenant, placesOf, inhibitedBy, silencedBy: silencing(desk.silences.values(), now), flapping };
+  async function take(desk: TenantDesk, alerts: readonly Alert[]): Promise<void> {
+    const { tenant } = desk;
+    const now = clock.now();
+    const taken = new Map(desk.alerts);
+    const changes = new Map<string, KeyChange>();
+    let isNews = false;
+    let ended: string[] | undefined;
+    for (const alert of alerts) {
+      const turn = pause();
+      if (turn !== undefined) await turn;
+      const refusal = refusalOf(alert);
+      if (refusal !== undefined) {
+        on.refused(refusal, tenant);
+        continue;
+      }
+      const fingerprint = fingerprintOf(alert.labels);
+      if (share !== undefined) desk.heard.set(fingerprint, { alert, at: now });
+      const before = taken.get(fingerprint);
+      const labels = before?.labels ?? alert.labels;
+      const after = takeAlert(before, { ...alert, labels }, { fingerprint, now, flapping });
+      if (after === undefined || after === before) continue;
+      if (before === undefined && taken.size >= settings.alertsPerTenant) {
+        ended ??= endedOf(desk, taken, now);
+        const oldest = ended.pop();
+        if (oldest !== undefined) {
+          taken.delete(oldest);
+          const key = `${ALERT}${tenant}/${oldest}`;
+          changes.set(key, { key, value: undefined });
+        }
+      }
+      if (before === undefined && taken.size >= settings.alertsPerTenant) {
+        on.refused('limit', tenant);
+        continue;
+      }
+      taken.set(fingerprint, after);
+      if (before !== undefined && isSameKept(before, after)) continue;
+      isNews ||= before?.endsAt !== after.endsAt || before?.startsAt !== after.startsAt;
+      const key = `${ALERT}${tenant}/${fingerprint}`;
+      changes.set(key, { key, value: encodeJson(after) });
+    }
+    if (changes.size > 0) await keyValue.write([...changes.values()]);
+    desk.alerts = taken;
+    if (!isNews) return;
+    desk.wakeAt = now;
+    rest.wake();
+    on.news();
+  }
+
+  function planOf({ tenant, placesOf, silences }: TenantDesk, now: Millis): AlertingPlan {
+    return { tenant, placesOf, inhibition, silencedBy: (labels) => silences.by(labels, now), flapping };
+  }
+
+  async function stepOf(desk: TenantDesk, now: Millis): Promise<Step> {
+    const pieces = stepping(desk, planOf(desk, now), now);
+    for (;;) {
+      const { done, value } = pieces.next();
+      if (done === true) return value;
+      const turn = pause();
+      if (turn !== undefined) await turn;
+    }
   }
 
   /** What another replica knew, with what was told here lately on top of it. */
@@ -272,31 +294,41 @@ export async function openAlertDesk({ keyValue, clock, settings, enqueue, pause,
     await inTurn(desk, async () => {
       const now = clock.now();
       if (!acts(desk.tenant)) {
+        desk.counts = (await stepOf(desk, now)).counts;
         desk.wakeAt = now + MINUTE;
         return;
       }
       const left = await share?.takeOver(desk.tenant);
       if (left !== undefined) await takeUp(desk, left);
-      const next = step(desk, planOf(desk, now), now);
-      const { changes, added } = enqueue(next.messages);
-      const all: KeyChange[] = [...changes];
+      const next = await stepOf(desk, now);
+      desk.counts = next.counts;
+      const { changes, added } = await enqueue(next.messages);
+      const told = new Set(next.messages.map(({ groupKey }) => groupKey));
+      /** What is so whether or not the messages are kept, and may be kept before them. */
+      const loose: KeyChange[] = [];
+      const withMessages: KeyChange[] = [...changes];
       for (const [key, group] of next.changedGroups) {
+        const turn = pause();
+        if (turn !== undefined) await turn;
         const value = group === undefined ? undefined : encodeJson(group);
-        all.push({ key: `${GROUP}${desk.tenant}/${digestOf(key)}`, value });
+        (told.has(key) ? withMessages : loose).push({ key: `${GROUP}${desk.tenant}/${digestOf(key)}`, value });
       }
       // One that was told no longer has ended, for the next process, too.
       const alerts = new Map(next.state.alerts);
       for (const [id, alert] of next.state.alerts) {
         if (alert.endsAt !== undefined || alert.until > now) continue;
+        const turn = pause();
+        if (turn !== undefined) await turn;
         const ended = { ...alert, endsAt: alert.until };
         alerts.set(id, ended);
-        all.push({ key: `${ALERT}${desk.tenant}/${id}`, value: encodeJson(ended) });
+        loose.push({ key: `${ALERT}${desk.tenant}/${id}`, value: encodeJson(ended) });
       }
-      for (const id of next.gone) all.push({ key: `${ALERT}${desk.tenant}/${id}`, value: undefined });
+      for (const id of next.gone) loose.push({ key: `${ALERT}${desk.tenant}/${id}`, value: undefined });
       const old = [...desk.silences.values()].filter(({ endsAt }) => now - endsAt > SILENCE_KEPT_MS);
-      for (const { id } of old) all.push({ key: `${SILENCE}${desk.tenant}/${id}`, value: undefined });
+      for (const { id } of old) loose.push({ key: `${SILENCE}${desk.tenant}/${id}`, value: undefined });
+      for (let at = 0; at < loose.length; at += AT_ONCE) await keyValue.write(loose.slice(at, at + AT_ONCE));
       // All or nothing: what is told of as told is in the queue.
-      if (all.length > 0) await keyValue.write(all);
+      if (withMessages.length > 0) await keyValue.write(withMessages);
       for (const { id } of old) desk.silences.delete(id);
       desk.alerts = alerts;
       desk.groups = next.state.groups;
@@ -305,44 +337,69 @@ export async function openAlertDesk({ keyValue, clock, settings, enqueue, pause,
     });
   }
 
-  function viewsOf(tenant: TenantId): readonly AlertView[] {
+  /** All of a tenant's alerts as they were when it was called, piece by piece: it takes others no time. */
+  async function* viewsOf(tenant: TenantId): AsyncGenerator<readonly AlertView[], void> {
     const desk = desks.get(tenant);
-    if (desk === undefined) return [];
+    if (desk === undefined) return;
     const now = clock.now();
     const all = [...desk.alerts.values()];
-    const silencedBy = silencing(desk.silences.values(), now);
-    const inhibited = inhibitedBy(all.filter((alert) => isFiring(alert, now, flapping)));
-    return all.map((alert) => ({
-      alert,
-      endsAt: isFiring(alert, now, flapping) ? undefined : endOf(alert),
-      flapping: isFlapping(alert, now, flapping),
-      silencedBy: silencedBy(alert.labels),
-      inhibitedBy: inhibited(alert),
-      places: desk.placesOf(alert.labels),
-    }));
+    const among = inhibition();
+    for (const alert of all) {
+      if (isFiring(alert, now, flapping)) among.add(alert);
+      const turn = pause();
+      if (turn !== undefined) await turn;
+    }
+    let views: AlertView[] = [];
+    for (const alert of all) {
+      views.push({
+        alert,
+        endsAt: isFiring(alert, now, flapping) ? undefined : endOf(alert),
+        flapping: isFlapping(alert, now, flapping),
+        silencedBy: desk.silences.by(alert.labels, now),
+        inhibitedBy: among.by(alert),
+        places: desk.placesOf(alert.labels),
+      });
+      const turn = pause();
+      if (turn === undefined && views.length < VIEWED_AT_ONCE) continue;
+      if (turn !== undefined) await turn;
+      yield views;
+      views = [];
+    }
+    if (views.length > 0) yield views;
   }
 
   return {
     tell,
     viewsOf,
     tenants: (): readonly TenantId[] => [...desks.keys()],
-    /** What a receiver that keeps alerts itself is to hear now: what fires and is not held back, and what ended lately. */
-    toldTo(tenant: TenantId, receiver: string): readonly MessageAlert[] {
+    /**
+     * What a receiver that keeps alerts itself is to hear now: what fires and is not held back, and what ended lately.
+     * @param shown What becomes of each before it is told.
+     */
+    async toldTo(
+      tenant: TenantId,
+      receiver: string,
+      shown: (alert: MessageAlert) => MessageAlert = (alert) => alert,
+    ): Promise<readonly MessageAlert[]> {
       const now = clock.now();
-      return viewsOf(tenant)
-        .filter(({ places }) => places.some(({ route }) => route.receiver === receiver))
-        .filter(({ endsAt, silencedBy, inhibitedBy: by }) =>
-          endsAt === undefined ? silencedBy.length === 0 && by.length === 0 : now - endsAt <= END_TOLD_FOR_MS,
-        )
-        .map(({ alert, endsAt }) => ({
-          status: endsAt === undefined ? 'firing' : 'resolved',
-          labels: Object.fromEntries(alert.labels),
-          annotations: alert.annotations,
-          startsAt: alert.startsAt,
-          ...(endsAt !== undefined && { endsAt }),
-          generatorUrl: alert.generatorUrl,
-          fingerprint: alert.fingerprint,
-        }));
+      const told: MessageAlert[] = [];
+      for await (const views of viewsOf(tenant)) {
+        for (const { alert, endsAt, silencedBy, inhibitedBy, places } of views) {
+          if (!places.some(({ route }) => route.receiver === receiver)) continue;
+          const isTold =
+            endsAt === undefined
+              ? silencedBy.length === 0 && inhibitedBy.length === 0
+              : now - endsAt <= END_TOLD_FOR_MS;
+          if (!isTold) continue;
+          const { annotations, startsAt, generatorUrl, fingerprint } = alert;
+          const labels = Object.fromEntries(alert.labels);
+          const common = { labels, annotations, startsAt, generatorUrl, fingerprint };
+          told.push(
+            shown(endsAt === undefined ? { status: 'firing', ...common } : { status: 'resolved', ...common, endsAt }),
+          );
+        }
+      }
+      return told;
     },
     silences: (tenant: TenantId): readonly Silence[] => [...(desks.get(tenant)?.silences.values() ?? [])],
     silence: (tenant: TenantId, id: string): Silence | undefined => desks.get(tenant)?.silences.get(id),
@@ -385,29 +442,26 @@ export async function openAlertDesk({ keyValue, clock, settings, enqueue, pause,
           if (JSON.stringify(desk.silences.get(id)) === JSON.stringify(silence)) continue;
           changes.push({ key: `${SILENCE}${tenant}/${id}`, value: encodeJson(silence) });
         }
-        for (const id of desk.silences.keys()) {
+        for (const { id } of desk.silences.values()) {
           if (!now.has(id)) changes.push({ key: `${SILENCE}${tenant}/${id}`, value: undefined });
         }
         if (changes.length === 0) return;
         await keyValue.write(changes);
-        desk.silences.clear();
-        for (const [id, silence] of now) desk.silences.set(id, silence);
+        for (const { id } of [...desk.silences.values()]) if (!now.has(id)) desk.silences.delete(id);
+        for (const [id, silence] of now) {
+          if (changes.some(({ key }) => key === `${SILENCE}${tenant}/${id}`)) desk.silences.set(id, silence);
+        }
         on.news();
       });
     },
-    /** How many there are of each kind, of all tenants. */
+    /** How many there are of each kind, of all tenants, as their last looks found them. */
     counts() {
-      const counts = { active: 0, suppressed: 0, resolved: 0, flapping: 0, silences: 0 };
-      for (const [tenant, { silences }] of desks) {
-        for (const { endsAt, flapping: flaps, silencedBy, inhibitedBy: by } of viewsOf(tenant)) {
-          if (endsAt !== undefined) counts.resolved++;
-          else if (silencedBy.length + by.length > 0) counts.suppressed++;
-          else counts.active++;
-          if (flaps) counts.flapping++;
-        }
-        for (const each of silences.values()) if (silenceState(each, clock.now()) === 'active') counts.silences++;
+      const sum = { active: 0, suppressed: 0, resolved: 0, flapping: 0, silences: 0 };
+      for (const { counts, silences } of desks.values()) {
+        for (const kind of ['active', 'suppressed', 'resolved', 'flapping'] as const) sum[kind] += counts[kind];
+        for (const each of silences.values()) if (silenceState(each, clock.now()) === 'active') sum.silences++;
       }
-      return counts;
+      return sum;
     },
     async run(signal: AbortSignal): Promise<void> {
       while (!signal.aborted) {

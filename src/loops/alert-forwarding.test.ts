@@ -14,7 +14,7 @@ test('what goes wrong while alerts are told is counted, and they are told again'
   const faults: unknown[] = [];
   let attempts = 0;
   const { run } = openForwarding({
-    ...{ clock, random: () => 1, alerts: () => [ALERT], fault: (error) => faults.push(error) },
+    ...{ clock, random: () => 1, alerts: async () => [ALERT], fault: (error) => faults.push(error) },
     async send() {
       if (++attempts === 1) throw new RangeError('cannot be written');
       return 'taken';

@@ -9,7 +9,7 @@ export interface ForwardingDeps {
   /** From 0 to 1. */
   readonly random: () => number;
   /** All that it is to hear now. */
-  readonly alerts: () => readonly MessageAlert[];
+  readonly alerts: () => Promise<readonly MessageAlert[]>;
   /** One attempt. Says whether it was taken, or is worth another attempt before it is told anyway. */
   readonly send: (
     alerts: readonly MessageAlert[],
@@ -36,7 +36,7 @@ export function openForwarding({ clock, random, alerts, send, fault }: Forwardin
   async function attempt(signal: AbortSignal): Promise<'taken' | 'retry' | 'refused'> {
     try {
       const now = clock.now();
-      const told = alerts();
+      const told = await alerts();
       return told.length === 0 ? 'taken' : await send(told, now + TOLD_FOR_MS, signal);
     } catch (error) {
       if (!signal.aborted) fault(error);

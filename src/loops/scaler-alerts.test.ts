@@ -196,7 +196,7 @@ async function openWorld({ acts = true } = {}) {
         ...{ routeOf: () => ROUTE, serves: () => true, inhibitRules: [], alertsPerTenant: 100 },
         flapping: { starts: 4, withinMs: HOUR, settleMs: 15 * MINUTE },
       },
-      enqueue: (those) => ({ changes: [], added: () => messages.push(...those) }),
+      enqueue: async (those) => ({ changes: [], added: () => messages.push(...those) }),
       on: { refused: (why) => expect(why).toBe(''), news() {}, fault: (error) => expect(error).toBe(''), pass() {} },
     });
     const running = desk.run(stop.signal);

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
-import { Secret, withoutSecrets } from './secret.ts';
+import { base64Of, Secret, withoutSecrets } from './secret.ts';
 
 test('a secret is shown nowhere but where it is asked for', () => {
   const secret = new Secret('open sesame');
@@ -12,6 +12,7 @@ test('a secret is shown nowhere but where it is asked for', () => {
 test.each([
   { name: 'the whole', text: 'no: open sesame!', secret: 'open sesame' },
   { name: 'as a part of an address', text: '?key=open%20sesame', secret: 'open sesame' },
+  { name: 'in JSON', text: '{"key":"open \\"sesame\\""}', secret: 'open "sesame"' },
   { name: 'the path of an address', text: 'cannot POST /T0/sesame', secret: 'https://hooks.example/T0/sesame' },
   { name: 'the query of an address', text: 'bad ?sig=sesame', secret: 'https://hooks.example/x?sig=sesame' },
 ])('withoutSecrets() hides $name', ({ text, secret }) => {
@@ -22,4 +23,11 @@ test('withoutSecrets() leaves the rest as it is', () => {
   expect(withoutSecrets('it answered 400: no', [new Secret('http://127.0.0.1:1/'), new Secret('')])).toBe(
     'it answered 400: no',
   );
+});
+
+test('withoutSecrets() hides a secret in base64, with and without its padding', () => {
+  const coded = base64Of('open sesame');
+  for (const text of [`said ${coded}`, `said ${coded.replace(/=+$/, '')}.`]) {
+    expect(withoutSecrets(text, [new Secret('open sesame')])).toMatch(/^said <secret>=*\.?$/);
+  }
 });

@@ -38,7 +38,7 @@ function integration(port: number, timeoutMs: number): EmailIntegration {
   };
 }
 
-const text = { expand: (given: string) => given, externalUrl: 'http://here', onTemplateFault() {} };
+const text = { expand: (given: string) => given, externalUrl: 'http://here', saysTenant: false, onTemplateFault() {} };
 
 test('a mail server that drips is left in the end, and at once when the program ends', async () => {
   await withDripping(async (port) => {

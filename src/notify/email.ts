@@ -29,8 +29,8 @@ export async function sendEmail(integration: EmailIntegration, sending: Sending)
   try {
     const mail = transport.sendMail({
       ...{ from, to: [...to] },
-      subject: oneLine(textOf(integration.subject, message, () => titleOf(message), text)),
-      text: textOf(integration.text, message, () => `${titleOf(message)}\n\n${plainText(message)}\n`, text),
+      subject: oneLine(textOf(integration.subject, message, () => titleOf(message, text), text)),
+      text: textOf(integration.text, message, () => `${titleOf(message, text)}\n\n${plainText(message)}\n`, text),
       html: textOf(integration.html, message, () => htmlOf(message, text), text),
       messageId: `<${id.replace(/[^\w.-]/g, '_')}@${domain}>`,
       references: thread,
@@ -84,7 +84,8 @@ export function failureOf(error: unknown, integration: EmailIntegration): Outcom
   return failed('connection', true);
 }
 
-function htmlOf(message: Message, { externalUrl }: TextDeps): string {
+function htmlOf(message: Message, deps: TextDeps): string {
+  const { externalUrl } = deps;
   const { alerts, truncatedAlerts } = message;
   const parts = alerts.slice(0, MOST_ALERTS).map((alert) => {
     const { head, lines } = linesOf(alert);
@@ -99,7 +100,7 @@ function htmlOf(message: Message, { externalUrl }: TextDeps): string {
   const left = Math.max(0, alerts.length - MOST_ALERTS) + truncatedAlerts;
   const more = left > 0 ? `<p>… and ${left} more</p>` : '';
   const foot = isAddress(externalUrl) ? `<p><a href="${escaped(externalUrl)}">Foresail</a></p>` : '';
-  const title = escaped(titleOf(message));
+  const title = escaped(titleOf(message, deps));
   return `<!doctype html><html><body style="font-family:sans-serif"><h2>${title}</h2>${parts.join('')}${more}${foot}</body></html>`;
 }
 

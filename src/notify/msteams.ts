@@ -14,7 +14,7 @@ const MOST_TEXT = 12_000;
 /** What a workflow "When a Teams webhook request is received" takes: a message with an adaptive card. */
 function teamsBody({ title, text }: TeamsIntegration, message: Message, deps: TextDeps): object {
   const heading = shortened(
-    textOf(title, message, () => titleOf(message), deps),
+    textOf(title, message, () => titleOf(message, deps), deps),
     500,
   );
   const colour = message.status === 'firing' ? COLOURS[gravest(message)] : 'Good';

@@ -23,6 +23,7 @@ export type FailureReason =
   | 'address'
   | 'no-receiver'
   | 'unsendable'
-  | 'overflow';
+  | 'overflow'
+  | 'overflow-bytes';
 
 export const SENT: Outcome = { kind: 'sent' };

@@ -14,7 +14,7 @@ const MOST_DETAILS = 30_000;
 /** An event of the Events API v2. One group is one incident, whatever happens in it. */
 function pagerDutyBody({ routingKey, description }: PagerDutyIntegration, message: Message, deps: TextDeps): object {
   const { tenant, receiver, groupKey, status, commonAnnotations, commonLabels, alerts } = message;
-  const summary = textOf(description, message, () => titleOf(message), deps);
+  const summary = textOf(description, message, () => titleOf(message, deps), deps);
   const link = commonAnnotations['runbook_url'] ?? '';
   const picture = commonAnnotations['picture'] ?? '';
   return {
@@ -31,6 +31,7 @@ function pagerDutyBody({ routingKey, description }: PagerDutyIntegration, messag
       ...(commonLabels['workload'] !== undefined && { component: commonLabels['workload'] }),
       class: commonLabels['alertname'] ?? 'alert',
       custom_details: {
+        ...(deps.saysTenant && { tenant }),
         ...{ firing: alerts.filter((alert) => alert.status === 'firing').length + message.truncatedAlerts },
         ...{ resolved: alerts.filter((alert) => alert.status === 'resolved').length },
         alerts: shortened(plainText(message), MOST_DETAILS),

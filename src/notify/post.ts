@@ -1,7 +1,7 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { HttpAccess, TlsAccess } from '../alerting/receiver.ts';
-import { type Secret, withoutSecrets } from '../model/secret.ts';
+import { base64Of, type Secret, withoutSecrets } from '../model/secret.ts';
 import { HOUR } from '../model/time.ts';
 import { type Outcome, SENT } from './outcome.ts';
 
@@ -39,7 +39,8 @@ export async function postJson(post: Post): Promise<Outcome> {
   try {
     const { status, retryAfter, text } = await exchange(post, AbortSignal.any([post.signal, timeout]));
     if (status >= 200 && status < 300) return SENT;
-    const said = text.trim().replace(/\s+/g, ' ').slice(0, MOST_SHOWN);
+    // Hidden before it is cut: of a secret no part is shown.
+    const said = withoutSecrets(text, post.secrets).trim().replace(/\s+/g, ' ').slice(0, MOST_SHOWN);
     const message = `it answered ${status}${said === '' ? '' : `: ${said}`}`;
     const retryAfterMs = retryAfterOf(retryAfter, post.now);
     const later = { ...(retryAfterMs !== undefined && { retryAfterMs }) };
@@ -105,8 +106,7 @@ function authorization(access: HttpAccess | undefined): Record<string, string> {
   if (access?.bearerToken !== undefined) return { authorization: `Bearer ${access.bearerToken.reveal()}` };
   if (access?.basicAuth === undefined) return {};
   const { username, password } = access.basicAuth;
-  const pair = Buffer.from(`${username}:${password.reveal()}`, 'utf8').toString('base64');
-  return { authorization: `Basic ${pair}` };
+  return { authorization: `Basic ${base64Of(`${username}:${password.reveal()}`)}` };
 }
 
 export function tlsOptions(tls: TlsAccess | undefined) {

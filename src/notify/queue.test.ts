@@ -25,14 +25,16 @@ async function world(
     keyValue = memoryKeyValue(),
     maxPerMinute = 6000,
     length = 100,
+    bytes = 1024 * 1024,
     fault = (error: unknown): unknown => expect(error).toBeUndefined(),
   } = {},
 ) {
   const clock = simClock(0);
   const sent: { id: string; at: number }[] = [];
+  const gone: string[] = [];
   const stop = new AbortController();
   const queue = await openQueue({
-    ...{ keyValue, clock, random: () => 1, retryForMs: HOUR, length },
+    ...{ keyValue, clock, random: () => 1, retryForMs: HOUR, length, bytes, pause: () => undefined },
     laneOf: () => ({
       maxPerMinute,
       async send(item) {
@@ -40,14 +42,19 @@ async function world(
         return answer(item, sent.length - 1);
       },
     }),
-    on: { sent() {}, failed() {}, length() {}, dead() {}, fault },
+    on: {
+      ...{ sent() {}, length() {}, bytes() {}, dead() {}, fault },
+      failed: (item, { reason }, willRetry) => void (willRetry || gone.push(`${item.id} ${reason}`)),
+      forgotten: (reason, letters) => gone.push(`${letters} ${reason}`),
+    },
   });
   const running = queue.run(stop.signal);
   return {
-    ...{ clock, keyValue, queue, sent },
-    async add(id: string, groupKey = id) {
-      const own = { id, tenant: 'acme', receiver: 'team', integration: 'webhook[0]', queuedAt: clock.now() };
-      const { changes, added } = queue.prepare([{ ...own, message: message(groupKey) }]);
+    ...{ clock, keyValue, queue, sent, gone },
+    async add(id: string, groupKey = id, { tenant = 'acme', of = {} as Record<string, string> } = {}) {
+      const own = { id, tenant, receiver: 'team', integration: 'webhook[0]', queuedAt: clock.now() };
+      const told = { ...message(groupKey), tenant, commonLabels: of };
+      const { changes, added } = await queue.prepare([{ ...own, message: told }]);
       await keyValue.write(changes);
       added();
     },
@@ -190,7 +197,7 @@ test('a lane that is much too long is cut at once: others wait for one write', a
     const own = { id, tenant: 'acme', receiver: 'team', integration: 'webhook[0]', queuedAt: 0 };
     return { ...own, message: message(id) };
   });
-  const { changes, added } = queue.prepare(items);
+  const { changes, added } = await queue.prepare(items);
   await keyValue.write(changes);
   added();
   await clock.advance(SECOND);
@@ -201,4 +208,50 @@ test('a lane that is much too long is cut at once: others wait for one write', a
   expect(kept).toHaveLength(1_000);
   // The newest are kept, and the newest wait.
   expect(kept.at(-1)).toBe('alert-dead/acme/1189');
+});
+
+test("a storm of one tenant's messages delays another tenant's by one at most", async () => {
+  const { add, clock, sent, stop } = await world(() => SENT, { maxPerMinute: 6 });
+  for (let i = 0; i < 50; i++) await add(`storm-${i}`);
+  await clock.advance(MINUTE);
+  const before = sent.length;
+  await add('b', 'b', { tenant: 'other' });
+  await clock.advance(30 * SECOND);
+  expect(sent.slice(before).findIndex(({ id }) => id === 'b')).toBeLessThanOrEqual(1);
+  expect(sent.slice(before).map(({ id }) => id)).toContain('b');
+  await stop();
+});
+
+test("messages of one tenant that hang take no other tenant's places", async () => {
+  const { add, clock, sent, stop } = await world(({ id }) =>
+    id.startsWith('hangs') ? new Promise<Outcome>(() => {}) : SENT,
+  );
+  for (let i = 0; i < 20; i++) await add(`hangs-${i}`);
+  await clock.advance(SECOND);
+  await add('b', 'b', { tenant: 'other' });
+  await clock.advance(SECOND);
+  expect(sent.map(({ id }) => id)).toContain('b');
+  void stop();
+});
+
+test("what is too much of a tenant goes, the oldest first, and is seen: others' stays", async () => {
+  const refuse = failed('server-error', { retryAfterMs: HOUR });
+  const of = { text: 'x'.repeat(4_000) };
+  const { add, clock, queue, gone, stop } = await world(() => refuse, { bytes: 10_000, length: 3 });
+  await add('first', 'first', { tenant: 'other' });
+  for (const id of ['a', 'b', 'c', 'd']) await add(id, id, { of });
+  for (const id of ['e', 'f', 'g']) await add(id, id, { tenant: 'other' });
+  await clock.advance(MINUTE);
+  expect(gone).toEqual(expect.arrayContaining(['a overflow-bytes', 'b overflow-bytes', 'first overflow']));
+  expect(gone).toHaveLength(3);
+  expect(queue.deadLetters('acme').map(({ id, reason }) => `${id} ${reason}`)).toEqual([
+    'a overflow-bytes',
+    'b overflow-bytes',
+  ]);
+  for (const id of ['h', 'i', 'j']) await add(id, id, { of });
+  await clock.advance(MINUTE);
+  // Of dead letters as much is kept.
+  expect(queue.deadLetters('acme').map(({ id }) => id)).toEqual(['d', 'h']);
+  expect(gone.filter((one) => one.endsWith(' bytes'))).toHaveLength(3);
+  await stop();
 });

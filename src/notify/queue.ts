@@ -45,14 +45,22 @@ export interface QueueDeps {
   /** Whether the tenant's messages may be sent now. Not given: always. What may not waits. */
   readonly maySend?: (tenant: string) => boolean;
   readonly retryForMs: number;
-  /** Items that wait in one lane at most. */
+  /** Items of one tenant that wait in one lane at most. */
   readonly length: number;
+  /** Bytes of one tenant's items that wait, in all lanes; and of its dead letters. */
+  readonly bytes: number;
+  /** Between pieces of work: undefined, or a promise where others are to have the thread. */
+  readonly pause: () => Promise<void> | undefined;
   readonly on: {
     readonly sent: (item: QueueItem) => void;
     readonly failed: (item: QueueItem, failure: Extract<Outcome, { kind: 'failed' }>, willRetry: boolean) => void;
     /** After each change: how many wait, and how many were given up. */
     readonly length: (receiver: string, integration: string, waiting: number) => void;
+    /** Of all that waits. */
+    readonly bytes: (waiting: number) => void;
     readonly dead: (count: number) => void;
+    /** Dead letters that are kept no longer, since there are too many of the tenant, or too much. */
+    readonly forgotten: (reason: 'count' | 'bytes', letters: number) => void;
     /** The store could not be written: it is tried again. */
     readonly fault: (error: unknown) => void;
   };
@@ -64,8 +72,10 @@ const DEAD = 'alert-dead/';
 const MOST_DEAD = 1_000;
 const BASE_MS = SECOND;
 const MOST_DELAY_MS = 5 * MINUTE;
-/** Of one lane at once, each of another group: those of one are sent in order. */
+/** Of one tenant in one lane at once, each of another group: those of one are sent in order. */
 const AT_ONCE = 4;
+/** Of one lane at once. */
+const MOST_AT_ONCE = 16;
 /** How soon it is seen that what is held back may be sent. */
 const HELD_MS = SECOND;
 /** While the store takes nothing. */
@@ -73,14 +83,25 @@ const STORE_REST_MS = 5 * SECOND;
 
 interface Waiting extends QueueItem {
   readonly key: string;
+  /** As it is written. */
+  readonly bytes: number;
   attempts: number;
   nextAt: Millis;
   busy: boolean;
 }
 
-interface LaneState {
-  /** By tenant and group, the oldest first. */
+/** What waits of one tenant in one lane. */
+interface TenantLane {
+  /** The oldest first. */
+  readonly items: Map<string, Waiting>;
+  /** By group, the oldest first. */
   readonly groups: Map<string, Waiting[]>;
+  busy: number;
+}
+
+interface LaneState {
+  /** Whose turn it is first: one of which something was sent goes behind the others. */
+  readonly tenants: Map<string, TenantLane>;
   waiting: number;
   busy: number;
   tokens: number;
@@ -89,26 +110,62 @@ interface LaneState {
   pausedUntil: Millis;
 }
 
+interface KeptLetter {
+  readonly letter: DeadLetter;
+  readonly bytes: number;
+}
+
 export type NotificationQueue = Awaited<ReturnType<typeof openQueue>>;
 
 /**
  * Sends what was written into the store first, in order within a group, until it is taken or given up. Whenever the
  * process ends, what was written is sent by the next one: what had been taken in between is sent again under its id.
+ *
+ * Tenants that share a lane take turns in it: a thousand messages of one keep one of another waiting for one of them.
  */
 export async function openQueue(deps: QueueDeps) {
-  const { keyValue, clock, random, laneOf, retryForMs, on } = deps;
+  const { keyValue, clock, random, laneOf, retryForMs, pause, on } = deps;
   const lanes = new Map<string, LaneState>();
-  const dead = new Map<string, DeadLetter>();
+  /** Of each tenant, in all lanes. */
+  const bytesOf = new Map<string, number>();
+  let allBytes = 0;
+  /** By tenant and key, the oldest first. */
+  const dead = new Map<string, Map<string, KeptLetter>>();
+  let deadCount = 0;
   const running = new Set<Promise<void>>();
   const rest = openRest(clock);
   let serial = 0;
 
   for await (const [key, value] of keyValue.list(keysUnder(QUEUE))) {
     serial = Number(key.slice(QUEUE.length));
-    place({ ...decodeJson<QueueItem>(value), key, attempts: 0, nextAt: 0, busy: false });
+    place({ ...decodeJson<QueueItem>(value), key, bytes: value.byteLength, attempts: 0, nextAt: 0, busy: false });
   }
-  for await (const [key, value] of keyValue.list(keysUnder(DEAD))) dead.set(key, decodeJson<DeadLetter>(value));
-  on.dead(dead.size);
+  const letters: (readonly [key: string, KeptLetter])[] = [];
+  for await (const [key, value] of keyValue.list(keysUnder(DEAD))) {
+    letters.push([key, { letter: decodeJson<DeadLetter>(value), bytes: value.byteLength }]);
+  }
+  letters.sort(([, a], [, b]) => a.letter.diedAt - b.letter.diedAt);
+  for (const [key, kept] of letters) keepLetter(key, kept);
+  on.dead(deadCount);
+
+  function lettersOf(tenant: string): Map<string, KeptLetter> {
+    const those = dead.get(tenant) ?? new Map<string, KeptLetter>();
+    dead.set(tenant, those);
+    return those;
+  }
+
+  function keepLetter(key: string, kept: KeptLetter): void {
+    const those = lettersOf(kept.letter.tenant);
+    if (!those.delete(key)) deadCount++;
+    those.set(key, kept);
+  }
+
+  function forgetLetter(tenant: string, key: string): void {
+    const those = dead.get(tenant);
+    if (those?.delete(key) !== true) return;
+    deadCount--;
+    if (those.size === 0) dead.delete(tenant);
+  }
 
   function laneState(item: Pick<QueueItem, 'receiver' | 'integration'>): LaneState {
     const name = `${item.receiver}\n${item.integration}`;
@@ -116,7 +173,7 @@ export async function openQueue(deps: QueueDeps) {
     if (lane === undefined) {
       const tokens = burstOf(laneOf(item)?.maxPerMinute ?? 1);
       const fresh = { waiting: 0, busy: 0, tokens, refilledAt: clock.now(), pausedUntil: 0 };
-      lane = { groups: new Map(), ...fresh };
+      lane = { tenants: new Map(), ...fresh };
       lanes.set(name, lane);
     }
     return lane;
@@ -124,36 +181,61 @@ export async function openQueue(deps: QueueDeps) {
 
   function place(item: Waiting): void {
     const lane = laneState(item);
-    const group = groupOf(item);
-    const those = lane.groups.get(group);
-    if (those === undefined) lane.groups.set(group, [item]);
+    const own = lane.tenants.get(item.tenant) ?? { items: new Map(), groups: new Map(), busy: 0 };
+    lane.tenants.set(item.tenant, own);
+    own.items.set(item.key, item);
+    const those = own.groups.get(item.message.groupKey);
+    if (those === undefined) own.groups.set(item.message.groupKey, [item]);
     else those.push(item);
     lane.waiting++;
     on.length(item.receiver, item.integration, lane.waiting);
+    weigh(item.tenant, item.bytes);
   }
 
   function remove(item: Waiting): void {
     const lane = laneState(item);
-    const those = lane.groups.get(groupOf(item)) ?? [];
-    const at = those.indexOf(item);
-    if (at === -1) return;
-    those.splice(at, 1);
-    if (those.length === 0) lane.groups.delete(groupOf(item));
+    const own = lane.tenants.get(item.tenant);
+    if (own?.items.delete(item.key) !== true) return;
+    const { groupKey } = item.message;
+    const those = own.groups.get(groupKey) ?? [];
+    those.splice(those.indexOf(item), 1);
+    if (those.length === 0) own.groups.delete(groupKey);
+    // One that is being sent is counted until that has an end.
+    if (own.items.size === 0 && own.busy === 0) lane.tenants.delete(item.tenant);
     lane.waiting--;
     on.length(item.receiver, item.integration, lane.waiting);
+    weigh(item.tenant, -item.bytes);
+  }
+
+  function weigh(tenant: string, bytes: number): void {
+    const sum = (bytesOf.get(tenant) ?? 0) + bytes;
+    if (sum === 0) bytesOf.delete(tenant);
+    else bytesOf.set(tenant, sum);
+    allBytes += bytes;
+    on.bytes(allBytes);
+  }
+
+  async function rested(): Promise<void> {
+    const turn = pause();
+    if (turn !== undefined) await turn;
   }
 
   /** What is to be written for new items, and what to call once that is done. */
-  function prepare(items: readonly QueueItem[]): {
+  async function prepare(items: readonly QueueItem[]): Promise<{
     readonly changes: readonly KeyChange[];
     readonly added: () => void;
-  } {
-    const placed = items.map((item): Waiting => {
+  }> {
+    const placed: Waiting[] = [];
+    const changes: KeyChange[] = [];
+    for (const item of items) {
       const key = `${QUEUE}${String(++serial).padStart(16, '0')}`;
-      return { ...item, key, attempts: 0, nextAt: 0, busy: false };
-    });
+      const value = encodeJson(item);
+      changes.push({ key, value });
+      placed.push({ ...item, key, bytes: value.byteLength, attempts: 0, nextAt: 0, busy: false });
+      await rested();
+    }
     return {
-      changes: placed.map(({ key, attempts: _a, nextAt: _n, busy: _b, ...item }) => ({ key, value: encodeJson(item) })),
+      changes,
       added() {
         for (const item of placed) place(item);
         rest.wake();
@@ -161,27 +243,45 @@ export async function openQueue(deps: QueueDeps) {
     };
   }
 
+  /** Those of one tenant that are given up. */
   async function bury(items: readonly Waiting[], reason: string, error: string): Promise<void> {
+    const [some] = items;
+    if (some === undefined) return;
+    const { tenant } = some;
     const diedAt = clock.now();
-    const letters = new Map<string, DeadLetter>();
     const changes = new Map<string, KeyChange>();
-    for (const { key, attempts, nextAt: _n, busy: _b, ...item } of items) {
-      const deadKey = `${DEAD}${item.tenant}/${item.id}`;
-      changes.set(key, { key, value: undefined });
-      letters.set(deadKey, { ...item, reason, error, attempts, diedAt });
+    const buried = new Map<string, KeptLetter>();
+    for (const { key } of items) changes.set(key, { key, value: undefined });
+    const forgotten = { count: 0, bytes: 0 };
+    // The newest first: of those behind them that are too many nothing is written.
+    let room = { count: MOST_DEAD, bytes: deps.bytes };
+    for (const { key: _k, bytes, attempts, nextAt: _n, busy: _b, ...item } of [...items].reverse()) {
+      if (room.count === 0 || room.bytes < 0) {
+        forgotten[room.count === 0 ? 'count' : 'bytes']++;
+        continue;
+      }
+      const letter = { ...item, reason, error, attempts, diedAt };
+      const key = `${DEAD}${tenant}/${item.id}`;
+      if (buried.has(key)) continue;
+      buried.set(key, { letter, bytes });
+      changes.set(key, { key, value: encodeJson(letter) });
+      room = { count: room.count - 1, bytes: room.bytes - bytes };
+      await rested();
     }
     const over: string[] = [];
-    for (const tenant of new Set(items.map((item) => item.tenant))) {
-      const all = [...dead, ...letters].filter(([, letter]) => letter.tenant === tenant);
-      const keys = new Set(all.sort(([, a], [, b]) => a.diedAt - b.diedAt).map(([key]) => key));
-      over.push(...[...keys].slice(0, Math.max(0, keys.size - MOST_DEAD)));
+    for (const [key, { bytes }] of [...(dead.get(tenant) ?? [])].reverse()) {
+      if (buried.has(key)) continue;
+      room = { count: room.count - 1, bytes: room.bytes - bytes };
+      if (room.count >= 0 && room.bytes >= 0) continue;
+      over.push(key);
+      changes.set(key, { key, value: undefined });
+      forgotten[room.count < 0 ? 'count' : 'bytes']++;
     }
-    for (const [key, letter] of letters) changes.set(key, { key, value: encodeJson(letter) });
-    for (const key of over) changes.set(key, { key, value: undefined });
     await keyValue.write([...changes.values()]);
-    for (const [key, letter] of letters) dead.set(key, letter);
-    for (const key of over) dead.delete(key);
-    on.dead(dead.size);
+    for (const [key, kept] of [...buried].reverse()) keepLetter(key, kept);
+    for (const key of over) forgetLetter(tenant, key);
+    for (const why of ['count', 'bytes'] as const) if (forgotten[why] > 0) on.forgotten(why, forgotten[why]);
+    on.dead(deadCount);
   }
 
   async function attempt(item: Waiting, lane: LaneState, signal: AbortSignal): Promise<void> {
@@ -239,13 +339,19 @@ export async function openQueue(deps: QueueDeps) {
     const now = clock.now();
     let next = Number.POSITIVE_INFINITY;
     for (const lane of lanes.values()) {
-      const [some] = lane.groups.values();
-      if (some === undefined) continue;
-      const perMinute = laneOf(some[0]!)?.maxPerMinute ?? 60_000;
-      const elapsed = Math.max(0, now - lane.refilledAt);
-      lane.tokens = Math.min(burstOf(perMinute), lane.tokens + (elapsed * perMinute) / MINUTE);
-      lane.refilledAt = now;
-      for (const those of lane.groups.values()) {
+      if (lane.waiting > 0) next = Math.min(next, pumpLane(lane, now, signal));
+    }
+    return next;
+  }
+
+  function pumpLane(lane: LaneState, now: Millis, signal: AbortSignal): Millis {
+    const perMinute = perMinuteOf(lane);
+    const elapsed = Math.max(0, now - lane.refilledAt);
+    lane.tokens = Math.min(burstOf(perMinute), lane.tokens + (elapsed * perMinute) / MINUTE);
+    lane.refilledAt = now;
+    let next = Number.POSITIVE_INFINITY;
+    function* ready({ groups }: TenantLane): Generator<Waiting> {
+      for (const those of groups.values()) {
         const head = those[0]!;
         if (head.busy) continue;
         if (head.isAskedFor !== true && deps.maySend?.(head.tenant) === false) {
@@ -253,24 +359,38 @@ export async function openQueue(deps: QueueDeps) {
           continue;
         }
         const at = Math.max(head.nextAt, lane.pausedUntil);
-        if (at > now) {
-          next = Math.min(next, at);
-          continue;
-        }
-        if (lane.busy >= AT_ONCE) break;
-        if (lane.tokens < 1) {
-          next = Math.min(next, now + Math.ceil(((1 - lane.tokens) * MINUTE) / perMinute));
-          break;
-        }
-        lane.tokens--;
-        begin(head, lane, signal);
+        if (at > now) next = Math.min(next, at);
+        else yield head;
       }
+    }
+    const turns = [...lane.tenants].map(([tenant, own]) => ({ tenant, own, heads: ready(own) }));
+    while (turns.length > 0) {
+      const turn = turns.shift()!;
+      const { tenant, own, heads } = turn;
+      if (own.busy >= AT_ONCE) continue;
+      if (lane.busy >= MOST_AT_ONCE) break;
+      const { value: head } = heads.next();
+      if (head === undefined) continue;
+      if (lane.tokens < 1) return Math.min(next, now + Math.ceil(((1 - lane.tokens) * MINUTE) / perMinute));
+      lane.tokens--;
+      lane.tenants.delete(tenant);
+      lane.tenants.set(tenant, own);
+      begin(head, own, lane, signal);
+      turns.push(turn);
     }
     return next;
   }
 
-  function begin(item: Waiting, lane: LaneState, signal: AbortSignal): void {
+  function perMinuteOf({ tenants }: LaneState): number {
+    for (const { items } of tenants.values()) {
+      for (const item of items.values()) return laneOf(item)?.maxPerMinute ?? 60_000;
+    }
+    return 60_000;
+  }
+
+  function begin(item: Waiting, own: TenantLane, lane: LaneState, signal: AbortSignal): void {
     item.busy = true;
+    own.busy++;
     lane.busy++;
     const done = attempt(item, lane, signal)
       .catch((error: unknown) => {
@@ -280,76 +400,93 @@ export async function openQueue(deps: QueueDeps) {
       })
       .finally(() => {
         item.busy = false;
+        own.busy--;
         lane.busy--;
+        if (own.items.size === 0 && own.busy === 0 && lane.tenants.get(item.tenant) === own) {
+          lane.tenants.delete(item.tenant);
+        }
         running.delete(done);
         rest.wake();
       });
     running.add(done);
   }
 
-  /** The oldest of lanes that are too long go to the dead letters, all at once: nobody waits while thousands go. */
+  /** The oldest of what is too much go to the dead letters, all at once: nobody waits while thousands go. */
   async function bound(): Promise<void> {
     for (const lane of lanes.values()) {
-      const over = lane.waiting - deps.length;
-      if (over <= 0) continue;
-      const idle = [...lane.groups.values()].flat().filter(({ busy }) => !busy);
-      const oldest = idle.sort((x, y) => (x.key < y.key ? -1 : 1)).slice(0, over);
-      const message = `more than ${deps.length} messages waited`;
-      await bury(oldest, 'overflow', message);
-      for (const item of oldest) {
-        on.failed(item, { kind: 'failed', reason: 'overflow', message, retry: false }, false);
-        remove(item);
+      for (const { items } of lane.tenants.values()) {
+        const over = items.size - deps.length;
+        if (over <= 0) continue;
+        const oldest: Waiting[] = [];
+        for (const item of items.values()) {
+          if (oldest.length === over) break;
+          if (!item.busy) oldest.push(item);
+        }
+        await overflow(oldest, 'overflow', `more than ${deps.length} messages of the tenant waited for it`);
       }
+    }
+    for (const [tenant, bytes] of bytesOf) {
+      if (bytes <= deps.bytes) continue;
+      const idle = [...lanes.values()].flatMap(({ tenants }) => {
+        return [...(tenants.get(tenant)?.items.values() ?? [])].filter(({ busy }) => !busy);
+      });
+      idle.sort((a, b) => (a.key < b.key ? -1 : 1));
+      let over = bytes - deps.bytes;
+      const oldest = idle.filter((item) => {
+        if (over <= 0) return false;
+        over -= item.bytes;
+        return true;
+      });
+      await overflow(oldest, 'overflow-bytes', `more than ${deps.bytes} bytes of messages of the tenant waited`);
     }
   }
 
-  const lettersOf = (tenant: string) => [...dead].filter(([, letter]) => letter.tenant === tenant);
+  async function overflow(items: readonly Waiting[], reason: 'overflow' | 'overflow-bytes', message: string) {
+    await bury(items, reason, message);
+    for (const item of items) {
+      on.failed(item, { kind: 'failed', reason, message, retry: false }, false);
+      remove(item);
+    }
+  }
 
   return {
     prepare,
     /** Groups of the tenant of which something waits, by their keys. */
     waitingOf(tenant: string): ReadonlySet<string> {
-      const found = new Set<string>();
-      for (const { groups } of lanes.values()) {
-        for (const [head] of groups.values()) if (head?.tenant === tenant) found.add(head.message.groupKey);
-      }
-      return found;
+      return new Set([...lanes.values()].flatMap(({ tenants }) => [...(tenants.get(tenant)?.groups.keys() ?? [])]));
     },
     /** Forgets what waits of a tenant: another replica has taken it over, and tells it under the same keys. */
     async forsake(tenant: string): Promise<void> {
-      const those = [...lanes.values()].flatMap(({ groups }) =>
-        [...groups.values()].flat().filter((item) => item.tenant === tenant && !item.busy && item.isAskedFor !== true),
-      );
+      const those = [...lanes.values()]
+        .flatMap(({ tenants }) => [...(tenants.get(tenant)?.items.values() ?? [])])
+        .filter(({ busy, isAskedFor }) => !busy && isAskedFor !== true);
       if (those.length === 0) return;
       await keyValue.write(those.map(({ key }) => ({ key, value: undefined })));
       for (const item of those) remove(item);
     },
     /** Newest first. */
     deadLetters: (tenant: string): readonly DeadLetter[] =>
-      lettersOf(tenant)
-        .map(([, letter]) => letter)
-        .sort((a, b) => b.diedAt - a.diedAt),
+      [...(dead.get(tenant)?.values() ?? [])].map(({ letter }) => letter).sort((a, b) => b.diedAt - a.diedAt),
     /** Puts one back, or all of the tenant. Says how many. */
     async retry(tenant: string, id?: string): Promise<number> {
-      const those = lettersOf(tenant).filter(([, letter]) => id === undefined || letter.id === id);
-      const items = those.map(([, { reason: _r, error: _e, attempts: _a, diedAt: _d, ...item }]) => ({
-        ...item,
-        queuedAt: clock.now(),
-        isAskedFor: true,
-      }));
-      const { changes, added } = prepare(items);
+      const those = [...(dead.get(tenant) ?? [])].filter(([, { letter }]) => id === undefined || letter.id === id);
+      const items = those.map(([, { letter }]): QueueItem => {
+        const { reason: _r, error: _e, attempts: _a, diedAt: _d, ...item } = letter;
+        return { ...item, queuedAt: clock.now(), isAskedFor: true };
+      });
+      const { changes, added } = await prepare(items);
       await keyValue.write([...changes, ...those.map(([key]) => ({ key, value: undefined }))]);
-      for (const [key] of those) dead.delete(key);
-      on.dead(dead.size);
+      for (const [key] of those) forgetLetter(tenant, key);
+      on.dead(deadCount);
       added();
       return those.length;
     },
     /** Forgets one, or all of the tenant. Says how many. */
     async drop(tenant: string, id?: string): Promise<number> {
-      const those = lettersOf(tenant).filter(([, letter]) => id === undefined || letter.id === id);
+      const those = [...(dead.get(tenant) ?? [])].filter(([, { letter }]) => id === undefined || letter.id === id);
       await keyValue.write(those.map(([key]) => ({ key, value: undefined })));
-      for (const [key] of those) dead.delete(key);
-      on.dead(dead.size);
+      for (const [key] of those) forgetLetter(tenant, key);
+      on.dead(deadCount);
       return those.length;
     },
     /** Sends until aborted. Attempts that go on then are ended: they are made again. */
@@ -372,10 +509,6 @@ export async function openQueue(deps: QueueDeps) {
       await Promise.allSettled(running);
     },
   };
-}
-
-function groupOf({ tenant, message }: Pick<QueueItem, 'tenant' | 'message'>): string {
-  return `${tenant}\n${message.groupKey}`;
 }
 
 /** A sixth of a minute's at once: the rest is spread out. */

@@ -14,7 +14,7 @@ const MOST_ALERTS = 20;
 /** The body of an incoming webhook. */
 function slackBody({ channel, title, text }: SlackIntegration, message: Message, deps: TextDeps): object {
   const heading = shortened(
-    textOf(title, message, () => escaped(titleOf(message)), deps),
+    textOf(title, message, () => escaped(titleOf(message, deps)), deps),
     MOST_TITLE,
   );
   const colour = message.status === 'firing' ? COLOURS[gravest(message)] : COLOURS.resolved;

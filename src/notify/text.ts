@@ -8,6 +8,8 @@ export type Expand = (text: string, message: Message) => string;
 export interface TextDeps {
   readonly expand: Expand;
   readonly externalUrl: string;
+  /** Whether messages say whose they are: with tenancy on. */
+  readonly saysTenant: boolean;
   /** A template of the settings cannot be carried out: the text that stands for it is sent. */
   readonly onTemplateFault: (message: string) => void;
 }
@@ -23,16 +25,17 @@ export function textOf(
   try {
     return deps.expand(template, message);
   } catch (error) {
-    deps.onTemplateFault((error as Error).message);
+    const which = `of the receiver ${message.receiver}, ${JSON.stringify(shortened(template, 80))}`;
+    deps.onTemplateFault(`${which}: ${(error as Error).message}`);
     return otherwise();
   }
 }
 
-/** `[FIRING:2] Demand on checkout is unusual` */
-export function titleOf(message: Message): string {
+/** `[FIRING:2] Demand on checkout is unusual`; with tenancy on `[FIRING:2] acme: Demand on checkout is unusual` */
+export function titleOf(message: Message, { saysTenant }: Pick<TextDeps, 'saysTenant'>): string {
   const firing = message.alerts.filter(({ status }) => status === 'firing').length + message.truncatedAlerts;
   const mark = message.status === 'firing' ? `FIRING:${firing}` : 'RESOLVED';
-  return `[${mark}] ${subjectOf(message)}`;
+  return `[${mark}] ${saysTenant ? `${message.tenant}: ` : ''}${subjectOf(message)}`;
 }
 
 function subjectOf({ commonAnnotations, commonLabels, groupLabels, alerts }: Message): string {

@@ -5,15 +5,17 @@ import { formatInstant } from '../model/time.ts';
 import type { Outcome } from './outcome.ts';
 import { postJson } from './post.ts';
 import type { Sending } from './sending.ts';
+import type { TextDeps } from './text.ts';
 
 /** As Go writes an instant that there is none of. */
 const NO_TIME = '0001-01-01T00:00:00Z';
 
-/** The body of Alertmanager's webhooks, version 4. */
-function webhookBody(message: Message, externalUrl: string): object {
+/** The body of Alertmanager's webhooks, version 4; with tenancy on there is `tenant`, too. */
+function webhookBody(message: Message, { externalUrl, saysTenant }: TextDeps): object {
   const { receiver, status, groupKey, groupLabels, commonLabels, commonAnnotations, truncatedAlerts } = message;
   return {
     ...{ version: '4', groupKey, truncatedAlerts, status, receiver },
+    ...(saysTenant && { tenant: message.tenant }),
     ...{ groupLabels, commonLabels, commonAnnotations, externalURL: externalUrl },
     alerts: message.alerts.map(({ startsAt, endsAt, generatorUrl, ...alert }) => ({
       ...alert,
@@ -30,7 +32,7 @@ function webhookBody(message: Message, externalUrl: string): object {
  */
 export async function sendWebhook(integration: WebhookIntegration, sending: Sending): Promise<Outcome> {
   const { message, id, now, signal, text } = sending;
-  const body = JSON.stringify(webhookBody(message, text.externalUrl));
+  const body = JSON.stringify(webhookBody(message, text));
   const headers: Record<string, string> = { 'idempotency-key': id };
   if (integration.signingKey !== undefined) {
     const seconds = String(Math.floor(now / 1000));

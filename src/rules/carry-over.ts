@@ -12,7 +12,7 @@ export interface CarriedOver {
 
 /** A rule is the same where its kind, name and labels are; of several such ones the first takes over from the first. */
 export function carriedOver(
-  before: { readonly group: RuleGroup; readonly memory: readonly RuleMemory[] },
+  before: { readonly group: RuleGroup; readonly memory: readonly RuleMemory[]; readonly unended?: readonly Labels[] },
   group: RuleGroup,
 ): CarriedOver {
   const left = before.group.rules.map((rule, i) => ({ key: keyOf(rule), memory: before.memory[i] ?? NO_MEMORY }));
@@ -20,7 +20,9 @@ export function carriedOver(
     const at = left.findIndex(({ key }) => key === keyOf(rule));
     return at === -1 ? NO_MEMORY : left.splice(at, 1)[0]!.memory;
   });
-  return { memory, ended: seriesOf(left.map((one) => one.memory)) };
+  const written = new Set(seriesOf(memory).map(labelsKey));
+  const unended = (before.unended ?? []).filter((labels) => !written.has(labelsKey(labels)));
+  return { memory, ended: [...unended, ...seriesOf(left.map((one) => one.memory))] };
 }
 
 /** All series that rules wrote last, sorted, each once. */

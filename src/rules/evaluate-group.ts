@@ -50,9 +50,11 @@ export interface RuleMemory {
   readonly series: ReadonlyMap<string, Labels>;
   /** Why it could not be evaluated last, or undefined. */
   readonly error: string | undefined;
+  /** When its alerts were found so: of the last evaluation whose query was answered. Undefined: there was none. */
+  readonly foundAt: Millis | undefined;
 }
 
-export const NO_MEMORY: RuleMemory = { alerts: new Map(), series: new Map(), error: undefined };
+export const NO_MEMORY: RuleMemory = { alerts: new Map(), series: new Map(), error: undefined, foundAt: undefined };
 
 /**
  * Evaluates a group's rules one after another at one time, and writes what they make.
@@ -100,7 +102,8 @@ async function evaluateRule(rule: Rule, before: RuleMemory, moment: Moment): Pro
   for (const [, labels] of ended) written.push({ labels, time: moment.at, value: 'stale' });
   const refusals = await moment.world.write(written);
   for (const [i, { labels }] of samples.entries()) if (refusals[i] !== undefined) series.delete(labelsKey(labels));
-  return { alerts, series, error: refusals.slice(0, samples.length).findLast((one) => one !== undefined) };
+  const error = refusals.slice(0, samples.length).findLast((one) => one !== undefined);
+  return { alerts, series, error, foundAt: moment.now };
 }
 
 interface Made {

@@ -10,6 +10,7 @@ import { RESTORE_LIMITS } from './restore.ts';
 import { parseRuleFile } from './rule-file.ts';
 import { type GroupRunDeps, type GroupStart, openGroupRun } from './run-group.ts';
 import { openSeriesBook } from './series-book.ts';
+import { alertsToTell } from './told.ts';
 
 const START = 1_700_000_000_000;
 
@@ -67,7 +68,7 @@ function store() {
     };
   };
   const load = (value: number) => book.append(labelsOf({ __name__: 'load' }), clock.now(), value);
-  return { clock, written, iterations, start, load, slow: (ms: number) => (tookMs = ms) };
+  return { clock, world, written, iterations, start, load, slow: (ms: number) => (tookMs = ms) };
 }
 
 function nameOf(labels: Labels): string {
@@ -184,4 +185,78 @@ test('a group that another replica evaluates says nothing, and is restored when 
   await minutes(world, 4, 20);
   expect(alertOf(one.run)).toMatchObject({ state: 'firing', activeAt: Math.floor(fired.activeAt / 1000) * 1000 });
   await one.stop();
+});
+
+test('a rule whose query fails keeps its alerts, and tells them no more after four intervals, as Prometheus', async () => {
+  const world = store();
+  let fails = false;
+  const { run, stop } = world.start(
+    {},
+    {
+      world: {
+        ...world.world,
+        query: (expression, time) => {
+          if (fails && expression.includes('>')) throw new Error('found duplicate series');
+          return world.world.query(expression, time);
+        },
+      },
+    },
+  );
+  const told = () => alertsToTell(run.state().rules[1]!, MINUTE, world.clock.now());
+  await minutes(world, 40, 20);
+  const [before] = told();
+  expect(before!.alert.state).toBe('firing');
+  expect(before!.endsAt - world.clock.now()).toBeGreaterThan(3 * MINUTE);
+  expect(before!.endsAt - world.clock.now()).toBeLessThanOrEqual(4 * MINUTE);
+  fails = true;
+  await minutes(world, 3, 20);
+  // Nobody believes it for longer than was said.
+  expect(told()).toMatchObject([{ endsAt: before!.endsAt }]);
+  await minutes(world, 2, 20);
+  expect(told()).toEqual([]);
+  expect(run.state().rules[1]).toMatchObject({ health: 'err', alerts: [{ state: 'firing' }] });
+  fails = false;
+  await minutes(world, 2, 20);
+  expect(told()).toMatchObject([{ alert: { state: 'firing', activeAt: before!.alert.activeAt } }]);
+  await stop();
+});
+
+test('a group that is changed before its alerts were restored is restored as it is now', async () => {
+  const world = store();
+  const before = world.start();
+  await minutes(world, 60, 20);
+  const { activeAt } = alertOf(before.run)!;
+  await before.stop();
+  await world.clock.advance(5 * MINUTE);
+  const first = world.start({ restores: true });
+  await minutes(world, 1, 20);
+  await first.stop();
+  expect(first.run.isRestored()).toBe(false);
+  const group = groupOf(TEXT.replace('load:sum > 10', 'load:sum > 5'));
+  const carried = carriedOver({ group: first.run.group, memory: first.run.memory() }, group);
+  const changed = world.start({ group, carried, restores: !first.run.isRestored() });
+  await minutes(world, 3, 20);
+  expect(alertOf(changed.run)).toMatchObject({ state: 'firing', activeAt: Math.floor(activeAt / 1000) * 1000 });
+  await changed.stop();
+});
+
+test('series that a group before it left are ended by the group after it', async () => {
+  const world = store();
+  const before = world.start();
+  await minutes(world, 3, 1);
+  await before.stop();
+  const other = groupOf(TEXT.replace("record: 'load:sum'", "record: 'load:other'"));
+  const carried = carriedOver({ group: before.run.group, memory: before.run.memory() }, other);
+  // Changed back before it was evaluated.
+  const between = world.start({ group: other, carried });
+  await between.stop();
+  const last = groupOf(TEXT.replace("record: 'load:sum'", "record: 'load:last'"));
+  const { memory, unended } = between.run;
+  const after = world.start({
+    group: last,
+    carried: carriedOver({ group: other, memory: memory(), unended: unended() }, last),
+  });
+  await minutes(world, 2, 1);
+  expect(world.written.filter(({ name, value }) => name === 'load:sum' && value === 'stale')).toHaveLength(1);
+  await after.stop();
 });

@@ -20,6 +20,8 @@ export interface RuleState {
   readonly seconds: number;
   /** Of an alerting rule, those that were resolved lately included. */
   readonly alerts: readonly Alert[];
+  /** When they were found so: later evaluations failed. */
+  readonly foundAt: Millis | undefined;
 }
 
 export interface GroupState {
@@ -57,6 +59,10 @@ export interface GroupRunDeps {
 export interface GroupRun {
   readonly group: RuleGroup;
   readonly memory: () => readonly RuleMemory[];
+  /** Series of rules before it that are yet to be ended. */
+  readonly unended: () => readonly Labels[];
+  /** Whether its alerts were taken up again after a start, or need not be. */
+  readonly isRestored: () => boolean;
   state(): GroupState;
   /** Evaluates at each slot until aborted; what is under way then is ended first. */
   run(signal: AbortSignal): Promise<void>;
@@ -112,7 +118,8 @@ export function openGroupRun({ file, group, carried, restores }: GroupStart, dep
       ...world,
       withholdsAlerts: !restored,
       onRule(i, own, count) {
-        if (signal.aborted) return;
+        // What was evaluated all the same counts: it was written.
+        if (signal.aborted && own.error !== undefined) return;
         const seconds = Math.max(0, monotonic() - ruleBegan) / SECOND;
         next[i] = own;
         memory = [...next];
@@ -164,6 +171,8 @@ export function openGroupRun({ file, group, carried, restores }: GroupStart, dep
   return {
     group,
     memory: () => memory,
+    unended: () => ended,
+    isRestored: () => restored,
     state: () => ({
       file,
       group,
@@ -171,10 +180,11 @@ export function openGroupRun({ file, group, carried, restores }: GroupStart, dep
       evaluatedAt: last?.at,
       seconds: last?.seconds ?? 0,
       rules: group.rules.map((rule, i): RuleState => {
-        const { error, alerts } = memory[i]!;
+        const { error, alerts, foundAt } = memory[i]!;
         const of = lastOfRules[i];
         const health = of === undefined ? 'unknown' : error === undefined ? 'ok' : 'err';
-        return { rule, health, error, evaluatedAt: of?.at, seconds: of?.seconds ?? 0, alerts: [...alerts.values()] };
+        const evaluated = { evaluatedAt: of?.at, seconds: of?.seconds ?? 0 };
+        return { rule, health, error, ...evaluated, alerts: [...alerts.values()], foundAt };
       }),
     }),
     async run(signal) {

@@ -458,7 +458,7 @@ export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
     ),
     notificationFailures: counter(
       'foresail_notification_failures_total',
-      'Attempts to tell a receiver that it did not take, by reason: connection, tls, timeout, rate-limited, server-error, refused, address, no-receiver, unsendable, overflow.',
+      'Attempts to tell a receiver that it did not take, by reason: connection, tls, timeout, rate-limited, server-error, refused, address, no-receiver, unsendable, overflow, overflow-bytes.',
       ['receiver', 'integration', 'reason'],
     ),
     notificationRetries: counter(
@@ -474,6 +474,12 @@ export function createMetrics({ version = 'unknown', ofProcess = false } = {}) {
       'foresail_notifications_given_up_total',
       'Messages that were given up, by reason: they are among the dead letters.',
       ['receiver', 'integration', 'reason'],
+    ),
+    notificationQueueBytes: gauge('foresail_notification_queue_bytes', 'Bytes of the messages that wait.'),
+    deadLettersForgotten: counter(
+      'foresail_notification_dead_letters_forgotten_total',
+      'Dead letters that are kept no longer, by reason: count or bytes, of which the tenant had too many.',
+      ['reason'],
     ),
     deadLetters: gauge('foresail_notification_dead_letters', 'Messages that were given up, and wait for somebody.'),
     notificationTemplateFaults: counter(

@@ -257,6 +257,53 @@ test("a tenant's alerts reach no receiver of another, by any route, and a silenc
   expect(tested.status).toBe(404);
 });
 
+test('with tenancy on every message says whose it is, and no alert may say another one', async () => {
+  await using sink = await openSink();
+  await using mails = await openMails({ user: 'foresail', password: SECRETS.MAIL });
+  const at = (path: string) => `http://127.0.0.1:${sink.port}${path}`;
+  const receivers = [
+    {
+      ...{ name: 'ops', tenants: 'all', webhookConfigs: [{ url: at('/hook') }] },
+      slackConfigs: [{ apiUrl: { env: 'SLACK' } }, { apiUrl: { env: 'OTHER' }, title: 'of {{ .Tenant }}' }],
+      msteamsConfigs: [{ webhookUrl: { env: 'TEAMS' } }],
+      pagerdutyConfigs: [{ routingKey: { env: 'PAGER' }, url: at('/pager') }],
+      emailConfigs: [
+        {
+          ...{ to: ['ops@example.com'], from: 'f@example.com', smarthost: `127.0.0.1:${mails.port}` },
+          ...{ authUsername: 'foresail', authPassword: { env: 'MAIL' }, tlsConfig: { insecureSkipVerify: true } },
+        },
+      ],
+    },
+  ];
+  const file = settingsFile({ receivers, route: { receiver: 'ops', ...FAST } }, { tenancy: { mode: 'on' } });
+  const env = { ...SECRETS, SLACK: at('/slack'), OTHER: at('/other'), TEAMS: at('/teams') };
+  await using server = await program(file, env);
+  await call(server.url, '/api/v2/alerts', { tenant: 'acme', body: [demand({ tenant: 'rival' })] });
+  await until(() => expect([sink.taken.length, mails.mails.length]).toEqual([5, 1]));
+  const of = (path: string) => JSON.parse(sink.taken.find((one) => one.path.startsWith(path))!.body);
+  const labels = { tenant: 'acme', exported_tenant: 'rival' };
+  const hook = of('/hook');
+  expect(hook).toMatchObject({ tenant: 'acme', commonLabels: labels, alerts: [{ labels }] });
+  const title = '[FIRING:1] acme: Demand on ';
+  expect(of('/slack').attachments[0].title).toContain(title);
+  expect(of('/other').attachments[0].title).toBe('of acme');
+  const card = of('/teams').attachments[0].content.body;
+  expect(card[0].text).toContain(title);
+  expect(JSON.stringify(card)).toContain('tenant=acme');
+  expect(of('/pager').payload).toMatchObject({ custom_details: { tenant: 'acme' } });
+  expect(of('/pager').payload.summary).toContain(title);
+  expect(mails.mails[0]!.text).toContain(`Subject: ${title}`);
+  // Another tenant's alert with the same labels is another alert, to those who go by fingerprints.
+  await call(server.url, '/api/v2/alerts', { tenant: 'globex', body: [demand({ tenant: 'rival' })] });
+  await until(() => expect(sink.taken.filter(({ path }) => path === '/hook')).toHaveLength(2));
+  const [one, two] = sink.taken.filter(({ path }) => path === '/hook').map(({ body }) => JSON.parse(body).alerts[0]);
+  expect(one.fingerprint).not.toBe(two.fingerprint);
+  // A test says so, too.
+  await call(server.url, '/api/v1/alerting/test', { tenant: 'acme', body: { receiver: 'ops' } });
+  await until(() => expect(sink.taken.filter(({ path }) => path === '/hook')).toHaveLength(3));
+  expect(JSON.parse(sink.taken.findLast(({ path }) => path === '/hook')!.body)).toMatchObject({ tenant: 'acme' });
+});
+
 test('no alert of a tenant ends the program, or speaks for another tenant at an Alertmanager', async () => {
   await using sink = await openSink();
   const file = settingsFile(

@@ -6,7 +6,7 @@ import type { TenantId } from '../../model/tenant.ts';
 import { formatInstant, type Millis } from '../../model/time.ts';
 import { requireRole } from '../caller.ts';
 import { sendData } from '../envelope.ts';
-import { NotFoundError } from '../errors.ts';
+import { NotFoundError, TooManyTestsError } from '../errors.ts';
 import { readDocument } from '../read-document.ts';
 import { mount } from '../route.ts';
 import { textBody } from '../text-body.ts';
@@ -43,8 +43,10 @@ export interface AlertingRouteDeps {
   /** Of one or all of the tenant. How many. */
   readonly retry: (tenant: TenantId, id?: string) => Promise<number>;
   readonly drop: (tenant: TenantId, id?: string) => Promise<number>;
-  /** Undefined where the tenant has no such receiver. */
-  readonly test: (tenant: TenantId, receiver: string) => Promise<readonly TestOutcome[] | undefined>;
+  /** @returns Milliseconds until a test may be made, or undefined: it may be now, and counts. */
+  readonly admitTest: (tenant: TenantId, receiver: string) => Millis | undefined;
+  readonly hasReceiver: (tenant: TenantId, receiver: string) => boolean;
+  readonly test: (tenant: TenantId, receiver: string) => Promise<readonly TestOutcome[]>;
 }
 
 const TestRequest = z.strictObject({ receiver: z.string().min(1) });
@@ -89,8 +91,14 @@ export function alertingRoutes(router: Router, deps: AlertingRouteDeps): void {
       async (request, response) => {
         const { tenant } = requireRole(deps.callerOf(request), 'operator');
         const { receiver } = TestRequest.parse(readDocument(request, 'the test'));
+        if (!deps.hasReceiver(tenant, receiver)) {
+          throw new NotFoundError(`there is no receiver ${receiver.slice(0, 200)}`);
+        }
+        const waitMs = deps.admitTest(tenant, receiver);
+        if (waitMs !== undefined) {
+          throw new TooManyTestsError(`the receiver ${receiver.slice(0, 200)} was tested too often lately`, waitMs);
+        }
         const outcomes = await deps.test(tenant, receiver);
-        if (outcomes === undefined) throw new NotFoundError(`there is no receiver ${receiver.slice(0, 200)}`);
         sendData(response, { receiver, integrations: outcomes });
       },
     ],

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Request, Router } from 'express';
 import { z } from 'zod';
 import { compileMatchers, parseMatchers } from '../../alerting/matchers.ts';
+import type { GroupPlace } from '../../alerting/route.ts';
 import { SILENCE_KEPT_MS, type Silence, silenceFault, silenceState } from '../../alerting/silence.ts';
 import type { AlertView } from '../../alerting/view.ts';
 import type { Alert } from '../../model/alert.ts';
@@ -11,6 +12,7 @@ import type { Matcher, MatcherOp } from '../../model/matcher.ts';
 import type { TenantId } from '../../model/tenant.ts';
 import { formatInstant, type Millis, parseInstant } from '../../model/time.ts';
 import { requireRole } from '../caller.ts';
+import { type Pause, sendPieces } from '../envelope.ts';
 import { BadParameterError, NotFoundError } from '../errors.ts';
 import { type Parameters, parametersInAddress } from '../parameters.ts';
 import { readDocument } from '../read-document.ts';
@@ -25,7 +27,10 @@ export interface AlertmanagerRouteDeps {
   readonly startedAt: Millis;
   readonly newId: () => string;
   readonly tell: (tenant: TenantId, alerts: readonly Alert[]) => Promise<void>;
-  readonly viewsOf: (tenant: TenantId) => readonly AlertView[];
+  /** All of the tenant's, in pieces. */
+  readonly viewsOf: (tenant: TenantId) => AsyncIterable<readonly AlertView[]>;
+  /** Between pieces of work: undefined, or a promise where others are to have the thread. */
+  readonly pause: Pause;
   readonly silences: (tenant: TenantId) => readonly Silence[];
   readonly silence: (tenant: TenantId, id: string) => Silence | undefined;
   readonly putSilences: (tenant: TenantId, silences: readonly Silence[]) => Promise<void>;
@@ -93,10 +98,10 @@ export function alertmanagerRoutes(router: Router, deps: AlertmanagerRouteDeps):
   });
 
   mount(router, '/api/v2/alerts', {
-    GET: (request, response) => {
+    GET: async (request, response) => {
       const { tenant } = callerOf(request);
-      const wanted = alertFilter(parametersInAddress(request));
-      response.json(deps.viewsOf(tenant).filter(wanted).map(alertAnswer));
+      const views = await viewed(tenant, alertFilter(parametersInAddress(request)));
+      await sendPieces(response, listOf(views, alertText), deps.pause);
     },
     POST: [
       form,
@@ -113,29 +118,33 @@ export function alertmanagerRoutes(router: Router, deps: AlertmanagerRouteDeps):
     ],
   });
   mount(router, '/api/v2/alerts/groups', {
-    GET: (request, response) => {
+    GET: async (request, response) => {
       const { tenant } = callerOf(request);
-      const parameters = parametersInAddress(request);
-      const wanted = alertFilter(parameters);
-      const groups = new Map<string, { labels: object; receiver: { name: string }; alerts: object[] }>();
-      for (const view of deps.viewsOf(tenant).filter(wanted)) {
-        for (const { key, labels, route } of view.places) {
-          const group = groups.get(key) ?? {
-            ...{ labels: Object.fromEntries(labels), receiver: { name: route.receiver }, alerts: [] },
-          };
-          group.alerts.push(alertAnswer(view));
-          groups.set(key, group);
+      const groups = new Map<string, { readonly place: GroupPlace; readonly views: AlertView[] }>();
+      for (const view of await viewed(tenant, alertFilter(parametersInAddress(request)))) {
+        for (const place of view.places) {
+          const group = groups.get(place.key);
+          if (group === undefined) groups.set(place.key, { place, views: [view] });
+          else group.views.push(view);
         }
       }
-      response.json([...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group));
+      const sorted = [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
+      await sendPieces(response, groupTexts(sorted), deps.pause);
     },
   });
+
+  async function viewed(tenant: TenantId, wanted: (view: AlertView) => boolean): Promise<readonly AlertView[]> {
+    const found: AlertView[] = [];
+    for await (const views of deps.viewsOf(tenant)) for (const view of views) if (wanted(view)) found.push(view);
+    return found;
+  }
 
   mount(router, '/api/v2/silences', {
     GET: (request, response) => {
       const { tenant } = callerOf(request);
       const filters = filtersOf(parametersInAddress(request));
-      const found = deps.silences(tenant).filter(({ matchers }) => filters.every((one) => isAbout(matchers, one)));
+      const tests = filters.map(aboutTest);
+      const found = deps.silences(tenant).filter(({ matchers }) => tests.every((isAbout) => isAbout(matchers)));
       const at = now();
       const order = ['active', 'pending', 'expired'];
       const rank = (silence: Silence) => order.indexOf(silenceState(silence, at));
@@ -271,9 +280,9 @@ function filtersOf(parameters: Parameters): readonly Matcher[] {
 }
 
 /** Whether a silence is about what the filter asks for. */
-function isAbout(matchers: readonly Matcher[], { name, op, value }: Matcher): boolean {
+function aboutTest({ name, op, value }: Matcher): (matchers: readonly Matcher[]) => boolean {
   const test = compileMatchers([{ name, op, value }]);
-  return matchers.some((one) => one.name === name && (test([[name, one.value]]) || value === one.value));
+  return (matchers) => matchers.some((one) => one.name === name && (test([[name, one.value]]) || value === one.value));
 }
 
 function alertFilter(parameters: Parameters): (view: AlertView) => boolean {
@@ -299,6 +308,30 @@ function receiverTest(pattern: string | null): (name: string) => boolean {
   } catch (error) {
     throw new BadParameterError('receiver', (error as Error).message, { cause: error });
   }
+}
+
+function* listOf<T>(all: readonly T[], textOf: (one: T) => string): Generator<string> {
+  yield '[';
+  for (const [i, one] of all.entries()) yield i === 0 ? textOf(one) : `,${textOf(one)}`;
+  yield ']';
+}
+
+function* groupTexts(
+  groups: readonly { readonly place: GroupPlace; readonly views: readonly AlertView[] }[],
+): Generator<string> {
+  yield '[';
+  for (const [i, { place, views }] of groups.entries()) {
+    const labels = JSON.stringify(Object.fromEntries(place.labels));
+    const receiver = JSON.stringify({ name: place.route.receiver });
+    yield `${i === 0 ? '' : ','}{"labels":${labels},"receiver":${receiver},"alerts":`;
+    yield* listOf(views, alertText);
+    yield '}';
+  }
+  yield ']';
+}
+
+function alertText(view: AlertView): string {
+  return JSON.stringify(alertAnswer(view));
 }
 
 function alertAnswer({ alert, flapping, silencedBy, inhibitedBy, places }: AlertView): object {

@@ -32,7 +32,7 @@ interface Run {
   readonly world: TemplateWorld;
   readonly out: string[];
   /** Of the whole template, those included that it calls. */
-  readonly spent: { chars: number; turns: number };
+  readonly spent: { chars: number; turns: number; work: number };
   variables: Variable[];
   readonly depth: number;
   /** What messages are about. */
@@ -45,6 +45,11 @@ type Final = GoValue | typeof MISSING;
 
 const DEEPEST = 1000;
 const MOST_TURNS = 1_000_000;
+/** Characters that functions take and give, all together: some seconds at most. */
+const MOST_WORK = 20_000_000;
+/** Functions that look for a pattern take so many times as long for each. */
+const PATTERN_WORK = 20;
+const WITH_PATTERN: ReadonlySet<string> = new Set(['match', 'reReplaceAll']);
 
 /**
  * Carries out a template.
@@ -53,7 +58,7 @@ const MOST_TURNS = 1_000_000;
 export function executeTemplate(name: string, template: Template, data: GoValue, world: TemplateWorld): string {
   const out: string[] = [];
   const variables = [{ name: '$', value: data }];
-  const spent = { chars: 0, turns: 0 };
+  const spent = { chars: 0, turns: 0, work: 0 };
   const run: Run = { name, template, current: name, world, out, spent, variables, depth: 0, node: undefined };
   walkList(run, template.root, data);
   return out.join('');
@@ -308,12 +313,16 @@ function callFunction(
   }
   if (final !== MISSING) values.push(checked(run, final, parameters[values.length] ?? rest!));
   try {
+    work(run, name, values);
     const result = call(values, run.world);
+    work(run, name, [result]);
     // A text put together with itself again and again would take all memory.
     if (typeof result === 'string' && result.length > MOST_CHARS) throw new TemplateRunError('the text is too long');
     return result;
   } catch (error) {
-    if (!(error instanceof TemplateRunError)) throw error;
+    // What no text can hold is more than one may be.
+    const message = error instanceof RangeError ? 'the text is too long' : (error as Error).message;
+    if (!(error instanceof TemplateRunError || error instanceof RangeError)) throw error;
     run.node = {
       kind: 'pipeline',
       at: node.at,
@@ -321,8 +330,16 @@ function callFunction(
       assigns: false,
       commands: [{ at: node.at, ...command }],
     };
-    throw fault(run, `error calling ${name}: ${error.message}`);
+    throw fault(run, `error calling ${name}: ${message}`);
   }
+}
+
+/** @throws {TemplateRunError} If the functions of the template have had too much to do. */
+function work({ spent }: Run, name: string, values: readonly GoValue[]): void {
+  let chars = 1;
+  for (const value of values) if (typeof value === 'string') chars += value.length;
+  spent.work += WITH_PATTERN.has(name) ? PATTERN_WORK * chars : chars;
+  if (spent.work > MOST_WORK) throw new TemplateRunError('too much to do');
 }
 
 function evaluateArgument(run: Run, operand: Operand, parameter: Parameter, dot: GoValue): GoValue {
