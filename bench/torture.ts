@@ -6,6 +6,7 @@ import { textDecoders } from '../src/testing/fuzz/text-decoders.ts';
 import { wireDecoders } from '../src/testing/fuzz/wire-decoders.ts';
 import { PLANS_IN_SEQUENCE, torturePlans } from '../src/testing/plan-torture.ts';
 import { blow, torture } from '../src/testing/scale-torture.ts';
+import { killWhileCounting } from '../test/kills/cost-kills.ts';
 import { generator, killAgainAndAgain } from '../test/kills/kill-load.ts';
 import { killWhileTelling } from '../test/kills/notification-kills.ts';
 import { describeMismatch, runDifferential } from '../test/real/promql-differential.ts';
@@ -35,16 +36,19 @@ import { findPrometheus, NO_PROMETHEUS } from '../test/real/promql-pair.ts';
  * - `npm run torture -- notifications [COUNT] [SEED]`: kill -9 of the built program while alerts fire and resolve against
  *   a webhook that fails now and then, 200 by default. None is lost, and none comes again under another key.
  *
+ * - `npm run torture -- cost [COUNT] [SEED]`: kill -9 of the built program while it makes hours of spend and judges a
+ *   budget, 200 by default. No hour is lost, counted twice or estimated, and no step of the budget is told anew as another.
+ *
  * Every run of a seed is the same, as far as the machine lets the moments of kills be. A law that is broken ends it with exit code 1.
  */
 const [first = 'plans', ...rest] = process.argv.slice(2);
-const isNamed = ['plans', 'loop', 'kills', 'fuzz', 'promql', 'queries', 'notifications'].includes(first);
+const isNamed = ['plans', 'loop', 'kills', 'fuzz', 'promql', 'queries', 'notifications', 'cost'].includes(first);
 const what = isNamed ? first : 'plans';
 const [count, seed, from] = (isNamed ? rest : [first, ...rest]).map(Number);
 
 const usage = (): never => {
   const kinds =
-    '[plans] [COUNT] [SEED] [FROM] | loop [RUNS, up to 1000000] [SEED] | kills [COUNT] [SEED] [FROM] | fuzz [COUNT] [SEED] [FROM] | promql [COUNT] [SEED] [FROM] | queries [COUNT] [SEED] [FROM] | notifications [COUNT] [SEED]';
+    '[plans] [COUNT] [SEED] [FROM] | loop [RUNS, up to 1000000] [SEED] | kills [COUNT] [SEED] [FROM] | fuzz [COUNT] [SEED] [FROM] | promql [COUNT] [SEED] [FROM] | queries [COUNT] [SEED] [FROM] | notifications [COUNT] [SEED] | cost [COUNT] [SEED]';
   console.error(`usage: npm run torture -- ${kinds}`);
   process.exit(2);
 };
@@ -56,6 +60,7 @@ else if (what === 'kills') await kills(count ?? 1000, someSeed, from ?? 0);
 else if (what === 'fuzz') await fuzzAll(count ?? 1_000_000, someSeed, from ?? 0);
 else if (what === 'promql') await promql(count ?? 20_000, someSeed, from ?? 0);
 else if (what === 'notifications') await notifications(count ?? 200, someSeed);
+else if (what === 'cost') await costs(count ?? 200, someSeed);
 else if (what === 'queries') await queries(count ?? 1_000_000, someSeed, from ?? 0);
 else await loop(count ?? 5000, someSeed);
 
@@ -165,6 +170,20 @@ async function notifications(most: number, seeded: number): Promise<void> {
     });
     const again = `${repeats} came again under their own key, ${refused} were not taken at first`;
     console.log(`${most} kills: ${alerts} alerts in ${messages} messages, none lost, none under another key; ${again}`);
+  } catch (error) {
+    console.log((error as Error).message);
+    process.exitCode = 1;
+  }
+}
+
+async function costs(most: number, seeded: number): Promise<void> {
+  console.log(`${most} kills, seed ${seeded}`);
+  try {
+    const { hours, alerts, messages } = await killWhileCounting(most, generator(seeded), (done) => {
+      if (done % 10 === 0) console.log(`${done} of ${most}`);
+    });
+    const told = `${alerts} alerts in ${messages} messages, each with one beginning`;
+    console.log(`${most} kills: ${hours} hours of spend, each once and to the millionth; ${told}`);
   } catch (error) {
     console.log((error as Error).message);
     process.exitCode = 1;
