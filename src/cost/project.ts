@@ -39,8 +39,12 @@ export function projectPattern({ end, values }: HourlySpend, hours: number): Spe
     expected += means[slotOf(i)]!;
   }
   const level = expected > 0 ? was / expected : 1;
-  const { dayNoise, days } = dayErrors(values, first, (i) => means[slotOf(i)]!);
-  const levelNoise = dayNoise / Math.sqrt(Math.max(1, Math.min(days, LEVEL_HOURS / DAY_HOURS)));
+  const { noise, drift, days } = dayErrors(values, first, (i) => means[slotOf(i)]!);
+  const levelDays = Math.max(1, Math.min(days, LEVEL_HOURS / DAY_HOURS));
+  // A mean of days says where the level was in their middle, as well as their noise lets it.
+  const levelNoise = Math.sqrt(noise ** 2 / levelDays + (drift ** 2 * levelDays) / 3);
+  // Of few days, the spread itself is hardly known (Student).
+  const times = Z + 2.6 / Math.max(1, days - 1);
   const sums = new Float64Array(hours);
   const lower = new Float64Array(hours);
   const upper = new Float64Array(hours);
@@ -48,7 +52,7 @@ export function projectPattern({ end, values }: HourlySpend, hours: number): Spe
   for (let h = 0; h < hours; h++) {
     sum += level * means[slot(end + h * HOUR, season)]!;
     const ahead = (h + 1) / DAY_HOURS;
-    const width = Z * Math.sqrt(ahead * dayNoise ** 2 + ahead ** 2 * levelNoise ** 2);
+    const width = times * Math.sqrt(ahead * noise ** 2 + ahead ** 2 * levelNoise ** 2 + (ahead ** 3 * drift ** 2) / 3);
     sums[h] = sum;
     lower[h] = Math.max(0, sum - width);
     upper[h] = sum + width;
@@ -75,10 +79,18 @@ function slot(at: Millis, season: number): number {
   return Math.floor(at / HOUR) % season;
 }
 
-/** Standard deviation of whole days around what was expected of them; a tenth of a day's mean with fewer than three. */
+/** A level drifts by this much a day at least, of a day's mean: few weeks do not show what a longer time does. */
+const LEAST_DRIFT = 0.01;
+
+/**
+ * What whole days were off from what was expected of them: noise, of each day for itself, and drift, by which the level
+ * itself moves in a day. Both are read off how far days are apart that follow each other, and days a week apart. With
+ * fewer than three days, noise is a tenth of a day's mean.
+ */
 function dayErrors(values: Float64Array, first: number, expected: (i: number) => number) {
+  /** The newest first; NaN where too little of a day is known. */
   const errors: number[] = [];
-  let total = 0;
+  let [total, days] = [0, 0];
   for (let to = values.length; to - DAY_HOURS >= first; to -= DAY_HOURS) {
     let [error, known, sum] = [0, 0, 0];
     for (let i = to - DAY_HOURS; i < to; i++) {
@@ -87,16 +99,32 @@ function dayErrors(values: Float64Array, first: number, expected: (i: number) =>
       sum += values[i]!;
       known++;
     }
-    if (known < DAY_HOURS / 2) continue;
-    errors.push((error * DAY_HOURS) / known);
+    const isKnown = known >= DAY_HOURS / 2;
+    errors.push(isKnown ? (error * DAY_HOURS) / known : Number.NaN);
+    if (!isKnown) continue;
     total += (sum * DAY_HOURS) / known;
+    days++;
   }
-  const days = errors.length;
-  const rough = days === 0 ? 0 : (0.1 * total) / days;
-  if (days < 3) return { dayNoise: rough, days };
-  const mean = errors.reduce((sum, error) => sum + error, 0) / days;
-  const variance = errors.reduce((sum, error) => sum + (error - mean) ** 2, 0) / (days - 1);
-  return { dayNoise: Math.sqrt(variance), days };
+  const mean = days === 0 ? 0 : total / days;
+  const least = LEAST_DRIFT * mean;
+  if (days < 3) return { noise: 0.1 * mean, drift: least, days };
+  const apart = Math.max(2, Math.min(7, days >> 1));
+  const [next, far] = [apartBy(errors, 1), apartBy(errors, apart)];
+  const drift = Math.sqrt(Math.max(0, (far - next) / (apart - 1)));
+  const noise = Math.sqrt(Math.max(0, (next - drift ** 2) / 2));
+  return { noise, drift: Math.max(least, drift), days };
+}
+
+/** The mean square of the difference of days so far apart. */
+function apartBy(errors: readonly number[], days: number): number {
+  let [sum, count] = [0, 0];
+  for (let i = days; i < errors.length; i++) {
+    const difference = errors[i]! - errors[i - days]!;
+    if (Number.isNaN(difference)) continue;
+    sum += difference ** 2;
+    count++;
+  }
+  return count === 0 ? 0 : sum / count;
 }
 
 function countKnown(values: Float64Array, first: number): number {
@@ -149,4 +177,16 @@ export function affordableReplicas(hourly: Float64Array, perReplicaHour: number,
 /** A maximum on its way down: a tenth, or one replica, at a time. */
 export function nextCeiling(present: number, target: number): number {
   return Math.max(target, Math.min(present - 1, Math.floor(present * 0.9)));
+}
+
+/** The same where each hour costs so many times as much as was projected. */
+export function timesFactor({ sums, lower, upper, ...of }: SpendAhead, factors: Float64Array): SpendAhead {
+  const scaled = (path: Float64Array) => {
+    let sum = 0;
+    return path.map((value, h) => {
+      sum += (value - (h === 0 ? 0 : path[h - 1]!)) * factors[h]!;
+      return sum;
+    });
+  };
+  return { ...of, sums: scaled(sums), lower: scaled(lower), upper: scaled(upper) };
 }
