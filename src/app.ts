@@ -81,6 +81,7 @@ export async function startApp({ replay, ...options }: AppOptions): Promise<App>
   return {
     url: server.url,
     async run(signal) {
+      await costs.restore();
       // Each loop listens to it for as long as it sleeps: there are more of them than Node takes for granted.
       setMaxListeners(0, signal);
       await Promise.all([

@@ -1,6 +1,13 @@
-import { adviseCapacityOf, type CapacityUse, capacityUses, SCENARIO_QUANTILES } from '../cost/capacity.ts';
+import {
+  adviseCapacityOf,
+  bookDiscounts,
+  type CapacityUse,
+  capacityUses,
+  SCENARIO_QUANTILES,
+} from '../cost/capacity.ts';
 import type { CapacityReport, CapacityRequest, TellableCapacity } from '../cost/capacity-report.ts';
-import type { SpendHour } from '../cost/spend.ts';
+import { spendHourOf } from '../cost/spend-series.ts';
+import type { WorkloadHour } from '../cost/workload-hour.ts';
 import type { TenantId } from '../model/tenant.ts';
 import { HOUR, type Millis } from '../model/time.ts';
 import type { Parts } from './parts.ts';
@@ -8,21 +15,30 @@ import type { Parts } from './parts.ts';
 /** Forecasts what runs, in the compute pool, and asks how much of it to reserve. */
 export async function adviseCapacity(
   parts: Pick<Parts, 'jobs' | 'networks' | 'settings'>,
-  request: CapacityRequest & { readonly tenant: TenantId; readonly end: Millis; readonly spend: readonly SpendHour[] },
+  request: CapacityRequest & {
+    readonly tenant: TenantId;
+    readonly end: Millis;
+    readonly hours: readonly WorkloadHour[];
+  },
   signal: AbortSignal,
 ): Promise<CapacityReport> {
-  const { tenant, end, spend, discount, horizonHours, namespace, workload, most } = request;
-  const asked = spend.filter(
+  const { tenant, end, discount, horizonHours, namespace, workload, most } = request;
+  const { currency, priceBook } = parts.settings.cost;
+  const asked = request.hours.filter(
     (entry) =>
       (namespace === undefined || entry.namespace === namespace) &&
       (workload === undefined || entry.workload === workload),
   );
-  const { workloads, commitment } = capacityUses(asked, { end, discount });
+  const byBook = priceBook === undefined ? undefined : bookDiscounts(asked, priceBook, end);
+  const discountOf = (name: string) => discount ?? byBook?.get(name);
+  const { workloads, commitment, undiscounted } = capacityUses(asked.map(spendHourOf), { end, discountOf });
   const tell = (use: CapacityUse) => tellOf(use, parts, request, signal);
   const told: TellableCapacity[] = [];
   for (const use of workloads.slice(0, most)) told.push(await tell(use));
   return {
-    ...{ end, horizonHours, discount, currency: parts.settings.cost.currency },
+    ...{ end, horizonHours, currency, undiscounted },
+    discount: commitment?.discount ?? discount ?? null,
+    discountFrom: discount === undefined ? 'price book' : 'question',
     commitment: commitment && (await tell(commitment)),
     workloads: told,
     others: Math.max(0, workloads.length - most),

@@ -19,11 +19,13 @@ import type { TenantId } from '../model/tenant.ts';
 import { DAY, HOUR, MINUTE, type TimeRange } from '../model/time.ts';
 import { readWhatRan } from '../observe/what-ran.ts';
 import { callersOf } from './callers.ts';
-import { openCostPrices } from './cost-prices.ts';
+import { openCostPrices, pricesAhead } from './cost-prices.ts';
 import { openCostReports } from './cost-reports.ts';
 import { openDemandAhead } from './demand-ahead.ts';
 import type { Parts } from './parts.ts';
 import { openRequestsRecorder } from './requests-recorder.ts';
+
+const pricedHourOf = (of: WorkloadHour) => ({ ...spendHourOf(of), quantities: of.quantities });
 
 const EVERY_MS = MINUTE;
 /** Hours that are made at the first start, where samples of them are there: a quarter of a year has no more. */
@@ -51,7 +53,7 @@ export function openCosts(parts: Parts, tell: TellAlerts) {
   const url = settings.externalUrl;
   const demandAhead = openDemandAhead(parts);
   const budgets = openBudgetLoop({
-    ...{ now: clock.now, keyValue, currency: cost.currency, url },
+    ...{ now: clock.now, keyValue, currency: cost.currency, url, prices: pricesAhead(parts, policyOf) },
     async forecastOf(tenant, { namespace, policy: name, isCapped }, spent, hours, signal) {
       const policy = policyOf({ tenant, namespace, policy: name });
       return policy && (await demandAhead(tenant, { policy, isCapped }, spent, hours, signal));
@@ -65,6 +67,7 @@ export function openCosts(parts: Parts, tell: TellAlerts) {
   for (const budget of cost.budgets) {
     budgeted.set(budget.tenant, [...(budgeted.get(budget.tenant) ?? []), budget]);
   }
+  const prices = openCostPrices(parts, policyOf, hoursIn);
   const spend = openSpendLoop({
     now: clock.now,
     keyValue,
@@ -74,13 +77,17 @@ export function openCosts(parts: Parts, tell: TellAlerts) {
         defaults: { region: cost.region, plan: cost.plan },
       }),
     backfillOf: samples.own,
-    priceOf: openCostPrices(parts, policyOf),
+    ...{ priceOf: prices.priceOf, othersOf: prices.othersOf },
     defaultPlace: { region: cost.region, plan: cost.plan },
     lookBackMs: Math.min(LOOK_BACK_MS, retentionMs),
     onHours(tenant, hours) {
       metrics.costHours.inc(hours.length);
-      tables.get(tenant)?.add(hours.map(spendHourOf));
+      tables.get(tenant)?.add(hours.map(pricedHourOf));
       log.debug({ tenant, hours: hours.length }, 'hours of spend were made');
+    },
+    onHalved(tenant, hours) {
+      telemetry.count('loopSkips', { loop: 'cost', reason: 'slice-halved' });
+      log.debug({ tenant, hours }, 'what ran exceeds the limit of samples of a query: fewer hours are read at a time');
     },
     onDropped: (reason, count) => metrics.droppedSamples.inc({ reason: `spend_${reason}` }, count),
   });
@@ -125,7 +132,7 @@ export function openCosts(parts: Parts, tell: TellAlerts) {
     if (table === undefined || clock.now() - table.base > 2 * TABLE_MS) {
       const start = Math.floor((clock.now() - TABLE_MS) / HOUR) * HOUR;
       const made = spendTable(start);
-      await eachHour(tenant, { start, end: clock.now() }, (hours) => made.add(hours.map(spendHourOf)));
+      await eachHour(tenant, { start, end: clock.now() }, (hours) => made.add(hours.map(pricedHourOf)));
       table = made;
       tables.set(tenant, table);
     }
@@ -136,7 +143,10 @@ export function openCosts(parts: Parts, tell: TellAlerts) {
   async function judge(tenant: TenantId, signal: AbortSignal): Promise<void> {
     const own = budgeted.get(tenant);
     if (own === undefined) return;
-    const alerts = await budgets.pass(tenant, own, await tableOf(tenant), signal);
+    const table = await tableOf(tenant);
+    // Hours of long ago are being made: what they say of their own month is over.
+    if (clock.now() - table.upTo > DAY) return;
+    const alerts = await budgets.pass(tenant, own, table, signal);
     parts.ceilings.set(tenant, budgets.ceilings(tenant));
     for (const { budget, verdict } of budgets.views(tenant)) {
       const labels = { tenant: parts.tenantNames(tenant), budget: budget.name };
@@ -147,26 +157,43 @@ export function openCosts(parts: Parts, tell: TellAlerts) {
     if (alerts.length > 0) await tell(tenant, alerts);
   }
 
+  async function makeSpend(tenant: TenantId, signal: AbortSignal): Promise<void> {
+    const own = inForce.filter((each) => each.tenant === tenant);
+    await spend.pass(tenant, own, signal);
+    metrics.costUnpriced.set({ tenant: parts.tenantNames(tenant) }, spend.unpriced(tenant).length);
+  }
+
+  async function judgeDays(tenant: TenantId): Promise<void> {
+    const alerts = await sudden.pass(tenant, await spend.upTo(tenant));
+    if (alerts.length > 0) await tell(tenant, alerts);
+  }
+
+  /** One that cannot be done keeps nobody from the others: what is known is judged, and told while it lasts. */
+  async function attempt(tenant: TenantId, signal: AbortSignal, what: () => Promise<void>): Promise<void> {
+    if (signal.aborted) return;
+    try {
+      await what();
+    } catch (error) {
+      if (signal.aborted) return;
+      telemetry.count('loopFailures', { loop: 'cost', reason: reasonOf(error) });
+      telemetry.log.warn({ err: error, tenant }, 'cannot tell what was spent: it is tried again');
+    }
+  }
+
+  let isSwept = false;
   async function pass(signal: AbortSignal): Promise<void> {
     inForce = await policies.list();
     await recorder.pass(inForce, signal);
     for (const tenant of await tenantsOf()) {
-      try {
-        await spend.pass(
-          tenant,
-          inForce.filter((each) => each.tenant === tenant),
-          signal,
-        );
-        await judge(tenant, signal);
-        const alerts = await sudden.pass(tenant, await spend.upTo(tenant));
-        if (alerts.length > 0) await tell(tenant, alerts);
-        metrics.costUnpriced.set({ tenant: parts.tenantNames(tenant) }, spend.unpriced(tenant).length);
-      } catch (error) {
-        if (signal.aborted) return;
-        telemetry.count('loopFailures', { loop: 'cost', reason: reasonOf(error) });
-        telemetry.log.warn({ err: error, tenant }, 'cannot tell what was spent: it is tried again');
-      }
+      await attempt(tenant, signal, () => makeSpend(tenant, signal));
+      await attempt(tenant, signal, () => judge(tenant, signal));
+      await attempt(tenant, signal, () => judgeDays(tenant));
     }
+    // Settings are read at the start: budgets go at no other time.
+    if (isSwept) return;
+    const swept = await budgets.sweep(cost.budgets, tell);
+    if (swept > 0) log.info({ budgets: swept }, 'cost budgets that are no more in the settings are forgotten');
+    isSwept = true;
   }
 
   async function tenantsOf(): Promise<readonly TenantId[]> {
@@ -175,6 +202,7 @@ export function openCosts(parts: Parts, tell: TellAlerts) {
         ...(await storage.tenants()),
         ...inForce.map(({ tenant }) => tenant),
         ...cost.budgets.map(({ tenant }) => tenant),
+        ...prices.tenants(),
       ]),
     ];
   }
@@ -183,16 +211,21 @@ export function openCosts(parts: Parts, tell: TellAlerts) {
   const routes: readonly ((router: Router) => void)[] = [
     (router) =>
       costSpendRoute(router, {
-        ...{ callerOf, now: clock.now, spendOf, currency: cost.currency },
+        ...{ callerOf, now: clock.now, currency: cost.currency },
+        eachSpend: (tenant, range, take) => eachHour(tenant, range, (hours) => take(hours.map(spendHourOf))),
         upTo: spend.upTo,
         unpriced: spend.unpriced,
       }),
     (router) => costBudgetsRoute(router, { callerOf, currency: cost.currency, budgetsOf: budgets.views }),
   ];
-  const reports = openCostReports(parts, { spendOf, upTo: spend.upTo });
+  const reports = openCostReports(parts, { spendOf, hoursIn, upTo: spend.upTo });
   return {
     routes: [...routes, ...reports.routes],
     spendOf,
+    /** To be awaited before anything is planned: maxima that a cap had lowered stay where they are. */
+    async restore(): Promise<void> {
+      for (const [tenant, ceilings] of await budgets.restored(cost.budgets)) parts.ceilings.set(tenant, ceilings);
+    },
     async run(signal: AbortSignal): Promise<void> {
       await Promise.all([
         runLoop({ name: 'cost', intervalMs: EVERY_MS, clock, telemetry }, pass, signal),

@@ -5,7 +5,7 @@ import { asArgument, parseCount } from './forecast-options.ts';
 import { tableLines } from './table-lines.ts';
 
 interface ReservationOptions extends ServerOptions {
-  readonly discount: number;
+  readonly discount?: number;
   readonly horizon?: number;
   readonly namespace?: string;
   readonly workload?: string;
@@ -27,6 +27,7 @@ type ToldAdvice =
       readonly name: string;
       readonly onDemand: number;
       readonly reserved: number;
+      readonly discount: number;
       readonly held: number | null;
       readonly breakEven: number;
       readonly level: number;
@@ -48,7 +49,9 @@ interface ToldCapacity {
   readonly currency: string;
   readonly start: number;
   readonly end: number;
-  readonly discount: number;
+  readonly discount: number | null;
+  readonly discountFrom: 'question' | 'price book';
+  readonly undiscounted: readonly string[];
   readonly assumptions: readonly string[];
   readonly commitment: ToldAdvice | null;
   readonly workloads: readonly ToldAdvice[];
@@ -60,7 +63,11 @@ export function costReservationCommand(cost: Command, { signal }: { readonly sig
   const command = cost
     .command('reservation')
     .description('How much capacity to reserve: the cheapest level over the forecast, and where it breaks even')
-    .requiredOption('--discount <ratio>', 'what a reserved replica is cheaper by, such as 0.4', parseShare)
+    .option(
+      '--discount <ratio>',
+      "what a reserved replica is cheaper by, such as 0.4 (default: the price book's)",
+      parseShare,
+    )
     .option('--horizon <duration>', 'over which it is reckoned (default: 28d)', parseLength)
     .option('--namespace <name>', 'only of this namespace')
     .option('--workload <name>', 'only of this workload')
@@ -69,7 +76,7 @@ export function costReservationCommand(cost: Command, { signal }: { readonly sig
     .option('--delay <duration>', 'how long it can wait, such as 6h', parseLength);
   serverOptions(command)
     .option('--json', 'print JSON', false)
-    .addHelpText('after', '\nExample:\n  $ foresail cost reservation --discount 0.4 --deferrable 0.2 --delay 6h')
+    .addHelpText('after', '\nExample:\n  $ foresail cost reservation --deferrable 0.2 --delay 6h')
     .action(async (options: ReservationOptions) => {
       const query = new URLSearchParams();
       for (const name of ['discount', 'namespace', 'workload', 'limit', 'deferrable'] as const) {
@@ -88,7 +95,20 @@ export function costReservationCommand(cost: Command, { signal }: { readonly sig
 }
 
 /** The advice as text. */
-function tellCapacity({ currency, start, end, discount, commitment, workloads, others, assumptions }: ToldCapacity) {
+function tellCapacity({
+  currency,
+  start,
+  end,
+  discount,
+  discountFrom,
+  undiscounted,
+  commitment,
+  workloads,
+  others,
+  assumptions,
+}: ToldCapacity) {
+  const cheaper = discount === null ? 'no reserved price is known' : `reserved ${percent(discount)} cheaper`;
+  const by = discountFrom === 'price book' && discount !== null ? ' (by the price book, all together)' : '';
   const head = [
     'WORKLOAD',
     'RESERVE',
@@ -106,10 +126,13 @@ function tellCapacity({ currency, start, end, discount, commitment, workloads, o
       ? []
       : [rowOf(commitment, `all, ${currency} an hour`, 'onDemand' in commitment ? commitment.onDemand : 1)];
   return [
-    `${formatInstant(start * 1000)} to ${formatInstant(end * 1000)}, reserved ${percent(discount)} cheaper; costs are expected ones of this time, in ${currency}`,
+    `${formatInstant(start * 1000)} to ${formatInstant(end * 1000)}, ${cheaper}${by}; costs are expected ones of this time, in ${currency}`,
     '',
     ...tableLines([head, ...rows, ...ofAll]),
     ...(others > 0 ? [`and ${others} more workloads, which the last row has too`] : []),
+    ...(undiscounted.length > 0
+      ? [`no reserved price is known of ${undiscounted.join(', ')}: give one with --discount`]
+      : []),
     ...deferralLines([...workloads, ...(commitment === null ? [] : [commitment])], currency),
     '',
     ...assumptions,

@@ -3,6 +3,7 @@ import { formatInstant } from '../model/time.ts';
 import { askServer, type ServerOptions, serverOptions } from './client.ts';
 import { costReportCommand } from './cost-report.ts';
 import { costReservationCommand } from './cost-reservation.ts';
+import { parseCount } from './forecast-options.ts';
 import { tableLines } from './table-lines.ts';
 
 interface SpendOptions extends ServerOptions {
@@ -10,6 +11,8 @@ interface SpendOptions extends ServerOptions {
   readonly end?: string;
   readonly by: string;
   readonly step?: string;
+  readonly limit?: number;
+  readonly offset?: number;
   readonly json: boolean;
 }
 
@@ -23,6 +26,7 @@ interface ToldSpend {
     readonly group: Readonly<Record<string, string>>;
     readonly total: ToldSum;
   }[];
+  readonly left: { readonly groups: number; readonly cost: number; readonly next: number } | null;
   readonly unpriced: readonly string[];
 }
 
@@ -39,6 +43,7 @@ interface ToldBudget {
   readonly amount: number;
   readonly currency: string;
   readonly state: string;
+  readonly leavesAt: number | null;
   readonly spent: number;
   readonly projected: number | null;
   readonly lower: number | null;
@@ -59,15 +64,17 @@ export function costCommand(program: Command, server: { readonly signal: AbortSi
     .option('--start <time>', 'first hour, such as 2026-11-01 (default: 30 days before the end)')
     .option('--end <time>', 'end (default: now)')
     .option('--by <names>', 'what to group by', 'namespace,workload')
-    .option('--step <duration>', 'length of the steps in the JSON (default: 1d)');
+    .option('--step <duration>', 'length of the steps in the JSON (default: 1d)')
+    .option('--limit <count>', 'groups, the dearest first (default: 500)', parseCount)
+    .option('--offset <count>', 'groups to pass over', parseCount);
   serverOptions(spend)
     .option('--json', 'print JSON', false)
     .addHelpText('after', '\nExample:\n  $ foresail cost spend --by namespace --start 2026-11-01')
     .action(async (options: SpendOptions) => {
       const parameters = new URLSearchParams({ by: options.by });
-      for (const name of ['start', 'end', 'step'] as const) {
+      for (const name of ['start', 'end', 'step', 'limit', 'offset'] as const) {
         const value = options[name];
-        if (value !== undefined) parameters.set(name, value);
+        if (value !== undefined) parameters.set(name, String(value));
       }
       const { data } = (await askServer(options, `/api/v1/cost/spend?${parameters}`, { signal })) as {
         data: ToldSpend;
@@ -92,7 +99,7 @@ export function costCommand(program: Command, server: { readonly signal: AbortSi
   costReservationCommand(cost, server);
 }
 
-function tellSpend({ currency, start, end, upTo, total, groups, unpriced }: ToldSpend): string {
+function tellSpend({ currency, start, end, upTo, total, groups, left, unpriced }: ToldSpend): string {
   const names = Object.keys(groups[0]?.group ?? {});
   const cells = ({ replicaHours, cost, estimated, idle }: ToldSum) => [
     replicaHours.toFixed(1),
@@ -109,6 +116,11 @@ function tellSpend({ currency, start, end, upTo, total, groups, unpriced }: Told
   return [
     `${formatInstant(start * 1000)} to ${formatInstant(end * 1000)}`,
     ...tableLines([head, ...rows, ['total', ...cells(total)]]),
+    ...(left === null
+      ? []
+      : [
+          `the total has ${left.groups} more groups, ${left.cost.toFixed(2)} ${currency} together: --offset ${left.next} shows them`,
+        ]),
     ...behind,
     ...missing,
   ].join('\n');
@@ -116,7 +128,7 @@ function tellSpend({ currency, start, end, upTo, total, groups, unpriced }: Told
 
 function tellBudgets(budgets: readonly ToldBudget[]): string {
   if (budgets.length === 0) return 'no cost budget is set, or none was judged yet (cost.budgets of the settings)';
-  const head = ['BUDGET', 'PERIOD', 'AMOUNT', 'SPENT', 'PROJECTED', '95 %', 'USED UP', 'STATE'];
+  const head = ['BUDGET', 'PERIOD', 'AMOUNT', 'SPENT', 'PROJECTED', '95 %', 'USED UP', 'STATE', 'OF THE AMOUNT'];
   const rows = budgets.map((each) => [
     each.name,
     each.period,
@@ -126,9 +138,28 @@ function tellBudgets(budgets: readonly ToldBudget[]): string {
     each.lower === null || each.upper === null ? '-' : `${each.lower.toFixed(2)} to ${each.upper.toFixed(2)}`,
     each.crossing?.day ?? '-',
     each.state,
+    barOf(each),
   ]);
+  const leaving = budgets.flatMap(({ name, state, leavesAt }) =>
+    leavesAt === null
+      ? []
+      : [`${name} is projected below its step ${state} by now: left ${formatInstant(leavesAt * 1000)} if it stays so`],
+  );
   const asked = budgets.flatMap(({ name, ceilings }) =>
     ceilings.map(({ policy, replicas }) => `${name} lowers the maximum of ${policy} to ${replicas}`),
   );
-  return [...tableLines([head, ...rows]), ...asked].join('\n');
+  const key = '# spent, = projected, - up to the upper bound, | the amount';
+  return [...tableLines([head, ...rows]), key, ...leaving, ...asked].join('\n');
+}
+
+/** Where the amount stands in a bar, and its width: a quarter beyond the amount has room. */
+const BAR = { amount: 24, width: 30 } as const;
+
+/** `######====---           |`: spent, projected and its upper bound, of the amount. */
+function barOf({ amount, spent, projected, upper }: ToldBudget): string {
+  const cells = (value: number | null) => Math.min(BAR.width, Math.round(((value ?? 0) / amount) * BAR.amount));
+  const [full, ahead, most] = [cells(spent), cells(projected), cells(upper)];
+  const bar: string[] = Array.from({ length: BAR.width }, (_, i) => (i < full ? '#' : i < ahead ? '=' : i < most ? '-' : ' '));
+  bar.splice(BAR.amount, 0, '|');
+  return `[${bar.join('')}]`;
 }

@@ -1,5 +1,5 @@
 import type { TenantId } from '../model/tenant.ts';
-import { HOUR, type Millis } from '../model/time.ts';
+import { DAY, HOUR, type Millis } from '../model/time.ts';
 import { toMicros } from './money.ts';
 import type { BudgetPeriod } from './period.ts';
 import type { SpendMatch } from './prices.ts';
@@ -43,7 +43,20 @@ export interface BudgetVerdict {
   readonly upper: number | null;
   /** When the amount is reached as projected, or was: null where it is not within the period. */
   readonly crossing: Millis | null;
+  /** When the step is left if the projection stays as low: null where nothing says that it will be. */
+  readonly leavesAt: Millis | null;
 }
+
+/** What a judgement needs of the one before, within one period and with the same settings. Plain JSON. */
+export interface BudgetMemory {
+  readonly step: BudgetStep;
+  /** The highest step that was reached by what is spent. */
+  readonly spentStep: BudgetStep;
+  /** Since when the projection is clearly below the share of each step that is held. */
+  readonly below: Readonly<Partial<Record<BudgetStep, Millis>>>;
+}
+
+export const NO_MEMORY: BudgetMemory = { step: 'within', spentStep: 'within', below: {} };
 
 /** How a budget stands, for people. */
 export interface BudgetView {
@@ -61,12 +74,15 @@ export interface BudgetView {
   readonly ceilings: Readonly<Record<string, number>>;
 }
 
-/** A step lets go once its share is undercut by this much. */
-const LETS_GO = 0.97;
+/** A projection is clearly below a share that it undercuts by this much. */
+const CLEARLY = 0.97;
+/** And has to stay there for so long before a step is left. */
+const LEFT_AFTER_MS = DAY;
 
 /**
- * How a budget stands, by what is spent and by what is projected for its period.
- * @param was The step of the last time: steps let go 3 % below where they begin, so that nobody is told twice for noise.
+ * How a budget stands, by what is spent and by what is projected for its period. A step that was reached by what is spent
+ * is not left within the period. One that was reached by what is projected is left once the projection has been more than
+ * 3 % below its share for a day, at every judgement: projections waver, and nobody is told twice for that.
  */
 export function judgeBudget(
   budget: Pick<CostBudgetSettings, 'amount' | 'warn' | 'critical' | 'cap'>,
@@ -74,33 +90,49 @@ export function judgeBudget(
     spent,
     reachedAt,
     ahead,
-  }: { readonly spent: number; readonly reachedAt: Millis | null; readonly ahead: SpendAhead | undefined },
-  was: BudgetStep,
-): BudgetVerdict {
+    upTo,
+  }: {
+    readonly spent: number;
+    readonly reachedAt: Millis | null;
+    readonly ahead: SpendAhead | undefined;
+    readonly upTo: Millis;
+  },
+  was: BudgetMemory,
+): { readonly verdict: BudgetVerdict; readonly memory: BudgetMemory } {
   const { amount, warn, critical, cap } = budget;
   const total = (sums: Float64Array | undefined) => (sums === undefined ? null : spent + (sums.at(-1) ?? 0));
   const projected = total(ahead?.sums);
   const limits: readonly (readonly [BudgetStep, number])[] = [
-    ['cap', cap],
-    ['critical', critical],
     ['warn', warn],
+    ['critical', critical],
+    ['cap', cap],
   ];
   const rank = (step: BudgetStep) => BUDGET_STEPS.indexOf(step);
-  let step: BudgetStep = 'within';
-  let by: BudgetVerdict['by'] = 'projected';
+  let [step, spentStep]: [BudgetStep, BudgetStep] = ['within', was.spentStep];
+  let leavesAt: Millis | null = null;
+  const below: Partial<Record<BudgetStep, Millis>> = {};
   for (const [name, share] of limits) {
-    // What is spent does not come back: only what is projected may waver.
-    const whole = toMicros(amount * share);
-    const limit = toMicros(whole * (rank(was) >= rank(name) ? LETS_GO : 1));
-    if (spent < whole && (projected ?? 0) < limit) continue;
-    [step, by] = [name, spent >= whole ? 'spent' : 'projected'];
-    break;
+    const limit = toMicros(amount * share);
+    if (spent >= limit && rank(spentStep) < rank(name)) spentStep = name;
+    const isSpent = rank(spentStep) >= rank(name);
+    // Where nothing is projected, a step stands as it stood.
+    const isBelow = projected !== null && projected < toMicros(limit * CLEARLY);
+    const isHeld = rank(was.step) >= rank(name);
+    const since = isHeld && !isSpent && isBelow ? (was.below[name] ?? upTo) : undefined;
+    const isLeft = !isHeld || (since !== undefined && upTo - since >= LEFT_AFTER_MS);
+    if (!isSpent && (projected ?? 0) < limit && isLeft) continue;
+    [step, leavesAt] = [name, since === undefined ? null : since + LEFT_AFTER_MS];
+    if (since !== undefined) below[name] = since;
   }
   return {
-    ...{ step, by, spent, projected },
-    lower: total(ahead?.lower),
-    upper: total(ahead?.upper),
-    crossing: reachedAt ?? crossingOf(amount - spent, ahead),
+    verdict: {
+      ...{ step, by: step !== 'within' && spentStep === step ? 'spent' : 'projected', spent, projected },
+      lower: total(ahead?.lower),
+      upper: total(ahead?.upper),
+      crossing: reachedAt ?? crossingOf(amount - spent, ahead),
+      leavesAt,
+    },
+    memory: { step, spentStep, below },
   };
 }
 

@@ -2,6 +2,8 @@ import type { Millis } from '../model/time.ts';
 import type { CapacityAdvice, CapacityQuestion } from './capacity.ts';
 
 export interface CapacityRequest extends CapacityQuestion {
+  /** What a reserved unit is cheaper by, 0 to 1. Left out: what the price book says of each workload. */
+  readonly discount: number | undefined;
   /** A forecast of so many hours. */
   readonly horizonHours: number;
   /** Left out: all. */
@@ -15,7 +17,11 @@ export interface CapacityRequest extends CapacityQuestion {
 export interface CapacityReport {
   readonly end: Millis;
   readonly horizonHours: number;
-  readonly discount: number;
+  /** Of all together; null where none is known. */
+  readonly discount: number | null;
+  readonly discountFrom: 'question' | 'price book';
+  /** Workloads of which no reserved price is known. */
+  readonly undiscounted: readonly string[];
   readonly currency: string;
   readonly commitment: TellableCapacity | undefined;
   readonly workloads: readonly TellableCapacity[];

@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { checkPriceBook } from '../config/cost-settings.ts';
 import { DAY, formatInstant, HOUR, MINUTE, parseInstant } from '../model/time.ts';
-import { judgeBudget, type SpendAhead } from './budget.ts';
-import { groupSpend } from './group.ts';
+import { type BudgetMemory, judgeBudget, NO_MEMORY, type SpendAhead } from './budget.ts';
+import { bookDiscounts, capacityUses } from './capacity.ts';
+import { groupSpend, spendGroups } from './group.ts';
 import { microsOf, shareOut, sumOf } from './money.ts';
 import { localDate, periodAround } from './period.ts';
 import { bookPrices, givenPrice, matches } from './prices.ts';
@@ -189,6 +190,48 @@ describe('an hour of spend', () => {
   });
 });
 
+test('groups come in pages, the dearest first, and what a page leaves out is told', () => {
+  const groups = spendGroups(['workload'], { start: 0, stepMs: DAY });
+  groups.add([3, 1, 2].map((replicas) => spendHourOf({ ...hour({ replicas }), workload: `w${replicas}` })));
+  const { groups: first, left } = groups.page({ offset: 0, limit: 2 });
+  expect(first.map(({ group }) => group['workload'])).toEqual(['w3', 'w2']);
+  const { groups: second, left: none } = groups.page({ offset: 2, limit: 2 });
+  expect(second.map(({ group }) => group['workload'])).toEqual(['w1']);
+  expect(left).toEqual({ groups: 1, replicaHours: 1, cost: second[0]!.total.cost });
+  expect(none.groups).toBe(0);
+});
+
+test('bookDiscounts(): by what each workload has, on demand and reserved; not for what has a price of its own', () => {
+  const { book } = checkPriceBook(
+    `
+currency: EUR
+regions:
+  eu: [{onDemand: {cpuCoreHour: 0.04, memoryGibHour: 0.01}, reserved: {cpuCoreHour: 0.02, memoryGibHour: 0.01}}]
+  us: [{onDemand: {cpuCoreHour: 0.04, memoryGibHour: 0.01}}]
+`,
+    'prices.yaml',
+  );
+  const of = (workload: string, region: string, quantities: WorkloadHour['quantities']): WorkloadHour => ({
+    ...hour({}),
+    ...{ workload, region, quantities, hour: 0 },
+  });
+  const hours = [
+    of('cores', 'eu', { cpu: 4, memory: 0 }),
+    of('both', 'eu', { cpu: 1, memory: 4 }),
+    of('abroad', 'us', { cpu: 1, memory: 4 }),
+    of('licensed', 'eu', { replica: 1 }),
+    { ...of('spot', 'eu', { cpu: 1, memory: 1 }), plan: 'spot' as const },
+  ];
+  expect([...bookDiscounts(hours, book!, HOUR)]).toEqual([
+    ['shop/cores', expect.closeTo(0.5, 9)],
+    ['shop/both', expect.closeTo(0.25, 9)],
+  ]);
+  const spend = hours.map(spendHourOf);
+  const discounts = bookDiscounts(hours, book!, HOUR);
+  const { undiscounted } = capacityUses(spend, { end: HOUR, discountOf: (name) => discounts.get(name) });
+  expect(undiscounted).toEqual(['shop/abroad', 'shop/licensed']);
+});
+
 describe('judgeBudget()', () => {
   const budget = { amount: 100, warn: 0.8, critical: 0.95, cap: 1.1 };
   const ahead = (...sums: number[]): SpendAhead => {
@@ -215,12 +258,51 @@ describe('judgeBudget()', () => {
       crossing: HOUR,
     },
     { name: 'caps', spent: 50, path: ahead(40, 60), step: 'cap', by: 'projected', crossing: HOUR },
-    { name: 'does not waver', spent: 10, path: ahead(68), was: 'warn', step: 'warn', crossing: null },
-    { name: 'lets go', spent: 10, path: ahead(67), was: 'warn', step: 'within', crossing: null },
   ] as const)('$name', ({ spent, path, step, crossing, ...more }) => {
-    const was = 'was' in more ? more.was : 'within';
-    const verdict = judgeBudget(budget, { spent, reachedAt: null, ahead: path }, was);
+    const { verdict } = judgeBudget(budget, { spent, reachedAt: null, ahead: path, upTo: 0 }, NO_MEMORY);
     expect(verdict).toMatchObject({ step, crossing, ...('by' in more && { by: more.by }) });
+  });
+
+  /** What is told hour by hour, as projections (of the whole period) come. */
+  const told = (projections: readonly (number | null)[], spent = 0) => {
+    let memory: BudgetMemory = NO_MEMORY;
+    return projections.map((projected, hour) => {
+      const path = projected === null ? undefined : ahead(projected - spent);
+      const judged = judgeBudget(budget, { spent, reachedAt: null, ahead: path, upTo: hour * HOUR }, memory);
+      memory = judged.memory;
+      return judged.verdict;
+    });
+  };
+  const hours = (count: number, projected: number | null) => new Array<number | null>(count).fill(projected);
+  const steps = (projections: readonly (number | null)[]) => told(projections).map(({ step }) => step);
+  test('a projection that wavers for less than a day, or by less than 3 %, changes nothing', () => {
+    const wavering = [111, ...hours(23, 90), 108, ...hours(24, 60), 107, ...hours(60, 107), ...hours(5, null)];
+    expect(new Set(steps(wavering))).toEqual(new Set(['cap']));
+  });
+  test('a step is left once the projection was clearly below it for a day, and says when that will be', () => {
+    const falling = told([111, ...hours(24, 90), 90, ...hours(24, 60), 60]);
+    expect(falling.slice(0, 25).map(({ step }) => step)).toEqual(new Array(25).fill('cap'));
+    expect(falling[1]!.leavesAt).toBe(25 * HOUR);
+    // 90 is below 97 % of the critical 95, but not of the warning's 80.
+    expect(falling[25]).toMatchObject({ step: 'warn', leavesAt: null });
+    expect(falling[49]).toMatchObject({ step: 'warn', leavesAt: 50 * HOUR });
+    expect(falling[50]).toMatchObject({ step: 'within', leavesAt: null });
+  });
+  test('after hours without judgements a day begins anew', () => {
+    const memory: BudgetMemory = { step: 'warn', spentStep: 'within', below: {} };
+    const judged = judgeBudget(budget, { spent: 0, reachedAt: null, ahead: ahead(10), upTo: 72 * HOUR }, memory);
+    expect(judged.verdict).toMatchObject({ step: 'warn', leavesAt: 96 * HOUR });
+  });
+  test('what was reached by what is spent is never left within the period', () => {
+    const first = judgeBudget(budget, { spent: 96, reachedAt: null, ahead: ahead(0), upTo: 0 }, NO_MEMORY);
+    expect(first.verdict).toMatchObject({ step: 'critical', by: 'spent' });
+    // Estimates of hours of which nothing is known may be put right.
+    let { memory } = first;
+    for (const upTo of [HOUR, 30 * HOUR, 90 * HOUR]) {
+      const judged = judgeBudget(budget, { spent: 60, reachedAt: null, ahead: ahead(0), upTo }, memory);
+      expect(judged.verdict).toMatchObject({ step: 'critical', by: 'spent', leavesAt: null });
+      memory = judged.memory;
+    }
   });
 });
 

@@ -9,6 +9,12 @@ export interface SpendGroup {
   readonly total: Omit<SpendStep, 'start'>;
 }
 
+export interface SpendPage {
+  readonly groups: readonly SpendGroup[];
+  /** Those that come after them. */
+  readonly left: { readonly groups: number; readonly replicaHours: number; readonly cost: number };
+}
+
 export interface SpendStep {
   readonly start: Millis;
   readonly replicaHours: number;
@@ -34,7 +40,7 @@ export function spendGroups(
   by: readonly string[],
   { start, stepMs }: { readonly start: Millis; readonly stepMs: number },
 ) {
-  const groups = new Map<string, { group: Record<string, string>; steps: Map<Millis, Sum>; total: Sum }>();
+  const groups = new Map<string, GroupSums>();
   const addOne = (of: SpendHour) => {
     const group = Object.fromEntries(by.map((name) => [name, labelOf(of, name)]));
     const key = JSON.stringify(Object.values(group));
@@ -56,15 +62,34 @@ export function spendGroups(
     add(hours: readonly SpendHour[]): void {
       for (const of of hours) addOne(of);
     },
+    /** Some of them, the dearest first, and what those cost that come after. */
+    page({ offset, limit }: { readonly offset: number; readonly limit: number }): SpendPage {
+      const all = [...groups].sort(([a, x], [b, y]) => y.total.cost - x.total.cost || (a < b ? -1 : 1));
+      const rest = newSum();
+      for (const [, { total }] of all.slice(offset + limit)) {
+        rest.cost += total.cost;
+        rest.replicaHours += total.replicaHours;
+      }
+      const left = Math.max(0, all.length - offset - limit);
+      return {
+        groups: all.slice(offset, offset + limit).map(([, group]) => groupOf(group)),
+        left: { groups: left, replicaHours: rest.replicaHours, cost: amountOf(rest.cost) },
+      };
+    },
     told: (): readonly SpendGroup[] =>
-      [...groups]
-        .sort(([a], [b]) => (a < b ? -1 : 1))
-        .map(([, { group, steps, total }]) => ({
-          group,
-          steps: [...steps].sort(([a], [b]) => a - b).map(([at, sum]) => ({ start: at, ...told(sum) })),
-          total: told(total),
-        })),
+      [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => groupOf(group)),
   };
+}
+
+interface GroupSums {
+  readonly group: Record<string, string>;
+  readonly steps: Map<Millis, Sum>;
+  readonly total: Sum;
+}
+
+function groupOf({ group, steps, total }: GroupSums): SpendGroup {
+  const inOrder = [...steps].sort(([a], [b]) => a - b);
+  return { group, steps: inOrder.map(([at, sum]) => ({ start: at, ...told(sum) })), total: told(total) };
 }
 
 interface Sum {

@@ -124,6 +124,13 @@ export function givenPrice(list: readonly GivenPrice[], of: SpendSubject, at: Mi
   return same.reduce((newest, each) => (since(each) > since(newest) ? each : newest), first);
 }
 
+/** When prices change, as far as it is written down. */
+export function pricesChange(list: readonly GivenPrice[], book: PriceBook | undefined): readonly Millis[] {
+  const given = list.flatMap(({ from }) => (from === undefined ? [] : [instantOf(from)!]));
+  const entries = [...(book?.regions.values() ?? [])].flat().map(({ from }) => from);
+  return [...new Set([...given, ...entries])].filter(Number.isFinite).sort((a, b) => a - b);
+}
+
 function instantOf(value: string): Millis | undefined {
   try {
     return parseInstant(value);

@@ -108,12 +108,24 @@ export const UNALLOCATED = '__unallocated__';
  * remainders); every other figure is a sum of these.
  */
 export function showback(input: ShowbackInput): Showback {
+  const steps = showbackInSteps(input);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** Entries that are added up in one step. */
+const AT_ONCE = 5000;
+
+/** The same in short steps, for one who lets others run between: the last one returns it. */
+export function* showbackInSteps(input: ShowbackInput): Generator<void, Showback> {
   const { period, until, currency, digits, rule } = input;
   const elapsed = until - period.start;
   const { period: past, spend: pastSpend } = input.before;
   const pastUntil = until >= period.end ? past.end : Math.min(past.end, past.start + elapsed);
-  const now = tally(within(input.spend, period.start, until), rule, digits);
-  const then = tally(within(pastSpend, past.start, pastUntil), rule, digits);
+  const now = yield* tally(within(input.spend, period.start, until), rule, digits);
+  const then = yield* tally(within(pastSpend, past.start, pastUntil), rule, digits);
   const hasPast = pastSpend.some(({ hour }) => hour >= past.start && hour < pastUntil);
 
   const rowsBy = <K extends string>(nameOf: (leaf: Leaf) => K): ShowbackRow[] => {
@@ -139,10 +151,10 @@ export function showback(input: ShowbackInput): Showback {
     };
   };
 
+  yield;
   const labelNames = new Set([...now, ...then].flatMap(({ of }) => Object.keys(of.labels)));
   const total = rowOf('', now, then);
-  const isShared = (leaf: Leaf) => leaf.of.namespace !== UNALLOCATED;
-  const unshared = now.filter((leaf) => !isShared(leaf)).reduce((sum, leaf) => sum + totalUnits(leaf), 0);
+  const unshared = now.filter(({ isPot }) => isPot).reduce((sum, leaf) => sum + totalUnits(leaf), 0);
   return {
     ...{ period, until, currency, digits, rule, ruleText: ruleText(rule), total },
     pot: { shared: total.shared, unshared: unshared / 10 ** digits },
@@ -165,6 +177,8 @@ export function showback(input: ShowbackInput): Showback {
 /** Of one workload with one region, one way of paying and the same labels. Amounts are exact, `…Units` are rounded. */
 interface Leaf {
   readonly of: Pick<SpendHour, 'namespace' | 'workload' | 'policy' | 'region' | 'labels' | 'plan'>;
+  /** Of no workload. */
+  readonly isPot: boolean;
   replicaHours: number;
   recorded: number;
   estimated: number;
@@ -176,21 +190,22 @@ interface Leaf {
   idleUnits: number | null;
 }
 
-/** OpenCost's names of what belongs to no workload: `__idle__`, `__unallocated__`, `__unmounted__`. */
-function isUnallocated({ namespace }: Pick<SpendHour, 'namespace'>): boolean {
-  return namespace === '' || /^__.*__$/.test(namespace);
+/** OpenCost's names of what belongs to nobody: `__idle__`, `__unallocated__`, `__unmounted__`. */
+function isNobody(name: string): boolean {
+  return name === '' || /^__.*__$/.test(name);
 }
 
 function within(spend: readonly SpendHour[], from: Millis, to: Millis): readonly SpendHour[] {
   return spend.filter(({ hour }) => hour >= from && hour < to);
 }
 
-function tally(spend: readonly SpendHour[], rule: SharingRule, digits: number): readonly Leaf[] {
+function* tally(spend: readonly SpendHour[], rule: SharingRule, digits: number): Generator<void, readonly Leaf[]> {
   const leaves = new Map<
     string,
     { readonly leaf: Leaf; readonly costs: number[]; readonly guesses: number[]; readonly idles: number[] }
   >();
-  for (const entry of spend) {
+  for (const [i, entry] of spend.entries()) {
+    if (i % AT_ONCE === AT_ONCE - 1) yield;
     const of = leafOf(entry);
     const key = JSON.stringify([
       of.namespace,
@@ -202,7 +217,12 @@ function tally(spend: readonly SpendHour[], rule: SharingRule, digits: number): 
     ]);
     let found = leaves.get(key);
     if (found === undefined) {
-      found = { leaf: emptyLeaf(of), costs: [], guesses: [], idles: [] };
+      found = {
+        leaf: emptyLeaf(of, isNobody(entry.namespace) || isNobody(entry.workload)),
+        costs: [],
+        guesses: [],
+        idles: [],
+      };
       leaves.set(key, found);
     }
     found.leaf.replicaHours += entry.replicaHours;
@@ -210,6 +230,7 @@ function tally(spend: readonly SpendHour[], rule: SharingRule, digits: number): 
     found.guesses.push(entry.estimated);
     if (entry.idle !== undefined) found.idles.push(Math.min(entry.idle, entry.cost));
   }
+  yield;
   const all = [...leaves.keys()].sort().map((key) => {
     const { leaf, costs, guesses, idles } = leaves.get(key)!;
     const cost = sumOf(costs);
@@ -220,59 +241,79 @@ function tally(spend: readonly SpendHour[], rule: SharingRule, digits: number): 
   });
   share(all, rule);
   // What was shared is nowhere else.
-  const left = all.filter(({ of, recorded, estimated }) => of.namespace !== UNALLOCATED || recorded + estimated > 0);
+  const left = all.filter(({ isPot, recorded, estimated }) => !isPot || recorded + estimated > 0);
   roundLeaves(left, digits);
   return left;
 }
 
 function leafOf(entry: SpendHour): Leaf['of'] {
   const { namespace, workload, policy, region, labels, plan } = entry;
-  if (isUnallocated(entry)) {
+  if (isNobody(namespace)) {
     return { namespace: UNALLOCATED, workload: namespace || UNALLOCATED, policy: undefined, region, labels: {}, plan };
   }
   return { namespace, workload, policy, region, labels, plan };
 }
 
-function emptyLeaf(of: Leaf['of']): Leaf {
+function emptyLeaf(of: Leaf['of'], isPot: boolean): Leaf {
   const amounts = { recorded: 0, estimated: 0, shared: 0, idle: null };
-  return { of, replicaHours: 0, ...amounts, recordedUnits: 0, estimatedUnits: 0, sharedUnits: 0, idleUnits: null };
+  return {
+    of,
+    isPot,
+    replicaHours: 0,
+    ...amounts,
+    recordedUnits: 0,
+    estimatedUnits: 0,
+    sharedUnits: 0,
+    idleUnits: null,
+  };
 }
 
-/** Moves unallocated cost, and idle cost where the rule says so, to the workloads of its region; of all where it has none. */
+/**
+ * Moves unallocated cost, and idle cost where the rule says so, to workloads: of the pot's namespace, where it has one,
+ * and of these to those of its region; to all where none are left.
+ */
 function share(leaves: readonly Leaf[], { unallocated, idle }: SharingRule): void {
   if (unallocated === 'none') return;
-  const payers = leaves.filter(({ of }) => of.namespace !== UNALLOCATED);
+  const payers = leaves.filter(({ isPot }) => !isPot);
   if (payers.length === 0) return;
-  const pots = new Map<string, number[]>();
-  const toPot = (region: string, amount: number) => {
-    const pot = pots.get(region) ?? [];
-    pot.push(amount);
-    pots.set(region, pot);
+  const pots = new Map<string, { readonly namespace: string; readonly region: string; readonly amounts: number[] }>();
+  const toPot = (namespace: string, region: string, amount: number) => {
+    const key = JSON.stringify([namespace, region]);
+    const pot = pots.get(key) ?? { namespace, region, amounts: [] };
+    pot.amounts.push(amount);
+    pots.set(key, pot);
   };
   for (const leaf of leaves) {
-    const { of, recorded, estimated } = leaf;
-    if (of.namespace === UNALLOCATED) {
-      toPot(of.region, sumOf([recorded, estimated]));
+    const { of, isPot, recorded, estimated } = leaf;
+    if (isPot) {
+      toPot(of.namespace === UNALLOCATED ? '' : of.namespace, of.region, sumOf([recorded, estimated]));
       [leaf.recorded, leaf.estimated] = [0, 0];
     } else if (idle === 'shared' && leaf.idle !== null) {
       const cost = sumOf([recorded, estimated]);
       // As much of what was estimated as of what was recorded.
       [leaf.recorded, leaf.estimated] = shareOut(sumOf([cost, -leaf.idle]), [recorded, estimated]) as [number, number];
-      toPot(of.region, leaf.idle);
+      toPot('', of.region, leaf.idle);
       leaf.idle = 0;
     }
   }
   // Every pot is shared by what each paid before any was.
   const paid = payers.map(({ recorded, estimated }) => sumOf([recorded, estimated]));
-  for (const [region, amounts] of [...pots].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const local = payers.flatMap(({ of }, i) => (of.region === region ? [i] : []));
-    const among = local.length > 0 ? local : payers.map((_, i) => i);
+  for (const [, { namespace, region, amounts }] of [...pots].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const all = payers.map((_, i) => i);
+    const own = narrowed(all, (i) => namespace === '' || payers[i]!.of.namespace === namespace);
+    const among = narrowed(own, (i) => region === '' || payers[i]!.of.region === region);
     const parts = shareOut(
       sumOf(amounts),
       among.map((i) => weightOf(unallocated, payers, i, { among, paid })),
     );
     for (const [k, i] of among.entries()) payers[i]!.shared = sumOf([payers[i]!.shared, parts[k]!]);
   }
+}
+
+/** Those that are meant, or all where none is. */
+function narrowed(all: readonly number[], isMeant: (i: number) => boolean): readonly number[] {
+  const some = all.filter(isMeant);
+  return some.length > 0 ? some : all;
 }
 
 /** Even shares are of workloads, however many ways of paying and sets of labels each has. */
@@ -404,7 +445,7 @@ function ruleText({ unallocated, idle }: SharingRule): string {
           ? 'in equal parts, one a workload'
           : 'in proportion to what each cost by itself in the period';
       const what = idle === 'own' ? 'Unallocated cost is' : 'Unallocated and idle cost are';
-      return `${what} shared among the workloads of its region (of all where it has none) ${how}.${idle === 'own' ? ` ${own}` : ''}`;
+      return `${what} shared among the workloads of its namespace and region, as far as it has them (of all where it has none), ${how}.${idle === 'own' ? ` ${own}` : ''}`;
     }
   }
 }

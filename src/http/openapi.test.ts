@@ -51,7 +51,7 @@ test('every address of the document is answered', async () => {
         }),
       (router) =>
         costSpendRoute(router, {
-          ...{ callerOf, now: () => 0, currency: 'USD', spendOf: async () => [], upTo: async () => 0 },
+          ...{ callerOf, now: () => 0, currency: 'USD', eachSpend: async () => {}, upTo: async () => 0 },
           unpriced: () => [],
         }),
       (router) => costBudgetsRoute(router, { callerOf, currency: 'USD', budgetsOf: () => [] }),
@@ -59,7 +59,7 @@ test('every address of the document is answered', async () => {
       (router) => slosRoute(router, { callerOf, slos: async () => [] }),
       (router) =>
         costReportRoute(router, {
-          ...{ callerOf, now: () => 0, timeoutMs: 1000 },
+          ...{ callerOf, now: () => 0, timeoutMs: 1000, hasBook: false },
           reportOf: async () => await Promise.reject(new NotFoundError('nothing was spent')),
           capacityOf: async () => await Promise.reject(new NotFoundError('nothing was spent')),
         }),

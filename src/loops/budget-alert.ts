@@ -18,7 +18,7 @@ export function budgetAlert(
   }: { readonly step: Exclude<BudgetStep, 'within'>; readonly startsAt: Millis; readonly endsAt?: Millis },
 ): Alert {
   const { budget, period, upTo, verdict, estimated, made, ceilings } = view;
-  const { spent, projected, lower, upper, crossing } = verdict;
+  const { spent, projected, lower, upper, crossing, leavesAt } = verdict;
   const money = (amount: number) => `${amount.toFixed(2)} ${currency}`;
   const share = (amount: number) => `${((100 * amount) / budget.amount).toFixed(1)} %`;
   const name = `the ${budget.period} cost budget ${budget.name}`;
@@ -47,6 +47,9 @@ export function budgetAlert(
           ? 'Too little is known to project the rest.'
           : `Projected for the whole period, ${how}: ${money(projected)}${interval}.`,
         `The amount is reached: ${day}.`,
+        ...(leavesAt === null
+          ? []
+          : [`The projection is below this step by now: it is left ${formatInstant(leavesAt)} if it stays so.`]),
         ...(asked.length > 0 ? [`It lowers maxima: ${asked.join(', ')}.`] : []),
       ].join(' '),
       spent: spent.toFixed(2),

@@ -1,20 +1,23 @@
 import {
   addAhead,
+  type BudgetMemory,
   type BudgetStep,
   type BudgetView,
   type CostBudgetSettings,
   judgeBudget,
+  NO_MEMORY,
   type SpendAhead,
 } from '../cost/budget.ts';
 import { periodAround } from '../cost/period.ts';
-import { affordableReplicas, nextCeiling, projectPattern } from '../cost/project.ts';
-import type { SpendRow, SpendTable } from '../cost/spend-table.ts';
-import { type Alert, END_TOLD_FOR_MS } from '../model/alert.ts';
-import type { TenantId } from '../model/tenant.ts';
+import type { ByResource } from '../cost/prices.ts';
+import { affordableReplicas, nextCeiling, projectPattern, timesFactor } from '../cost/project.ts';
+import { type SpendRow, type SpendTable, unitAt } from '../cost/spend-table.ts';
+import { type Alert, END_TOLD_FOR_MS, type TellAlerts } from '../model/alert.ts';
+import { parseTenant, type TenantId } from '../model/tenant.ts';
 import { DAY, HOUR, type Millis } from '../model/time.ts';
 import type { CostCeiling } from '../scaling/cost-cap.ts';
 import { decodeJson, encodeJson } from '../storage/json-value.ts';
-import type { KeyValue } from '../storage/key-value.ts';
+import { type KeyValue, keysUnder } from '../storage/key-value.ts';
 import { budgetAlert } from './budget-alert.ts';
 
 /** History that a projection is made of. */
@@ -22,7 +25,7 @@ const HISTORY_MS = 28 * DAY;
 
 export interface BudgetLoopDeps {
   readonly now: () => Millis;
-  readonly keyValue: Pick<KeyValue, 'read' | 'write'>;
+  readonly keyValue: Pick<KeyValue, 'read' | 'write' | 'list'>;
   readonly currency: string;
   /** Where people reach this server. */
   readonly url: string;
@@ -34,13 +37,29 @@ export interface BudgetLoopDeps {
     hours: number,
     signal: AbortSignal,
   ) => Promise<SpendAhead | undefined>;
+  /** What is known of prices to come. Left out: they stay as they were. */
+  readonly prices?: PricesAhead;
+}
+
+export interface PricesAhead {
+  /** Undefined: it is not known what hours of it will cost. */
+  readonly at: (tenant: TenantId, row: SpendRow, hour: Millis) => ByResource | undefined;
+  /** When prices change that are known by their day. */
+  readonly changes: readonly Millis[];
 }
 
 /** What outlives the process. Plain JSON. */
 interface Kept {
   readonly periodStart: Millis;
+  /** The settings by which it was judged: by others, nothing is remembered. */
+  readonly rule: string;
+  readonly memory: BudgetMemory;
   readonly step: BudgetStep;
   readonly since: Millis;
+  readonly spent: number;
+  readonly projected: number | null;
+  /** What is told of it now: ended once the budget is gone. */
+  readonly told?: Pick<Alert, 'labels' | 'startsAt' | 'generatorUrl'>;
   readonly ended: readonly { readonly step: BudgetStep; readonly since: Millis; readonly at: Millis }[];
   readonly ceilings: Readonly<Record<string, { readonly replicas: number; readonly at: Millis }>>;
 }
@@ -64,6 +83,15 @@ export function openBudgetLoop(deps: BudgetLoopDeps) {
     return bytes && decodeJson<Kept>(bytes);
   }
 
+  function ceilingOf(
+    { name, amount, period }: CostBudgetSettings,
+    replicas: number,
+    { spent, projected }: { readonly spent: number; readonly projected: number | null },
+  ): CostCeiling {
+    const money = { spent, projected: projected ?? spent, amount };
+    return { budget: name, replicas, ...money, period, currency: deps.currency };
+  }
+
   async function judge(
     budget: CostBudgetSettings,
     table: SpendTable,
@@ -79,28 +107,65 @@ export function openBudgetLoop(deps: BudgetLoopDeps) {
     const inPeriod = table.hourly(rows, start);
     const { spent, reachedAt, guessed } = spentOf(inPeriod, start, budget.amount);
     const isSame = before?.periodStart === period.start;
+    const rule = ruleOf(budget);
     const wasLowering = Object.keys(before?.ceilings ?? {}).length > 0;
-    const parts = await aheadOf({ tenant: budget.tenant, isCapped: wasLowering }, table, rows, hours, signal);
+    const question = { tenant: budget.tenant, isCapped: wasLowering };
+    const parts = await aheadOf(question, table, rows, hours, signal);
     const ahead = addAhead([...parts.values()]);
-    const verdict = judgeBudget(budget, { spent, reachedAt, ahead }, isSame ? before.step : 'within');
-    const changed = !isSame || verdict.step !== before.step;
+    const was = isSame && before.rule === rule ? before.memory : NO_MEMORY;
+    const { verdict, memory } = judgeBudget(budget, { spent, reachedAt, ahead, upTo }, was);
+    const { step, projected } = verdict;
+    const changed = !isSame || step !== before.step;
     const since = changed ? now : before.since;
     const ended = (before?.ended ?? []).filter(({ at }) => now - at < END_TOLD_FOR_MS);
     const hadStep = before !== undefined && before.step !== 'within' && changed;
-    const isLowering = budget.onCap === 'lower' && verdict.step === 'cap';
-    const kept: Kept = {
-      ...{ periodStart: period.start, step: verdict.step, since },
-      ended: hadStep ? [...ended, { step: before.step, since: before.since, at: now }] : ended,
-      ceilings: isLowering ? lowered(isSame ? before.ceilings : {}, { budget, table, parts, spent, hours, now }) : {},
-    };
-    await deps.keyValue.write([{ key: keyOf(budget), value: encodeJson(kept) }]);
+    const isLowering = budget.onCap === 'lower' && step === 'cap';
+    const lowering = { budget, table, parts, spent, hours, now, unitOf: unitNow(budget.tenant, table) };
+    // By another amount, a ceiling may be too low: it begins anew from what it should be.
+    const held = isSame ? before.ceilings : {};
+    const ceilings = isLowering ? lowered(held, { ...lowering, mayRise: before?.rule !== rule }) : {};
     const view: BudgetView = {
       ...{ budget, period, upTo, verdict, since },
       estimated: table.estimated(rows, start) + guessed,
       made: ahead?.made ?? null,
-      ceilings: Object.fromEntries(Object.entries(kept.ceilings).map(([key, { replicas }]) => [key, replicas])),
+      ceilings: Object.fromEntries(Object.entries(ceilings).map(([key, { replicas }]) => [key, replicas])),
     };
+    const kept: Kept = {
+      ...{ periodStart: period.start, rule, memory, step, since, spent, projected, ceilings },
+      ended: hadStep ? [...ended, { step: before.step, since: before.since, at: now }] : ended,
+      ...(step !== 'within' && { told: toldOf(budgetAlert(ofView(view), { step, startsAt: since })) }),
+    };
+    await deps.keyValue.write([{ key: keyOf(budget), value: encodeJson(kept) }]);
     return { upTo, view, kept };
+  }
+
+  const ofView = (view: BudgetView) => ({ url: deps.url, currency: deps.currency, view });
+
+  /** What a replica-hour of a row costs now, as far as it is known. */
+  function unitNow(tenant: TenantId, { upTo }: SpendTable) {
+    const { prices } = deps;
+    return prices && ((row: SpendRow) => unitAt(row, prices.at(tenant, row, upTo)));
+  }
+
+  /** What prices that are known to change make of the hours ahead: by which factor each is dearer than now. */
+  function dearerBy(tenant: TenantId, { upTo, ...table }: SpendTable, rows: readonly SpendRow[], hours: number) {
+    const factors = new Float64Array(hours).fill(1);
+    const { prices } = deps;
+    const changes = prices?.changes.filter((at) => at > upTo && at < upTo + hours * HOUR) ?? [];
+    if (prices === undefined || changes.length === 0) return undefined;
+    for (const at of [...changes].sort((a, b) => a - b)) {
+      let [now, then] = [0, 0];
+      for (const row of rows) {
+        const [unit, next] = [upTo, at].map((hour) => unitAt(row, prices.at(tenant, row, hour)));
+        // Of what has no price that is known, the share of the others counts.
+        if (unit === undefined || next === undefined) continue;
+        const replicaHours = table.replicaHours(row, upTo - 7 * DAY);
+        now += unit * replicaHours;
+        then += next * replicaHours;
+      }
+      if (now > 0) factors.fill(then / now, Math.ceil((at - upTo) / HOUR));
+    }
+    return factors;
   }
 
   /** By policy, as NAMESPACE/NAME, those without one under an empty name; each as forecast, or as in the weeks before. */
@@ -113,7 +178,7 @@ export function openBudgetLoop(deps: BudgetLoopDeps) {
   ): Promise<ReadonlyMap<string, SpendAhead>> {
     const parts = new Map<string, SpendAhead>();
     for (const [key, own] of byPolicy(rows)) {
-      const values = table.hourly(own, table.upTo - HISTORY_MS);
+      const values = table.hourly(own, table.upTo - HISTORY_MS, unitNow(tenant, table));
       const spend = { end: table.upTo, values };
       const [{ namespace, policy }] = own as [SpendRow];
       const made =
@@ -121,12 +186,55 @@ export function openBudgetLoop(deps: BudgetLoopDeps) {
           ? undefined
           : await deps.forecastOf(tenant, { namespace, policy, isCapped }, spend, hours, signal);
       const part = made ?? projectPattern(spend, hours);
-      if (part !== undefined) parts.set(key, part);
+      const factors = dearerBy(tenant, table, own, hours);
+      if (part !== undefined) parts.set(key, factors === undefined ? part : timesFactor(part, factors));
     }
     return parts;
   }
 
+  function addCeilings(to: Map<string, CostCeiling[]>, budget: CostBudgetSettings, kept: Kept): void {
+    for (const [policy, { replicas }] of Object.entries(kept.ceilings)) {
+      to.set(policy, [...(to.get(policy) ?? []), ceilingOf(budget, replicas, kept)]);
+    }
+  }
+
   return {
+    /**
+     * The maxima that were asked for when the program ended, by tenant: they hold until the first judgement, whenever
+     * that is.
+     */
+    async restored(budgets: readonly CostBudgetSettings[]) {
+      const byTenant = new Map<TenantId, Map<string, CostCeiling[]>>();
+      for (const budget of budgets) {
+        const kept = budget.onCap === 'lower' ? await readKept(budget) : undefined;
+        const { start } = periodAround(budget.period, budget.timeZone, deps.now());
+        if (kept?.periodStart !== start) continue;
+        const own = byTenant.get(budget.tenant) ?? new Map<string, CostCeiling[]>();
+        byTenant.set(budget.tenant, own);
+        addCeilings(own, budget, kept);
+      }
+      for (const [tenant, ceilings] of byTenant) latestCeilings.set(tenant, ceilings);
+      return byTenant;
+    },
+    /** Tells the end of what budgets said that are no more in the settings, and forgets them. */
+    async sweep(budgets: readonly CostBudgetSettings[], tell: TellAlerts): Promise<number> {
+      const known = new Set(budgets.map(keyOf));
+      const gone: { readonly key: string; readonly tenant: TenantId; readonly kept: Kept }[] = [];
+      for await (const [key, value] of deps.keyValue.list(keysUnder(KEYS))) {
+        if (known.has(key)) continue;
+        const tenant = parseTenant(key.slice(KEYS.length, key.lastIndexOf('/')));
+        gone.push({ key, tenant, kept: decodeJson<Kept>(value) });
+      }
+      for (const { key, tenant, kept } of gone) {
+        if (kept.told !== undefined) {
+          const name = key.slice(key.lastIndexOf('/') + 1);
+          const summary = `the cost budget ${name} is no more in the settings`;
+          await tell(tenant, [{ ...kept.told, annotations: { summary }, endsAt: deps.now() }]);
+        }
+        await deps.keyValue.write([{ key, value: undefined }]);
+      }
+      return gone.length;
+    },
     async pass(
       tenant: TenantId,
       budgets: readonly CostBudgetSettings[],
@@ -143,7 +251,7 @@ export function openBudgetLoop(deps: BudgetLoopDeps) {
           judged.set(key, one);
         }
         const { view, kept } = one;
-        const of = { url: deps.url, currency: deps.currency, view };
+        const of = ofView(view);
         if (kept.step !== 'within') alerts.push(budgetAlert(of, { step: kept.step, startsAt: kept.since }));
         for (const { step, since, at } of kept.ended) {
           // What the next period begins with goes on: its alert has the same labels.
@@ -151,21 +259,7 @@ export function openBudgetLoop(deps: BudgetLoopDeps) {
             alerts.push(budgetAlert(of, { step, startsAt: since, endsAt: at }));
           }
         }
-        for (const [policy, replicas] of Object.entries(view.ceilings)) {
-          const { verdict } = view;
-          const { name, amount, period } = budget;
-          const projected = verdict.projected ?? verdict.spent;
-          const ceiling = {
-            budget: name,
-            replicas,
-            spent: verdict.spent,
-            projected,
-            amount,
-            period,
-            currency: deps.currency,
-          };
-          ceilings.set(policy, [...(ceilings.get(policy) ?? []), ceiling]);
-        }
+        addCeilings(ceilings, budget, kept);
       }
       latestCeilings.set(tenant, ceilings);
       return alerts;
@@ -195,6 +289,8 @@ function spentOf(hourly: Float64Array, start: Millis, amount: number) {
 }
 
 interface Lowering {
+  readonly mayRise: boolean;
+  readonly unitOf: ((row: SpendRow) => number | undefined) | undefined;
   readonly budget: CostBudgetSettings;
   readonly table: SpendTable;
   readonly parts: ReadonlyMap<string, SpendAhead>;
@@ -207,7 +303,10 @@ interface Lowering {
  * One step down for each policy whose turn it is, towards what the rest of the cap pays for. What workloads without a
  * policy will cost is taken off first, since nothing lowers it. A ceiling never rises while the cap binds.
  */
-function lowered(before: Kept['ceilings'], { budget, table, parts, spent, hours, now }: Lowering): Kept['ceilings'] {
+function lowered(
+  before: Kept['ceilings'],
+  { budget, table, parts, spent, hours, now, unitOf, mayRise }: Lowering,
+): Kept['ceilings'] {
   const totalOf = (part: SpendAhead) => part.sums.at(-1) ?? 0;
   const fixed = [...parts].filter(([key]) => isFixed(key)).reduce((sum, [, part]) => sum + totalOf(part), 0);
   const movable = [...parts].filter(([key]) => !isFixed(key));
@@ -218,14 +317,15 @@ function lowered(before: Kept['ceilings'], { budget, table, parts, spent, hours,
     const rows = table.rows(budget.match).filter((row) => keyOfRow(row) === key);
     const lately = table.upTo - 7 * DAY;
     const replicaHours = rows.reduce((sum, row) => sum + table.replicaHours(row, lately), 0);
-    const cost = table.hourly(rows, lately).reduce((sum, value) => sum + (Number.isNaN(value) ? 0 : value), 0);
+    const cost = table.hourly(rows, lately, unitOf).reduce((sum, value) => sum + (Number.isNaN(value) ? 0 : value), 0);
     if (replicaHours === 0 || cost === 0 || hours === 0) continue;
     const perReplicaHour = cost / replicaHours;
     const hourly = part.sums.map((sum, i) => sum - (i === 0 ? 0 : part.sums[i - 1]!));
     const target = affordableReplicas(hourly, perReplicaHour, all === 0 ? 0 : (left * totalOf(part)) / all);
     const peak = Math.ceil(hourly.reduce((most, each) => Math.max(most, each), 0) / perReplicaHour);
     const held = before[key];
-    if (held === undefined) next[key] = { replicas: nextCeiling(peak + 1, target), at: now };
+    if (mayRise && held !== undefined && held.replicas < target) next[key] = { replicas: target, at: now };
+    else if (held === undefined) next[key] = { replicas: nextCeiling(peak + 1, target), at: now };
     else if (now - held.at < STEP_EVERY_MS || held.replicas <= target) next[key] = held;
     else next[key] = { replicas: nextCeiling(held.replicas, target), at: now };
   }
@@ -252,6 +352,17 @@ function isFixed(key: string): boolean {
   return key === '';
 }
 
+const KEYS = 'cost/budget/';
+
 function keyOf({ tenant, name }: CostBudgetSettings): string {
-  return `cost/budget/${tenant}/${name}`;
+  return `${KEYS}${tenant}/${name}`;
+}
+
+/** What a judgement depends on beside the spend. */
+function ruleOf({ match, period, timeZone, amount, warn, critical, cap }: CostBudgetSettings): string {
+  return JSON.stringify([match, period, timeZone, amount, warn, critical, cap]);
+}
+
+function toldOf({ labels, startsAt, generatorUrl }: Alert): NonNullable<Kept['told']> {
+  return { labels, startsAt, generatorUrl };
 }

@@ -42,3 +42,39 @@ test('replicas on nodes of two plans that have one price are one amount, and non
   );
   expect(amounts).toEqual([[START + HOUR, 2]]);
 });
+
+test('hours of which too much ran to be read at once are read in halves, and none is left out', async () => {
+  const readings: number[] = [];
+  const halved: number[] = [];
+  const kept = new Set<number>();
+  const loop = openSpendLoop({
+    ...{ now: () => START + 30 * HOUR + 11 * MINUTE, keyValue: memoryKeyValue(), lookBackMs: 30 * HOUR },
+    defaultPlace: { region: 'eu', plan: 'on-demand' },
+    async readWhatRan(_, start, hours) {
+      if (hours > 7) throw Object.assign(new Error('too many'), { code: 'too_many_samples' });
+      readings.push(hours);
+      return {
+        heard: { cluster: new Uint8Array(hours * 60).fill(1), own: new Uint8Array(hours * 60) },
+        rows: [
+          {
+            ...{ namespace: 'shop', workload: 'web', policy: undefined, source: 'cluster', labels: {} },
+            replicas: new Float64Array(hours * 60).fill(start >= START ? 1 : Number.NaN),
+            places: [],
+          },
+        ],
+      };
+    },
+    backfillOf: () => ({
+      async backfill(series) {
+        for (const { times } of series) for (const time of times) kept.add(time);
+        return { accepted: 0, conflicts: 0, outOfBounds: 0 } as never;
+      },
+    }),
+    priceOf: async () => ({ prices: { replica: 0.5 }, plan: 'on-demand' }),
+    onHalved: (_, hours) => void halved.push(hours),
+  });
+  await loop.pass(DEFAULT_TENANT, [], new AbortController().signal);
+  expect(halved).toEqual([24, 12]);
+  expect(readings).toEqual([6, 6, 6, 6, 6]);
+  expect([...kept]).toEqual(Array.from({ length: 30 }, (_, i) => START + (i + 1) * HOUR));
+});

@@ -24,11 +24,20 @@ export interface SpendLoopDeps {
   readonly backfillOf: (tenant: TenantId) => Pick<Backfiller, 'backfill'>;
   /** Undefined: nothing says what it costs. */
   readonly priceOf: (of: PriceQuestion, signal: AbortSignal) => Promise<HourPrice | undefined>;
+  /** What an hour cost beside these workloads, by NAMESPACE/NAME. Left out: nothing. */
+  readonly othersOf?: (
+    tenant: TenantId,
+    hour: Millis,
+    known: ReadonlySet<string>,
+    signal: AbortSignal,
+  ) => Promise<readonly WorkloadHour[]>;
   readonly defaultPlace: Pick<Place, 'region' | 'plan'>;
   /** How far back the first hours lie, where samples are there. */
   readonly lookBackMs: number;
   /** Is told of hours that were kept, once they are. */
   readonly onHours?: (tenant: TenantId, hours: readonly WorkloadHour[]) => void;
+  /** Is told that what ran in so many hours is too much for one reading: half of them are read. */
+  readonly onHalved?: (tenant: TenantId, hours: number) => void;
   readonly onDropped?: (reason: string, samples: number) => void;
 }
 
@@ -61,11 +70,26 @@ const SLICE_HOURS = DAY / HOUR;
  */
 export function openSpendLoop(deps: SpendLoopDeps) {
   const unpriced = new Map<TenantId, Set<string>>();
+  /** Hours that are read at a time, of those who have too much for a day. */
+  const slices = new Map<TenantId, number>();
 
   async function readProgress(tenant: TenantId): Promise<Progress> {
     const kept = await deps.keyValue.read(keyOf(tenant));
     if (kept !== undefined) return decodeJson<Progress>(kept);
     return { upTo: Math.floor((deps.now() - deps.lookBackMs) / HOUR) * HOUR, last: {} };
+  }
+
+  /** What ran in a day at most, or in as many hours of it as can be read at a time. */
+  async function readSome(tenant: TenantId, start: Millis, due: number, signal: AbortSignal) {
+    for (let hours = Math.min(due, slices.get(tenant) ?? SLICE_HOURS); ; hours = Math.ceil(hours / 2)) {
+      try {
+        return { ran: await deps.readWhatRan(tenant, start, hours, signal), hours };
+      } catch (error) {
+        if ((error as { code?: unknown }).code !== 'too_many_samples' || hours === 1) throw error;
+        deps.onHalved?.(tenant, hours);
+        slices.set(tenant, Math.ceil(hours / 2));
+      }
+    }
   }
 
   /** @returns Undefined where there is no full hour yet. */
@@ -76,9 +100,9 @@ export function openSpendLoop(deps: SpendLoopDeps) {
   ): Promise<Progress | undefined> {
     const progress = await readProgress(tenant);
     const { upTo } = progress;
-    const hours = Math.min(SLICE_HOURS, Math.floor((deps.now() - SETTLED_MS - upTo) / HOUR));
-    if (hours < 1) return undefined;
-    const ran = await deps.readWhatRan(tenant, upTo, hours, signal);
+    const due = Math.floor((deps.now() - SETTLED_MS - upTo) / HOUR);
+    if (due < 1) return undefined;
+    const { ran, hours } = await readSome(tenant, upTo, due, signal);
     const { made, last } = await priced(tenant, { ran, progress, hours, policies }, signal);
     if (made.length > 0) {
       const outcome = await deps.backfillOf(tenant).backfill(spendSeries(made), 'demand');
@@ -156,6 +180,13 @@ export function openSpendLoop(deps: SpendLoopDeps) {
       const replicas = lastAt === undefined ? before!.replicas : row.replicas[lastAt]!;
       // Undefined is nothing in JSON.
       last[key] = { at, replicas, places, labels: named, source, ...(policy !== undefined && { policy }) };
+    }
+    const known = new Map<Millis, Set<string>>();
+    for (const { hour, namespace, workload } of made) {
+      known.set(hour, (known.get(hour) ?? new Set()).add(`${namespace}/${workload}`));
+    }
+    for (let hour = upTo; hour < upTo + hours * HOUR && deps.othersOf !== undefined; hour += HOUR) {
+      made.push(...(await deps.othersOf(tenant, hour, known.get(hour) ?? new Set(), signal)));
     }
     unpriced.set(tenant, without);
     return { made, last };

@@ -67,8 +67,8 @@ export async function eachSlice(
       onSlice(result.value.kind === 'matrix' ? result.value.series : []);
       i += count;
     } catch (error) {
-      if ((error as { code?: unknown }).code !== 'too_many_samples' || steps <= LEAST_SLICE_STEPS) throw error;
-      steps = Math.max(LEAST_SLICE_STEPS, steps >> 1);
+      if ((error as { code?: unknown }).code !== 'too_many_samples' || count <= LEAST_SLICE_STEPS) throw error;
+      steps = Math.max(LEAST_SLICE_STEPS, count >> 1);
     }
     await yieldTurn();
     signal.throwIfAborted();

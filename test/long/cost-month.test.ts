@@ -1,6 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { loadSettings } from '../../src/config/load.ts';
 import type { Labels } from '../../src/model/labels.ts';
@@ -28,6 +30,10 @@ const LAUNCH = START + (LAUNCH_DAY - 1) * DAY;
 const TENANTS = ['acme', 'globex', 'initech'];
 const SURGE = { start: START + 12 * DAY, end: START + 13 * DAY };
 const NEWCOMER = START + 18 * DAY;
+/** While the cap binds, the program ends and starts again. */
+const RESTART = START + 13 * DAY + 5 * HOUR;
+const MAIN = join(import.meta.dirname, '..', '..', 'dist', 'main.js');
+const runFile = promisify(execFile);
 
 const PRICE = { cpu: 0.04, memory: 0.005 };
 const BOOK = `
@@ -133,18 +139,45 @@ interface Budget {
   readonly state: string;
   readonly spent: number;
   readonly projected: number | null;
+  readonly lower: number | null;
+  readonly upper: number | null;
   readonly projectedBy: string | null;
   readonly crossing: { readonly day: string } | null;
   readonly ceilings: readonly { readonly policy: string; readonly replicas: number }[];
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'foresail-cost-month-'));
-const stop = new AbortController();
-const clock = jumpClock(START + 20 * SECOND, { count: PROGRAM_LOOPS, signal: stop.signal });
+let stop: AbortController;
+let clock: ReturnType<typeof jumpClock>;
 let app: Awaited<ReturnType<typeof startApp>>;
 let running: Promise<void>;
-/** Of June, by tenant: millionths. */
+/** Of June, by tenant, and by tenant and workload: millionths. */
 const expected = new Map<string, number>();
+/** Maxima that were written since the last start. */
+const written: number[] = [];
+
+async function startAt(now: number): Promise<void> {
+  stop = new AbortController();
+  clock = jumpClock(now, { count: PROGRAM_LOOPS, signal: stop.signal });
+  const settings = loadSettings({ file: join(folder, 'foresail.yaml'), env: {} });
+  const apply: typeof cluster.apply = async (change, ...more) => {
+    written.push(change.max);
+    return await cluster.apply(change, ...more);
+  };
+  const target = { name: 'fake', cluster: { ...cluster, apply }, close: async () => {} };
+  app = await startApp({ settings, clock, log: createLogger('silent'), cluster: target });
+}
+
+async function run(): Promise<void> {
+  running = app.run(stop.signal);
+  await clock.settled();
+}
+
+async function end(): Promise<void> {
+  stop.abort();
+  await running;
+  await app[Symbol.asyncDispose]();
+}
 
 async function post(tenant: string, series: readonly Sent[]): Promise<void> {
   const body = new Uint8Array(encodeSnappy(encodeWriteRequest(series)));
@@ -225,12 +258,9 @@ cost:
     - {name: mill, tenant: globex, amount: 10000}
 `,
   );
-  const settings = loadSettings({ file: join(folder, 'foresail.yaml'), env: {} });
-  const target = { name: 'fake', cluster, close: async () => {} };
-  app = await startApp({ settings, clock, log: createLogger('silent'), cluster: target });
+  await startAt(START + 20 * SECOND);
   await importHistory();
-  running = app.run(stop.signal);
-  await clock.settled();
+  await run();
 });
 
 /** What 24 days cost, when nothing is capped: 9 at the old demand and the rest at three times of it. */
@@ -243,9 +273,7 @@ const AMOUNT = (() => {
 })();
 
 afterAll(async () => {
-  stop.abort();
-  await running;
-  await app[Symbol.asyncDispose]();
+  await end();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -255,13 +283,26 @@ test('a month of three tenants: the warning on the day of the crossing, the cap 
   /** When each alert was first told, by tenant and name, and for budgets the step. */
   const told = new Map<string, { readonly day: number; readonly alert: Told }>();
   for (let hour = START; hour < START + DAYS * DAY; hour += HOUR) {
+    if (hour === RESTART) {
+      const { max } = cluster.state('web');
+      const [budget] = await ask<Budget[]>('acme', '/api/v1/cost/budgets');
+      expect(budget!.ceilings).not.toEqual([]);
+      await end();
+      written.length = 0;
+      await startAt(hour + 20 * SECOND);
+      await run();
+      // Whichever loop is first: nothing lets go of the cap, not even until it is judged again.
+      expect(Math.max(...written, cluster.state('web').max)).toBeLessThanOrEqual(max);
+    }
     cluster.setReplicas('web', Math.ceil(loadAt(hour) / 8));
     const ran = WORKLOADS.map((workload) => ({ workload, replicas: workload.replicasAt(hour) }));
     await clock.jump(hour + HOUR + 20 * SECOND - clock.now(), async () => {
       for (const { workload, replicas } of ran) {
         if (Number.isNaN(replicas)) continue;
         await post(workload.tenant, samplesOf(workload, hour, replicas));
-        expected.set(workload.tenant, (expected.get(workload.tenant) ?? 0) + microsOf(workload, replicas));
+        for (const of of [workload.tenant, `${workload.tenant} ${workload.name}`]) {
+          expected.set(of, (expected.get(of) ?? 0) + microsOf(workload, replicas));
+        }
       }
       const times = [hour + HOUR];
       await post('acme', [{ labels: [['__name__', 'load']], times, values: Float64Array.of(loadAt(hour + HOUR)) }]);
@@ -279,6 +320,12 @@ test('a month of three tenants: the warning on the day of the crossing, the cap 
         }
       }
     }
+  }
+  if (process.env['COST_MONTH'] !== undefined) {
+    const lines = hours.map(({ day, state, spent, projected, lower, upper, ceilings }, i) =>
+      [day, i % 24, state, spent, projected, lower, upper, ceilings[0]?.replicas].join(' '),
+    );
+    writeFileSync(process.env['COST_MONTH'], `${lines.join('\n')}\n`);
   }
   // The last hour is made once its samples had time to arrive.
   await clock.jump(15 * MINUTE);
@@ -332,6 +379,8 @@ test('a month of three tenants: the warning on the day of the crossing, the cap 
     expect(Number(answer.result[0]!.value[1]).toFixed(2), tenant).toBe((expected.get(tenant)! / 1e6).toFixed(2));
   }
 
+  for (const tenant of TENANTS) await checkReports(tenant);
+
   // Who lowered the maximum, and why, is in the audit record.
   const decisions = await ask<{ reasons: { code: string; text: string }[] }[]>(
     'acme',
@@ -340,3 +389,71 @@ test('a month of three tenants: the warning on the day of the crossing, the cap 
   const reason = decisions.flatMap(({ reasons }) => reasons).find(({ code }) => code === 'CostCap');
   expect(reason?.text).toContain('the cost budget shop');
 }, 1_800_000);
+
+interface Report {
+  readonly currency: string;
+  readonly total: { readonly total: number; readonly estimated: number };
+  readonly hours: { readonly hours: number; readonly missing: number };
+  readonly workloads: readonly { readonly name: string; readonly total: number }[];
+  readonly namespaces: readonly { readonly total: number }[];
+  readonly days: readonly { readonly recorded: number; readonly estimated: number }[];
+}
+
+/** The month's report in every form, by the API and on the shell, has the sum that was added up here, to the cent. */
+async function checkReports(tenant: string): Promise<void> {
+  const cents = (amount: number) => Math.round(amount * 100);
+  const sum = Math.round(expected.get(tenant)! / 1e4);
+  const text = (sum / 100).toFixed(2);
+  const query = `period=month&at=${START / 1000}&savings=false`;
+  const told = async (format: string) => {
+    const response = await fetch(`${app.url}/api/v1/cost/report?${query}&format=${format}`, {
+      headers: { 'x-scope-orgid': tenant },
+    });
+    expect(response.status).toBe(200);
+    return await response.text();
+  };
+  const onShell = async (format: string) => {
+    const file = join(folder, `${tenant}.${format}`);
+    const words = ['cost', 'report', '--no-savings', '--at', '2026-06-10', '--output', file];
+    await runFile(process.execPath, [MAIN, ...words, '--url', app.url, '--tenant', tenant]);
+    return readFileSync(file, 'utf8');
+  };
+  for (const forms of [told, onShell]) {
+    const json = JSON.parse(await forms('json')) as Report | { readonly data: Report };
+    const report = 'data' in json ? json.data : json;
+    expect(report).toMatchObject({ currency: 'EUR', hours: { hours: DAYS * 24, missing: 0 } });
+    expect(report.total.estimated).toBe(0);
+    expect(cents(report.total.total), tenant).toBe(sum);
+    for (const rows of [report.workloads, report.namespaces]) {
+      expect(rows.reduce((total, row) => total + cents(row.total), 0)).toBe(sum);
+    }
+    expect(report.days.reduce((total, { recorded, estimated }) => total + cents(recorded) + cents(estimated), 0)).toBe(
+      sum,
+    );
+    for (const { name, total } of report.workloads) {
+      // Each is rounded up or down to a cent, so that they add up.
+      expect(Math.abs(total * 1e6 - expected.get(`${tenant} ${name}`)!), name).toBeLessThan(1e4);
+    }
+    const rows = (await forms('csv'))
+      .trim()
+      .split('\r\n')
+      .map((row) => row.split(','));
+    const [head] = rows as [string[]];
+    const column = (row: readonly string[], name: string) => row[head.indexOf(name)]!;
+    const sumOf = (table: string) =>
+      rows
+        .filter((row) => column(row, 'table') === table)
+        .reduce((total, row) => total + cents(Number(column(row, 'total'))), 0);
+    for (const table of ['total', 'namespace', 'workload', 'region', 'plan', 'day']) {
+      expect(sumOf(table), `${tenant} ${table}`).toBe(sum);
+    }
+    const page = await forms('html');
+    expect(page.replaceAll(',', '')).toContain(`EUR ${text}<`);
+    const footers = [...page.matchAll(/<tfoot><tr><td>sum<\/td>(.*?)<\/tr><\/tfoot>/g)];
+    expect(footers.length).toBeGreaterThanOrEqual(4);
+    for (const [, cells] of footers) {
+      const amounts = [...cells!.matchAll(/<td>([^<]*)<\/td>/g)].map(([, cell]) => cell!.replaceAll(',', ''));
+      expect(amounts[3], tenant).toBe(text);
+    }
+  }
+}

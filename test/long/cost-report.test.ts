@@ -39,8 +39,15 @@ spec:
 const SETTINGS = `
 kubernetes: off
 cost:
-  currency: EUR
+  priceBook: prices.yaml
   prices: [{match: {namespace: shop}, perReplicaHour: ${PRICE}}]
+`;
+const BOOK = `
+currency: EUR
+regions:
+  '*':
+    - onDemand: {cpuCoreHour: 0.04, memoryGibHour: 0.01}
+      reserved: {cpuCoreHour: 0.024, memoryGibHour: 0.006}
 `;
 
 const rpsAt = (t: number) => 150 + 100 * Math.sin((2 * Math.PI * t) / DAY) + 5 * Math.sin(t / 977);
@@ -52,6 +59,7 @@ let folder: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'foresail-cost-'));
   writeFileSync(join(folder, 'foresail.yaml'), SETTINGS);
+  writeFileSync(join(folder, 'prices.yaml'), BOOK);
   program = await startProgram(['--config', join(folder, 'foresail.yaml')], startingAt(NOW * 1000, folder));
   const put = await fetch(`${program.url}/api/v1/policies/shop/web`, { method: 'PUT', body: POLICY });
   expect(put.status).toBe(201);
@@ -64,7 +72,20 @@ beforeAll(async () => {
   const replicas = (deployment: string) => ({
     ...{ __name__: 'kube_deployment_status_replicas', namespace: 'shop', deployment },
   });
+  // Paid by the book: a core and two GiB each.
+  const requests = (resource: string, amount: number) =>
+    line(
+      {
+        ...{ __name__: 'kube_pod_container_resource_requests', namespace: 'lab', container: 'main', node: 'n1' },
+        ...{ pod: 'bench-5d4f8c7b9-x2x4z', resource },
+      },
+      5 * MINUTE,
+      () => amount,
+    );
   const lines = [
+    requests('cpu', 1),
+    requests('memory', 2 * 1024 ** 3),
+    line({ ...replicas('bench'), namespace: 'lab' }, MINUTE, () => 4),
     line({ __name__: 'rps' }, 5 * MINUTE, rpsAt),
     line(replicas('web'), MINUTE, webAt),
     line(replicas('batch'), MINUTE, batchAt),
@@ -106,7 +127,8 @@ test('a week adds up to the cent with a sum of its own, and a gap is estimated, 
   for (let t = WEEK; t < WEEK + 7 * DAY; t += MINUTE) {
     if (t < GAP.start || t >= GAP.end) hours += (webAt(t) + batchAt(t)) / 60;
   }
-  expect(Math.abs(report.total.recorded / PRICE / hours - 1)).toBeLessThan(0.01);
+  const shop = report.namespaces.find(({ name }) => name === 'shop')!;
+  expect(Math.abs(shop.recorded / PRICE / hours - 1)).toBeLessThan(0.01);
   expect(report.hours.estimated).toBeGreaterThanOrEqual(3);
   expect(report.total.estimated).toBeGreaterThan(0);
   const cents = (value: number) => Math.round(value * 100);
@@ -116,6 +138,7 @@ test('a week adds up to the cent with a sum of its own, and a gap is estimated, 
   expect(report.workloads.map(({ name, policy }) => [name, policy])).toEqual([
     ['web', null],
     ['batch', null],
+    ['bench', null],
   ]);
   expect(report.before.total).toBeGreaterThan(0);
   // The same amounts, summed by another route of the API.
@@ -200,11 +223,36 @@ test('advice on reserved capacity says the level, where it breaks even, and what
   expect(web.deferral!.peak.deferred).toBeLessThan(web.deferral!.peak.now);
   expect(web.deferral!.cost.expected).toBeLessThanOrEqual(web.cost.expected + 1e-9);
   expect(commitment).toMatchObject({ unit: 'commitment', level: expect.any(Number) });
-  expect((await ask('')).status).toBe(400);
+  // Without a discount it is the price book's: of those who are paid by it.
+  const byBook = CapacityAnswer.strict().parse(((await (await ask('')).json()) as { data?: unknown }).data);
+  expect(byBook).toMatchObject({
+    discountFrom: 'price book',
+    discount: expect.closeTo(0.4, 9),
+    undiscounted: ['shop/batch', 'shop/web'],
+    workloads: [{ name: 'lab/bench', level: 4, onDemand: expect.closeTo(0.06, 9), reserved: expect.closeTo(0.036, 9) }],
+  });
   expect((await ask('discount=0.4&delay=8h')).status).toBe(400);
   const { stdout } = await runFile(process.execPath, [
     ...[MAIN, 'cost', 'reservation', '--discount', '0.4', '--deferrable', '0.2', '--delay', '8h'],
     ...['--url', program.url],
   ]);
   for (const words of ['shop/web', 'BREAK-EVEN', 'the peak falls from']) expect(stdout).toContain(words);
+  const told = (await runFile(process.execPath, [MAIN, 'cost', 'reservation', '--url', program.url])).stdout;
+  expect(told).toContain('reserved 40 % cheaper (by the price book, all together)');
+  expect(told).toContain('no reserved price is known of shop/batch, shop/web: give one with --discount');
+});
+
+test('groups of spend come in pages, the dearest first', async () => {
+  const ask = async (query: string) => {
+    const response = await fetch(`${program.url}/api/v1/cost/spend?start=${WEEK}&end=${WEEK + DAY}&${query}`);
+    return ((await response.json()) as { data: { groups: { total: { cost: number } }[]; left: { next: number } } })
+      .data;
+  };
+  const all = await ask('');
+  expect(all).toMatchObject({ left: null, groups: { length: 3 } });
+  const first = await ask('limit=2');
+  expect(first).toMatchObject({ left: { groups: 1, next: 2, cost: all.groups[2]!.total.cost } });
+  expect([...first.groups, ...(await ask(`limit=2&offset=${first.left.next}`)).groups]).toEqual(all.groups);
+  const { stdout } = await runFile(process.execPath, [MAIN, 'cost', 'spend', '--limit', '1', '--url', program.url]);
+  expect(stdout).toContain('the total has 2 more groups');
 });

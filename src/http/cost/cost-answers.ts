@@ -131,6 +131,7 @@ const Advice = z.object({
   model: z.string(),
   onDemand: z.number().describe('Money for one unit and hour.'),
   reserved: z.number(),
+  discount: z.number().describe('What a reserved unit is cheaper by, 0 to 1.'),
   held: z.number().nullable().describe('Units that are reserved now.'),
   breakEven: z.number().describe('A unit pays from this share of the time on that it is in use.'),
   level: z.int().describe('Units to reserve: no other number costs less over the forecast.'),
@@ -156,7 +157,9 @@ export const CapacityAnswer = z.object({
   currency: z.string(),
   start: seconds,
   end: seconds,
-  discount: z.number(),
+  discount: z.number().nullable().describe('Of all together. Null: none is known.'),
+  discountFrom: z.enum(['question', 'price book']),
+  undiscounted: z.array(z.string()).describe('Workloads of which no reserved price is known: without advice.'),
   assumptions: z.array(z.string()),
   commitment: z.union([Advice, Reason]).nullable().describe('Money an hour at prices on demand, of all workloads.'),
   workloads: z.array(z.union([Advice, Reason])).describe('The dearest first.'),
@@ -171,9 +174,10 @@ const ASSUMPTIONS: readonly string[] = [
 ];
 
 export function capacityAnswer(report: CapacityReport): z.infer<typeof CapacityAnswer> {
-  const { end, horizonHours, discount, currency, commitment, workloads, others } = report;
+  const { end, horizonHours, discount, discountFrom, undiscounted, currency, commitment, workloads, others } = report;
   return {
-    ...{ currency, start: end / 1000, end: end / 1000 + horizonHours * 3600, discount },
+    ...{ currency, start: end / 1000, end: end / 1000 + horizonHours * 3600, discount, discountFrom },
+    undiscounted: [...undiscounted],
     assumptions: [...ASSUMPTIONS],
     commitment: commitment === undefined ? null : adviceAnswer(commitment),
     workloads: workloads.map(adviceAnswer),
@@ -184,10 +188,11 @@ export function capacityAnswer(report: CapacityReport): z.infer<typeof CapacityA
 function adviceAnswer(told: TellableCapacity): z.infer<typeof Advice> | z.infer<typeof Reason> {
   if (told.kind === 'unknown') return { name: told.name, message: told.message };
   const { advice, model, historyHours, estimated } = told;
-  const { kind, name, onDemand, reserved, held, reservation, deferral } = advice;
+  const { kind, name, onDemand, reserved, discount, held, reservation, deferral } = advice;
   const { level, breakEven, utilization, lastUnit, nextUnit, cost, withoutReservation, asHeld } = reservation;
   return {
-    ...{ name, unit: kind, historyHours, estimated, model, onDemand, reserved, held, breakEven, level, utilization },
+    ...{ name, unit: kind, historyHours, estimated, model, onDemand, reserved, discount, held, breakEven, level },
+    utilization,
     ...{ lastUnit, nextUnit, cost, withoutReservation, asHeld },
     levels: [...reservation.levels],
     curve: reservation.curve.map((point) => ({ ...point })),

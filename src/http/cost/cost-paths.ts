@@ -21,7 +21,9 @@ export const COST_PATHS = {
     get: operation(
       'How much capacity to reserve over a forecast of what runs, and what work that can wait would save.',
       [
-        inQuery('discount', 'What a reserved replica is cheaper by, 0 to 1.', { type: 'number' }, true),
+        inQuery('discount', "What a reserved replica is cheaper by, 0 to 1; the price book's if not given.", {
+          type: 'number',
+        }),
         inQuery('horizon', 'Over which it is reckoned: 1d to 92d (28d).', DURATION),
         inQuery('namespace', 'Only of this namespace.'),
         inQuery('workload', 'Only of this workload.'),
@@ -40,6 +42,13 @@ export const COST_PATHS = {
         { ...END, description: 'The end; now if not given.' },
         inQuery('by', 'namespace, workload, policy, region, plan or label:NAME, with commas between.'),
         inQuery('step', 'Length of the steps (1d).', DURATION),
+        inQuery('namespace', 'Only of this namespace.'),
+        inQuery('workload', 'Only of this workload.'),
+        inQuery('limit', 'Groups, the dearest first (500); fewer where they have more than 100000 steps in all.', {
+          type: 'integer',
+          maximum: 10_000,
+        }),
+        inQuery('offset', 'Groups to pass over: left.next of the answer before.', { type: 'integer' }),
       ],
       { type: 'object' },
     ),

@@ -35,7 +35,7 @@ function answerOf(
   currency: string,
 ): object {
   const { name, match, timeZone, amount, warn, critical, cap, onCap } = budget;
-  const { step, by, spent, projected, lower, upper, crossing } = verdict;
+  const { step, by, spent, projected, lower, upper, crossing, leavesAt } = verdict;
   return {
     ...{ name, match, period: budget.period, timeZone, amount, currency, warn, critical, cap, onCap },
     start: period.start / 1000,
@@ -44,6 +44,7 @@ function answerOf(
     state: step,
     since: since / 1000,
     by: step === 'within' ? null : by,
+    leavesAt: leavesAt === null ? null : leavesAt / 1000,
     ...{ spent, estimated, projected, lower, upper },
     projectedBy: made,
     crossing: crossing === null ? null : { at: crossing / 1000, day: localDate(crossing, timeZone) },

@@ -19,6 +19,8 @@ export interface CostReportRouteDeps {
   readonly callerOf: (request: Request) => Caller;
   readonly now: () => Millis;
   readonly timeoutMs: number;
+  /** Whether a price book may say what is cheaper when it is reserved. */
+  readonly hasBook: boolean;
   readonly reportOf: (
     tenant: TenantId,
     question: {
@@ -39,7 +41,7 @@ const MOST_WORKLOADS = 50;
 
 /**
  * `GET /api/v1/cost/report?period=month&at=…&format=html`: what a tenant spent in a week or a month, and what was saved.
- * `GET /api/v1/cost/reservation?discount=0.4`: how much capacity to reserve.
+ * `GET /api/v1/cost/reservation`: how much capacity to reserve.
  */
 export function costReportRoute(router: Router, deps: CostReportRouteDeps): void {
   const gate = forecastGate();
@@ -67,6 +69,10 @@ export function costReportRoute(router: Router, deps: CostReportRouteDeps): void
       const parameters = parametersOf(request);
       onlyParameters(parameters, [...['discount', 'horizon', 'namespace', 'workload', 'limit', 'deferrable', 'delay']]);
       const question = capacityRequest(parameters);
+      if (question.discount === undefined && !deps.hasBook) {
+        const why = 'expected what a reserved replica is cheaper by, such as 0.4: there is no price book that says it';
+        throw new BadParameterError('discount', why);
+      }
       const report = await gate.through(tenant, () =>
         withDeadline(response, deps.timeoutMs, (signal) => deps.capacityOf(tenant, question, signal)),
       );
@@ -95,9 +101,6 @@ function sendReport(response: Response, report: CostReport, format: (typeof FORM
 
 function capacityRequest(parameters: Parameters): CapacityRequest {
   const discount = shareOf(parameters, 'discount');
-  if (discount === undefined) {
-    throw new BadParameterError('discount', 'expected what a reserved replica is cheaper by, such as 0.4');
-  }
   const horizonMs = durationOf(parameters, 'horizon') ?? HORIZON.usual;
   if (horizonMs < HORIZON.least || horizonMs > HORIZON.most) {
     throw new BadParameterError('horizon', 'expected a duration of 1d to 92d');
