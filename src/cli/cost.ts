@@ -159,7 +159,9 @@ const BAR = { amount: 24, width: 30 } as const;
 function barOf({ amount, spent, projected, upper }: ToldBudget): string {
   const cells = (value: number | null) => Math.min(BAR.width, Math.round(((value ?? 0) / amount) * BAR.amount));
   const [full, ahead, most] = [cells(spent), cells(projected), cells(upper)];
-  const bar: string[] = Array.from({ length: BAR.width }, (_, i) => (i < full ? '#' : i < ahead ? '=' : i < most ? '-' : ' '));
+  const bar: string[] = Array.from({ length: BAR.width }, (_, i) =>
+    i < full ? '#' : i < ahead ? '=' : i < most ? '-' : ' ',
+  );
   bar.splice(BAR.amount, 0, '|');
   return `[${bar.join('')}]`;
 }
