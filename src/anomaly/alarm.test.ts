@@ -12,7 +12,7 @@ import {
   takeVerdict,
 } from './alarm.ts';
 
-/** A sample a minute: `.` quiet, `a` a score of 0.65, `i` of 0.9, `d` the same downward, `o` outside of the band alone, `m` a muted 0.9, ` ` none. */
+/** A sample a minute: `.` quiet, `a` a score of 0.65, `i` of 0.9, `d` the same downward, `o` outside of the band alone, `f` as far but followed by the band, `t` the same by the time of day, `m` a muted 0.9, ` ` none. */
 function play(state: AlarmState, script: string, some: Partial<AlarmOptions> = {}, from = 0) {
   const options = { ...ALARM_DEFAULTS, holdOffMs: 0, ...some };
   const events: [at: number, kind: string, severity: string][] = [];
@@ -32,7 +32,11 @@ function play(state: AlarmState, script: string, some: Partial<AlarmOptions> = {
 function sampleOf(letter: string): { value: number; judged: Judged; muted: boolean } {
   const score = { a: 0.65, i: 0.9, d: 0.9, m: 0.9 }[letter] ?? 0.1;
   const value = letter === 'd' ? 50 : letter === '.' ? 101 : 150;
-  const judged = { expected: 100, lower: 90, upper: 110, score, learning: false };
+  const bounds =
+    letter === 'f' || letter === 't'
+      ? { expected: 148, lower: 120, upper: 180, ofTime: letter === 't' ? 60 : 0 }
+      : { expected: 100, lower: 90, upper: 110, ofTime: 0 };
+  const judged = { ...bounds, score, learning: false };
   const part = score > 0.5 ? 'jump' : undefined;
   return { value, judged: { ...judged, part, direction: letter === 'd' ? 'down' : 'up' }, muted: letter === 'm' };
 }
@@ -90,6 +94,32 @@ describe('takeVerdict()', () => {
         [0, 'begun', 'alert'],
         [5, 'ended', 'alert'],
         [12, 'begun', 'alert'],
+      ],
+    },
+    {
+      name: 'goes on while it stays as far away, though what is expected follows it',
+      script: '.iffffffffffff.....',
+      want: [
+        [1, 'begun', 'incident'],
+        [18, 'ended', 'incident'],
+      ],
+    },
+    {
+      name: 'ends where the time of day brings as much',
+      script: '.ifffttttt',
+      want: [
+        [1, 'begun', 'incident'],
+        [9, 'ended', 'incident'],
+      ],
+    },
+    {
+      name: 'goes on after a hold-off, too',
+      script: 'a.....afffffffff',
+      options: { holdOffMs: 5 * MINUTE },
+      want: [
+        [0, 'begun', 'alert'],
+        [5, 'ended', 'alert'],
+        [10, 'begun', 'alert'],
       ],
     },
     {

@@ -40,6 +40,8 @@ export interface AlarmState {
   /** The first striking sample of those in `hits`, and the most striking of them. */
   since: Millis;
   peak: Strike | undefined;
+  /** Of `peak`, while there is one; then of what goes on. */
+  line: Line | undefined;
   open: OpenAnomaly | undefined;
   /** Samples since the last striking one. */
   quiet: number;
@@ -47,10 +49,17 @@ export interface AlarmState {
   /** What ended then. */
   ended: Strike | undefined;
   /** Like what had just ended: held, and over after so many samples in a row that are back. */
-  held: Strike | undefined;
+  held: { readonly strike: Strike; readonly line: Line | undefined } | undefined;
   back: number;
   /** Deviations that somebody called normal. */
   lessons: Lesson[];
+}
+
+/** Half of the way from what was expected to the sample: what stays beyond it goes on, though the detector follows it. */
+interface Line {
+  readonly direction: Direction;
+  readonly value: number;
+  readonly ofTime: number;
 }
 
 /** Such a deviation is no anomaly. */
@@ -65,6 +74,8 @@ interface Lesson {
 /** What the alarm looks at of a verdict. */
 export interface Judged extends Pick<Strike, 'expected' | 'lower' | 'upper' | 'score'> {
   readonly learning: boolean;
+  /** What of `expected` the time of day brings. */
+  readonly ofTime: number;
   /** The most striking part, and where it went; undefined where nothing strikes. */
   readonly part: string | undefined;
   readonly direction: Direction;
@@ -98,7 +109,8 @@ const WITHOUT_DEVIATION: readonly string[] = ['flat', 'missing', 'pattern', 'spr
 
 export function createAlarm(): AlarmState {
   return {
-    ...{ hits: 0, samples: 0, lastAt: 0, usualMs: 0, since: 0, peak: undefined, open: undefined, quiet: 0 },
+    ...{ hits: 0, samples: 0, lastAt: 0, usualMs: 0, since: 0, peak: undefined },
+    ...{ line: undefined, open: undefined, quiet: 0 },
     ...{ endedAt: undefined, ended: undefined, held: undefined, back: 0, lessons: [] },
   };
 }
@@ -125,8 +137,9 @@ export function takeVerdict(
     part: judged.part ?? state.peak?.part ?? state.open?.peak.part ?? 'jump',
   };
   seeBack(state, options, value, muted);
-  const isHit = !muted && !judged.learning && isStriking(state, options, strike);
-  return note(state, options, isHit ? strike : undefined, time);
+  const goesOn = state.open !== undefined && isBeyond(state.line, value, judged.ofTime);
+  const isHit = !muted && !judged.learning && (goesOn || isStriking(state, options, strike));
+  return note(state, options, isHit ? { strike, line: lineOf(strike, judged.ofTime) } : undefined, time);
 }
 
 /**
@@ -153,6 +166,7 @@ export function takeMissing(
   if (open !== undefined) return { ...goOn(state, options, strike), score };
   if (isHeldOff(state, options, strike)) return { event: undefined, anomalous: false, score };
   // So many intervals without a sample are as many strikes.
+  state.line = undefined;
   state.open = opened(options, strike, state.lastAt, true);
   state.quiet = 0;
   return { event: { kind: 'begun', anomaly: state.open }, anomalous: true, score };
@@ -214,8 +228,21 @@ function isNormal({ lessons }: AlarmState, { at, direction, part }: Strike, devi
   );
 }
 
-/** @param strike Undefined: the sample is not striking. */
-function note(state: AlarmState, options: AlarmOptions, strike: Strike | undefined, time: Millis): AlarmStep {
+/** Undefined for what lies within the bounds: how far away it is says little of it. */
+function lineOf({ value, expected, lower, upper }: Strike, ofTime: number): Line | undefined {
+  if (value >= lower && value <= upper) return undefined;
+  return { direction: value > expected ? 'up' : 'down', value: (value + expected) / 2, ofTime };
+}
+
+function isBeyond(line: Line | undefined, value: number, ofTime: number): boolean {
+  if (line === undefined) return false;
+  const now = line.value + ofTime - line.ofTime;
+  return line.direction === 'up' ? value > now : value < now;
+}
+
+/** @param hit Undefined: the sample is not striking. */
+function note(state: AlarmState, options: AlarmOptions, hit: AlarmState['held'], time: Millis): AlarmStep {
+  const strike = hit?.strike;
   const before = state.hits;
   state.hits = ((state.hits << 1) | (strike === undefined ? 0 : 1)) & ((1 << options.of) - 1);
   if (state.open !== undefined) {
@@ -228,15 +255,20 @@ function note(state: AlarmState, options: AlarmOptions, strike: Strike | undefin
     if (before === 0 || state.peak === undefined) {
       state.since = time;
       state.peak = strike;
-    } else if (strike.score > state.peak.score) state.peak = strike;
+      state.line = hit?.line;
+    } else if (strike.score > state.peak.score) {
+      state.peak = strike;
+      state.line = hit?.line;
+    }
     if (bitsIn(state.hits) >= options.strikes) {
       if (!isHeldOff(state, options, state.peak)) return begin(state, options, state.peak, state.since, time);
-      hold(state, state.peak);
+      hold(state, state.peak, state.line);
     }
   }
   const { held } = state;
-  if (held !== undefined && state.back === 0 && !isHeldOff(state, options, { ...held, at: time })) {
-    return begin(state, options, held, held.at, time);
+  if (held !== undefined && state.back === 0 && !isHeldOff(state, options, { ...held.strike, at: time })) {
+    state.line = held.line;
+    return begin(state, options, held.strike, held.strike.at, time);
   }
   return { event: undefined, anomalous: false };
 }
@@ -249,9 +281,9 @@ function begin(state: AlarmState, options: AlarmOptions, peak: Strike, since: Mi
 }
 
 /** The first of those that are held says what was expected: the detector follows what stays. */
-function hold(state: AlarmState, strike: Strike): void {
+function hold(state: AlarmState, strike: Strike, line: Line | undefined): void {
   state.back = 0;
-  if (state.held === undefined) state.held = strike;
+  if (state.held === undefined) state.held = { strike, line };
 }
 
 /** Lets go of what is held once it is back where it was expected. */
@@ -259,7 +291,8 @@ function seeBack(state: AlarmState, { endAfter }: AlarmOptions, value: number, m
   const { held } = state;
   if (held === undefined) return;
   if (muted) state.held = undefined;
-  const isBack = held.direction === 'up' ? value <= held.upper : value >= held.lower;
+  const { direction, lower, upper } = held.strike;
+  const isBack = direction === 'up' ? value <= upper : value >= lower;
   state.back = isBack ? state.back + 1 : 0;
   if (state.back >= endAfter) state.held = undefined;
 }
@@ -292,6 +325,7 @@ function end(state: AlarmState, time: Millis, why: AnomalyEnd): AlarmStep {
   state.open = undefined;
   state.hits = 0;
   state.peak = undefined;
+  state.line = undefined;
   state.quiet = 0;
   state.endedAt = time;
   state.ended = anomaly.peak;

@@ -38,6 +38,8 @@ export interface Verdict {
   readonly expected: number;
   readonly lower: number;
   readonly upper: number;
+  /** What of `expected` the time brings: two of them differ by what should change meanwhile, whatever the level is. */
+  readonly ofTime: number;
   /** 0 to 1; 0 while learning. An anomaly from `ANOMALY_SCORE` on. */
   readonly score: number;
   readonly anomaly: boolean;
@@ -214,8 +216,12 @@ export function judge(state: DetectorState, time: Millis, sample: number, contex
   const local = time + (context.localOffsetMs ?? 0);
   const value = Math.max(-GREATEST, Math.min(GREATEST, sample));
   const isGap = Number.isNaN(value) || !Number.isFinite(sample);
-  const { expected, lower, upper } = context.forecast ?? boundsAt(state, local, isGap ? 0 : value);
-  if (isGap) return { expected, lower, upper, score: 0, anomaly: false, learning, direction: 'up', part: undefined };
+  const { expected, lower, upper, ofTime } =
+    context.forecast === undefined
+      ? boundsAt(state, local, isGap ? 0 : value)
+      : { ...context.forecast, ofTime: context.forecast.expected };
+  if (isGap)
+    return { expected, lower, upper, ofTime, score: 0, anomaly: false, learning, direction: 'up', part: undefined };
   const measured = measure(state, local, value, context);
   const strikes = strikesOf(state, measured);
   const usual = usualAt(state, USUAL, local, USUAL_OF_DAY, USUAL_OF_WEEK);
@@ -246,6 +252,7 @@ export function judge(state: DetectorState, time: Millis, sample: number, contex
     expected,
     lower,
     upper,
+    ofTime,
     score: evidence / (evidence + (ANOMALY_EVIDENCE * (1 - ANOMALY_SCORE)) / ANOMALY_SCORE),
     anomaly,
     learning,
@@ -465,11 +472,17 @@ function spreadRate(samples: number): number {
  * Expected is between the level and what the days before had, by how much the series follows its days; the bounds are how
  * far a jump alone may go before it is an anomaly.
  */
-function boundsAt(state: DetectorState, local: Millis, value: number): Pick<Verdict, 'expected' | 'lower' | 'upper'> {
+function boundsAt(
+  state: DetectorState,
+  local: Millis,
+  value: number,
+): Pick<Verdict, 'expected' | 'lower' | 'upper' | 'ofTime'> {
   const { numbers } = state;
   const near = numbers[SAMPLES] === 0 ? value : numbers[LEVEL]!;
   const ofDay = shapeAt(state, DAY_OF, local);
-  const expected = ofDay === undefined ? near : near + rhythmOf(state, DAY_OF) * (ofDay - near);
+  const rhythm = ofDay === undefined ? 0 : rhythmOf(state, DAY_OF);
+  const ofTime = rhythm * (ofDay ?? 0);
+  const expected = near + ofTime - rhythm * near;
   const half = numbers[SCALE]! * valueAt(state, TAIL_OF.jump, ANOMALY_EVIDENCE / PARTS.jump.weight);
-  return { expected, lower: expected - half, upper: expected + half };
+  return { expected, lower: expected - half, upper: expected + half, ofTime };
 }

@@ -54,10 +54,12 @@ test('an alert that fires is told with all that is known of it, and so is its en
     labels: labelsOf({ alertname: 'High', cluster: 'eu', job: 'a', severity: 'warning' }),
     annotations: { runbook_url: 'https://runbooks.example/high', summary: 'it is 12' },
     startsAt: expect.any(Number),
+    // Where the rule fails from now on, it is over by then.
+    endsAt: expect.any(Number),
     generatorUrl: 'https://foresail.example/graph?g0.expr=load%20%3E%2010&g0.tab=1',
   });
   await load(3);
-  await waitFor('its end', async () => told.at(-1)!.endsAt !== undefined);
+  await waitFor('its end', async () => told.at(-1)!.endsAt! <= systemClock.now());
   expect(told.at(-1)).toMatchObject({ startsAt: told[0]!.startsAt, labels: told[0]!.labels });
   stop.abort();
   await ended;
