@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { generator, killAgainAndAgain } from './kills/kill-load.ts';
 
 /** More of them for a longer look: `npm run torture -- kills`. */
-const KILLS = Number(process.env['DURABILITY_KILLS'] ?? 4);
+const KILLS = Number(process.env['DURABILITY_KILLS'] ?? 2);
 const SEED = Number(process.env['DURABILITY_SEED'] ?? 1);
 /** Stores of their own side by side, each with its share of the kills: most of a life is waiting for a start. */
 const CHAINS = 2;

@@ -178,11 +178,11 @@ describe('remote read of a great many queries', () => {
       pauseOf: () => {
         let calls = 0;
         return () =>
-          ++calls % 1000 === 0 ? new Promise((resolve) => setImmediate(() => resolve(void rests++))) : undefined;
+          ++calls % 100 === 0 ? new Promise((resolve) => setImmediate(() => resolve(void rests++))) : undefined;
       },
     });
     try {
-      const body = Uint8Array.from({ length: 2 * 130_000 }, (_, i) => (i % 2 === 0 ? 0x0a : 0));
+      const body = Uint8Array.from({ length: 2 * 13_000 }, (_, i) => (i % 2 === 0 ? 0x0a : 0));
       const response = await fetch(`${many.url}/api/v1/read`, {
         method: 'POST',
         body: encodeSnappy(body) as Uint8Array<ArrayBuffer>,
