@@ -34,8 +34,8 @@ function sampleOf(letter: string): { value: number; judged: Judged; muted: boole
   const value = letter === 'd' ? 50 : letter === '.' ? 101 : 150;
   const bounds =
     letter === 'f' || letter === 't'
-      ? { expected: 148, lower: 120, upper: 180, ofTime: letter === 't' ? 60 : 0 }
-      : { expected: 100, lower: 90, upper: 110, ofTime: 0 };
+      ? { expected: 148, lower: 120, upper: 180, dayMean: letter === 't' ? 160 : 100, rhythm: 1 }
+      : { expected: 100, lower: 90, upper: 110, dayMean: 100, rhythm: 1 };
   const judged = { ...bounds, score, learning: false };
   const part = score > 0.5 ? 'jump' : undefined;
   return { value, judged: { ...judged, part, direction: letter === 'd' ? 'down' : 'up' }, muted: letter === 'm' };
@@ -106,10 +106,11 @@ describe('takeVerdict()', () => {
     },
     {
       name: 'ends where the time of day brings as much',
-      script: '.ifffttttt',
+      // The line goes with the day from a quarter of an hour to the next.
+      script: '.iffffffffffttttttttt',
       want: [
         [1, 'begun', 'incident'],
-        [9, 'ended', 'incident'],
+        [19, 'ended', 'incident'],
       ],
     },
     {

@@ -1,4 +1,4 @@
-import { DAY, type Millis } from '../model/time.ts';
+import { DAY, MINUTE, type Millis } from '../model/time.ts';
 import type { AnomalyEnd, AnomalySeverity, Direction, OpenAnomaly, Strike } from './anomaly.ts';
 
 /** When a striking sample is an anomaly, and how much it matters. */
@@ -55,11 +55,17 @@ export interface AlarmState {
   lessons: Lesson[];
 }
 
-/** Half of the way from what was expected to the sample: what stays beyond it goes on, though the detector follows it. */
+/**
+ * Half of the way from what was expected to the sample: what stays beyond it goes on, though the detector follows it. The
+ * line goes with the day from each quarter of an hour to the next: within one, days learn from what is unusual.
+ */
 interface Line {
   readonly direction: Direction;
   readonly value: number;
-  readonly ofTime: number;
+  readonly dayMean: number;
+  readonly rhythm: number;
+  quarter: number;
+  shift: number;
 }
 
 /** Such a deviation is no anomaly. */
@@ -74,8 +80,9 @@ interface Lesson {
 /** What the alarm looks at of a verdict. */
 export interface Judged extends Pick<Strike, 'expected' | 'lower' | 'upper' | 'score'> {
   readonly learning: boolean;
-  /** What of `expected` the time of day brings. */
-  readonly ofTime: number;
+  /** What days have at this time, and how far the series follows them. */
+  readonly dayMean: number;
+  readonly rhythm: number;
   /** The most striking part, and where it went; undefined where nothing strikes. */
   readonly part: string | undefined;
   readonly direction: Direction;
@@ -95,6 +102,7 @@ export type AlarmEvent =
 
 /** What lasts for so long is the new usual. */
 const MOST_MS = DAY;
+const QUARTER_MS = 15 * MINUTE;
 /** Samples before a missing one is noticed. */
 const KNOWN_SAMPLES = 10;
 const USUAL_RATE = 0.05;
@@ -137,9 +145,9 @@ export function takeVerdict(
     part: judged.part ?? state.peak?.part ?? state.open?.peak.part ?? 'jump',
   };
   seeBack(state, options, value, muted);
-  const goesOn = state.open !== undefined && isBeyond(state.line, value, judged.ofTime);
+  const goesOn = state.open !== undefined && isBeyond(state.line, time, value, judged);
   const isHit = !muted && !judged.learning && (goesOn || isStriking(state, options, strike));
-  return note(state, options, isHit ? { strike, line: lineOf(strike, judged.ofTime) } : undefined, time);
+  return note(state, options, isHit ? { strike, line: lineOf(strike, judged) } : undefined, time);
 }
 
 /**
@@ -229,14 +237,20 @@ function isNormal({ lessons }: AlarmState, { at, direction, part }: Strike, devi
 }
 
 /** Undefined for what lies within the bounds: how far away it is says little of it. */
-function lineOf({ value, expected, lower, upper }: Strike, ofTime: number): Line | undefined {
+function lineOf({ at, value, expected, lower, upper }: Strike, { dayMean, rhythm }: Judged): Line | undefined {
   if (value >= lower && value <= upper) return undefined;
-  return { direction: value > expected ? 'up' : 'down', value: (value + expected) / 2, ofTime };
+  const direction = value > expected ? 'up' : 'down';
+  return { direction, value: (value + expected) / 2, dayMean, rhythm, quarter: quarterOf(at), shift: 0 };
 }
 
-function isBeyond(line: Line | undefined, value: number, ofTime: number): boolean {
+function isBeyond(line: Line | undefined, time: Millis, value: number, { dayMean }: Judged): boolean {
   if (line === undefined) return false;
-  const now = line.value + ofTime - line.ofTime;
+  const quarter = quarterOf(time);
+  if (quarter !== line.quarter) {
+    line.quarter = quarter;
+    line.shift = line.rhythm * (dayMean - line.dayMean);
+  }
+  const now = line.value + line.shift;
   return line.direction === 'up' ? value > now : value < now;
 }
 
@@ -343,6 +357,10 @@ function isLike(options: AlarmOptions, strike: Strike, before: Strike): boolean 
   return (
     !isWorse && strike.direction === before.direction && (strike.part === 'missing') === (before.part === 'missing')
   );
+}
+
+function quarterOf(time: Millis): number {
+  return Math.floor(time / QUARTER_MS);
 }
 
 function bitsIn(bits: number): number {

@@ -45,6 +45,12 @@ export function shapeAt({ numbers, cells }: Memory, { at, cellsAt }: DayShape, t
   return cells[mean + BUCKETS]! < MIN_VISITS ? undefined : cells[mean]! + numbers[at + DRIFT]!;
 }
 
+/** The same at the level of the days before, whatever the level is now; 0 where it is not known. */
+export function dayMeanAt({ cells }: Memory, { cellsAt }: DayShape, time: Millis): number {
+  const mean = cellsAt + bucketOf(time, DAY, BUCKETS);
+  return cells[mean + BUCKETS]! < MIN_VISITS ? 0 : cells[mean]!;
+}
+
 /** How much the series follows its days: 0 if no more than its median, 1 if it is half as far from them as from that. */
 export function rhythmOf({ numbers }: Memory, { at }: DayShape): number {
   const fromMedian = numbers[at + FROM_MEDIAN]!;

@@ -4,6 +4,7 @@ import {
   DAY_CELLS,
   DAY_NUMBERS,
   type DayShape,
+  dayMeanAt,
   learnShape,
   meanResidual,
   RESIDUALS,
@@ -38,8 +39,9 @@ export interface Verdict {
   readonly expected: number;
   readonly lower: number;
   readonly upper: number;
-  /** What of `expected` the time brings: two of them differ by what should change meanwhile, whatever the level is. */
-  readonly ofTime: number;
+  /** What days have at this time, before this sample was learnt, and how far the series follows them, 0 to 1; or the forecast. */
+  readonly dayMean: number;
+  readonly rhythm: number;
   /** 0 to 1; 0 while learning. An anomaly from `ANOMALY_SCORE` on. */
   readonly score: number;
   readonly anomaly: boolean;
@@ -216,12 +218,14 @@ export function judge(state: DetectorState, time: Millis, sample: number, contex
   const local = time + (context.localOffsetMs ?? 0);
   const value = Math.max(-GREATEST, Math.min(GREATEST, sample));
   const isGap = Number.isNaN(value) || !Number.isFinite(sample);
-  const { expected, lower, upper, ofTime } =
+  const { expected, lower, upper, dayMean, rhythm } =
     context.forecast === undefined
       ? boundsAt(state, local, isGap ? 0 : value)
-      : { ...context.forecast, ofTime: context.forecast.expected };
-  if (isGap)
-    return { expected, lower, upper, ofTime, score: 0, anomaly: false, learning, direction: 'up', part: undefined };
+      : { ...context.forecast, dayMean: context.forecast.expected, rhythm: 1 };
+  if (isGap) {
+    const nothing = { score: 0, anomaly: false, learning, direction: 'up', part: undefined } as const;
+    return { expected, lower, upper, dayMean, rhythm, ...nothing };
+  }
   const measured = measure(state, local, value, context);
   const strikes = strikesOf(state, measured);
   const usual = usualAt(state, USUAL, local, USUAL_OF_DAY, USUAL_OF_WEEK);
@@ -252,7 +256,8 @@ export function judge(state: DetectorState, time: Millis, sample: number, contex
     expected,
     lower,
     upper,
-    ofTime,
+    dayMean,
+    rhythm,
     score: evidence / (evidence + (ANOMALY_EVIDENCE * (1 - ANOMALY_SCORE)) / ANOMALY_SCORE),
     anomaly,
     learning,
@@ -476,13 +481,12 @@ function boundsAt(
   state: DetectorState,
   local: Millis,
   value: number,
-): Pick<Verdict, 'expected' | 'lower' | 'upper' | 'ofTime'> {
+): Pick<Verdict, 'expected' | 'lower' | 'upper' | 'dayMean' | 'rhythm'> {
   const { numbers } = state;
   const near = numbers[SAMPLES] === 0 ? value : numbers[LEVEL]!;
   const ofDay = shapeAt(state, DAY_OF, local);
   const rhythm = ofDay === undefined ? 0 : rhythmOf(state, DAY_OF);
-  const ofTime = rhythm * (ofDay ?? 0);
-  const expected = near + ofTime - rhythm * near;
+  const expected = ofDay === undefined ? near : near + rhythm * (ofDay - near);
   const half = numbers[SCALE]! * valueAt(state, TAIL_OF.jump, ANOMALY_EVIDENCE / PARTS.jump.weight);
-  return { expected, lower: expected - half, upper: expected + half, ofTime };
+  return { expected, lower: expected - half, upper: expected + half, dayMean: dayMeanAt(state, DAY_OF, local), rhythm };
 }

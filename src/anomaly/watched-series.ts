@@ -76,12 +76,12 @@ export function judgeSample(
   // A rush that was announced must not be what the time after it is compared with.
   const detector = isMuted ? restoreDetector(saveDetector(series.detector))! : series.detector;
   const verdict = judge(detector, time, value, { ...context, ...(muted && { learn: false }) });
-  const { expected, lower, upper, ofTime, score, learning, part, direction } = verdict;
+  const { expected, lower, upper, dayMean, rhythm, score, learning, part, direction } = verdict;
   series.isLearning = learning;
   series.expected = expected;
   const half = Math.max((upper - lower) / 2, Number.MIN_VALUE);
   noteMove(series, time, Math.max(-MOST_MOVE, Math.min(MOST_MOVE, (value - expected) / half)));
-  const judged = { expected, lower, upper, ofTime, score, learning, part, direction };
+  const judged = { expected, lower, upper, dayMean, rhythm, score, learning, part, direction };
   return { expected, lower, upper, score, step: takeVerdict(series.alarm, options, { time, value, judged, muted }) };
 }
 

@@ -99,6 +99,10 @@ export function costCommand(program: Command, server: { readonly signal: AbortSi
   costReservationCommand(cost, server);
 }
 
+/** Zero because nothing is known is not zero. */
+const NOTHING_RAN =
+  'where it says 0, nothing is known of what ran: that takes the series of kube-state-metrics, or policies and access to the cluster';
+
 function tellSpend({ currency, start, end, upTo, total, groups, left, unpriced }: ToldSpend): string {
   const names = Object.keys(groups[0]?.group ?? {});
   const cells = ({ replicaHours, cost, estimated, idle }: ToldSum) => [
@@ -113,6 +117,7 @@ function tellSpend({ currency, start, end, upTo, total, groups, left, unpriced }
     .map(({ group, total: own }) => [Object.values(group).join('/') || '-', ...cells(own)]);
   const behind = upTo < end ? [`hours from ${formatInstant(upTo * 1000)} on are not made yet`] : [];
   const missing = unpriced.length === 0 ? [] : [`no price is known for ${unpriced.join(', ')}: not in the sums`];
+  const unknown = groups.length === 0 && total.cost === 0 ? [NOTHING_RAN] : [];
   return [
     `${formatInstant(start * 1000)} to ${formatInstant(end * 1000)}`,
     ...tableLines([head, ...rows, ['total', ...cells(total)]]),
@@ -123,6 +128,7 @@ function tellSpend({ currency, start, end, upTo, total, groups, left, unpriced }
         ]),
     ...behind,
     ...missing,
+    ...unknown,
   ].join('\n');
 }
 
@@ -148,8 +154,9 @@ function tellBudgets(budgets: readonly ToldBudget[]): string {
   const asked = budgets.flatMap(({ name, ceilings }) =>
     ceilings.map(({ policy, replicas }) => `${name} lowers the maximum of ${policy} to ${replicas}`),
   );
+  const unknown = budgets.some(({ spent, projected }) => spent === 0 && projected === null) ? [NOTHING_RAN] : [];
   const key = '# spent, = projected, - up to the upper bound, | the amount';
-  return [...tableLines([head, ...rows]), key, ...leaving, ...asked].join('\n');
+  return [...tableLines([head, ...rows]), key, ...leaving, ...asked, ...unknown].join('\n');
 }
 
 /** Where the amount stands in a bar, and its width: a quarter beyond the amount has room. */
