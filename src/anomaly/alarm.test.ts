@@ -164,6 +164,17 @@ describe('takeVerdict()', () => {
       ],
     },
     {
+      name: 'lets what was held go where the series fell silent meanwhile',
+      script: `............a.....a${' '.repeat(30)}........`,
+      options: { holdOffMs: 10 * MINUTE, missingAfter: 20 },
+      want: [
+        [12, 'begun', 'alert'],
+        [17, 'ended', 'alert'],
+        [38, 'begun', 'alert'],
+        [49, 'ended', 'alert'],
+      ],
+    },
+    {
       name: 'lets what was held go where it was muted',
       script: 'a.....ammoooooo',
       options: { holdOffMs: 5 * MINUTE },

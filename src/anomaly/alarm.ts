@@ -144,7 +144,7 @@ export function takeVerdict(
     direction: judged.part !== undefined ? judged.direction : value >= judged.expected ? 'up' : 'down',
     part: judged.part ?? state.peak?.part ?? state.open?.peak.part ?? 'jump',
   };
-  seeBack(state, options, value, muted);
+  seeBack(state, options, { time, value, judged, muted });
   const goesOn = state.open !== undefined && isBeyond(state.line, time, value, judged);
   const isHit = !muted && !judged.learning && (goesOn || isStriking(state, options, strike));
   return note(state, options, isHit ? { strike, line: lineOf(strike, judged) } : undefined, time);
@@ -161,6 +161,8 @@ export function takeMissing(
 ): AlarmStep & { readonly score: number } {
   const score = missingScore(state, options, time, stepMs);
   const { open } = state;
+  // Of what is held nobody knows whether it goes on.
+  if (score >= options.alertScore) state.held = undefined;
   if (muted || score < options.alertScore) return { event: undefined, anomalous: open !== undefined, score };
   const isOver = open !== undefined && (open.peak.part !== 'missing' || time - open.since >= MOST_MS);
   if (isOver) return { ...end(state, time, 'gone'), score };
@@ -199,11 +201,11 @@ export function learnNormal(state: AlarmState, { since, peak }: OpenAnomaly, now
   const lesson = { direction: peak.direction, part: peak.part, deviation, until: now + LESSON_MS };
   state.lessons = [...state.lessons.filter(({ until }) => until > now), lesson].slice(-MOST_LESSONS);
   state.hits = 0;
+  state.held = undefined;
   if (state.open?.since !== since) return { event: undefined, anomalous: state.open !== undefined };
   const step = end(state, now, 'normal');
   // What was called normal must not hide what comes next.
   state.endedAt = undefined;
-  state.held = undefined;
   return step;
 }
 
@@ -301,12 +303,17 @@ function hold(state: AlarmState, strike: Strike, line: Line | undefined): void {
 }
 
 /** Lets go of what is held once it is back where it was expected. */
-function seeBack(state: AlarmState, { endAfter }: AlarmOptions, value: number, muted: boolean): void {
+function seeBack(
+  state: AlarmState,
+  { endAfter }: AlarmOptions,
+  { time, value, judged, muted }: { time: Millis; value: number; judged: Judged; muted: boolean },
+): void {
   const { held } = state;
   if (held === undefined) return;
   if (muted) state.held = undefined;
-  const { direction, lower, upper } = held.strike;
-  const isBack = direction === 'up' ? value <= upper : value >= lower;
+  const { strike, line } = held;
+  const isWithin = value >= strike.lower && value <= strike.upper;
+  const isBack = line === undefined ? isWithin : !isBeyond(line, time, value, judged);
   state.back = isBack ? state.back + 1 : 0;
   if (state.back >= endAfter) state.held = undefined;
 }

@@ -226,7 +226,11 @@ export function openForecastLoop(deps: ForecastLoopDeps): ForecastLoop {
         if (outcome.kind === 'none') await withdraw(demand, outcome.why);
         else telemetry.count('forecastsFailed', { reason: outcome.reason });
       })
-      .catch(lookAgain);
+      .catch((error: unknown) => {
+        // What is tracked goes on, and was taught what it should not know.
+        if (reason === 'anomaly') doubted.add(id);
+        lookAgain(error);
+      });
   }
 
   function forgetReasons(id: string): void {
