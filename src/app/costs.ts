@@ -144,8 +144,6 @@ export function openCosts(parts: Parts, tell: TellAlerts) {
     const own = budgeted.get(tenant);
     if (own === undefined) return;
     const table = await tableOf(tenant);
-    // Hours of long ago are being made: what they say of their own month is over.
-    if (clock.now() - table.upTo > DAY) return;
     const alerts = await budgets.pass(tenant, own, table, signal);
     parts.ceilings.set(tenant, budgets.ceilings(tenant));
     for (const { budget, verdict } of budgets.views(tenant)) {

@@ -86,6 +86,31 @@ test('after a restart the maxima that were asked for hold before anything is jud
   expect((await restart(START + 7 * DAY, capped)).size).toBe(0);
 });
 
+test('where no spend is new for over a day, what was told last is told on and its maxima hold, until the period is over', async () => {
+  const { spend, alertsAt, restart, ceiling } = world({ of: capped });
+  spend(START - 28 * DAY, START + DAY, 1);
+  const [first] = await alertsAt(START + DAY);
+  const before = ceiling();
+  expect(before).toBeGreaterThan(0);
+  const goesOn = [expect.objectContaining({ labels: first!.labels, startsAt: START + DAY })];
+  expect(await alertsAt(START + 3 * DAY)).toEqual(goesOn);
+  expect(ceiling()).toBe(before);
+  await restart(START + 3 * DAY, capped);
+  expect(await alertsAt(START + 3 * DAY)).toEqual(goesOn);
+  expect(ceiling()).toBe(before);
+  expect(await alertsAt(START + 7 * DAY)).toEqual([]);
+  expect(ceiling()).toBeUndefined();
+});
+
+test('maxima that were lowered in a period are so no more once it is over, whether or not the next one is judged', async () => {
+  const { spend, alertsAt, ceiling } = world({ of: capped });
+  spend(START - 28 * DAY, START + 7 * DAY - HOUR, 1);
+  await alertsAt(START + 7 * DAY - MINUTE);
+  expect(ceiling()).toBeGreaterThan(0);
+  await alertsAt(START + 7 * DAY);
+  expect(ceiling()).toBeUndefined();
+});
+
 test('a budget that was given another amount is judged by it at once', async () => {
   const { spend, alertsAt, restart, ceiling } = world({ of: capped });
   spend(START - 28 * DAY, START + DAY, 1);

@@ -18,7 +18,7 @@ import { DAY, HOUR, type Millis } from '../model/time.ts';
 import type { CostCeiling } from '../scaling/cost-cap.ts';
 import { decodeJson, encodeJson } from '../storage/json-value.ts';
 import { type KeyValue, keysUnder } from '../storage/key-value.ts';
-import { budgetAlert } from './budget-alert.ts';
+import { budgetAlert, RUNBOOK } from './budget-alert.ts';
 
 /** History that a projection is made of. */
 const HISTORY_MS = 28 * DAY;
@@ -72,6 +72,8 @@ interface Judged {
 
 /** A ceiling moves once in so long. */
 const STEP_EVERY_MS = HOUR;
+/** Spend that is older says nothing new of a budget: hours of long ago are being made, or none can be. */
+const STALE_AFTER_MS = DAY;
 
 /** Judges cost budgets whenever an hour of spend is new, tells how they stand, and says which maxima they ask for. */
 export function openBudgetLoop(deps: BudgetLoopDeps) {
@@ -192,10 +194,37 @@ export function openBudgetLoop(deps: BudgetLoopDeps) {
     return parts;
   }
 
+  /** Its ceilings, while its period lasts: no other one is lowered by them. */
   function addCeilings(to: Map<string, CostCeiling[]>, budget: CostBudgetSettings, kept: Kept): void {
+    if (budget.onCap !== 'lower' || !isCurrent(budget, kept)) return;
     for (const [policy, { replicas }] of Object.entries(kept.ceilings)) {
       to.set(policy, [...(to.get(policy) ?? []), ceilingOf(budget, replicas, kept)]);
     }
+  }
+
+  const isCurrent = ({ period, timeZone }: CostBudgetSettings, { periodStart }: Kept) =>
+    periodStart === periodAround(period, timeZone, deps.now()).start;
+
+  function alertsOf({ view, kept }: Pick<Judged, 'view' | 'kept'>): readonly Alert[] {
+    const of = ofView(view);
+    const alerts: Alert[] = [];
+    if (kept.step !== 'within') alerts.push(budgetAlert(of, { step: kept.step, startsAt: kept.since }));
+    for (const { step, since, at } of kept.ended) {
+      // What the next period begins with goes on: its alert has the same labels.
+      if (deps.now() - at < END_TOLD_FOR_MS && step !== 'within' && step !== kept.step) {
+        alerts.push(budgetAlert(of, { step, startsAt: since, endsAt: at }));
+      }
+    }
+    return alerts;
+  }
+
+  /** What was told last, by an earlier process too, while its period lasts. */
+  function lastAlerts(budget: CostBudgetSettings, one: Judged | undefined, kept: Kept): readonly Alert[] {
+    if (!isCurrent(budget, kept)) return [];
+    if (one !== undefined) return alertsOf(one);
+    if (kept.told === undefined) return [];
+    const summary = `the ${budget.period} cost budget ${budget.name} stands as it was told last: no newer spend is known`;
+    return [{ ...kept.told, annotations: { summary, runbook_url: `${RUNBOOK}#foresailbudget` } }];
   }
 
   return {
@@ -207,8 +236,7 @@ export function openBudgetLoop(deps: BudgetLoopDeps) {
       const byTenant = new Map<TenantId, Map<string, CostCeiling[]>>();
       for (const budget of budgets) {
         const kept = budget.onCap === 'lower' ? await readKept(budget) : undefined;
-        const { start } = periodAround(budget.period, budget.timeZone, deps.now());
-        if (kept?.periodStart !== start) continue;
+        if (kept === undefined || !isCurrent(budget, kept)) continue;
         const own = byTenant.get(budget.tenant) ?? new Map<string, CostCeiling[]>();
         byTenant.set(budget.tenant, own);
         addCeilings(own, budget, kept);
@@ -235,6 +263,7 @@ export function openBudgetLoop(deps: BudgetLoopDeps) {
       }
       return gone.length;
     },
+    /** What is to be told now. Of spend that is more than a day old nothing is judged: what was said last is said on. */
     async pass(
       tenant: TenantId,
       budgets: readonly CostBudgetSettings[],
@@ -246,20 +275,19 @@ export function openBudgetLoop(deps: BudgetLoopDeps) {
       for (const budget of budgets) {
         const key = keyOf(budget);
         let one = judged.get(key);
+        if (deps.now() - table.upTo > STALE_AFTER_MS) {
+          const kept = one?.kept ?? (await readKept(budget));
+          if (kept === undefined) continue;
+          alerts.push(...lastAlerts(budget, one, kept));
+          addCeilings(ceilings, budget, kept);
+          continue;
+        }
         if (one === undefined || one.upTo !== table.upTo) {
           one = await judge(budget, table, one?.kept ?? (await readKept(budget)), signal);
           judged.set(key, one);
         }
-        const { view, kept } = one;
-        const of = ofView(view);
-        if (kept.step !== 'within') alerts.push(budgetAlert(of, { step: kept.step, startsAt: kept.since }));
-        for (const { step, since, at } of kept.ended) {
-          // What the next period begins with goes on: its alert has the same labels.
-          if (deps.now() - at < END_TOLD_FOR_MS && step !== 'within' && step !== kept.step) {
-            alerts.push(budgetAlert(of, { step, startsAt: since, endsAt: at }));
-          }
-        }
-        addCeilings(ceilings, budget, kept);
+        alerts.push(...alertsOf(one));
+        addCeilings(ceilings, budget, one.kept);
       }
       latestCeilings.set(tenant, ceilings);
       return alerts;
