@@ -54,6 +54,10 @@ export function openCosts(parts: Parts, tell: TellAlerts) {
   const demandAhead = openDemandAhead(parts);
   const budgets = openBudgetLoop({
     ...{ now: clock.now, keyValue, currency: cost.currency, url, prices: pricesAhead(parts, policyOf) },
+    onUnreadable({ tenant, name }, error) {
+      telemetry.count('loopFailures', { loop: 'cost', reason: reasonOf(error) });
+      log.warn({ err: error, tenant, budget: name }, 'cannot read what was kept of a cost budget: it is judged anew');
+    },
     async forecastOf(tenant, { namespace, policy: name, isCapped }, spent, hours, signal) {
       const policy = policyOf({ tenant, namespace, policy: name });
       return policy && (await demandAhead(tenant, { policy, isCapped }, spent, hours, signal));

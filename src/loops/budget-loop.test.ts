@@ -4,6 +4,7 @@ import { spendTable } from '../cost/spend-table.ts';
 import type { Alert } from '../model/alert.ts';
 import { DEFAULT_TENANT } from '../model/tenant.ts';
 import { DAY, HOUR, MINUTE } from '../model/time.ts';
+import { decodeJson, encodeJson } from '../storage/json-value.ts';
 import { memoryKeyValue } from '../testing/memory-key-value.ts';
 import { openBudgetLoop, type PricesAhead } from './budget-loop.ts';
 
@@ -28,14 +29,17 @@ function world({ prices, of = budget }: { readonly prices?: PricesAhead; readonl
   let budgets: readonly CostBudgetSettings[] = [of];
   const table = spendTable(START - 60 * DAY);
   const keyValue = memoryKeyValue();
+  const unreadable: string[] = [];
   const open = () =>
     openBudgetLoop({
       ...{ now: () => now, keyValue, currency: 'EUR', url: 'http://here', ...(prices && { prices }) },
       forecastOf: async () => undefined,
+      onUnreadable: ({ name }) => void unreadable.push(name),
     });
   let loop = open();
   const { signal } = new AbortController();
   return {
+    ...{ keyValue, unreadable },
     spend: (from: number, to: number, cost: number) => {
       for (let hour = from; hour < to; hour += HOUR) table.add([hourAt(hour, cost)]);
     },
@@ -84,6 +88,34 @@ test('after a restart the maxima that were asked for hold before anything is jud
   // One that only alerts by now, and one whose week is over, ask for nothing.
   expect((await restart(START + DAY + HOUR, { ...capped, onCap: 'alert' })).size).toBe(0);
   expect((await restart(START + 7 * DAY, capped)).size).toBe(0);
+});
+
+test('what a version before kept without money asks for nothing until it is judged, and what cannot be read keeps no other from it', async () => {
+  const { spend, alertsAt, ceiling, restart, keyValue, unreadable } = world({ of: capped });
+  spend(START - 28 * DAY, START + DAY, 1);
+  await alertsAt(START + DAY);
+  const key = `cost/budget/${DEFAULT_TENANT}/all`;
+  const whole = (await keyValue.read(key))!;
+  const { periodStart, step, since, ended, ceilings } = decodeJson<Record<string, unknown>>(whole);
+  await keyValue.write([{ key, value: encodeJson({ periodStart, step, since, ended, ceilings }) }]);
+  expect((await restart(START + DAY + HOUR, capped)).size).toBe(0);
+  await alertsAt(START + DAY + HOUR);
+  expect(ceiling()).toBeGreaterThan(0);
+
+  const broken = { ...capped, name: 'broken' };
+  await keyValue.write([
+    { key, value: whole },
+    { key: `cost/budget/${DEFAULT_TENANT}/broken`, value: new TextEncoder().encode('{') },
+  ]);
+  const restored = await restart(START + DAY + HOUR, broken, capped);
+  expect(
+    restored
+      .get(DEFAULT_TENANT)
+      ?.get('shop/web')
+      ?.map(({ budget: name }) => name),
+  ).toEqual(['all']);
+  expect(unreadable).toEqual(['broken']);
+  expect(await alertsAt(START + DAY + HOUR)).toHaveLength(2);
 });
 
 test('where no spend is new for over a day, what was told last is told on and its maxima hold, until the period is over', async () => {

@@ -37,6 +37,8 @@ export interface BudgetLoopDeps {
     hours: number,
     signal: AbortSignal,
   ) => Promise<SpendAhead | undefined>;
+  /** Is told of a budget of which what was kept cannot be read: it begins without. */
+  readonly onUnreadable?: (budget: CostBudgetSettings, error: unknown) => void;
   /** What is known of prices to come. Left out: they stay as they were. */
   readonly prices?: PricesAhead;
 }
@@ -56,7 +58,8 @@ interface Kept {
   readonly memory: BudgetMemory;
   readonly step: BudgetStep;
   readonly since: Millis;
-  readonly spent: number;
+  /** Left out by earlier versions, as `rule` and `memory` were. */
+  readonly spent?: number;
   readonly projected: number | null;
   /** What is told of it now: ended once the budget is gone. */
   readonly told?: Pick<Alert, 'labels' | 'startsAt' | 'generatorUrl'>;
@@ -82,7 +85,14 @@ export function openBudgetLoop(deps: BudgetLoopDeps) {
 
   async function readKept(budget: CostBudgetSettings): Promise<Kept | undefined> {
     const bytes = await deps.keyValue.read(keyOf(budget));
-    return bytes && decodeJson<Kept>(bytes);
+    if (bytes === undefined) return undefined;
+    try {
+      return decodeJson<Kept>(bytes);
+    } catch (error) {
+      // It never can be: the next judgement writes it anew.
+      deps.onUnreadable?.(budget, error);
+      return undefined;
+    }
   }
 
   function ceilingOf(
@@ -197,8 +207,11 @@ export function openBudgetLoop(deps: BudgetLoopDeps) {
   /** Its ceilings, while its period lasts: no other one is lowered by them. */
   function addCeilings(to: Map<string, CostCeiling[]>, budget: CostBudgetSettings, kept: Kept): void {
     if (budget.onCap !== 'lower' || !isCurrent(budget, kept)) return;
+    // Records of before money was kept say no reason that could be told: they wait for the first judgement.
+    const { spent, projected } = kept;
+    if (typeof spent !== 'number') return;
     for (const [policy, { replicas }] of Object.entries(kept.ceilings)) {
-      to.set(policy, [...(to.get(policy) ?? []), ceilingOf(budget, replicas, kept)]);
+      to.set(policy, [...(to.get(policy) ?? []), ceilingOf(budget, replicas, { spent, projected })]);
     }
   }
 
@@ -235,11 +248,15 @@ export function openBudgetLoop(deps: BudgetLoopDeps) {
     async restored(budgets: readonly CostBudgetSettings[]) {
       const byTenant = new Map<TenantId, Map<string, CostCeiling[]>>();
       for (const budget of budgets) {
-        const kept = budget.onCap === 'lower' ? await readKept(budget) : undefined;
-        if (kept === undefined || !isCurrent(budget, kept)) continue;
+        if (budget.onCap !== 'lower') continue;
         const own = byTenant.get(budget.tenant) ?? new Map<string, CostCeiling[]>();
-        byTenant.set(budget.tenant, own);
-        addCeilings(own, budget, kept);
+        try {
+          const kept = await readKept(budget);
+          if (kept !== undefined) addCeilings(own, budget, kept);
+        } catch (error) {
+          deps.onUnreadable?.(budget, error);
+        }
+        if (own.size > 0) byTenant.set(budget.tenant, own);
       }
       for (const [tenant, ceilings] of byTenant) latestCeilings.set(tenant, ceilings);
       return byTenant;
