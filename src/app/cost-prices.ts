@@ -3,7 +3,7 @@ import { shareOut, toMicros } from '../cost/money.ts';
 import { bookPrices, givenPrice, pricesChange } from '../cost/prices.ts';
 import type { HourPrice, WorkloadHour } from '../cost/workload-hour.ts';
 import type { PricesAhead } from '../loops/budget-loop.ts';
-import type { PriceQuestion } from '../loops/spend-loop.ts';
+import type { OthersBeside, PriceQuestion } from '../loops/spend-loop.ts';
 import { reasonOf } from '../loops/telemetry.ts';
 import { DEFAULT_TENANT, type TenantId } from '../model/tenant.ts';
 import { DAY, formatInstant, HOUR, type Millis, type TimeRange } from '../model/time.ts';
@@ -151,14 +151,14 @@ export function openCostPrices(
   async function othersOf(
     tenant: TenantId,
     hour: Millis,
-    known: ReadonlySet<string>,
+    { made, counted }: OthersBeside,
     signal: AbortSignal,
   ): Promise<readonly WorkloadHour[]> {
     if (cost.openCost === undefined) return [];
     const found = await hourOf(tenant, hour, signal);
     if (found === undefined) {
       // As on average in the hours of the day before, but for what has replicas that are known.
-      const before = (await dayBefore(tenant, hour)).filter((each) => !known.has(nameOf(each)) && isOther(each));
+      const before = (await dayBefore(tenant, hour)).filter((each) => !counted.has(nameOf(each)));
       const hours = new Set(before.map((each) => each.hour)).size;
       const names = new Map(before.map((each) => [nameOf(each), each]));
       return [...names].map(([name, { namespace, workload }]) => {
@@ -168,7 +168,7 @@ export function openCostPrices(
         return otherHour(hour, { namespace, workload, ...amounts }, true);
       });
     }
-    const workloads = [...found.workloads.values()].filter((each) => !known.has(nameOf(each)));
+    const workloads = [...found.workloads.values()].filter((each) => !made.has(nameOf(each)));
     const overheads = found.overheads.map(({ name, cost: amount }) => {
       return { namespace: name, workload: name, cost: amount, hours: 1 };
     });
@@ -200,9 +200,6 @@ export function openCostPrices(
 const isMadeUp = (name: string) => /^__\w+__$/.test(name);
 const nameOf = ({ namespace, workload }: Pick<Allocation, 'namespace' | 'workload'>) => `${namespace}/${workload}`;
 const paidFor = ({ recorded, estimated }: WorkloadHour) => (recorded.replica ?? 0) + (estimated.replica ?? 0);
-/** Kept of what OpenCost said, without replicas that were counted. */
-const isOther = ({ namespace, workload }: WorkloadHour) =>
-  isMadeUp(namespace) || isMadeUp(workload) || workload.includes(':');
 
 /** What prices will be, as far as it is written down: what OpenCost will say is not known. */
 export function pricesAhead({ settings: { cost } }: Pick<Parts, 'settings'>, policyOf: PolicyOf): PricesAhead {

@@ -78,3 +78,36 @@ test('hours of which too much ran to be read at once are read in halves, and non
   expect(readings).toEqual([6, 6, 6, 6, 6]);
   expect([...kept]).toEqual(Array.from({ length: 30 }, (_, i) => START + (i + 1) * HOUR));
 });
+
+test('what has its replicas counted is named with each hour, for a day after it is gone', async () => {
+  let now = START + HOUR + 11 * MINUTE;
+  const counted: boolean[] = [];
+  const loop = openSpendLoop({
+    ...{ now: () => now, keyValue: memoryKeyValue(), lookBackMs: HOUR },
+    defaultPlace: { region: 'eu', plan: 'on-demand' },
+    readWhatRan: async (_, start, hours) => ({
+      heard: { cluster: new Uint8Array(hours * 60).fill(1), own: new Uint8Array(hours * 60) },
+      rows:
+        start > START
+          ? []
+          : [
+              {
+                ...{ namespace: 'shop', workload: 'web', policy: undefined, source: 'cluster', labels: {} },
+                ...{ replicas: new Float64Array(hours * 60).fill(1), places: [] },
+              },
+            ],
+    }),
+    backfillOf: () => ({ backfill: async () => ({ accepted: 0, conflicts: 0, outOfBounds: 0 }) as never }),
+    priceOf: async () => ({ prices: { replica: 1 }, plan: 'on-demand' }),
+    async othersOf(_, __, beside) {
+      counted.push(beside.counted.has('shop/web'));
+      return [];
+    },
+  });
+  for (let hour = 0; hour < 30; hour++, now += HOUR) {
+    await loop.pass(DEFAULT_TENANT, [], new AbortController().signal);
+  }
+  // It is gone in the second hour: from the end of that on, a day.
+  expect(counted.lastIndexOf(true)).toBe(25);
+  expect(counted.indexOf(false)).toBe(26);
+});

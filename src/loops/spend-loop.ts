@@ -24,11 +24,11 @@ export interface SpendLoopDeps {
   readonly backfillOf: (tenant: TenantId) => Pick<Backfiller, 'backfill'>;
   /** Undefined: nothing says what it costs. */
   readonly priceOf: (of: PriceQuestion, signal: AbortSignal) => Promise<HourPrice | undefined>;
-  /** What an hour cost beside these workloads, by NAMESPACE/NAME. Left out: nothing. */
+  /** What an hour cost beside what is made of it. Left out: nothing. */
   readonly othersOf?: (
     tenant: TenantId,
     hour: Millis,
-    known: ReadonlySet<string>,
+    beside: OthersBeside,
     signal: AbortSignal,
   ) => Promise<readonly WorkloadHour[]>;
   readonly defaultPlace: Pick<Place, 'region' | 'plan'>;
@@ -39,6 +39,14 @@ export interface SpendLoopDeps {
   /** Is told that what ran in so many hours is too much for one reading: half of them are read. */
   readonly onHalved?: (tenant: TenantId, hours: number) => void;
   readonly onDropped?: (reason: string, samples: number) => void;
+}
+
+/** Workloads as NAMESPACE/NAME. */
+export interface OthersBeside {
+  /** Those whose cost of the hour is made. */
+  readonly made: ReadonlySet<string>;
+  /** Those whose replicas were counted within the day before the hour, or in it: whether they run is known. */
+  readonly counted: ReadonlySet<string>;
 }
 
 export interface PriceQuestion {
@@ -58,6 +66,8 @@ interface Progress {
   readonly upTo: Millis;
   /** By namespace and workload. */
   readonly last: Readonly<Record<string, LastKnown>>;
+  /** Those that were there and are no more: by when, for a day. Left out by earlier versions. */
+  readonly gone?: Readonly<Record<string, Millis>>;
 }
 
 /** An hour is made once its samples had this time to arrive. */
@@ -103,14 +113,14 @@ export function openSpendLoop(deps: SpendLoopDeps) {
     const due = Math.floor((deps.now() - SETTLED_MS - upTo) / HOUR);
     if (due < 1) return undefined;
     const { ran, hours } = await readSome(tenant, upTo, due, signal);
-    const { made, last } = await priced(tenant, { ran, progress, hours, policies }, signal);
+    const { made, last, gone } = await priced(tenant, { ran, progress, hours, policies }, signal);
     if (made.length > 0) {
       const outcome = await deps.backfillOf(tenant).backfill(spendSeries(made), 'demand');
       // One that was made before, and from other samples since, stays as it was.
       if (outcome.conflicts > 0) deps.onDropped?.('conflict', outcome.conflicts);
       if (outcome.outOfBounds > 0) deps.onDropped?.('outOfBounds', outcome.outOfBounds);
     }
-    const next: Progress = { upTo: upTo + hours * HOUR, last };
+    const next: Progress = { upTo: upTo + hours * HOUR, last, gone };
     await deps.keyValue.write([{ key: keyOf(tenant), value: encodeJson(next) }]);
     if (made.length > 0) deps.onHours?.(tenant, made);
     return next;
@@ -185,11 +195,16 @@ export function openSpendLoop(deps: SpendLoopDeps) {
     for (const { hour, namespace, workload } of made) {
       known.set(hour, (known.get(hour) ?? new Set()).add(`${namespace}/${workload}`));
     }
-    for (let hour = upTo; hour < upTo + hours * HOUR && deps.othersOf !== undefined; hour += HOUR) {
-      made.push(...(await deps.othersOf(tenant, hour, known.get(hour) ?? new Set(), signal)));
+    const end = upTo + hours * HOUR;
+    const before = Object.entries(progress.gone ?? {});
+    for (let hour = upTo; hour < end && deps.othersOf !== undefined; hour += HOUR) {
+      const recently = before.filter(([, at]) => at > hour - DAY).map(([key]) => key);
+      const beside = { made: known.get(hour) ?? new Set<string>(), counted: new Set([...rows.keys(), ...recently]) };
+      made.push(...(await deps.othersOf(tenant, hour, beside, signal)));
     }
+    const left = [...before.filter(([, at]) => at > end - DAY), ...[...rows.keys()].map((key) => [key, end] as const)];
     unpriced.set(tenant, without);
-    return { made, last };
+    return { made, last, gone: Object.fromEntries(left.filter(([key]) => last[key] === undefined)) };
   }
 
   return {
