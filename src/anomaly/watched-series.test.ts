@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { DAY, HOUR, MINUTE, type Millis, SECOND } from '../model/time.ts';
 import { ALARM_DEFAULTS } from './alarm.ts';
-import { judgeSample, watchSeries } from './watched-series.ts';
+import { judgeSample, restoreWatched, saveWatched, watchSeries } from './watched-series.ts';
 
 /** Not random, and alike at no two times: -1 to 1. */
 const noise = (time: Millis) => Math.sin(time / 7919) * Math.cos(time / 104_729);
@@ -27,4 +27,9 @@ test.each([
   expect(told[0]![1]).toBeLessThanOrEqual(3 * stepMs);
   expect(told[1]![1]).toBeGreaterThanOrEqual(lastsMs);
   expect(told[1]![1]).toBeLessThanOrEqual(lastsMs + 6 * stepMs);
+});
+
+test.each([Number.NEGATIVE_INFINITY, 5 * DAY])('a series that first came at %d is restored so', (firstAt) => {
+  const series = Object.assign(watchSeries([]), { firstAt });
+  expect(restoreWatched(saveWatched(series))!.firstAt).toBe(firstAt);
 });

@@ -154,7 +154,10 @@ export function restoreWatched(bytes: Uint8Array): WatchedSeries | undefined {
     const known = nanJson.decode<Known>(bytes.subarray(4, 4 + length));
     const detector = restoreDetector(bytes.subarray(4 + length));
     if (detector === undefined) return undefined;
-    return { ...watchSeries(known.labels, detector), ...known, alarm: { ...createAlarm(), ...known.alarm } };
+    // JSON has no infinity: one that was there from the beginning.
+    const firstAt = Number.isFinite(known.firstAt) ? known.firstAt : Number.NEGATIVE_INFINITY;
+    const alarm = { ...createAlarm(), ...known.alarm };
+    return { ...watchSeries(known.labels, detector), ...known, firstAt, alarm };
   } catch {
     return undefined;
   }

@@ -39,9 +39,11 @@ export function whyGone(
   let [came, scaled] = [0, 0];
   let by: WatchedSeries | undefined;
   for (const other of all.values()) {
-    if (other === series || (!other.hasEnded && other.firstAt < from) || !isPeer(other)) continue;
-    if (other.hasEnded && !other.isReplaced && other.alarm.lastAt >= from) scaled++;
-    if (other.firstAt >= from && !other.isReplacement) {
+    const isScaled = other.hasEnded && !other.isReplaced && other.alarm.lastAt >= from;
+    const isNew = other.firstAt >= from && !other.isReplacement;
+    if (other === series || (!isScaled && !isNew) || !isPeer(other)) continue;
+    if (isScaled) scaled++;
+    if (isNew) {
       came++;
       by ??= other;
     }

@@ -208,7 +208,7 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
     context: SliceContext,
   ): Promise<void> {
     const columns = await columnsOf(watch, found);
-    const members = { all, groupOf: (labels: Labels) => groupOf(watch, labels) };
+    const members = { all, groupOf: onceEach((labels: Labels) => groupOf(watch, labels)) };
     const written = new Map<string, Written>();
     const anomalies: Anomaly[] = [];
     let judged = 0;
@@ -395,6 +395,15 @@ function learntOf({ historyMs, stepMs }: Watch): number {
 /** Which group of its watch a series is in. */
 export function groupOf({ group }: Pick<Watch, 'group'>, labels: Labels): string {
   return JSON.stringify(group.map((name) => labelValue(labels, name)));
+}
+
+/** Asks once of each, however often it is asked. */
+function onceEach<K, V>(of: (key: K) => V): (key: K) => V {
+  const known = new Map<K, V>();
+  return (key) => {
+    if (!known.has(key)) known.set(key, of(key));
+    return known.get(key) as V;
+  };
 }
 
 /**
