@@ -69,6 +69,7 @@ function world({
   };
   const watches = [watch];
   const asked: Millis[] = [];
+  const askedOfReplicas: Millis[] = [];
   const loop = openWatchLoop({
     ...{ clock, telemetry, externalUrl: 'http://here', workloadOf: () => undefined, onConfirmed: () => {} },
     watches: async () => watches,
@@ -93,7 +94,10 @@ function world({
       forecastAt: () => undefined,
       isMuted: (_labels, time) => muted?.(time) ?? false,
       ...(replicas !== undefined && {
-        replicas: async () => ({ workloadOf: () => 'shop/web', at: (_of: string, time: Millis) => replicas(time) }),
+        async replicas() {
+          askedOfReplicas.push(clock.now());
+          return { workloadOf: () => 'shop/web', at: (_of: string, time: Millis) => replicas(time) };
+        },
       }),
     }),
     anomaliesOf: store.tenant,
@@ -113,7 +117,7 @@ function world({
   });
   const { signal } = new AbortController();
   return {
-    ...{ clock, telemetry, loop, store, keyValue, written, repeated, told, watches, watch, asked },
+    ...{ clock, telemetry, loop, store, keyValue, written, repeated, told, watches, watch, asked, askedOfReplicas },
     /** Passes as the loop makes them, a step each. */
     async run(lengthMs: number, everyMs = MINUTE) {
       for (const end = clock.now() + lengthMs; clock.now() < end; ) {
@@ -365,6 +369,60 @@ describe('openWatchLoop()', () => {
     const both = world({ series: { a: pod(0, at), b: pod(at, at + 30 * MINUTE) } });
     await both.run(5 * HOUR);
     expect(missingOf(await both.anomalies()).map(({ app }) => app)).toEqual(['b']);
+  });
+
+  test('replicas are asked for once a step, however many are gone, and for an hour', async () => {
+    const series = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`p${i}`, pod(0, at, i + 1)]));
+    for (const direction of ['both', 'up'] as const) {
+      const { run, askedOfReplicas } = world({
+        ...{ series, replicas: () => 20 },
+        watch: { alarm: { ...ALARM_DEFAULTS, direction } },
+      });
+      await run(5 * HOUR);
+      expect(askedOfReplicas).toEqual([...new Set(askedOfReplicas)]);
+      expect(askedOfReplicas.length).toBeGreaterThan(50);
+      expect(askedOfReplicas.at(-1)).toBeLessThanOrEqual(at + HOUR + 10 * MINUTE);
+    }
+  });
+
+  test.each([
+    MINUTE,
+    15 * MINUTE,
+  ])('what is replaced while it is muted is not missing after (%d ms a step)', async (stepMs) => {
+    const { run, anomalies } = world({
+      series: {
+        a: pod(0, at),
+        b: pod(0, at, 2),
+        c: pod(at + 3 * MINUTE, ALWAYS[1], 3),
+        d: pod(at + 3 * MINUTE, ALWAYS[1], 4),
+      },
+      watch: { stepMs, missingMembers: true },
+      muted: (time) => time >= at && time < at + 3 * HOUR,
+    });
+    await run(8 * HOUR);
+    expect(missingOf(await anomalies())).toEqual([]);
+  });
+
+  test('a step is left where the signal aborts, and judged on from there', async () => {
+    const series = { a: rush(at, at + 10 * MINUTE) };
+    const whole = world({ series });
+    await whole.run(3 * HOUR);
+    const controller = new AbortController();
+    let seen: Millis = 0;
+    const cut = START - 5 * HOUR;
+    const first = world({
+      series,
+      muted(time) {
+        seen = time;
+        if (time === cut) controller.abort();
+        return false;
+      },
+    });
+    await first.clock.advance(MINUTE);
+    await first.loop.pass(controller.signal);
+    expect(seen).toBe(cut);
+    await first.run(3 * HOUR - MINUTE);
+    expect(first.written).toEqual(whole.written);
   });
 
   describe('with missingMembers', () => {

@@ -171,7 +171,7 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
       const range = { start, end: Math.min(told, start + (steps - 1) * stepMs), stepMs };
       const [found, context] = await Promise.all([deps.evaluate(watch, range, signal), deps.contextOf(watch, range)]);
       signal.throwIfAborted();
-      await judgeSlice(watch, range, found, context);
+      await judgeSlice(watch, range, found, context, signal);
     }
     if (signal.aborted) return;
     if (!isCaughtUp) await endOrphans(watch, end);
@@ -201,18 +201,23 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
     await deps.keep(watch, [], ended);
   }
 
+  /** Ends early, between two instants, where the signal aborts. */
   async function judgeSlice(
     watch: Watch,
     range: StepRange,
     found: readonly SampledSeries[],
     context: SliceContext,
+    signal: AbortSignal,
   ): Promise<void> {
     const columns = await columnsOf(watch, found);
     const members = { all, groupOf: onceEach((labels: Labels) => groupOf(watch, labels)) };
     const written = new Map<string, Written>();
     const anomalies: Anomaly[] = [];
+    let asked: ReturnType<typeof replicasOf> | undefined;
     let judged = 0;
-    for (let time = range.start; time <= range.end; time += range.stepMs) {
+    let last = through;
+    for (let time = range.start; time <= range.end && !signal.aborted; time += range.stepMs) {
+      last = time;
       const before = [...all.values()].filter(({ isPresent }) => isPresent).length;
       const values = new Map<string, number>();
       for (const [key, column] of columns) {
@@ -247,8 +252,9 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
             // One that ends while most of the others go on has ended; where most end at once, they are missing.
             series.hasEnded = watch.missingMembers !== true && gone * 2 < before;
           }
-          if (!series.hasEnded && isAboutToMiss(watch, series, time, muted)) {
-            const why = whyGone(series, { ...members, time, replicas: await context.replicas?.() });
+          if (!series.hasEnded && isAboutToMiss(watch, series, time)) {
+            asked ??= replicasOf(context);
+            const why = whyGone(series, { ...members, time, replicas: await asked });
             if (why !== undefined) {
               series.hasEnded = true;
               series.isReplaced = why.kind === 'replaced';
@@ -282,7 +288,7 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
         [...written.values()].flatMap((row) => seriesOf(row, SUFFIXES_OF[watch.writes ?? 'all'])),
         toldOf(anomalies),
       );
-    through = range.end;
+    through = last;
     await handOver();
   }
 
@@ -456,16 +462,20 @@ function mediansOf(
   );
 }
 
-/** Whether it is missing by now, and nothing else is told of it. */
-function isAboutToMiss(
-  { alarm: options, stepMs }: Watch,
-  { alarm }: WatchedSeries,
-  time: Millis,
-  muted: boolean,
-): boolean {
-  if (muted || (alarm.open !== undefined && alarm.open.peak.part !== 'missing')) return false;
-  if (alarm.open !== undefined && time - alarm.lastAt > EXPLAINED_WITHIN_MS) return false;
-  return missingScore(alarm, options, time, stepMs) >= options.alertScore;
+/**
+ * Whether it is missing by now, has not been for long, and nothing else is told of it. Muted ones are, too: what explains
+ * it may be too long ago once they no longer are.
+ */
+function isAboutToMiss({ alarm: options, stepMs }: Watch, { alarm }: WatchedSeries, time: Millis): boolean {
+  if (alarm.open !== undefined && alarm.open.peak.part !== 'missing') return false;
+  const isMissing = (when: Millis) => missingScore(alarm, options, when, stepMs) >= options.alertScore;
+  return isMissing(time) && !isMissing(Math.max(alarm.lastAt, time - EXPLAINED_WITHIN_MS - stepMs));
+}
+
+/** As they are asked for once a slice. */
+async function replicasOf(context: SliceContext): Promise<Replicas | undefined> {
+  const replicas = await context.replicas?.();
+  return replicas && { at: replicas.at, workloadOf: onceEach(replicas.workloadOf) };
 }
 
 function isForgotten({ hasEnded, alarm }: WatchedSeries, time: Millis): boolean {
