@@ -112,7 +112,7 @@ export function openWatching(
       localOffsetMs: offsetOf(watch.timeZone),
       forecastAt: await forecastsOf(watch, range),
       isMuted: await mutes(watch, inForce, range),
-      replicas: () => replicasOf(watch, range),
+      replicas: (reach) => replicasOf(watch, reach),
     };
   }
 

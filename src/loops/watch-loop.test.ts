@@ -94,9 +94,13 @@ function world({
       forecastAt: () => undefined,
       isMuted: (_labels, time) => muted?.(time) ?? false,
       ...(replicas !== undefined && {
-        async replicas() {
+        async replicas(range) {
           askedOfReplicas.push(clock.now());
-          return { workloadOf: () => 'shop/web', at: (_of: string, time: Millis) => replicas(time) };
+          const isKnown = (time: Millis) => time >= range.start - 20 * MINUTE && time <= range.end;
+          return {
+            workloadOf: () => 'shop/web',
+            at: (_of: string, time: Millis) => (isKnown(time) ? replicas(time) : undefined),
+          };
         },
       }),
     }),
@@ -460,6 +464,14 @@ describe('openWatchLoop()', () => {
         ]),
       );
       expect(await missingIn({ series: rollout, replicas: () => 4 })).toEqual([]);
+    });
+
+    test.each([2, 5, 15])('one that is scaled away is not, at a step of %d minutes', async (minutes) => {
+      const found = await missingIn({
+        ...{ series: { a: pod(0, at), ...others }, replicas: (time) => (time < at - MINUTE ? 4 : 3) },
+        watch: { ...watch, stepMs: minutes * MINUTE },
+      });
+      expect(found).toEqual([]);
     });
 
     test('one that is silent although replicas rose, or fell by another one, is', async () => {

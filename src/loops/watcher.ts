@@ -13,7 +13,7 @@ import {
 import { type Labels, labelsKey, labelsOf, labelValue, METRIC_NAME } from '../model/labels.ts';
 import type { StepRange } from '../model/query-result.ts';
 import type { SampledSeries } from '../model/series.ts';
-import { DAY, HOUR, MINUTE, type Millis } from '../model/time.ts';
+import { DAY, HOUR, MINUTE, type Millis, type TimeRange } from '../model/time.ts';
 import { type Replicas, whyGone } from './gone-members.ts';
 import { type Watch, watchFingerprint } from './watch.ts';
 
@@ -53,8 +53,11 @@ export interface SliceContext {
   readonly localOffsetMs: (time: Millis) => number;
   readonly forecastAt: (time: Millis) => ForecastAt | undefined;
   readonly isMuted: (labels: Labels, time: Millis) => boolean;
-  /** Asked for where a series is about to be called missing. Left out: nothing is known of replicas. */
-  readonly replicas?: () => Promise<Replicas | undefined>;
+  /**
+   * Asked for, once, where a series is about to be called missing: of a time that begins before the slice, where the last
+   * samples of such a series are, and what is known of shortly before it. Left out: nothing is known of replicas.
+   */
+  readonly replicas?: (range: TimeRange) => Promise<Replicas | undefined>;
 }
 
 export interface WatcherDeps {
@@ -253,7 +256,7 @@ export async function openWatcher(first: Watch, now: Millis, deps: WatcherDeps):
             series.hasEnded = watch.missingMembers !== true && gone * 2 < before;
           }
           if (!series.hasEnded && isAboutToMiss(watch, series, time)) {
-            asked ??= replicasOf(context);
+            asked ??= replicasOf(watch, range, context);
             const why = whyGone(series, { ...members, time, replicas: await asked });
             if (why !== undefined) {
               series.hasEnded = true;
@@ -472,9 +475,13 @@ function isAboutToMiss({ alarm: options, stepMs }: Watch, { alarm }: WatchedSeri
   return isMissing(time) && !isMissing(Math.max(alarm.lastAt, time - EXPLAINED_WITHIN_MS - stepMs));
 }
 
-/** As they are asked for once a slice. */
-async function replicasOf(context: SliceContext): Promise<Replicas | undefined> {
-  const replicas = await context.replicas?.();
+/** Of a slice, and from before what goes missing in it, or at the instant before, has its last sample. */
+async function replicasOf(
+  { alarm, stepMs }: Watch,
+  { start, end }: TimeRange,
+  context: SliceContext,
+): Promise<Replicas | undefined> {
+  const replicas = await context.replicas?.({ start: start - (alarm.missingAfter + 2) * stepMs, end });
   return replicas && { at: replicas.at, workloadOf: onceEach(replicas.workloadOf) };
 }
 
