@@ -52,7 +52,7 @@ export async function startApp({ replay, ...options }: AppOptions): Promise<App>
   const rules = openRules(parts, alerting.tell);
   const watching = openWatching(parts, alerting.tell, loops);
   const costs = openCosts(parts, alerting.tell);
-  const announcing = openAnnouncing(parts, passes, alerting.tell);
+  const announcing = openAnnouncing(parts, passes, alerting.post);
   const watchers = [alerting, rules, watching, costs, announcing];
   const { handler, rawHandlers } = openHandlers(parts, {
     passes,

@@ -240,15 +240,19 @@ export async function openAlerting(parts: Parts) {
   }
 
   const tell: TellAlerts = desk.tell;
+  const post: TellAlerts = share?.post ?? tell;
   const { callerOf } = callersOf(settings);
   const { requestBytes, writeBytes } = settings.limits;
   return {
+    /** Of what every replica finds by itself. */
     tell,
+    /** Of what one replica alone knows: it reaches the one that tells. */
+    post,
     routes: [
       (router: Router) =>
         alertmanagerRoutes(router, {
           ...{ callerOf, now: clock.now, requestBytes: Math.max(requestBytes, Math.min(writeBytes, 8 * 1024 * 1024)) },
-          ...{ version: VERSION, startedAt, newId: randomUUID, tell: share?.post ?? tell, pause },
+          ...{ version: VERSION, startedAt, newId: randomUUID, tell: post, pause },
           ...{ viewsOf: desk.viewsOf, silences: desk.silences, silence: desk.silence, putSilences: desk.putSilences },
           receivers: (tenant) => receivers.filter((each) => servesTenant(each, tenant)).map(({ name }) => name),
           configText: (tenant) => configText(routeOf(tenant), (name) => serves(name, tenant)),
