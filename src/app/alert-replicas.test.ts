@@ -260,3 +260,31 @@ test('a restart of the one that tells goes on from its own folder, which is newe
   expect(said).toEqual(['firing Disk']);
   await again.end();
 });
+
+test('an end that is found after an outage is told although the process is killed while it writes that', async () => {
+  const { clock, said, begin, handOver } = world();
+  const keyValue = memoryKeyValue();
+  const a = await begin('a', keyValue);
+  await a.desk.tell(ACME, [alert('Disk', clock.now(), { endsAt: clock.now() + MINUTE })]);
+  await clock.advance(20 * SECOND);
+  expect(said).toEqual(['firing Disk']);
+  await a.desk.tell(ACME, [alert('Disk', clock.now(), { endsAt: clock.now() })]);
+  await a.end();
+  await clock.advance(70 * MINUTE);
+  let isDead = false;
+  const killed = await begin('a', {
+    ...keyValue,
+    async write(changes) {
+      isDead ||= changes.some(({ key, value }) => key.startsWith('alert-queue/') && value !== undefined);
+      if (isDead) throw new Error('killed');
+      await keyValue.write(changes);
+    },
+  });
+  handOver('a');
+  await clock.advance(2 * SECOND);
+  await killed.end();
+  const again = await begin('a', keyValue);
+  await clock.advance(10 * MINUTE);
+  expect(said).toEqual(['firing Disk', 'resolved Disk']);
+  await again.end();
+});

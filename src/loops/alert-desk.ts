@@ -323,7 +323,9 @@ export async function openAlertDesk({ keyValue, clock, settings, enqueue, pause,
         alerts.set(id, ended);
         loose.push({ key: `${ALERT}${desk.tenant}/${id}`, value: encodeJson(ended) });
       }
-      for (const id of next.gone) loose.push({ key: `${ALERT}${desk.tenant}/${id}`, value: undefined });
+      // One may be forgotten in the step that tells its end.
+      const beside = next.messages.length > 0 ? withMessages : loose;
+      for (const id of next.gone) beside.push({ key: `${ALERT}${desk.tenant}/${id}`, value: undefined });
       const old = [...desk.silences.values()].filter(({ endsAt }) => now - endsAt > SILENCE_KEPT_MS);
       for (const { id } of old) loose.push({ key: `${SILENCE}${desk.tenant}/${id}`, value: undefined });
       for (let at = 0; at < loose.length; at += AT_ONCE) await keyValue.write(loose.slice(at, at + AT_ONCE));
