@@ -78,6 +78,12 @@ test('what there is no room for is said, and the rest is written', async () => {
   expect(await records.write([{ topic: 'reports', key: 'a/2', text: large }])).toEqual([]);
 });
 
+test('room is counted in bytes, as the API server does', async () => {
+  const records = world().open();
+  const change = { topic: 'reports', key: 'a/1', text: '漢'.repeat(400_000) } as const;
+  expect(await records.write([change])).toEqual(['a/1']);
+});
+
 test('what is forbidden is said, until it is not', async () => {
   const { open, state } = world();
   const records = open();

@@ -33,8 +33,8 @@ interface ConfigMap extends KubeObject {
 export const SPREAD: Readonly<Record<SharedTopic, number>> = {
   ...{ silences: 2, feedback: 1, reports: 1, tellers: 1, groups: 4, alerts: 8, posted: 8 },
 };
-/** Characters of one object's records: the API server takes a MiB. */
-const MOST_CHARS = 800_000;
+/** Bytes of one object's records: the API server takes a MiB. */
+const MOST_BYTES = 800_000;
 const LABEL = 'foresail.dev/shared';
 
 /**
@@ -159,16 +159,18 @@ export function openSharedRecords(deps: SharedRecordsDeps): SharedRecords {
         for (const change of changes) {
           const { name, entry } = placeOf(change);
           const patch = patches.get(name) ?? {};
-          const before = patch[entry] ?? objects.get(name)?.data?.[entry];
+          const before = patch[entry] === undefined ? objects.get(name)?.data?.[entry] : (patch[entry] ?? undefined);
           const value = change.text === undefined ? null : `${change.key}\n${change.text}`;
           if (value === null && before === undefined) continue;
-          const size = (sizes.get(name) ?? sizeOf(objects.get(name))) + (value?.length ?? 0) - (before?.length ?? 0);
-          if (size > MOST_CHARS && (value?.length ?? 0) > (before?.length ?? 0)) {
+          const more = entrySize(entry, value) - entrySize(entry, before);
+          const size = (sizes.get(name) ?? sizeOf(objects.get(name))) + more;
+          if (size > MOST_BYTES && more > 0) {
             full.push(change.key);
             continue;
           }
           sizes.set(name, size);
-          patches.set(name, { ...patch, [entry]: value });
+          patch[entry] = value;
+          patches.set(name, patch);
         }
         await Promise.all([...patches].map(([name, data]) => send(name, data, msLeft)));
         return full;
@@ -206,7 +208,12 @@ function entriesOf(object: ConfigMap | undefined): readonly { readonly key: stri
 }
 
 function sizeOf(object: ConfigMap | undefined): number {
-  return Object.entries(object?.data ?? {}).reduce((sum, [entry, value]) => sum + entry.length + value.length, 0);
+  return Object.entries(object?.data ?? {}).reduce((sum, [entry, value]) => sum + entrySize(entry, value), 0);
+}
+
+/** Bytes. */
+function entrySize(entry: string, value: string | null | undefined): number {
+  return value == null ? 0 : entry.length + Buffer.byteLength(value);
 }
 
 function withoutNulls(data: Readonly<Record<string, string | null>>): Readonly<Record<string, string>> {
