@@ -82,7 +82,7 @@ function world() {
     how.teller = name;
     how.tenure++;
   };
-  return { clock, state, said, keys, how, begin, handOver };
+  return { clock, records, state, said, keys, how, begin, handOver };
 }
 
 function alert(alertname: string, now: number, more: Partial<Alert> = {}): Alert {
@@ -287,4 +287,23 @@ test('an end that is found after an outage is told although the process is kille
   await clock.advance(10 * MINUTE);
   expect(said).toEqual(['firing Disk', 'resolved Disk']);
   await again.end();
+});
+
+test('records of one tenant that are refused keep no other tenant from being told', async () => {
+  const { clock, records, said, begin } = world();
+  const { write } = records;
+  records.write = async (changes, msLeft) => {
+    if (changes.some(({ topic, key }) => topic === 'alerts' && key.startsWith('aaa/'))) throw new Error('too long');
+    return await write(changes, msLeft);
+  };
+  const a = await begin('a');
+  const b = await begin('b');
+  await clock.advance(2 * SECOND);
+  await a.desk.tell('aaa' as TenantId, [alert('Large', clock.now())]);
+  await clock.advance(10 * SECOND);
+  await b.share.post(ACME, [alert('Disk', clock.now())]);
+  await clock.advance(MINUTE);
+  expect(said).toEqual(['firing Large', 'firing Disk']);
+  await a.end();
+  await b.end();
 });

@@ -54,6 +54,8 @@ const FOLLOWED_EVERY_MS = MINUTE;
 const PATIENCE_MS = MINUTE;
 /** Characters of a second that are written at most, on average: every replica is sent what changes. */
 const PACE = 200_000;
+/** As if so many had been written: it is tried again after some seconds. */
+const AFTER_FAULT = 5 * PACE;
 /** What was posted is of no use so long after its end. */
 const POSTED_KEPT_MS = 2 * MINUTE;
 
@@ -233,21 +235,33 @@ export function openAlertShare(deps: AlertShareDeps) {
     }
     let written = 0;
     for (const each of tenants) {
-      const tenant = each as TenantId;
-      const silences = parsed<Silence>(recordsOf(records, 'silences', tenant));
-      const isShared = silences.length > 0 || tellerOf(tenant) !== undefined;
-      if (others && isShared) await desk.followSilences(tenant, silences);
-      const tenure = tenureOf(tenant);
-      if (tenure === undefined) {
-        // What this one knows is newer than what it wrote, until another one has told.
-        if (others && tellerOf(tenant) !== replica) await desk.follow(tenant, leftOf(tenant));
-      } else if (taken.get(tenant) !== tenure) desk.look(tenant);
-      else {
-        await takePosted(tenant);
-        written += await mirror(tenant);
+      try {
+        written += await passOf(each as TenantId, others);
+      } catch (error) {
+        // It keeps no other tenant waiting.
+        isOther = true;
+        on.fault(error);
+        written = Math.max(written, AFTER_FAULT);
       }
     }
     return written;
+  }
+
+  /** @returns Characters that were written. */
+  async function passOf(tenant: TenantId, others: boolean): Promise<number> {
+    const silences = parsed<Silence>(recordsOf(records, 'silences', tenant));
+    const isShared = silences.length > 0 || tellerOf(tenant) !== undefined;
+    if (others && isShared) await desk!.followSilences(tenant, silences);
+    const tenure = tenureOf(tenant);
+    if (tenure === undefined) {
+      // What this one knows is newer than what it wrote, until another one has told.
+      if (others && tellerOf(tenant) !== replica) await desk!.follow(tenant, leftOf(tenant));
+    } else if (taken.get(tenant) !== tenure) desk!.look(tenant);
+    else {
+      await takePosted(tenant);
+      return await mirror(tenant);
+    }
+    return 0;
   }
 
   return {
@@ -297,7 +311,7 @@ export function openAlertShare(deps: AlertShareDeps) {
         } catch (error) {
           isOther = true;
           on.fault(error);
-          written = 5 * PACE;
+          written = AFTER_FAULT;
         }
         try {
           const least = Math.max(LEAST_MS, (written / PACE) * SECOND);
