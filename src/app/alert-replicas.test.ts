@@ -307,3 +307,21 @@ test('records of one tenant that are refused keep no other tenant from being tol
   await a.end();
   await b.end();
 });
+
+test('what was told before anything was shared is kept when replicas begin to share', async () => {
+  const { clock, records, said, how, begin, handOver } = world();
+  const before = await begin('a');
+  await before.desk.tell(ACME, [alert('Disk', clock.now())]);
+  await clock.advance(MINUTE);
+  await before.end();
+  for (const topic of ['tellers', 'alerts', 'groups'] as const) {
+    await records.write([...records.list(topic).keys()].map((key) => ({ topic, key, text: undefined })));
+  }
+  how.teller = '';
+  const after = await begin('a', before.keyValue);
+  await clock.advance(15 * SECOND);
+  handOver('a');
+  await clock.advance(30 * MINUTE);
+  expect(said).toEqual(['firing Disk', 'resolved Disk']);
+  await after.end();
+});

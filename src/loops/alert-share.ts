@@ -255,7 +255,8 @@ export function openAlertShare(deps: AlertShareDeps) {
     const tenure = tenureOf(tenant);
     if (tenure === undefined) {
       // What this one knows is newer than what it wrote, until another one has told.
-      if (others && tellerOf(tenant) !== replica) await desk!.follow(tenant, leftOf(tenant));
+      const teller = tellerOf(tenant);
+      if (others && teller !== undefined && teller !== replica) await desk!.follow(tenant, leftOf(tenant));
     } else if (taken.get(tenant) !== tenure) desk!.look(tenant);
     else {
       await takePosted(tenant);
