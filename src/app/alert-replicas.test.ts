@@ -325,3 +325,24 @@ test('what was told before anything was shared is kept when replicas begin to sh
   expect(said).toEqual(['firing Disk', 'resolved Disk']);
   await after.end();
 });
+
+test('an alert that was posted is told although the one that tells could not write it at first', async () => {
+  const { clock, said, begin } = world();
+  const keyValue = memoryKeyValue();
+  let faults = 0;
+  const a = await begin('a', {
+    ...keyValue,
+    async write(changes) {
+      if (faults-- > 0) throw new Error('no space');
+      await keyValue.write(changes);
+    },
+  });
+  const b = await begin('b');
+  await clock.advance(5 * SECOND);
+  faults = 1;
+  await b.share.post(ACME, [alert('Disk', clock.now())]);
+  await clock.advance(MINUTE);
+  expect(said).toEqual(['firing Disk']);
+  await a.end();
+  await b.end();
+});

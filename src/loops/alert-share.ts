@@ -70,7 +70,8 @@ export function openAlertShare(deps: AlertShareDeps) {
   /** The tenure in which this one goes on from what was there. */
   const taken = new Map<string, string>();
   const failing = new Map<string, Millis>();
-  const seen = new Map<string, string>();
+  /** What was taken in of what was posted, by tenant. */
+  const seen = new Map<string, ReadonlyMap<string, string>>();
   /** The record that is the same as what is held. */
   const written = new WeakMap<HeldAlert, string>();
   /** Records of a tenant for which there was no room lately. */
@@ -138,7 +139,7 @@ export function openAlertShare(deps: AlertShareDeps) {
       on.fault(error);
     }
     taken.set(tenant, tenure);
-    for (const key of seen.keys()) if (key.startsWith(`${tenant}/`)) seen.delete(key);
+    seen.delete(tenant);
     rest.wake();
     return left;
   }
@@ -210,10 +211,10 @@ export function openAlertShare(deps: AlertShareDeps) {
     const now = clock.now();
     const fresh: Alert[] = [];
     const known = new Map(desk!.kept(tenant).alerts.map((alert) => [alert.fingerprint, alert.updatedAt]));
-    for (const [id, text] of recordsOf(records, 'posted', tenant)) {
-      const key = `${tenant}/${id}`;
-      if (seen.get(key) === text) continue;
-      seen.set(key, text);
+    const posted = recordsOf(records, 'posted', tenant);
+    const before = seen.get(tenant);
+    for (const [id, text] of posted) {
+      if (before?.get(id) === text) continue;
       const { alert, at } = JSON.parse(text) as Posted;
       const endsAt = alert.endsAt ?? at + TOLD_FOR_MS;
       // It was told otherwise since.
@@ -221,6 +222,8 @@ export function openAlertShare(deps: AlertShareDeps) {
       fresh.push({ ...alert, endsAt });
     }
     if (fresh.length > 0) await desk!.tell(tenant, fresh);
+    if (posted.size > 0) seen.set(tenant, posted);
+    else seen.delete(tenant);
   }
 
   async function pass(): Promise<number> {
