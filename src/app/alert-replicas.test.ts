@@ -9,6 +9,7 @@ import type { TenantId } from '../model/tenant.ts';
 import { HOUR, MINUTE, SECOND } from '../model/time.ts';
 import type { Outcome } from '../notify/outcome.ts';
 import { openQueue } from '../notify/queue.ts';
+import { encodeJson } from '../storage/json-value.ts';
 import { memoryKeyValue } from '../testing/memory-key-value.ts';
 import { memorySharedRecords } from '../testing/memory-shared-records.ts';
 import { simClock } from '../testing/sim-clock.ts';
@@ -345,4 +346,93 @@ test('an alert that was posted is told although the one that tells could not wri
   expect(said).toEqual(['firing Disk']);
   await a.end();
   await b.end();
+});
+
+test('one that cannot write what it takes over takes it over again', async () => {
+  const { clock, said, begin, handOver } = world();
+  const a = await begin('a');
+  await clock.advance(2 * SECOND);
+  await a.desk.tell(ACME, [alert('Disk', clock.now())]);
+  await clock.advance(20 * SECOND);
+  await a.end();
+  const keyValue = memoryKeyValue();
+  let faults = 1;
+  const b = await begin('b', {
+    ...keyValue,
+    async write(changes) {
+      if (changes.some(({ key }) => key.startsWith('alert-held/')) && faults-- > 0) throw new Error('no space');
+      await keyValue.write(changes);
+    },
+  });
+  handOver('b');
+  await clock.advance(20 * MINUTE);
+  expect(said).toEqual(['firing Disk', 'resolved Disk']);
+  await b.end();
+});
+
+test('one that could not say that it tells says so later', async () => {
+  const { clock, records, said, begin, handOver } = world();
+  const a = await begin('a');
+  const b = await begin('b');
+  await clock.advance(2 * SECOND);
+  await a.desk.tell(ACME, [alert('Disk', clock.now())]);
+  await clock.advance(20 * SECOND);
+  const { write } = records;
+  let faults = 1;
+  records.write = async (changes, msLeft) => {
+    if (changes.some(({ topic }) => topic === 'tellers') && faults-- > 0) throw new Error('timeout');
+    return await write(changes, msLeft);
+  };
+  handOver('b');
+  await clock.advance(20 * SECOND);
+  expect(records.list('tellers').get(`${ACME}/teller`)).toBe('b');
+  expect(said).toEqual(['firing Disk']);
+  await a.end();
+  await b.end();
+});
+
+test('a silence that was just kept holds while what others wrote is followed', async () => {
+  const { clock, records, begin } = world();
+  const a = await begin('a');
+  const b = await begin('b');
+  await a.desk.tell(ACME, [alert('Disk', clock.now())]);
+  await clock.advance(5 * SECOND);
+  const { write } = records;
+  records.write = async (changes, msLeft) => {
+    if (changes.some(({ topic }) => topic === 'silences')) await clock.sleep(2 * SECOND);
+    return await write(changes, msLeft);
+  };
+  const kept = a.desk.putSilences(ACME, [silence('Disk', clock.now())]);
+  await b.share.post(ACME, [alert('Other', clock.now())]);
+  await clock.advance(2 * SECOND);
+  await kept;
+  for (let i = 0; i < 20; i++) {
+    expect(a.desk.silences(ACME)).toHaveLength(1);
+    await clock.advance(50);
+  }
+  await a.end();
+  await b.end();
+});
+
+test('silences of a time when nothing was shared hold where not all of them can be', async () => {
+  const { clock, records, begin, how, handOver } = world();
+  how.teller = '';
+  const keyValue = memoryKeyValue();
+  for (const each of [silence('Disk', clock.now()), silence('Net', clock.now())]) {
+    await keyValue.write([{ key: `alert-silence/${ACME}/${each.id}`, value: encodeJson(each) }]);
+  }
+  const { write } = records;
+  records.write = async (changes, msLeft) => {
+    const full = changes.filter(({ key }) => key.endsWith('of-Net'));
+    await write(
+      changes.filter((each) => !full.includes(each)),
+      msLeft,
+    );
+    return full.map(({ key }) => key);
+  };
+  const a = await begin('a', keyValue);
+  handOver('a');
+  await clock.advance(2 * MINUTE);
+  expect(a.desk.silences(ACME).map(({ id }) => id)).toEqual(['of-Disk', 'of-Net']);
+  await a.end();
 });

@@ -38,11 +38,8 @@ export interface AlertDeskDeps {
   readonly acts: (tenant: string) => boolean;
   /** Where replicas share what is known of alerts. */
   readonly share?: {
-    /**
-     * Called before each look at a tenant's groups: what another replica left that has told since, or undefined where
-     * this one did last.
-     */
-    readonly takeOver: (tenant: TenantId) => Promise<LeftAlerts | undefined>;
+    /** Called before each look at a tenant's groups. Undefined: this one goes on already. */
+    readonly takeOver: (tenant: TenantId) => Promise<TakeOver | undefined>;
     /** Before a silence is kept here: every replica is to have it. */
     readonly putSilences: (tenant: TenantId, silences: readonly Silence[]) => Promise<void>;
   };
@@ -60,6 +57,13 @@ export interface AlertDeskDeps {
 export interface LeftAlerts {
   readonly alerts: readonly HeldAlert[];
   readonly groups: readonly Group[];
+}
+
+export interface TakeOver {
+  /** What another replica left that told last, or undefined where this one did. */
+  readonly left: LeftAlerts | undefined;
+  /** To be called once that is kept. Until then another call of `takeOver` gives it again. */
+  readonly done: () => Promise<void>;
 }
 
 interface TenantDesk {
@@ -298,8 +302,9 @@ export async function openAlertDesk({ keyValue, clock, settings, enqueue, pause,
         desk.wakeAt = now + MINUTE;
         return;
       }
-      const left = await share?.takeOver(desk.tenant);
-      if (left !== undefined) await takeUp(desk, left);
+      const taking = await share?.takeOver(desk.tenant);
+      if (taking?.left !== undefined) await takeUp(desk, taking.left);
+      await taking?.done();
       const next = await stepOf(desk, now);
       desk.counts = next.counts;
       const { changes, added } = await enqueue(next.messages);
@@ -434,11 +439,11 @@ export async function openAlertDesk({ keyValue, clock, settings, enqueue, pause,
       deskOf(tenant).wakeAt = 0;
       rest.wake();
     },
-    /** The tenant's silences are these, as all replicas have them. */
-    async followSilences(tenant: TenantId, silences: readonly Silence[]): Promise<void> {
+    /** The tenant's silences are those that `silencesOf` says when it is their turn: as all replicas have them. */
+    async followSilences(tenant: TenantId, silencesOf: () => readonly Silence[]): Promise<void> {
       const desk = deskOf(tenant);
       await inTurn(desk, async () => {
-        const now = new Map(silences.map((silence) => [silence.id, silence]));
+        const now = new Map(silencesOf().map((silence) => [silence.id, silence]));
         const changes: KeyChange[] = [];
         for (const [id, silence] of now) {
           if (JSON.stringify(desk.silences.get(id)) === JSON.stringify(silence)) continue;

@@ -14,7 +14,7 @@ import {
 import type { TenantId } from '../model/tenant.ts';
 import { MINUTE, type Millis, SECOND } from '../model/time.ts';
 import { openRest } from '../model/wake.ts';
-import type { AlertDesk, LeftAlerts } from './alert-desk.ts';
+import type { AlertDesk, LeftAlerts, TakeOver } from './alert-desk.ts';
 
 export interface AlertShareDeps {
   readonly records: SharedRecords;
@@ -109,7 +109,7 @@ export function openAlertShare(deps: AlertShareDeps) {
     };
   }
 
-  async function takeOver(tenant: TenantId): Promise<LeftAlerts | undefined> {
+  async function takeOver(tenant: TenantId): Promise<TakeOver | undefined> {
     const tenure = tenureOf(tenant);
     if (tenure === undefined || taken.get(tenant) === tenure) return undefined;
     const now = clock.now();
@@ -123,25 +123,47 @@ export function openAlertShare(deps: AlertShareDeps) {
       // Rather twice than never.
       on.fault(error);
       failing.delete(tenant);
-      taken.set(tenant, tenure);
-      return undefined;
+      return { left: undefined, done: async () => void taken.set(tenant, tenure) };
     }
     const teller = tellerOf(tenant);
     const isMine = teller === undefined || teller === replica;
     const left = isMine ? undefined : leftOf(tenant);
-    if (left !== undefined) await queue.forsake(tenant);
-    // Those of a time when nothing was shared.
-    const silences = teller === undefined ? (desk?.silences(tenant) ?? []) : [];
+    return {
+      left,
+      async done() {
+        if (left !== undefined) await queue.forsake(tenant);
+        await sayTeller(tenant);
+        taken.set(tenant, tenure);
+        seen.delete(tenant);
+        rest.wake();
+      },
+    };
+  }
+
+  /** Says that this one tells, once all replicas have the silences of a time when nothing was shared. */
+  async function sayTeller(tenant: TenantId): Promise<void> {
+    const teller = tellerOf(tenant);
+    if (teller === replica) return;
     try {
-      const change = { topic: 'tellers', key: `${tenant}/teller`, text: replica } as const;
-      await records.write([...silences.map((each) => silenceRecord(tenant, each)), change], () => msLeft(tenant));
+      if (teller === undefined) {
+        const known = recordsOf(records, 'silences', tenant);
+        const unknown = (desk?.silences(tenant) ?? []).filter(({ id }) => !known.has(id));
+        const changes = unknown.map((each) => silenceRecord(tenant, each));
+        const full = await records.write(changes, () => msLeft(tenant));
+        if (full.length > 0) throw noRoom('silences');
+      }
+      await records.write([{ topic: 'tellers', key: `${tenant}/teller`, text: replica }], () => msLeft(tenant));
     } catch (error) {
       on.fault(error);
     }
-    taken.set(tenant, tenure);
-    seen.delete(tenant);
-    rest.wake();
-    return left;
+  }
+
+  function silencesOf(tenant: TenantId): readonly Silence[] {
+    const shared = parsed<Silence>(recordsOf(records, 'silences', tenant));
+    if (tellerOf(tenant) !== undefined) return shared;
+    // Nobody has shared those yet that are known here alone.
+    const ids = new Set(shared.map(({ id }) => id));
+    return [...shared, ...desk!.silences(tenant).filter(({ id }) => !ids.has(id))];
   }
 
   /** What is to be written so that another one can go on from here. */
@@ -198,6 +220,7 @@ export function openAlertShare(deps: AlertShareDeps) {
   /** @returns Characters that were written. */
   async function mirror(tenant: TenantId): Promise<number> {
     if (!tellsNow(tenant)) return 0;
+    await sayTeller(tenant);
     const changes = changesOf(tenant, desk!.kept(tenant));
     if (changes.length === 0) return 0;
     const full = await records.write(changes, () => msLeft(tenant));
@@ -252,9 +275,7 @@ export function openAlertShare(deps: AlertShareDeps) {
 
   /** @returns Characters that were written. */
   async function passOf(tenant: TenantId, others: boolean): Promise<number> {
-    const silences = parsed<Silence>(recordsOf(records, 'silences', tenant));
-    const isShared = silences.length > 0 || tellerOf(tenant) !== undefined;
-    if (others && isShared) await desk!.followSilences(tenant, silences);
+    if (others) await desk!.followSilences(tenant, () => silencesOf(tenant));
     const tenure = tenureOf(tenant);
     if (tenure === undefined) {
       // What this one knows is newer than what it wrote, until another one has told.
