@@ -436,3 +436,25 @@ test('silences of a time when nothing was shared hold where not all of them can 
   expect(a.desk.silences(ACME).map(({ id }) => id)).toEqual(['of-Disk', 'of-Net']);
   await a.end();
 });
+
+test('what is beyond the limit of alerts is not taken up by what others know either', async () => {
+  const { clock, begin, handOver } = world();
+  const a = await begin('a');
+  const b = await begin('b');
+  await clock.advance(2 * SECOND);
+  await a.desk.tell(ACME, [alert('Own', clock.now())]);
+  await clock.advance(3 * SECOND);
+  const many = Array.from({ length: 250 }, (_, i) => alert(`Of${i}`, clock.now()));
+  await b.desk.tell(ACME, many);
+  const held = [b.desk.kept(ACME).alerts.length];
+  await clock.advance(2 * SECOND);
+  await a.desk.tell(ACME, [alert('Other', clock.now())]);
+  await clock.advance(2 * SECOND);
+  held.push(b.desk.kept(ACME).alerts.length);
+  handOver('b');
+  await clock.advance(5 * SECOND);
+  held.push(b.desk.kept(ACME).alerts.length);
+  expect(held).toEqual([100, 100, 100]);
+  await a.end();
+  await b.end();
+});

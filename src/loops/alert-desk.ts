@@ -206,11 +206,15 @@ export async function openAlertDesk({ keyValue, clock, settings, enqueue, pause,
         continue;
       }
       const fingerprint = fingerprintOf(alert.labels);
-      if (share !== undefined) desk.heard.set(fingerprint, { alert, at: now });
       const before = taken.get(fingerprint);
       const labels = before?.labels ?? alert.labels;
       const after = takeAlert(before, { ...alert, labels }, { fingerprint, now, flapping });
-      if (after === undefined || after === before) continue;
+      if (after === undefined || after === before) {
+        // One that another replica knows may end by it.
+        const isRoom = desk.heard.has(fingerprint) || desk.heard.size < 2 * settings.alertsPerTenant;
+        if (share !== undefined && isRoom) desk.heard.set(fingerprint, { alert, at: now });
+        continue;
+      }
       if (before === undefined && taken.size >= settings.alertsPerTenant) {
         ended ??= endedOf(desk, taken, now);
         const oldest = ended.pop();
@@ -225,6 +229,7 @@ export async function openAlertDesk({ keyValue, clock, settings, enqueue, pause,
         continue;
       }
       taken.set(fingerprint, after);
+      if (share !== undefined) desk.heard.set(fingerprint, { alert, at: now });
       if (before !== undefined && isSameKept(before, after)) continue;
       isNews ||= before?.endsAt !== after.endsAt || before?.startsAt !== after.startsAt;
       const key = `${ALERT}${tenant}/${fingerprint}`;
@@ -252,6 +257,10 @@ export async function openAlertDesk({ keyValue, clock, settings, enqueue, pause,
     }
   }
 
+  function forgetHeard({ heard }: TenantDesk, now: Millis): void {
+    for (const [fingerprint, { at }] of heard) if (now - at > HEARD_MS || at > now) heard.delete(fingerprint);
+  }
+
   /** What another replica knew, with what was told here lately on top of it. */
   function adopted(desk: TenantDesk, left: LeftAlerts) {
     const now = clock.now();
@@ -263,12 +272,10 @@ export async function openAlertDesk({ keyValue, clock, settings, enqueue, pause,
       const isSame = known !== undefined && labelsKey(known) === labelsKey(alert.labels);
       alerts.set(alert.fingerprint, { ...alert, until, ...(isSame && { labels: known }) });
     }
-    for (const [fingerprint, { alert, at }] of desk.heard) {
-      if (now - at > HEARD_MS || at > now) {
-        desk.heard.delete(fingerprint);
-        continue;
-      }
+    forgetHeard(desk, now);
+    for (const [fingerprint, { alert }] of desk.heard) {
       const before = alerts.get(fingerprint);
+      if (before === undefined && alerts.size >= settings.alertsPerTenant) continue;
       const labels = before?.labels ?? desk.alerts.get(fingerprint)?.labels ?? alert.labels;
       const after = takeAlert(before, { ...alert, labels }, { fingerprint, now, flapping });
       if (after !== undefined) alerts.set(fingerprint, after);
@@ -297,6 +304,7 @@ export async function openAlertDesk({ keyValue, clock, settings, enqueue, pause,
   async function pass(desk: TenantDesk): Promise<void> {
     await inTurn(desk, async () => {
       const now = clock.now();
+      forgetHeard(desk, now);
       if (!acts(desk.tenant)) {
         desk.counts = (await stepOf(desk, now)).counts;
         desk.wakeAt = now + MINUTE;
