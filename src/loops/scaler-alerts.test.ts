@@ -167,6 +167,24 @@ describe('an operator is told', () => {
     expect(await keyValue.read('scaler-alert/default/shop/web')).toBe(undefined);
   });
 
+  test('of no end where this process does not act on the policy for a moment, such as after a restart', async () => {
+    const { world, run, restart, told, acting } = await openWorld();
+    world.forecast = (now) => forecastOf(9000, now);
+    await run(30 * MINUTE);
+    for (let i = 0; i < 3; i++) {
+      acting.is = false;
+      await restart();
+      await run(2 * MINUTE);
+      acting.is = true;
+      await run(20 * MINUTE);
+    }
+    expect(told()).toEqual(['firing ForesailPolicyHeld']);
+    // Another one acts on it now, and tells of it or does not.
+    acting.is = false;
+    await run(20 * MINUTE);
+    expect(told()).toEqual(['firing ForesailPolicyHeld', 'resolved ForesailPolicyHeld']);
+  });
+
   test('of the end of a policy that is deleted', async () => {
     const { world, run, told, keyValue } = await openWorld();
     world.forecast = (now) => forecastOf(9000, now);
@@ -183,6 +201,7 @@ describe('an operator is told', () => {
 const reading = new WeakMap<ScaleWorld, ScaleWorld['cluster']['read']>();
 
 async function openWorld({ acts = true } = {}) {
+  const acting = { is: acts };
   const world = openScaleWorld([worldPolicy('web', { mode: 'enforce' })], ['web']);
   reading.set(world, world.cluster.read);
   const { clock } = world;
@@ -205,7 +224,7 @@ async function openWorld({ acts = true } = {}) {
       views: async () => ({
         isComplete: true,
         views: world.policies.map((policy) => ({
-          ...{ tenant: DEFAULT_TENANT, policy, acts },
+          ...{ tenant: DEFAULT_TENANT, policy, acts: acting.is },
           ...{ last: world.drafts.get(policy.name), notes: world.notes.get(policy.name) },
         })),
       }),
@@ -221,7 +240,7 @@ async function openWorld({ acts = true } = {}) {
   let now = await begin();
   ends.push(() => now.end());
   return {
-    ...{ world, messages, keyValue },
+    ...{ world, messages, keyValue, acting },
     async run(ms: number) {
       for (let passed = 0; passed < ms; passed += 30 * SECOND) {
         await world.run(30 * SECOND);

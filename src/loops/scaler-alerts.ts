@@ -147,6 +147,8 @@ type KeptOfPolicy = Readonly<Record<string, Kept>>;
 const PREFIX = 'scaler-alert/';
 /** What is over for a moment is not over. */
 const CLEAR_MS = 5 * MINUTE;
+/** After that another process that acts on the policy may have told an end. */
+const IDLE_MS = 4 * MINUTE;
 /** The figures of an alert that lasts are said anew so often. */
 const SAID_EVERY_MS = HOUR;
 
@@ -156,6 +158,8 @@ const SAID_EVERY_MS = HOUR;
  */
 export function openScalerAlerts(deps: ScalerAlertsDeps) {
   const kept = new Map<string, KeptOfPolicy>();
+  /** Since when this process does not act on the policy of which it keeps something. */
+  const idleSince = new Map<string, Millis>();
   let isLoaded = false;
 
   async function load(): Promise<void> {
@@ -237,10 +241,20 @@ export function openScalerAlerts(deps: ScalerAlertsDeps) {
       seen.add(id);
       const before = kept.get(id);
       if (view.acts) await keep(id, before, judged(before, view, now));
-      else if (before !== undefined) await keep(id, before, {});
+      if (view.acts) idleSince.delete(id);
+      else if (before !== undefined) {
+        // After a restart, or while a lease is renewed, it is so for a moment: what goes on goes on.
+        const since = Math.min(idleSince.get(id) ?? now, now);
+        idleSince.set(id, since);
+        if (now - since < IDLE_MS) continue;
+        await keep(id, before, {});
+        idleSince.delete(id);
+      }
     }
     for (const [id, before] of [...kept]) {
-      if (isComplete && !seen.has(id)) await keep(id, before, ended(before, now));
+      if (!isComplete || seen.has(id)) continue;
+      idleSince.delete(id);
+      await keep(id, before, ended(before, now));
     }
     await tellAll();
   }
@@ -248,6 +262,7 @@ export function openScalerAlerts(deps: ScalerAlertsDeps) {
   async function tellAll(): Promise<void> {
     const byTenant = new Map<TenantId, Alert[]>();
     for (const [id, alerts] of kept) {
+      if (idleSince.has(id)) continue;
       const tenant = id.slice(0, id.indexOf('/')) as TenantId;
       const told = byTenant.get(tenant) ?? [];
       for (const one of Object.values(alerts))
