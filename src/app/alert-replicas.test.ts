@@ -458,3 +458,35 @@ test('what is beyond the limit of alerts is not taken up by what others know eit
   await a.end();
   await b.end();
 });
+
+test('an alert that was posted without an end in sight is shared as posted for a day at most', async () => {
+  const { clock, records, begin } = world();
+  const a = await begin('a');
+  const b = await begin('b');
+  await clock.advance(2 * SECOND);
+  await b.share.post(ACME, [alert('Long', clock.now(), { endsAt: Date.UTC(9999, 0, 1) })]);
+  await clock.advance(10 * MINUTE);
+  expect(records.list('posted').size).toBe(1);
+  await a.end();
+  await b.end();
+  await clock.advance(24 * HOUR);
+  const again = await begin('a', a.keyValue);
+  await clock.advance(MINUTE);
+  expect(records.list('posted').size).toBe(0);
+  expect(again.desk.kept(ACME).alerts).toHaveLength(1);
+  await again.end();
+});
+
+test('alerts that are posted for one tenant take no other its room', async () => {
+  const { clock, begin } = world();
+  const a = await begin('a');
+  const b = await begin('b');
+  await clock.advance(2 * SECOND);
+  const large = (of: number) => alert(`Of${of}`, clock.now(), { annotations: { text: '漢'.repeat(20_000) } });
+  await b.share.post(ACME, Array.from({ length: 40 }, (_, i) => large(i)));
+  const more = Array.from({ length: 40 }, (_, i) => large(40 + i));
+  await expect(b.share.post(ACME, more)).rejects.toMatchObject({ code: 'not_shared' });
+  await b.share.post('other' as TenantId, more);
+  await a.end();
+  await b.end();
+});

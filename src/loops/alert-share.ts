@@ -12,7 +12,7 @@ import {
   tenantsOf,
 } from '../model/shared-records.ts';
 import type { TenantId } from '../model/tenant.ts';
-import { MINUTE, type Millis, SECOND } from '../model/time.ts';
+import { HOUR, MINUTE, type Millis, SECOND } from '../model/time.ts';
 import { openRest } from '../model/wake.ts';
 import type { AlertDesk, LeftAlerts, TakeOver } from './alert-desk.ts';
 
@@ -58,6 +58,10 @@ const PACE = 200_000;
 const AFTER_FAULT = 5 * PACE;
 /** What was posted is of no use so long after its end. */
 const POSTED_KEPT_MS = 2 * MINUTE;
+/** One that ends later has long been taken in. */
+const POSTED_MOST_MS = 24 * HOUR;
+/** Bytes of what was posted for one tenant: half of the room. */
+const POSTED_BYTES = 3_200_000;
 
 /**
  * Lets replicas go on from each other: one of them tells of a tenant's alerts, and writes what it holds and of what it
@@ -323,6 +327,12 @@ export function openAlertShare(deps: AlertShareDeps) {
         const text = JSON.stringify({ alert, at: now } satisfies Posted);
         return isFresh(key, alert, now) ? [] : [{ topic: 'posted', key, text }];
       });
+      if (changes.length === 0) return;
+      const known = new Map(recordsOf(records, 'posted', tenant));
+      for (const { key, text } of changes) known.set(key.slice(tenant.length + 1), text!);
+      let bytes = 0;
+      for (const text of known.values()) bytes += Buffer.byteLength(text);
+      if (bytes > POSTED_BYTES) throw noRoom('alerts');
       const full = await records.write(changes);
       if (full.length > 0) throw noRoom('alerts');
     },
@@ -370,7 +380,8 @@ function silenceRecord(tenant: string, silence: Silence): SharedChange {
 }
 
 function isOver({ endsAt }: Alert, at: Millis, now: Millis): boolean {
-  return now - Math.max(at, endsAt ?? at + TOLD_FOR_MS) > POSTED_KEPT_MS;
+  const end = Math.min(endsAt ?? at + TOLD_FOR_MS, at + POSTED_MOST_MS);
+  return now - Math.max(at, end) > POSTED_KEPT_MS;
 }
 
 /** Whether another one that goes on would do the same: when it looks next does not matter. */
