@@ -483,7 +483,10 @@ test('alerts that are posted for one tenant take no other its room', async () =>
   const b = await begin('b');
   await clock.advance(2 * SECOND);
   const large = (of: number) => alert(`Of${of}`, clock.now(), { annotations: { text: '漢'.repeat(20_000) } });
-  await b.share.post(ACME, Array.from({ length: 40 }, (_, i) => large(i)));
+  await b.share.post(
+    ACME,
+    Array.from({ length: 40 }, (_, i) => large(i)),
+  );
   const more = Array.from({ length: 40 }, (_, i) => large(40 + i));
   await expect(b.share.post(ACME, more)).rejects.toMatchObject({ code: 'not_shared' });
   await b.share.post('other' as TenantId, more);
